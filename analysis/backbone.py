@@ -1,0 +1,324 @@
+"""A frozen decoder and its tokenizer: facts, device and dtype with reasons, memory, probe.
+
+``describe`` knows a backbone's size before any weight loads; ``load`` refuses one that does not
+fit, loads it, and *probes* what re-routing can do on it: some families ignore transformers'
+attention interface with only a log line, and such a backbone is explored without re-routing,
+with the reason at hand.
+"""
+
+import hashlib
+import json
+import threading
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import psutil
+import torch
+
+from analysis import forward, sources
+from analysis.errors import BackboneError
+from analysis.rerouting import EAGER, SDPA, Form, Plan, Routing, routed
+from analysis.sources import Progress, Source
+
+DtypeName = Literal["auto", "float32", "bfloat16", "float16"]
+FORMS: tuple[tuple[str, Form], ...] = ((SDPA, "closed"), (EAGER, "concatenated"))
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a backbone before its weights load; sizes in tokens, channels and bytes."""
+
+    name: str
+    kind: str
+    family: str
+    parameters: int
+    layers: int
+    hidden: int
+    heads: int
+    kv_heads: int
+    head_size: int
+    context: int
+    vocabulary: int
+    licence: str | None
+
+    def memory(self, dtype: str) -> int:
+        """Bytes of the weights in ``dtype``."""
+        return self.parameters * DTYPES[dtype].itemsize
+
+    def as_dict(self) -> dict[str, Any]:
+        """The facts and the weights' bytes in each dtype."""
+        return asdict(self) | {"memory": {name: self.memory(name) for name in DTYPES}}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A setting that was chosen automatically or by request, and why."""
+
+    value: str
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class Backbone:
+    """A loaded, frozen decoder.
+
+    ``reroutable`` are the layers (0-based) that re-routing reaches, empty with ``refusal`` set
+    where the family cannot be re-routed. ``fingerprint`` identifies the weights. ``lock`` is
+    held for one batch at a time, so that sessions take turns.
+    """
+
+    facts: Facts
+    model: torch.nn.Module
+    tokenizer: Any
+    device: Choice
+    dtype: Choice
+    fingerprint: str
+    form: Form
+    reroutable: tuple[int, ...]
+    refusal: str | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def layers(self) -> int:
+        """Number of decoder layers L."""
+        return self.facts.layers
+
+
+def describe(name: str) -> Facts:
+    """Facts of the backbone called ``name``, without loading its weights.
+
+    Raises:
+        BackboneError: there is no such backbone, or it is no decoder that transformers knows.
+    """
+    return _facts(sources.resolve(name))
+
+
+def load(
+    name: str = sources.DEFAULT,
+    *,
+    dtype: str = "auto",
+    device: str = "auto",
+    progress: Progress = lambda _: None,
+) -> Backbone:
+    """Load a backbone from a packaged name, hub id (``id@revision``), folder or GGUF file.
+
+    Raises:
+        BackboneError: it does not exist, cannot be read, or does not fit into memory.
+    """
+    from transformers import AutoModel, AutoTokenizer
+
+    source = sources.resolve(name)
+    facts = _facts(source)
+    where = choose_device(device)
+    what = choose_dtype(dtype, where.value)
+    _check_memory(facts, what.value, where.value)
+    folder = sources.folder_of(source, progress)
+    progress(f"Loading {facts.name} in {what.value} on {where.value}")
+    with sources.explained(source):
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        model = AutoModel.from_pretrained(
+            folder,
+            dtype=DTYPES[what.value],
+            trust_remote_code=False,
+            use_safetensors=True,
+        )
+    if not tokenizer.is_fast:
+        raise BackboneError(
+            f"The tokenizer of {name} reports no character offsets, which prompts need; "
+            "add its tokenizer.json."
+        )
+    return assemble(facts, model.to(where.value), tokenizer, where, what, _fingerprint(folder))
+
+
+def assemble(
+    facts: Facts,
+    model: Any,
+    tokenizer: Any,
+    device: Choice,
+    dtype: Choice,
+    fingerprint: str,
+) -> Backbone:
+    """Freeze, instrument and probe a model that is already in memory."""
+    model.eval().requires_grad_(False)
+    layers = decoder_layers(model)
+    forward.instrument(layers)
+    probe = _probe(model, len(layers))
+    return Backbone(facts, model, tokenizer, device, dtype, fingerprint, *probe)
+
+
+def decoder_layers(model: torch.nn.Module) -> list[torch.nn.Module]:
+    """The model's decoder layers in order.
+
+    Raises:
+        BackboneError: there is no list of ``num_hidden_layers`` modules.
+    """
+    number = model.config.get_text_config(decoder=True).num_hidden_layers  # type: ignore[union-attr, operator]
+    for module in model.modules():
+        if isinstance(module, torch.nn.ModuleList) and len(module) == number:
+            return list(module)
+    raise BackboneError(
+        f"The decoder layers of this {type(model).__name__} cannot be found; choose another family."
+    )
+
+
+def choose_device(requested: str = "auto") -> Choice:
+    """The device to run on, with the reason.
+
+    Raises:
+        BackboneError: the requested device does not exist here.
+    """
+    if requested == "auto":
+        if torch.cuda.is_available():
+            return Choice("cuda", f"a CUDA device is present ({torch.cuda.get_device_name()})")
+        if torch.backends.mps.is_available():
+            return Choice("mps", "Apple's GPU is present")
+        return Choice("cpu", "no GPU is present")
+    try:
+        torch.empty(1, device=requested)
+    except (RuntimeError, AssertionError, NotImplementedError):
+        raise BackboneError(
+            f"The device {requested!r} cannot be used on this machine; use auto or cpu."
+        ) from None
+    return Choice(requested, "as requested")
+
+
+def choose_dtype(requested: str = "auto", device: str = "cpu") -> Choice:
+    """The weights' dtype, with the reason.
+
+    Raises:
+        BackboneError: the dtype is unknown.
+    """
+    if requested in DTYPES:
+        return Choice(requested, "as requested")
+    if requested != "auto":
+        raise BackboneError(f"There is no dtype {requested!r}; use auto, {', '.join(DTYPES)}.")
+    if device.startswith("cuda"):
+        if torch.cuda.is_bf16_supported():
+            return Choice("bfloat16", "this GPU has bfloat16 units")
+        return Choice("float16", "this GPU has no bfloat16 units")
+    if device == "mps":
+        return Choice("float16", "Apple's GPU computes float16 natively")
+    if device == "cpu" and not _cpu_has_bfloat16():
+        return Choice("float32", "this CPU has no bfloat16 units")
+    return Choice("float32", "exact on a CPU; bfloat16 is faster here, choose it for speed")
+
+
+def _cpu_has_bfloat16() -> bool:
+    """Whether the CPU multiplies bfloat16 natively (AVX-512 BF16 or AMX)."""
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def _facts(source: Source) -> Facts:
+    from transformers import AutoModel
+
+    config = sources.config_of(source)
+    text = config.get_text_config(decoder=True)
+    try:
+        with torch.device("meta"):
+            skeleton = AutoModel.from_config(  # type: ignore[no-untyped-call]
+                config, trust_remote_code=False
+            )
+    except (ValueError, ImportError, AttributeError, KeyError) as error:
+        reason = str(error).split("\n")[0][:160]
+        raise BackboneError(
+            f"{source.name} is no decoder that transformers can build ({reason}); choose another."
+        ) from error
+    heads = text.num_attention_heads
+    return Facts(
+        name=source.name if source.kind in ("packaged", "hub") else Path(source.location).name,
+        kind=source.kind,
+        family=text.model_type,
+        parameters=sum(p.numel() for p in skeleton.parameters()),
+        layers=text.num_hidden_layers,
+        hidden=text.hidden_size,
+        heads=heads,
+        kv_heads=getattr(text, "num_key_value_heads", None) or heads,
+        head_size=getattr(text, "head_dim", None) or text.hidden_size // heads,
+        context=getattr(text, "max_position_embeddings", 0) or 0,
+        vocabulary=text.vocab_size,
+        licence=source.licence,
+    )
+
+
+def _check_memory(facts: Facts, dtype: str, device: str) -> None:
+    """Refuse what cannot fit, before anything is downloaded."""
+    free = (
+        torch.cuda.mem_get_info()[0]
+        if device.startswith("cuda")
+        else psutil.virtual_memory().available
+    )
+    need = facts.memory(dtype)
+    if need > free:
+        raise BackboneError(
+            f"{facts.name} needs {need / 1e9:.1f} GB for its weights in {dtype} and {device} has "
+            f"{free / 1e9:.1f} GB free; choose a smaller backbone or another dtype or device."
+        )
+
+
+def _fingerprint(folder: Path) -> str:
+    """An identity of the weights: the source's checksum, the hub's commit, or the files'."""
+    provenance = folder / sources.PROVENANCE
+    if provenance.is_file():
+        return str(json.loads(provenance.read_text())["sha256"])[:16]
+    if folder.parent.name == "snapshots":
+        return folder.name[:16]
+    digests = "".join(sources.sha256(path) for path in sorted(folder.glob("*.safetensors")))
+    return hashlib.sha256(digests.encode()).hexdigest()[:16]
+
+
+def _probe(model: Any, layers: int) -> tuple[Form, tuple[int, ...], str | None]:
+    """Find out by running: which form serves, which layers re-routing reaches, or why none.
+
+    The checks: the attention implementation stays set, layers come by, the empty plan and
+    b = -inf equal the plain model, a plan changes the result, both forms agree.
+    """
+    family = model.config.model_type
+    vocabulary = model.config.get_text_config(decoder=True).vocab_size
+    ids = torch.arange(3, 3 + 12).remainder(vocabulary).view(1, -1)
+    lengths = torch.tensor([12])
+    plain = forward.run(model, ids, lengths).final.float()
+    everything = tuple(range(layers))
+    tolerance = 2e-4 if model.dtype == torch.float32 else 5e-2
+    scale = plain.abs().max().clamp(min=1.0)
+
+    def differs(other: torch.Tensor, by: float) -> bool:
+        return bool((other.float() - plain).abs().max() > by * scale)
+
+    form: Form = "closed"
+    seen = Routing(Plan(), lengths - 1)
+    for name, form in FORMS:
+        try:
+            model.set_attn_implementation(name)
+            if model.config.get_text_config(decoder=True)._attn_implementation != name:
+                break
+            seen = Routing(Plan(), lengths - 1)
+            with torch.inference_mode(), routed(seen):
+                model(input_ids=ids.to(model.device), use_cache=False)
+        except (ValueError, AttributeError, TypeError):
+            continue
+        if not seen.bent or form == "concatenated":
+            break
+    reached = tuple(sorted(layer for layer in seen.visited if 0 <= layer < layers))
+
+    def refuse(reason: str) -> tuple[Form, tuple[int, ...], str | None]:
+        model.set_attn_implementation(
+            "sdpa" if getattr(model, "_supports_sdpa", False) else "eager"
+        )
+        return "concatenated", (), f"{family} cannot be re-routed: {reason}."
+
+    if not reached:
+        return refuse("it does not use transformers' attention interface")
+    if differs(forward.run(model, ids, lengths, Plan()).final, tolerance):
+        return refuse("with no layer selected its output would differ from the plain model's")
+    if differs(forward.run(model, ids, lengths, Plan(everything, float("-inf"))).final, tolerance):
+        return refuse("with the bias at -inf its output would differ from the plain model's")
+    moved = forward.run(model, ids, lengths, Plan(reached)).final
+    if not differs(moved, 1e-6) or not torch.isfinite(moved).all():
+        return refuse("a plan has no effect on its output")
+    if form == "closed":
+        other = forward.run(model, ids, lengths, Plan(reached), form="concatenated").final
+        if bool((other.float() - moved.float()).abs().max() > tolerance * scale):
+            return refuse("its closed and concatenated forms disagree")
+    return form, reached, None

@@ -1,0 +1,305 @@
+"""How well embeddings agree with human ratings, with intervals that admit what is shared.
+
+The score is the Spearman correlation of cosine and rating, times 100. Its interval is a
+percentile bootstrap. Pairs that share a text are not independent, so resampling pairs would
+claim too much: the 1,225 pairs of lee50 hold 50 texts, and the sample is 50. What is drawn
+therefore follows from the pairs themselves, see :func:`_resamples`. Comparisons are paired:
+both methods are scored on the same draws.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from scipy.special import logsumexp
+from scipy.stats import spearmanr
+
+from analysis.corpora import Pairs
+from analysis.errors import CorpusError
+
+Floats = NDArray[np.float64]
+Unit = Literal["texts", "groups", "pairs"]
+"""What a bootstrap draws: single texts, groups of pairs that share texts, or single pairs."""
+
+_BLOCK = 1024  # rows handled at a time where all of them would fill the memory
+
+
+@dataclass(frozen=True, eq=False)
+class StsScore:
+    """Agreement of cosines with ratings; correlations and their interval are times 100."""
+
+    spearman: float
+    ci_low: float
+    ci_high: float
+    pearson: float
+    pairs: int
+    texts: int
+    resampled: Unit
+    resamples: int
+    """Draws the interval rests on: those asked for, less any that left nothing to rank."""
+    cosines: Floats
+    """Shape (P,), in the order of the pairs."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Spearman of ``first`` minus that of ``second``, times 100, with a 95% interval."""
+
+    delta: float
+    ci_low: float
+    ci_high: float
+    pairs: int
+    first: str
+    second: str
+
+    @property
+    def sentence(self) -> str:
+        """The finding in words, which name a winner only if the interval leaves out 0."""
+        on = f"on {self.pairs:,} pairs."
+        if min(self.delta, self.ci_low) > 0:
+            interval = f"{self.delta:.1f} [{self.ci_low:.1f}, {self.ci_high:.1f}]"
+            return f"{self.first} is ahead of {self.second} by {interval} {on}"
+        if max(self.delta, self.ci_high) < 0:
+            interval = f"{-self.delta:.1f} [{-self.ci_high:.1f}, {-self.ci_low:.1f}]"
+            return f"{self.second} is ahead of {self.first} by {interval} {on}"
+        interval = f"{self.delta:+z.1f} [{self.ci_low:z.1f}, {self.ci_high:z.1f}]"
+        return f"No clear difference between {self.first} and {self.second}: {interval} {on}"
+
+
+def cosines(embeddings: NDArray[Any], pairs: Pairs) -> Floats:
+    """Cosine of each pair's two embeddings, in float64; exactly 1 for a text and itself.
+
+    Args:
+        embeddings: shape (N, D), one row for each of ``pairs.texts``, any real dtype.
+        pairs: P pairs of those rows.
+
+    Returns:
+        Shape (P,).
+
+    Raises:
+        CorpusError: another shape, or a row that is all zero or not finite.
+    """
+    _check(embeddings)
+    if len(embeddings) != len(pairs.texts):
+        raise CorpusError(
+            f"{len(embeddings):,} embeddings were given for the {len(pairs.texts):,} texts of "
+            f"{pairs.name}."
+        )
+    found = np.empty(len(pairs.left))
+    for start in range(0, len(found), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        a = embeddings[pairs.left[block]].astype(np.float64)
+        b = embeddings[pairs.right[block]].astype(np.float64)
+        ab, aa, bb = (np.einsum("pd,pd->p", x, y) for x, y in ((a, b), (a, a), (b, b)))
+        found[block] = ab / np.sqrt(aa * bb)
+    return found
+
+
+def sts(
+    found: Floats,
+    pairs: Pairs,
+    *,
+    resamples: int = 1000,
+    seed: int = 0,
+    confidence: float = 0.95,
+) -> StsScore:
+    """Spearman correlation of cosine and human rating, with a bootstrap interval.
+
+    Args:
+        found: shape (P,), the pairs' cosines as :func:`cosines` gives them.
+        pairs: the P rated pairs.
+        resamples: bootstrap draws, at least 1.
+        seed: of the draws; the same seed gives the same interval.
+        confidence: share of draws within the interval.
+
+    Raises:
+        CorpusError: cosines or ratings that are all the same, or pairs too few for an interval.
+    """
+    _ranked(found, pairs)
+    unit, draws = _resamples(pairs, resamples, seed)
+    drawn = np.concatenate([_spearman(found, pairs.scores, weights) for weights in draws])
+    low, high = _interval(drawn, confidence)
+    return StsScore(
+        spearman=100 * float(spearmanr(found, pairs.scores).statistic),
+        ci_low=low,
+        ci_high=high,
+        pearson=100 * float(np.corrcoef(found, pairs.scores)[0, 1]),
+        pairs=len(found),
+        texts=len(pairs.texts),
+        resampled=unit,
+        resamples=int(np.isfinite(drawn).sum()),
+        cosines=found,
+    )
+
+
+def compare(
+    first: Floats,
+    second: Floats,
+    pairs: Pairs,
+    *,
+    names: tuple[str, str] = ("first", "second"),
+    resamples: int = 1000,
+    seed: int = 0,
+) -> Difference:
+    """Difference of two methods' scores on the same pairs, bootstrapped on the same draws.
+
+    Args:
+        first, second: shape (P,), the pairs' cosines under either, as :func:`cosines` gives them.
+        pairs: the P rated pairs.
+        names: what to call the two in a sentence.
+        resamples: bootstrap draws, at least 1.
+        seed: of the draws.
+
+    Raises:
+        CorpusError: as :func:`sts`, for either of the two.
+    """
+    a, b = _ranked(first, pairs), _ranked(second, pairs)
+    _, draws = _resamples(pairs, resamples, seed)
+    scores = pairs.scores
+    drawn = np.concatenate([_spearman(a, scores, w) - _spearman(b, scores, w) for w in draws])
+    low, high = _interval(drawn, 0.95)
+    delta = spearmanr(a, scores).statistic - spearmanr(b, scores).statistic
+    return Difference(100 * float(delta), low, high, len(scores), *names)
+
+
+def anisotropy(embeddings: NDArray[Any]) -> float:
+    """Mean cosine of two different embeddings: 0 for even directions, 1 for a single one.
+
+    Exact over all n(n - 1) pairs, as the squared length of the sum of the unit vectors is the
+    sum of all n^2 cosines. As a measure of a space: Ethayarajh 2019, section 3.2.
+
+    Args:
+        embeddings: shape (N, D) with N >= 2, any real dtype.
+
+    Raises:
+        CorpusError: fewer than two rows, or one that is all zero or not finite.
+    """
+    unit = _unit(embeddings)
+    n = len(unit)
+    return float((np.square(unit.sum(axis=0)).sum() - n) / (n * (n - 1)))
+
+
+def uniformity(embeddings: NDArray[Any], t: float = 2) -> float:
+    """Log of the mean Gaussian potential exp(-t |u - v|^2) of two different unit vectors.
+
+    Lower is more uniform; 0 if all directions coincide. Wang & Isola 2020, section 4.1.2,
+    with their t = 2; exact over all pairs.
+
+    Args:
+        embeddings: shape (N, D) with N >= 2, any real dtype.
+        t: sharpness of the potential, above 0.
+
+    Raises:
+        CorpusError: fewer than two rows, or one that is all zero or not finite.
+    """
+    unit = _unit(embeddings)
+    n = len(unit)
+    parts = []
+    for start in range(0, n, _BLOCK):
+        exponents = 2 * t * (unit[start : start + _BLOCK] @ unit.T - 1)  # |u - v|^2 = 2 - 2 u.v
+        np.fill_diagonal(exponents[:, start:], -np.inf)
+        parts.append(logsumexp(exponents))
+    return float(logsumexp(parts) - np.log(n * (n - 1)))
+
+
+def _check(embeddings: NDArray[Any]) -> None:
+    if embeddings.ndim != 2:
+        raise CorpusError(f"Embeddings need two axes, texts and width, not {embeddings.ndim}.")
+    if not np.isfinite(embeddings).all():
+        row = int(np.argmin(np.isfinite(embeddings).all(axis=1)))
+        raise CorpusError(f"The embedding of text {row + 1:,} is not finite.")
+    if not embeddings.any(axis=1).all():
+        row = int(np.argmin(embeddings.any(axis=1)))
+        raise CorpusError(f"The embedding of text {row + 1:,} is all zero and has no direction.")
+
+
+def _unit(embeddings: NDArray[Any]) -> Floats:
+    _check(embeddings)
+    if len(embeddings) < 2:
+        raise CorpusError("A space is measured on at least 2 embeddings.")
+    wide = embeddings.astype(np.float64)
+    wide /= np.linalg.norm(wide, axis=1, keepdims=True)
+    return wide
+
+
+def _ranked(found: Floats, pairs: Pairs) -> Floats:
+    """The cosines, if they and the ratings can be ranked at all."""
+    for values, what in ((found, "cosine"), (pairs.scores, "rating")):
+        if len(values) < 3 or (values == values[0]).all():
+            raise CorpusError(
+                f"The {len(values):,} pairs of {pairs.name} cannot be ranked: it takes 3 or more, "
+                f"not all of the same {what}."
+            )
+    return found
+
+
+def _resamples(pairs: Pairs, resamples: int, seed: int) -> tuple[Unit, Iterator[Floats]]:
+    """What is drawn, and each pair's weight in each draw, in blocks of shape (b, P).
+
+    Groups are the connected components of the graph of texts and pairs. If each is one pair,
+    pairs are drawn; if there are at least 30 and the largest holds at most a tenth of the
+    pairs, whole groups (the cluster bootstrap). Otherwise texts are drawn, and a pair counts
+    the product of its texts' multiplicities: Owen 2007, "The pigeonhole bootstrap", whose
+    variance errs on the large side.
+    """
+    n = len(pairs.texts)
+    edges = coo_array((np.ones(len(pairs.left)), (pairs.left, pairs.right)), shape=(n, n))
+    component = connected_components(edges, directed=False)[1][pairs.left]
+    _, group, sizes = np.unique(component, return_inverse=True, return_counts=True)
+    if sizes.max() == 1:
+        return "pairs", _weights(len(sizes), (group,), resamples, seed)
+    if len(sizes) >= 30 and sizes.max() <= 0.1 * len(group):
+        return "groups", _weights(len(sizes), (group,), resamples, seed)
+    return "texts", _weights(n, (pairs.left, pairs.right), resamples, seed)
+
+
+def _weights(
+    units: int, members: tuple[NDArray[np.int64], ...], resamples: int, seed: int
+) -> Iterator[Floats]:
+    """Draw ``units`` of ``units`` with replacement; multiply the counts of a pair's members."""
+    rng = np.random.default_rng(seed)
+    at_once = max(1, 1_000_000 // max(units, len(members[0])))
+    for start in range(0, resamples, at_once):
+        rows = min(at_once, resamples - start)
+        drawn = rng.integers(units, size=(rows, units)) + units * np.arange(rows)[:, None]
+        counts = np.bincount(drawn.ravel(), minlength=rows * units).reshape(rows, units)
+        yield np.prod([counts[:, member] for member in members], axis=0, dtype=np.float64)
+
+
+def _spearman(x: Floats, y: Floats, weights: Floats) -> Floats:
+    """Spearman correlation, ties at their mean rank, of pairs repeated ``weights`` times.
+
+    Args:
+        x, y: shape (P,).
+        weights: shape (b, P), whole numbers from 0.
+
+    Returns:
+        Shape (b,), NaN where a draw leaves only one value of ``x`` or ``y``.
+    """
+    a, b = _midranks(x, weights), _midranks(y, weights)
+    ab, aa, bb = (np.einsum("bp,bp,bp->b", weights, u, v) for u, v in ((a, b), (a, a), (b, b)))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(ab / np.sqrt(aa * bb))
+
+
+def _midranks(values: Floats, weights: Floats) -> Floats:
+    """Mean ranks of values repeated ``weights`` times, less the mean of them all; (b, P)."""
+    order = np.argsort(values, kind="stable")
+    starts = np.flatnonzero(np.diff(values[order], prepend=-np.inf))
+    totals = np.add.reduceat(weights[:, order], starts, axis=1)
+    ranks = np.cumsum(totals, axis=1) - totals / 2
+    ranks -= weights.sum(axis=1, keepdims=True) / 2
+    return ranks[:, np.unique(values, return_inverse=True)[1]]
+
+
+def _interval(drawn: Floats, confidence: float) -> tuple[float, float]:
+    """The central interval of the draws that are defined, times 100."""
+    defined = drawn[np.isfinite(drawn)]
+    if not len(defined):
+        raise CorpusError("There are too few pairs for an interval: no resample can be ranked.")
+    low, high = 100 * np.quantile(defined, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)

@@ -1,0 +1,404 @@
+"""Results -> Plotly figures and the tables beside them.
+
+A figure is a pure function of a result. Colours are those of Okabe and Ito, which stay apart for
+colour-blind readers, and one meaning has one colour everywhere.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+from plotly.subplots import make_subplots
+
+from analysis.causality import Gates, Movement
+from analysis.corpora import Pairs
+from analysis.selection import skipped
+from analysis.study import Dimensions, Score, Space
+
+SELECTED, REROUTED, PLAIN, BAND = "#D55E00", "#0072B2", "#7A7A7A", "rgba(0,114,178,0.22)"
+PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8C6D1F", "#7A7A7A")
+SEQUENTIAL = "Cividis"
+_SHORT = 90
+
+
+def _laid_out(figure: go.Figure, height: int, **layout: Any) -> go.Figure:
+    figure.update_layout(
+        height=height,
+        margin={"l": 8, "r": 8, "t": 36, "b": 8},
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        hoverlabel={"align": "left"},
+        **layout,
+    )
+    return figure
+
+
+def dimension_curve(result: Dimensions, layers: Sequence[int]) -> go.Figure:
+    """The curve with its 95% band, the skipped first fifth and the selected ``layers``."""
+    curve = result.curve
+    x = np.arange(len(curve.dims))
+    figure = go.Figure()
+    figure.add_scatter(
+        x=np.concatenate([x, x[::-1]]),
+        y=np.concatenate([curve.high, curve.low[::-1]]),
+        fill="toself",
+        fillcolor=BAND,
+        line={"width": 0},
+        name="95% band",
+        hoverinfo="skip",
+    )
+    figure.add_scatter(
+        x=x,
+        y=curve.dims,
+        mode="lines+markers",
+        name="intrinsic dimension",
+        line={"color": REROUTED, "width": 2},
+        marker={
+            "size": [11 if i in layers else 7 for i in x],
+            "color": [SELECTED if i in layers else REROUTED for i in x],
+        },
+        customdata=np.column_stack([curve.low, curve.high]),
+        hovertemplate="layer %{x}<br>dimension %{y:.2f}<br>"
+        "band %{customdata[0]:.2f} to %{customdata[1]:.2f}<extra></extra>",
+    )
+    if skip := skipped(len(x)):
+        figure.add_vrect(
+            x0=-0.5,
+            x1=skip - 0.5,
+            fillcolor=PLAIN,
+            opacity=0.18,
+            line_width=0,
+            annotation_text="skipped",
+            annotation_position="top left",
+        )
+    for first, last in _runs(layers):
+        figure.add_vrect(
+            x0=first - 0.5, x1=last + 0.5, fillcolor=SELECTED, opacity=0.16, line_width=0
+        )
+    if len(layers):
+        figure.add_annotation(
+            x=layers[0],
+            y=1,
+            yref="paper",
+            yanchor="bottom",
+            text="re-routed",
+            showarrow=False,
+            font={"color": SELECTED},
+        )
+    figure.update_xaxes(title="layer (its output)", range=[-0.5, len(x) - 0.5], dtick=_tick(len(x)))
+    figure.update_yaxes(title="intrinsic dimension", rangemode="tozero")
+    return _laid_out(figure, 400)
+
+
+def dimension_table(result: Dimensions, layers: Sequence[int], rule: str) -> pd.DataFrame:
+    """One row a layer: dimension, band, selected or not, how often over the resamples."""
+    curve = result.curve
+    return pd.DataFrame(
+        {
+            "layer": np.arange(len(curve.dims)),
+            "dimension": curve.dims,
+            "low": curve.low,
+            "high": curve.high,
+            "re-routed": [i in layers for i in range(len(curve.dims))],
+            "selected in resamples (%)": 100 * result.frequency(rule),
+        }
+    )
+
+
+def movement_strips(result: Movement) -> go.Figure:
+    """Two strips of tokens, plain and re-routed, coloured by how far each final state moved."""
+    rows = np.stack([result.rerouted[-1], result.plain[-1]])
+    text = [["0" if v == 0 else f"{v:.3f}" for v in row] for row in rows]
+    names = [f"{i} {token}" for i, token in enumerate(result.tokens)]
+    figure = go.Figure(
+        go.Heatmap(
+            z=rows,
+            x=names,
+            y=["re-routed", "plain"],
+            text=text,
+            texttemplate="%{text}" if len(names) <= 24 else None,
+            colorscale=SEQUENTIAL,
+            zmin=0,
+            zmax=max(float(rows.max()), 1e-9),
+            xgap=2,
+            ygap=6,
+            colorbar={"title": "moved by"},
+            hovertemplate="token %{x}<br>%{y}: moved by %{z:.3g} of its length<extra></extra>",
+        )
+    )
+    figure.update_xaxes(tickangle=-45, tickmode="array", tickvals=names, ticktext=result.tokens)
+    return _laid_out(figure, 240)
+
+
+def movement_by_layer(result: Movement) -> go.Figure:
+    """Layers x shared tokens: how far the re-routed states moved; the plain ones never do."""
+    names = [f"{i} {token}" for i, token in enumerate(result.tokens)]
+    last = len(result.rerouted) - 1
+    figure = go.Figure(
+        go.Heatmap(
+            z=result.rerouted,
+            x=names,
+            y=[f"{i}" for i in range(last)] + ["final"],
+            colorscale=SEQUENTIAL,
+            zmin=0,
+            colorbar={"title": "moved by"},
+            hovertemplate="token %{x}<br>entering layer %{y}<br>moved by %{z:.3g}<extra></extra>",
+        )
+    )
+    figure.update_xaxes(tickangle=-45, tickmode="array", tickvals=names, ticktext=result.tokens)
+    figure.update_yaxes(title="state entering layer", type="category")
+    return _laid_out(figure, 420)
+
+
+def movement_table(result: Movement) -> pd.DataFrame:
+    """One row a shared token: how far its final state moved, plain and re-routed."""
+    return pd.DataFrame(
+        {
+            "token": result.tokens,
+            "plain": result.plain[-1],
+            "re-routed": result.rerouted[-1],
+        }
+    )
+
+
+def gate_map(result: Gates) -> go.Figure:
+    """Layers x tokens: the gate, averaged over heads."""
+    names = [f"{i} {token}" for i, token in enumerate(result.tokens)]
+    figure = go.Figure(
+        go.Heatmap(
+            z=100 * result.values.mean(1),
+            x=names,
+            y=[str(layer) for layer in result.layers],
+            colorscale=SEQUENTIAL,
+            zmin=0,
+            colorbar={"title": "gate (%)"},
+            hovertemplate="layer %{y}<br>token %{x}<br>gate %{z:.1f}%<extra></extra>",
+        )
+    )
+    figure.update_xaxes(tickangle=-45, tickmode="array", tickvals=names, ticktext=result.tokens)
+    figure.update_yaxes(title="layer", type="category")
+    return _laid_out(figure, max(220, 120 + 24 * len(result.layers)))
+
+
+def gate_table(result: Gates) -> pd.DataFrame:
+    """One row a token, one column a layer: the gate in %, averaged over heads."""
+    table = pd.DataFrame(
+        (100 * result.values.mean(1)).T, columns=[f"layer {i} (%)" for i in result.layers]
+    )
+    table.insert(0, "token", result.tokens)
+    return table
+
+
+def score_bars(scores: Sequence[Score]) -> go.Figure:
+    """Methods x Spearman with 95% intervals."""
+    ordered = sorted(scores, key=lambda s: s.sts.spearman)
+    values = np.array([s.sts.spearman for s in ordered])
+    figure = go.Figure(
+        go.Scatter(
+            x=values,
+            y=[s.method for s in ordered],
+            mode="markers+text",
+            text=[f"{v:.1f}" for v in values],
+            textposition="top center",
+            marker={
+                "size": 12,
+                "color": [SELECTED if s.method == "kv-embedding" else REROUTED for s in ordered],
+            },
+            error_x={
+                "type": "data",
+                "symmetric": False,
+                "array": [s.sts.ci_high - s.sts.spearman for s in ordered],
+                "arrayminus": [s.sts.spearman - s.sts.ci_low for s in ordered],
+            },
+            hovertemplate="%{y}: %{x:.1f}<extra></extra>",
+        )
+    )
+    figure.update_xaxes(title="Spearman x 100, 95% interval")
+    return _laid_out(figure, 90 + 58 * len(ordered))
+
+
+def score_table(scores: Sequence[Score]) -> pd.DataFrame:
+    """One row a score, best first."""
+    return pd.DataFrame(
+        [
+            {
+                "method": s.method,
+                "Spearman": s.sts.spearman,
+                "low": s.sts.ci_low,
+                "high": s.sts.ci_high,
+                "Pearson": s.sts.pearson,
+                "pairs": s.sts.pairs,
+                "texts": s.sts.texts,
+                "layers": ", ".join(map(str, s.plan.layers)) or "none",
+                "bias": s.plan.bias if s.plan.layers else None,
+                "corpus": s.corpus,
+                "dtype": s.made.dtype,
+            }
+            for s in sorted(scores, key=lambda s: -s.sts.spearman)
+        ]
+    )
+
+
+def human_against_cosine(score: Score, pairs: Pairs) -> go.Figure:
+    """Each pair's human rating against its cosine."""
+    texts = [_shortened(text) for text in pairs.texts]
+    figure = go.Figure(
+        go.Scattergl(
+            x=pairs.scores,
+            y=score.sts.cosines,
+            mode="markers",
+            marker={"size": 6, "opacity": 0.45, "color": REROUTED},
+            text=[
+                f"{texts[i]}<br>{texts[j]}" for i, j in zip(pairs.left, pairs.right, strict=True)
+            ],
+            hovertemplate="%{text}<br>human %{x:.2f}, cosine %{y:.3f}<extra></extra>",
+        )
+    )
+    figure.update_xaxes(title="human similarity")
+    figure.update_yaxes(title="cosine of the embeddings")
+    return _laid_out(figure, 420)
+
+
+def pair_table(score: Score, pairs: Pairs) -> pd.DataFrame:
+    """One row a pair, worst first: by how many places the two rankings disagree."""
+    human = pd.Series(pairs.scores).rank()
+    cosine = pd.Series(score.sts.cosines).rank()
+    table = pd.DataFrame(
+        {
+            "first": [pairs.texts[i] for i in pairs.left],
+            "second": [pairs.texts[i] for i in pairs.right],
+            "human": pairs.scores,
+            "cosine": score.sts.cosines,
+            "places apart": (cosine - human).round(1),
+        }
+    )
+    return table.reindex(table["places apart"].abs().sort_values(ascending=False).index)
+
+
+def two_maps(
+    first: Space,
+    second: Space,
+    texts: Sequence[str],
+    labels: Sequence[str] | None = None,
+    titles: tuple[str, str] = ("first", "second"),
+) -> go.Figure:
+    """The same texts in two spaces side by side; colours are labels, row ids in ``customdata``."""
+    figure = make_subplots(1, 2, subplot_titles=titles, horizontal_spacing=0.03)
+    groups: list[str] = sorted(set(labels)) if labels else [""]
+    names = np.array(labels if labels else [""] * len(texts))
+    hover = np.array([_shortened(text) for text in texts])
+    for column, found in enumerate((first, second), 1):
+        for index, group in enumerate(groups):
+            rows = np.flatnonzero(names == group)
+            figure.add_trace(
+                go.Scattergl(
+                    x=found.projection.points[rows, 0],
+                    y=found.projection.points[rows, 1],
+                    mode="markers",
+                    name=group,
+                    legendgroup=group,
+                    showlegend=bool(labels) and column == 1,
+                    text=hover[rows],
+                    customdata=rows,
+                    marker={
+                        "size": 8 if len(texts) < 400 else 5,
+                        "opacity": 0.8,
+                        "color": PALETTE[index % len(PALETTE)],
+                        "symbol": index // len(PALETTE) % 8,
+                    },
+                    hovertemplate="%{text}<extra>%{fullData.name}</extra>",
+                ),
+                1,
+                column,
+            )
+    figure.update_xaxes(showticklabels=False, zeroline=False)
+    figure.update_yaxes(showticklabels=False, zeroline=False)
+    _laid_out(figure, 520)
+    figure.update_layout(legend={"orientation": "h", "y": -0.03, "yanchor": "top"})
+    return figure
+
+
+def space_table(
+    first: Space, second: Space, texts: Sequence[str], kept: NDArray[np.float64]
+) -> pd.DataFrame:
+    """One row a text: where it lies on both maps, and the share of its neighbours that stayed."""
+    a, b = first.projection.points, second.projection.points
+    return pd.DataFrame(
+        {
+            "text": list(texts),
+            "neighbours kept (%)": 100 * kept,
+            "A x": a[:, 0],
+            "A y": a[:, 1],
+            "B x": b[:, 0],
+            "B y": b[:, 1],
+        }
+    ).sort_values("neighbours kept (%)")
+
+
+def sweep_chart(scores: Sequence[Score], plain: Score, automatic: Score | None) -> go.Figure:
+    """Score by first re-routed layer, with nothing re-routed and the automatic choice marked."""
+    figure = go.Figure()
+    shown = sorted(scores, key=lambda s: s.plan.layers)
+    figure.add_scatter(
+        x=[s.plan.layers[0] for s in shown],
+        y=[s.sts.spearman for s in shown],
+        mode="lines+markers",
+        name=f"{len(shown[0].plan.layers)} layer(s) re-routed" if shown else "re-routed",
+        line={"color": REROUTED},
+        marker={"size": 8},
+        error_y={
+            "type": "data",
+            "symmetric": False,
+            "array": [s.sts.ci_high - s.sts.spearman for s in shown],
+            "arrayminus": [s.sts.spearman - s.sts.ci_low for s in shown],
+            "color": BAND,
+            "width": 0,
+        },
+        text=[", ".join(map(str, s.plan.layers)) for s in shown],
+        hovertemplate="layers %{text}<br>Spearman %{y:.1f}<extra></extra>",
+    )
+    figure.add_hline(
+        y=plain.sts.spearman,
+        line={"color": PLAIN, "dash": "dash"},
+        annotation_text=f"nothing re-routed {plain.sts.spearman:.1f}",
+        annotation_position="bottom left",
+    )
+    if automatic is not None and automatic.plan.layers:
+        figure.add_scatter(
+            x=[automatic.plan.layers[0]],
+            y=[automatic.sts.spearman],
+            mode="markers",
+            name="automatic choice",
+            marker={"size": 15, "symbol": "diamond", "color": SELECTED},
+            hovertemplate="automatic choice<br>Spearman %{y:.1f}<extra></extra>",
+        )
+    layers = max([s.plan.layers[-1] for s in shown] + [1])
+    figure.update_xaxes(
+        title="first re-routed layer", range=[-0.7, layers + 0.7], dtick=_tick(layers)
+    )
+    figure.update_yaxes(title="Spearman x 100")
+    return _laid_out(figure, 400)
+
+
+def _runs(layers: Sequence[int]) -> list[tuple[int, int]]:
+    """Adjacent layers as (first, last) runs."""
+    runs: list[tuple[int, int]] = []
+    for layer in layers:
+        if runs and runs[-1][1] == layer - 1:
+            runs[-1] = runs[-1][0], layer
+        else:
+            runs.append((layer, layer))
+    return runs
+
+
+def _tick(layers: int) -> int:
+    return 1 if layers <= 16 else 2 if layers <= 32 else 4
+
+
+def _shortened(text: str) -> str:
+    """A text for a hover label: one line, safe as Plotly's HTML, not too long."""
+    line = " ".join(text.split())
+    line = line if len(line) <= _SHORT else line[: _SHORT - 1] + "\u2026"
+    return line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,0 +1,117 @@
+"""One pass through the decoder: where it starts, what it keeps, how it is re-routed.
+
+Every decoder layer is wrapped once, when its backbone loads. The wrapper reads what the current
+pass wants from a ``ContextVar``: layers below the start are skipped and the start layer is handed
+the stored state, so that a pass resumes exactly and through the family's own code; states that
+are asked for are kept on the way, and no others.
+
+Sequences are padded on the right and need no padding mask: under causal attention no real token
+ever looks at what comes after it.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from analysis.rerouting import PLAIN, Form, Plan, Routing, routed
+
+
+@dataclass
+class Pass:
+    """What one pass starts from, keeps and leaves behind.
+
+    ``inputs`` maps a layer to the states entering it, (B, T, D) in the model's dtype; ``last``
+    holds each layer's output at the final real token, float32 (L, B, D) on the CPU; ``raw`` is
+    the last layer's output before the final norm and ``final`` the one after it, (B, T, D).
+    """
+
+    lengths: torch.Tensor
+    start: int = 0
+    state: torch.Tensor | None = None
+    keep_inputs: frozenset[int] = frozenset()
+    keep_last: bool = False
+    inputs: dict[int, torch.Tensor] = field(default_factory=dict)
+    last: dict[int, torch.Tensor] = field(default_factory=dict)
+    gates: dict[int, torch.Tensor] = field(default_factory=dict)
+    raw: torch.Tensor = field(default_factory=torch.Tensor)
+    final: torch.Tensor = field(default_factory=torch.Tensor)
+
+
+_PASS: ContextVar[Pass | None] = ContextVar("forward_pass", default=None)
+
+
+def run(
+    model: torch.nn.Module,
+    ids: torch.Tensor,
+    lengths: torch.Tensor,
+    plan: Plan = PLAIN,
+    *,
+    form: Form = "closed",
+    start: int = 0,
+    state: torch.Tensor | None = None,
+    keep_inputs: Sequence[int] = (),
+    keep_last: bool = False,
+    keep_gates: bool = False,
+) -> Pass:
+    """Run right-padded ``ids`` (B, T) of true ``lengths`` (B,), re-routed by ``plan``.
+
+    With ``start`` and ``state`` (B, T, D, the states entering layer ``start``) the layers below
+    are skipped; the result equals the whole pass as long as the plan holds no layer below.
+    """
+    wanted = Pass(lengths, start, state, frozenset(keep_inputs), keep_last)
+    routing = Routing(plan, lengths - 1, form, keep_gates)
+    with torch.inference_mode(), routed(routing), _passing(wanted):
+        output = model(input_ids=ids.to(_device(model)), use_cache=False)
+    wanted.final = output.last_hidden_state
+    wanted.gates = routing.gates
+    return wanted
+
+
+@contextmanager
+def _passing(wanted: Pass) -> Iterator[None]:
+    token = _PASS.set(wanted)
+    try:
+        yield
+    finally:
+        _PASS.reset(token)
+
+
+def _device(model: torch.nn.Module) -> torch.device:
+    return next(model.parameters()).device
+
+
+def instrument(layers: Sequence[torch.nn.Module]) -> None:
+    """Wrap each decoder layer's ``forward`` so that passes can start late and keep states."""
+    for index, layer in enumerate(layers):
+        layer.forward = _wrapped(layer.forward, index, last=index == len(layers) - 1)
+
+
+def _wrapped(inner: Callable[..., Any], index: int, *, last: bool) -> Callable[..., Any]:
+    returns_tuple = False
+
+    def forward(hidden_states: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+        nonlocal returns_tuple
+        wanted = _PASS.get()
+        if wanted is None:
+            return inner(hidden_states, *args, **kwargs)
+        if index < wanted.start:
+            return (hidden_states,) if returns_tuple else hidden_states
+        if index == wanted.start and wanted.state is not None:
+            hidden_states = wanted.state.to(hidden_states.device)
+        if index in wanted.keep_inputs:
+            wanted.inputs[index] = hidden_states
+        output = inner(hidden_states, *args, **kwargs)
+        returns_tuple = isinstance(output, tuple)
+        states = output[0] if returns_tuple else output
+        if wanted.keep_last:
+            rows = torch.arange(len(states), device=states.device)
+            wanted.last[index] = states[rows, wanted.lengths.to(states.device) - 1].float().cpu()
+        if last:
+            wanted.raw = states
+        return output
+
+    return forward

@@ -1,0 +1,190 @@
+"""Projecting embedding spaces to the plane and comparing two of them text by text.
+
+A map alone invites over-reading, so three numbers go with it: how trustworthy it is, how much of
+each text's neighbourhood survives from one space to the other, and the reason for the projection
+that was used. Two maps are aligned first, so that what stands still looks still.
+
+scikit-learn and UMAP take seconds to import and are imported where first used; UMAP compiles for
+another ten to twenty, which :func:`warm_up` does ahead of time.
+"""
+
+import threading
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.errors import CorpusError
+
+Floats = NDArray[np.float64]
+
+FEWEST_FOR_UMAP = 15
+"""Below this many distinct texts neighbourhoods say little and UMAP's start fails."""
+
+_UMAP_LOCK = threading.Lock()  # two fits at once abort the process under numba's workqueue layer
+
+
+@dataclass(frozen=True, eq=False)
+class Projection:
+    """A map of an embedding space.
+
+    Attributes:
+        points: (N, 2) float64.
+        how: the method that was used.
+        reason: that method, with its settings or why it was chosen, for a caption.
+    """
+
+    points: Floats
+    how: Literal["umap", "pca"]
+    reason: str
+
+
+def _checked(embeddings: NDArray[np.floating], fewest: int = 1) -> Floats:
+    rows = np.asarray(embeddings, dtype=np.float64)
+    if rows.ndim != 2:
+        raise ValueError(f"embeddings are texts by features, not an array of shape {rows.shape}")
+    if len(rows) < fewest:
+        raise CorpusError(f"This needs at least {fewest} texts and was given {len(rows)}.")
+    if not np.isfinite(rows).all():
+        raise CorpusError(
+            "Some embeddings are not finite numbers, as when half precision overflows; "
+            "run the backbone in float32 or bfloat16."
+        )
+    return rows
+
+
+def _pca(rows: Floats) -> Floats:
+    """(N, 2) coordinates along the two directions of largest variance, zero where there is none."""
+    left, scales, _ = np.linalg.svd(rows - rows.mean(axis=0), full_matrices=False)
+    points = np.zeros((len(rows), 2))
+    points[:, : len(scales)] = (left * scales)[:, :2]
+    return points
+
+
+def _umap(rows: Floats, neighbours: int, min_dist: float, seed: int) -> Floats:
+    with _UMAP_LOCK:
+        from umap import UMAP
+
+        fitted = UMAP(
+            n_neighbors=neighbours,
+            min_dist=min_dist,
+            metric="cosine",
+            random_state=seed,
+            n_jobs=1,
+        ).fit(rows)
+    return np.asarray(fitted.embedding_, dtype=np.float64)
+
+
+def project(
+    embeddings: NDArray[np.floating], *, neighbours: int = 15, min_dist: float = 0.1, seed: int = 0
+) -> Projection:
+    """Draw a map: UMAP by cosine, or PCA where the texts are too few for it.
+
+    Texts with equal embeddings share one place. Only one UMAP runs in the process at a time.
+
+    Args:
+        embeddings: (N, D), any float type.
+        neighbours: UMAP's neighbourhood, at least 2; capped at the distinct texts less one.
+        min_dist: UMAP's least distance between points on the map, 0 to 1.
+        seed: seeds UMAP; equal seeds give equal maps.
+
+    Raises:
+        CorpusError: no texts, or an embedding is not finite.
+        ValueError: the embeddings are not two-dimensional.
+    """
+    rows = _checked(embeddings)
+    _, first, place = np.unique(rows, axis=0, return_index=True, return_inverse=True)
+    if len(first) < FEWEST_FOR_UMAP:
+        return Projection(_pca(rows), "pca", f"PCA: fewer than {FEWEST_FOR_UMAP} distinct texts")
+    neighbours = min(neighbours, len(first) - 1)
+    # np.unique sorts; the texts' own order keeps the maps of two spaces alike
+    rank = np.argsort(np.argsort(first))
+    points = _umap(rows[np.sort(first)], neighbours, min_dist, seed)[rank[place]]
+    return Projection(points, "umap", f"UMAP: {len(rows)} texts, {neighbours} neighbours, cosine")
+
+
+def warm_up() -> None:
+    """Import and compile UMAP on toy data, holding the lock; meant for a background thread."""
+    project(np.random.default_rng(0).standard_normal((2 * FEWEST_FOR_UMAP, 4)))
+
+
+def align(moving: Floats, fixed: Floats) -> Floats:
+    """Lay one map over another: turn, mirror, shift and scale it as a whole.
+
+    Orthogonal Procrustes (Schönemann 1966), scaled to the fixed map's spread rather than by least
+    squares, which would shrink a map that has little in common with the other to a dot.
+
+    Args:
+        moving: (N, 2) points to move.
+        fixed: (N, 2) points of the same texts in the same order.
+
+    Returns:
+        (N, 2) float64, ``moving`` laid over ``fixed``.
+
+    Raises:
+        ValueError: the shapes differ.
+    """
+    from scipy.linalg import orthogonal_procrustes
+
+    centre = fixed.mean(axis=0)
+    source, target = moving - moving.mean(axis=0), fixed - centre
+    rotation, _ = orthogonal_procrustes(source, target)
+    spread = np.linalg.norm(source)
+    scale = np.linalg.norm(target) / spread if spread > 0 else 1.0
+    return np.asarray(source @ rotation * scale + centre)
+
+
+def _neighbours(rows: Floats, k: int) -> NDArray[np.intp]:
+    """(N, k) each row's nearest others by cosine."""
+    from sklearn.neighbors import NearestNeighbors
+
+    fitted = NearestNeighbors(n_neighbors=k, metric="cosine", n_jobs=1).fit(rows)
+    return np.asarray(fitted.kneighbors(return_distance=False))
+
+
+def neighbourhood_overlap(
+    a: NDArray[np.floating], b: NDArray[np.floating], k: int = 10
+) -> NDArray[np.float64]:
+    """How much of each text's neighbourhood is the same in two spaces.
+
+    Args:
+        a: (N, D) embeddings.
+        b: (N, E) embeddings of the same texts in the same order.
+        k: neighbourhood size, at least 1; capped at N - 1.
+
+    Returns:
+        (N,) float64, share from 0 to 1 of each text's k nearest others by cosine in ``a`` that are
+        among its k nearest in ``b``. Chance alone gives about k / (N - 1).
+
+    Raises:
+        CorpusError: fewer than two texts, or an embedding is not finite.
+        ValueError: the spaces do not hold the same number of texts.
+    """
+    first, second = _checked(a, fewest=2), _checked(b, fewest=2)
+    if len(first) != len(second):
+        raise ValueError(f"{len(first)} and {len(second)} texts cannot be compared one to one")
+    k = min(k, len(first) - 1)
+    stays = _neighbours(first, k)[:, :, None] == _neighbours(second, k)[:, None, :]
+    return np.asarray(stays.any(axis=2).mean(axis=1))
+
+
+def trust(embeddings: NDArray[np.floating], points: Floats, k: int = 10) -> float:
+    """Trustworthiness of a map (Venna & Kaski 2001): are neighbours on it neighbours in the space?
+
+    Args:
+        embeddings: (N, D) the space, compared by cosine.
+        points: (N, 2) the map.
+        k: neighbourhood size, at least 1; capped at (N - 1) // 2, where the measure ends.
+
+    Returns:
+        0 to 1; 1 if each text's k nearest on the map are its k nearest in the space.
+
+    Raises:
+        CorpusError: fewer than three texts, or an embedding is not finite.
+    """
+    from sklearn.manifold import trustworthiness
+
+    rows = _checked(embeddings, fewest=3)
+    k = min(k, (len(rows) - 1) // 2)
+    return float(trustworthiness(rows, points, n_neighbors=k, metric="cosine"))

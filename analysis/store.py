@@ -1,0 +1,87 @@
+"""Results kept on disk, so that nothing is computed twice.
+
+A result is a dictionary of plain facts and named arrays, kept as one ``.npz`` file without
+pickle. Its key is a digest of everything that decides its numbers. There are two shelves: the
+user's cache, which is bound to the versions of torch, transformers and the other packages that
+compute, and ``assets/results``, which ships with the project and is read only. A damaged file
+counts as missing.
+"""
+
+import hashlib
+import importlib.metadata
+import io
+import json
+import os
+import tempfile
+import zipfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.sources import cache_home
+
+SHIPPED = Path(__file__).resolve().parent.parent / "assets" / "results"
+_COMPUTING = ("torch", "transformers", "numpy", "scipy", "scikit-learn", "scikit-dimension")
+_FORMAT = 1
+
+Stored = tuple[dict[str, Any], dict[str, NDArray[Any]]]
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Versions of the packages that compute."""
+    return {name: importlib.metadata.version(name) for name in _COMPUTING}
+
+
+def digest(*parts: Any) -> str:
+    """A short identity of JSON-able ``parts``; any change in them changes it."""
+    text = json.dumps(parts, sort_keys=True, ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def key(kind: str, **parts: Any) -> str:
+    """The key of a result: its kind, readable, and a digest of what decides its numbers."""
+    return f"{kind}-{digest(_FORMAT, parts)}"
+
+
+def get(name: str) -> Stored | None:
+    """The facts and arrays stored under ``name``, the user's own before shipped ones, or None."""
+    for shelf in (_shelf(), SHIPPED):
+        path = shelf / f"{name}.npz"
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                arrays = {part: file[part] for part in file.files}
+            facts = json.loads(str(arrays.pop("facts")))
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            continue
+        return facts | {"shipped": shelf == SHIPPED}, arrays
+    return None
+
+
+def put(name: str, facts: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
+    """Store a result under ``name``, atomically; a full or read-only disk is not an error."""
+    buffer = io.BytesIO()
+    text = np.array(json.dumps(facts | {"versions": versions()}))
+    np.savez_compressed(buffer, facts=text, **arrays)  # type: ignore[arg-type]
+    shelf = _shelf()
+    try:
+        shelf.mkdir(parents=True, exist_ok=True)
+        handle, partial = tempfile.mkstemp(dir=shelf, suffix=".part")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(buffer.getbuffer())
+            Path(partial).replace(shelf / f"{name}.npz")
+        finally:
+            Path(partial).unlink(missing_ok=True)
+    except OSError:
+        return
+
+
+def _shelf() -> Path:
+    """The user's results of the installed versions."""
+    return cache_home() / "results" / digest(versions())

@@ -1,0 +1,340 @@
+"""Recipe in, result out: each question the project asks, answered once and stored.
+
+Every function takes a loaded backbone and plain values, looks in the store, and only then
+computes. Results are frozen, carry a ``Made`` that says what made them, and are equal whichever
+way they came.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis import corpora, dimension, encoder, evaluation, selection, space, store
+from analysis.backbone import Backbone
+from analysis.corpora import Pairs, Texts
+from analysis.encoder import Trace
+from analysis.evaluation import StsScore
+from analysis.methods import DEFAULT, Method
+from analysis.rerouting import PLAIN, Plan
+
+T = TypeVar("T")
+Progress = Callable[[int, int], None]
+SAMPLES = 1000
+"""Calibration texts by default, as in the paper."""
+
+
+def _quiet(_done: int, _all: int) -> None: ...
+
+
+@dataclass(frozen=True)
+class Made:
+    """What made a result: backbone, weights, dtype, device, versions; whether it shipped."""
+
+    backbone: str
+    weights: str
+    dtype: str
+    device: str
+    versions: tuple[tuple[str, str], ...]
+    shipped: bool = False
+
+    @property
+    def sentence(self) -> str:
+        """For captions: the backbone, dtype and versions, and whether this was computed here."""
+        named = dict(self.versions)
+        where = "shipped with the project" if self.shipped else "computed on this machine"
+        return (
+            f"{self.backbone} in {self.dtype} on {self.device}, torch {named['torch']}, "
+            f"transformers {named['transformers']}; {where}"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Dimensions:
+    """A backbone's intrinsic-dimension curve on ``drawn`` distinct texts of a corpus."""
+
+    curve: dimension.Curve
+    corpus: str
+    drawn: int
+    texts_dropped: int
+    prompted: bool
+    seed: int
+    made: Made
+
+    @property
+    def duplicates_dropped(self) -> int:
+        """Duplicate texts left out before the draw and coinciding rows left out after it."""
+        return self.texts_dropped + self.curve.duplicates_dropped
+
+    def selected(self, rule: str = "paper") -> tuple[int, ...]:
+        """The layers that ``rule`` selects from the curve."""
+        return selection.select(self.curve.dims, rule)
+
+    def frequency(self, rule: str = "paper") -> NDArray[np.float64]:
+        """How often ``rule`` selects each layer over the resampled curves, (L,) from 0 to 1."""
+        return selection.frequency(self.curve.resampled, rule)
+
+
+@dataclass(frozen=True, eq=False)
+class Score:
+    """One method's STS score under one plan, with its pairs' cosines inside ``sts``."""
+
+    method: str
+    corpus: str
+    plan: Plan
+    sts: StsScore
+    made: Made
+    texts_cut: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Space:
+    """Embeddings float32 (N, D) of some texts, and their projection to the plane."""
+
+    method: str
+    plan: Plan
+    embeddings: NDArray[np.float32]
+    projection: space.Projection
+    made: Made
+
+
+def made(backbone: Backbone) -> Made:
+    """What makes results here and now."""
+    return Made(
+        backbone.facts.name,
+        backbone.fingerprint,
+        backbone.dtype.value,
+        backbone.device.value,
+        tuple(sorted(store.versions().items())),
+    )
+
+
+def dimensions(
+    backbone: Backbone,
+    texts: Texts,
+    *,
+    samples: int = SAMPLES,
+    seed: int = 0,
+    estimator: str = "twonn",
+    prompted: bool = True,
+    progress: Progress = _quiet,
+) -> Dimensions:
+    """The intrinsic-dimension curve over last-token states of ``samples`` distinct texts.
+
+    Raises:
+        CorpusError: fewer than 20 distinct texts.
+        PlanError: there is no such estimator.
+    """
+    _, dropped = corpora.distinct(texts.texts)
+    drawn = corpora.sample(texts, samples, seed).texts
+    name = store.key(
+        "dimensions",
+        **_weights(backbone),
+        texts=store.digest(drawn),
+        estimator=estimator,
+        prompted=prompted,
+        seed=seed,
+    )
+    if (found := store.get(name)) is None:
+        states = encoder.last_token_states(backbone, drawn, prompted=prompted, progress=progress)
+        curve = dimension.curve(states, estimator=estimator, seed=seed)
+        arrays = {key: getattr(curve, key) for key in ("dims", "low", "high", "resampled")}
+        facts = {key: getattr(curve, key) for key in _others(curve, arrays)}
+        store.put(name, facts | {"made": _facts(backbone)}, arrays)
+        found = facts, arrays
+    facts, arrays = found
+    curve = _rebuilt(dimension.Curve, facts, arrays)
+    return Dimensions(
+        curve, texts.name, len(drawn), dropped, prompted, seed, _made(backbone, facts)
+    )
+
+
+def score(
+    backbone: Backbone,
+    pairs: Pairs,
+    method: Method = DEFAULT,
+    plan: Plan = PLAIN,
+    *,
+    traced: bool = False,
+    progress: Progress = _quiet,
+) -> Score:
+    """Score ``method`` under ``plan`` on rated pairs.
+
+    ``traced`` keeps one plain pass in memory, so that the next plan costs only the layers from
+    its first one on: right for a page, wasteful for a single score.
+
+    Raises:
+        CorpusError, PlanError, BackboneError: what encoding and scoring raise.
+    """
+    plan = plan if method.reroutes else PLAIN
+    encoder.check_plan(backbone, plan)
+    name = store.key(
+        "score",
+        **_weights(backbone),
+        **_how(method, plan),
+        texts=store.digest(pairs.texts),
+        pairs=store.digest(pairs.left.tolist(), pairs.right.tolist(), pairs.scores.tolist()),
+    )
+    if (found := store.get(name)) is None:
+        vectors, cut = _embed(backbone, pairs.texts, method, plan, traced, progress)
+        result = evaluation.sts(evaluation.cosines(vectors, pairs), pairs)
+        arrays = {"cosines": result.cosines}
+        facts = {key: getattr(result, key) for key in _others(result, arrays)} | {"cut": cut}
+        store.put(name, facts | {"made": _facts(backbone)}, arrays)
+        found = facts, arrays
+    facts, arrays = found
+    sts = _rebuilt(StsScore, facts, arrays)
+    return Score(method.name, pairs.name, plan, sts, _made(backbone, facts), facts["cut"])
+
+
+def embeddings(
+    backbone: Backbone,
+    texts: Sequence[str],
+    method: Method = DEFAULT,
+    plan: Plan = PLAIN,
+    *,
+    traced: bool = False,
+    progress: Progress = _quiet,
+) -> NDArray[np.float32]:
+    """Embeddings float32 (N, D) of ``texts``, from the store where they are known."""
+    plan = plan if method.reroutes else PLAIN
+    encoder.check_plan(backbone, plan)
+    name = store.key(
+        "embeddings", **_weights(backbone), **_how(method, plan), texts=store.digest(list(texts))
+    )
+    if (found := store.get(name)) is not None:
+        return found[1]["embeddings"]
+    vectors, _ = _embed(backbone, texts, method, plan, traced, progress)
+    store.put(name, {"made": _facts(backbone)}, {"embeddings": vectors})
+    return vectors
+
+
+def projected(
+    backbone: Backbone,
+    texts: Sequence[str],
+    method: Method,
+    plan: Plan,
+    *,
+    neighbours: int = 15,
+    min_dist: float = 0.1,
+    seed: int = 0,
+    traced: bool = False,
+    progress: Progress = _quiet,
+) -> Space:
+    """The embedding space of ``texts`` under one method, projected to the plane."""
+    plan = plan if method.reroutes else PLAIN
+    vectors = embeddings(backbone, texts, method, plan, traced=traced, progress=progress)
+    settings = {"neighbours": neighbours, "min_dist": min_dist, "seed": seed}
+    name = store.key("projection", vectors=store.digest(vectors.tobytes().hex()), **settings)
+    if (found := store.get(name)) is None:
+        projection = space.project(vectors, neighbours=neighbours, min_dist=min_dist, seed=seed)
+        facts = {"how": projection.how, "reason": projection.reason}
+        store.put(name, facts, {"points": projection.points})
+        found = facts, {"points": projection.points}
+    facts, arrays = found
+    projection = _rebuilt(space.Projection, facts, arrays)
+    return Space(method.name, plan, vectors, projection, made(backbone))
+
+
+def aligned(moving: Space, fixed: Space) -> Space:
+    """``moving`` with its map turned, scaled and shifted onto that of ``fixed``."""
+    points = space.align(moving.projection.points, fixed.projection.points)
+    return replace(moving, projection=replace(moving.projection, points=points))
+
+
+def sweep(
+    backbone: Backbone,
+    pairs: Pairs,
+    plans: Sequence[Plan],
+    method: Method = DEFAULT,
+    *,
+    progress: Progress = _quiet,
+) -> Iterator[Score]:
+    """Scores of many plans, stored ones first, then from the last layers (cheap) to the first.
+
+    Each score is stored as soon as it is known, so a sweep that is stopped goes on from there.
+    """
+    for plan in sorted(plans, key=lambda p: p.layers, reverse=True):
+        yield score(backbone, pairs, method, plan, traced=True, progress=progress)
+
+
+_TRACES: OrderedDict[str, Trace] = OrderedDict()
+_TRACING = threading.Lock()
+
+
+def _embed(
+    backbone: Backbone,
+    texts: Sequence[str],
+    method: Method,
+    plan: Plan,
+    traced: bool,
+    progress: Progress,
+) -> tuple[NDArray[np.float32], int]:
+    """Embeddings and the number of texts that were cut."""
+    if not traced or not method.reroutes:
+        encoding = encoder.encode(backbone, texts, method, plan, progress=progress)
+        return encoding.embeddings, encoding.texts_cut
+    name = store.digest(id(backbone.model), list(texts), _how(method, PLAIN))
+    with _TRACING:
+        trace = _TRACES.get(name)
+    if trace is None:
+        trace = Trace(backbone, texts, method, progress=progress)
+        with _TRACING:
+            _TRACES.clear()
+            _TRACES[name] = trace
+    return trace.embed(plan, progress), trace.texts_cut
+
+
+def forget() -> None:
+    """Free the kept traces, as when the backbone changes."""
+    with _TRACING:
+        _TRACES.clear()
+
+
+def _weights(backbone: Backbone) -> dict[str, Any]:
+    """What of the backbone decides numbers."""
+    return {
+        "weights": backbone.fingerprint,
+        "family": backbone.facts.family,
+        "dtype": backbone.dtype.value,
+        "device": backbone.device.value.split(":")[0],
+    }
+
+
+def _how(method: Method, plan: Plan) -> dict[str, Any]:
+    """What of the method and plan decides numbers; a method's name and summary do not."""
+    bias = plan.bias if plan.active else 0.0
+    return {
+        "template": method.template,
+        "pooling": method.pooling,
+        "norm": method.norm,
+        "tidy": method.tidy.__name__,
+        "layers": list(plan.active),
+        "bias": bias,
+    }
+
+
+def _others(of: Any, arrays: dict[str, Any]) -> list[str]:
+    """The fields of a dataclass that are not arrays."""
+    return [field.name for field in fields(of) if field.name not in arrays]
+
+
+def _rebuilt(kind: type[T], facts: dict[str, Any], arrays: dict[str, Any]) -> T:
+    """A stored dataclass, from its facts and its arrays."""
+    return kind(**arrays, **{name: facts[name] for name in _others(kind, arrays)})
+
+
+def _facts(backbone: Backbone) -> dict[str, Any]:
+    return asdict(made(backbone))
+
+
+def _made(backbone: Backbone, facts: dict[str, Any]) -> Made:
+    stored = facts.get("made")
+    if stored is None:
+        return made(backbone)
+    pairs = tuple((str(k), str(v)) for k, v in stored["versions"])
+    return Made(**stored | {"versions": pairs, "shipped": facts["shipped"]})

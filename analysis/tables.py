@@ -1,0 +1,214 @@
+"""The content of a text file as named columns, each row knowing its line.
+
+People bring TSVs with and without quoting, spreadsheets' CSVs, JSON lines and plain text in a
+few encodings. This module settles all of that once, so that whoever reads a column only says
+which one. Whatever the bytes, the only error raised is :class:`~analysis.errors.CorpusError`:
+one sentence, with the line.
+"""
+
+import csv
+import io
+import json
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.errors import CorpusError
+
+_UNREADABLE = re.compile("[\0\ud800-\udfff]")
+_QUOTED_CELL = re.compile(r'(?<![^\t\r\n])"((?:[^"]++|"")*+)"(?![^\t\r\n])')
+
+csv.field_size_limit(1 << 30)  # the default of 131,072 characters is less than a long document
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns by position; a cell is ``None`` where a JSON line has nothing fit to read as text."""
+
+    name: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[int, Sequence[str | None]], ...]
+    """Line (1-based, where the row starts) and cells, as many as there are columns."""
+
+    def find(self, *spellings: str) -> int | None:
+        """The column with the first of ``spellings`` present, whatever its case and spacing."""
+        folded = [re.sub(r"[\W_]+", "", column).casefold() for column in self.columns]
+        return next((folded.index(s) for s in spellings if s in folded), None)
+
+    def numeric(self, column: int) -> bool:
+        """Whether every cell of a column reads as a number."""
+        return all(_number(cells[column]) is not None for _, cells in self.rows)
+
+    def texts(self, column: int) -> tuple[str, ...]:
+        """The cells of a column as they are; CorpusError at the first that is blank."""
+        for line, cells in self.rows:
+            if not (cells[column] or "").strip():
+                raise self.error(line, f"no text in column {self.columns[column]!r}")
+        return tuple(cells[column] or "" for _, cells in self.rows)
+
+    def numbers(self, column: int) -> NDArray[np.float64]:
+        """A column as float64, shape (rows,); CorpusError at the first cell not finite."""
+        values = [_number(cells[column]) for _, cells in self.rows]
+        for (line, cells), value in zip(self.rows, values, strict=True):
+            if value is None or not math.isfinite(value):
+                shown = f"{self.columns[column]} {cells[column]!r} is not a finite number"
+                raise self.error(line, shown)
+        return np.array(values, dtype=np.float64)
+
+    def error(self, line: int, problem: str) -> CorpusError:
+        """The error to raise about a line, as one sentence."""
+        return CorpusError(f"{self.name}, line {line}: {problem}.")
+
+
+def read_table(name: str, data: bytes) -> Table:
+    """Parse a file's content by the suffix of its name.
+
+    ``.txt`` has one column named text, its blank lines skipped. A ``.tsv`` is read unquoted,
+    raw double quotes and all, unless only quoting gives it constant columns or every quote in
+    it is plainly a writer's. A ``.csv`` is quoted. Both start with a header line; without one
+    (some, not all, cells of the first line are numbers) columns are named by their position.
+    A ``.jsonl`` has an object a line, its columns being the keys of the first; numbers become text.
+
+    Raises:
+        CorpusError: unknown suffix, undecodable bytes, no rows, ragged rows, malformed quoting
+            or JSON, NUL characters or lone surrogates.
+    """
+    suffix = PurePath(name).suffix.lower()
+    if suffix not in (".txt", ".tsv", ".csv", ".jsonl"):
+        raise CorpusError(f"{name} is not a .txt, .tsv, .csv or .jsonl file.")
+    text = _decode(name, data)
+    if not text.strip():
+        raise CorpusError(f"{name} is empty.")
+    if suffix == ".jsonl":
+        table = _json_lines(name, text)
+    elif suffix == ".txt":
+        table = Table(name, ("text",), tuple((n, (s,)) for n, s in _lines(text)))
+    else:
+        read = _tab_separated if suffix == ".tsv" else _comma_separated
+        table = _titled(name, read(name, text))
+    if not table.rows:
+        raise CorpusError(f"{name} has a header line but no rows.")
+    for line, cells in ((1, table.columns), *table.rows):
+        if any(_UNREADABLE.search(cell or "") for cell in cells):
+            raise table.error(
+                line, "holds a NUL character or half a surrogate pair; save it as UTF-8"
+            )
+    return table
+
+
+def _decode(name: str, data: bytes) -> str:
+    utf16 = data[:2] in (b"\xff\xfe", b"\xfe\xff")
+    encoding = "utf-16" if utf16 else "utf-8"
+    try:
+        return data.decode(encoding).removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].decode(encoding, errors="ignore").count("\n") + 1
+        raise CorpusError(
+            f"{name}, line {line}: byte 0x{data[error.start]:02x} at offset {error.start:,} is "
+            f"not {encoding.upper()}; save the file as UTF-8."
+        ) from None
+
+
+def _lines(text: str) -> list[tuple[int, str]]:
+    """Numbered lines that are not blank; a line ends at LF, CR or both and nowhere else."""
+    lines = enumerate(re.split("\r\n|\r|\n", text), start=1)
+    return [(number, line) for number, line in lines if line.strip()]
+
+
+_Rows = list[tuple[int, list[str]]]
+
+
+def _delimited(name: str, text: str, delimiter: str, quoted: bool) -> _Rows:
+    reader = csv.reader(
+        io.StringIO(text, newline=""),
+        delimiter=delimiter,
+        quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE,
+        strict=True,
+    )
+    rows, line = [], 1
+    try:
+        for cells in reader:
+            if cells:
+                rows.append((line, cells))
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise CorpusError(f"{name}, line {line}: not well quoted ({error}).") from None
+    return rows
+
+
+def _ragged(rows: _Rows) -> int | None:
+    """Index of the first row with another number of cells than the first row."""
+    return next((i for i, (_, cells) in enumerate(rows) if len(cells) != len(rows[0][1])), None)
+
+
+def _comma_separated(name: str, text: str) -> _Rows:
+    return _delimited(name, text, ",", quoted=True)
+
+
+def _tab_separated(name: str, text: str) -> _Rows:
+    plain = _delimited(name, text, "\t", quoted=False)
+    try:
+        quoted = _delimited(name, text, "\t", quoted=True)
+    except CorpusError:
+        return plain
+    fits = _ragged(quoted) is None
+    return quoted if fits and (_ragged(plain) is not None or _quoting_meant(text)) else plain
+
+
+def _quoting_meant(text: str) -> bool:
+    """Whether all quotes enclose whole cells, and a cell had cause: its content or the header's."""
+    if '"' in _QUOTED_CELL.sub("", text):
+        return False
+    cells = _QUOTED_CELL.findall(text)
+    return text.startswith('"') or any(re.search(r'[\t\r\n]|""', cell) for cell in cells)
+
+
+def _titled(name: str, rows: _Rows) -> Table:
+    if (i := _ragged(rows)) is not None:
+        line, cells = rows[i]
+        raise CorpusError(
+            f"{name}, line {line}: the number of columns is {len(cells)}, but "
+            f"{len(rows[0][1])} in line {rows[0][0]}."
+        )
+    first = rows[0][1]
+    numerals = [_number(cell) is not None for cell in first if cell.strip()]
+    if any(numerals) and not all(numerals):
+        return Table(name, tuple(f"column {i + 1}" for i in range(len(first))), tuple(rows))
+    return Table(name, tuple(first), tuple(rows[1:]))
+
+
+def _json_lines(name: str, text: str) -> Table:
+    records = []
+    for line, content in _lines(text):
+        try:
+            record = json.loads(content)
+        except (ValueError, RecursionError) as error:
+            what = error.msg if isinstance(error, json.JSONDecodeError) else "cannot be read"
+            raise CorpusError(f"{name}, line {line}: not JSON ({what}).") from None
+        if not isinstance(record, dict):
+            raise CorpusError(f"{name}, line {line}: not a JSON object.")
+        records.append((line, record))
+    columns = tuple(records[0][1])
+    return Table(
+        name,
+        columns,
+        tuple((line, [_cell(record.get(key)) for key in columns]) for line, record in records),
+    )
+
+
+def _cell(value: object) -> str | None:
+    if isinstance(value, str):
+        return value
+    return json.dumps(value) if isinstance(value, (bool, int, float)) else None
+
+
+def _number(cell: str | None) -> float | None:
+    try:
+        return float(cell or "")
+    except ValueError:
+        return None

