@@ -129,7 +129,8 @@ def load(
             f"The tokenizer of {name} reports no character offsets, which prompts need; "
             "add its tokenizer.json."
         )
-    return assemble(facts, model.to(where.value), tokenizer, where, what, _fingerprint(folder))
+    with sources.explained(source):
+        return assemble(facts, model.to(where.value), tokenizer, where, what, _fingerprint(folder))
 
 
 def assemble(
@@ -140,10 +141,15 @@ def assemble(
     dtype: Choice,
     fingerprint: str,
 ) -> Backbone:
-    """Freeze, instrument and probe a model that is already in memory."""
+    """Freeze, instrument and probe a model that is already in memory.
+
+    Raises:
+        BackboneError: it is not a causal decoder, or its layers cannot be found.
+    """
     model.eval().requires_grad_(False)
     layers = decoder_layers(model)
     forward.instrument(layers)
+    _check_causal(model)
     probe = _probe(model, len(layers))
     return Backbone(facts, model, tokenizer, device, dtype, fingerprint, *probe)
 
@@ -214,32 +220,32 @@ def _facts(source: Source) -> Facts:
     from transformers import AutoModel
 
     config = sources.config_of(source)
-    text = config.get_text_config(decoder=True)
     try:
         with torch.device("meta"):
             skeleton = AutoModel.from_config(  # type: ignore[no-untyped-call]
                 config, trust_remote_code=False
             )
-    except (ValueError, ImportError, AttributeError, KeyError) as error:
+        text = config.get_text_config(decoder=True)
+        heads = text.num_attention_heads
+        return Facts(
+            name=source.name if source.kind in ("packaged", "hub") else Path(source.location).name,
+            kind=source.kind,
+            family=text.model_type,
+            parameters=sum(p.numel() for p in skeleton.parameters()),
+            layers=text.num_hidden_layers,
+            hidden=text.hidden_size,
+            heads=heads,
+            kv_heads=getattr(text, "num_key_value_heads", None) or heads,
+            head_size=getattr(text, "head_dim", None) or text.hidden_size // heads,
+            context=getattr(text, "max_position_embeddings", 0) or 0,
+            vocabulary=text.vocab_size,
+            licence=source.licence,
+        )
+    except Exception as error:  # families without attention or words lack one fact or another
         reason = str(error).split("\n")[0][:160]
         raise BackboneError(
             f"{source.name} is no decoder that transformers can build ({reason}); choose another."
         ) from error
-    heads = text.num_attention_heads
-    return Facts(
-        name=source.name if source.kind in ("packaged", "hub") else Path(source.location).name,
-        kind=source.kind,
-        family=text.model_type,
-        parameters=sum(p.numel() for p in skeleton.parameters()),
-        layers=text.num_hidden_layers,
-        hidden=text.hidden_size,
-        heads=heads,
-        kv_heads=getattr(text, "num_key_value_heads", None) or heads,
-        head_size=getattr(text, "head_dim", None) or text.hidden_size // heads,
-        context=getattr(text, "max_position_embeddings", 0) or 0,
-        vocabulary=text.vocab_size,
-        licence=source.licence,
-    )
 
 
 def _check_memory(facts: Facts, dtype: str, device: str) -> None:
@@ -268,16 +274,33 @@ def _fingerprint(folder: Path) -> str:
     return hashlib.sha256(digests.encode()).hexdigest()[:16]
 
 
+def _check_causal(model: Any) -> None:
+    """Refuse encoders: padding on the right is harmless only if no token sees a later one."""
+    ids, lengths = _sample(model)
+    whole = forward.run(model, ids, lengths).final[:, :6].float()
+    begin = forward.run(model, ids[:, :6], lengths - 6).final.float()
+    tolerance = 2e-4 if model.dtype == torch.float32 else 5e-2
+    if bool((whole - begin).abs().max() > tolerance * whole.abs().max().clamp(min=1.0)):
+        raise BackboneError(
+            f"{model.config.model_type} is not a causal decoder: its early tokens see the later "
+            "ones; choose a decoder-only language model."
+        )
+
+
+def _sample(model: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    """Twelve tokens to try a model on, (1, 12), and their number, (1,)."""
+    vocabulary = model.config.get_text_config(decoder=True).vocab_size
+    return torch.arange(3, 3 + 12).remainder(vocabulary).view(1, -1), torch.tensor([12])
+
+
 def _probe(model: Any, layers: int) -> tuple[Form, tuple[int, ...], str | None]:
     """Find out by running: which form serves, which layers re-routing reaches, or why none.
 
-    The checks: the attention implementation stays set, layers come by, the empty plan and
-    b = -inf equal the plain model, a plan changes the result, both forms agree.
+    The checks: the attention implementation stays set, layers come by, the empty plan and a bias
+    that shuts the prefix out equal the plain model, a plan changes the result, both forms agree.
     """
     family = model.config.model_type
-    vocabulary = model.config.get_text_config(decoder=True).vocab_size
-    ids = torch.arange(3, 3 + 12).remainder(vocabulary).view(1, -1)
-    lengths = torch.tensor([12])
+    ids, lengths = _sample(model)
     plain = forward.run(model, ids, lengths).final.float()
     everything = tuple(range(layers))
     tolerance = 2e-4 if model.dtype == torch.float32 else 5e-2
@@ -312,8 +335,9 @@ def _probe(model: Any, layers: int) -> tuple[Form, tuple[int, ...], str | None]:
         return refuse("it does not use transformers' attention interface")
     if differs(forward.run(model, ids, lengths, Plan()).final, tolerance):
         return refuse("with no layer selected its output would differ from the plain model's")
-    if differs(forward.run(model, ids, lengths, Plan(everything, float("-inf"))).final, tolerance):
-        return refuse("with the bias at -inf its output would differ from the plain model's")
+    shut = Plan(everything, -1e4)  # not -inf, which would not get as far as the attention
+    if differs(forward.run(model, ids, lengths, shut, form=form).final, tolerance):
+        return refuse("with the prefix shut out its output would differ from the plain model's")
     moved = forward.run(model, ids, lengths, Plan(reached)).final
     if not differs(moved, 1e-6) or not torch.isfinite(moved).all():
         return refuse("a plan has no effect on its output")

@@ -71,7 +71,8 @@ def prepare(
 ) -> _Prepared:
     """Prompt, tokenise, de-duplicate and batch ``texts``.
 
-    ``max_tokens`` defaults to the backbone's context length; longer texts are cut and counted.
+    ``max_tokens`` is by default, and at most, the backbone's context length; longer texts are cut
+    and counted.
 
     Raises:
         CorpusError: there is no text, or one is blank or cannot be encoded.
@@ -79,7 +80,7 @@ def prepare(
     """
     if not texts:
         raise CorpusError("There is no text to encode; give at least one.")
-    limit = max_tokens or backbone.facts.context or None
+    limit = min(filter(None, (max_tokens, backbone.facts.context)), default=None)
     found = tokenize(
         backbone.tokenizer, texts, method.template, role=role, max_tokens=limit, tidy=method.tidy
     )
@@ -242,7 +243,7 @@ class Trace:
         self._ready = prepare(backbone, texts, method)
         cells = sum(batch.ids.numel() for batch in self._ready.batches)
         one_layer = cells * backbone.facts.hidden * backbone.model.dtype.itemsize  # type: ignore[operator]
-        step = max(1, -(-one_layer * backbone.layers // budget))
+        step = max(1, -(-one_layer * backbone.layers // max(budget, 1)))
         self._kept = tuple(range(0, backbone.layers, step))
         self._inputs: list[dict[int, torch.Tensor]] = []
 
@@ -262,6 +263,7 @@ class Trace:
         self, plan: Plan, progress: Progress = lambda _done, _all: None
     ) -> NDArray[np.float32]:
         """Embeddings float32 (N, D) under ``plan``, running only the layers that can differ."""
+        plan = plan if self.method.reroutes else PLAIN
         check_plan(self.backbone, plan)
         if not plan.active:
             return self.plain

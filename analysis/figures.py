@@ -107,6 +107,23 @@ def dimension_table(result: Dimensions, layers: Sequence[int], rule: str) -> pd.
     )
 
 
+def selection_frequency(result: Dimensions, rule: str) -> go.Figure:
+    """How often ``rule`` selects each layer over the resampled curves, in %."""
+    share = 100 * result.frequency(rule)
+    chosen = result.selected(rule)
+    figure = go.Figure(
+        go.Bar(
+            x=np.arange(len(share)),
+            y=share,
+            marker_color=[SELECTED if i in chosen else REROUTED for i in range(len(share))],
+            hovertemplate="layer %{x}: selected in %{y:.0f}%<extra></extra>",
+        )
+    )
+    figure.update_xaxes(title="layer", range=[-0.5, len(share) - 0.5], dtick=_tick(len(share)))
+    figure.update_yaxes(title="selected (%)", range=[0, 100])
+    return _laid_out(figure, 220)
+
+
 def movement_strips(result: Movement) -> go.Figure:
     """Two strips of tokens, plain and re-routed, coloured by how far each final state moved."""
     rows = np.stack([result.rerouted[-1], result.plain[-1]])
@@ -267,14 +284,33 @@ def pair_table(score: Score, pairs: Pairs) -> pd.DataFrame:
     cosine = pd.Series(score.sts.cosines).rank()
     table = pd.DataFrame(
         {
-            "first": [pairs.texts[i] for i in pairs.left],
-            "second": [pairs.texts[i] for i in pairs.right],
+            "places apart": (cosine - human).round(1),
             "human": pairs.scores,
             "cosine": score.sts.cosines,
-            "places apart": (cosine - human).round(1),
+            "first": [pairs.texts[i] for i in pairs.left],
+            "second": [pairs.texts[i] for i in pairs.right],
         }
     )
     return table.reindex(table["places apart"].abs().sort_values(ascending=False).index)
+
+
+def moved_pairs(before: Score, after: Score, pairs: Pairs) -> pd.DataFrame:
+    """One row a pair, those whose cosine rank changed most first."""
+    was = pd.Series(before.sts.cosines).rank()
+    now = pd.Series(after.sts.cosines).rank()
+    human = pd.Series(pairs.scores).rank()
+    table = pd.DataFrame(
+        {
+            "places moved": now - was,
+            "towards people": (now - human).abs() < (was - human).abs(),
+            "human": pairs.scores,
+            "cosine before": before.sts.cosines,
+            "cosine after": after.sts.cosines,
+            "first": [pairs.texts[i] for i in pairs.left],
+            "second": [pairs.texts[i] for i in pairs.right],
+        }
+    )
+    return table.reindex(table["places moved"].abs().sort_values(ascending=False).index)
 
 
 def two_maps(

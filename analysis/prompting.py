@@ -73,7 +73,7 @@ def tokenize(
     out = []
     for number, ((_, spans), item, text) in enumerate(zip(prompts, encoded, texts, strict=True), 1):
         prompted = _prompted(item, spans)
-        if not prompted.ids:
+        if any(first == stop for first, stop in prompted.spans):
             raise CorpusError(f"Text {number} gives no token at all; write some words in it.")
         if max_tokens is not None and len(prompted.ids) > max_tokens:
             prompted = _shorten(tokenizer, tidy(text), template, role, max_tokens, item, prompted)

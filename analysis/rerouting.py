@@ -182,10 +182,13 @@ def closed_form(
         mask = _additive(mask, query.dtype)
         key, value = (x.repeat_interleave(groups, 1) for x in (key, value))
     width = value.shape[-1]
-    if width != query.shape[-1]:
-        value = torch.nn.functional.pad(value, (0, query.shape[-1] - width))
+    wide = max(query.shape[-1], width)  # the kernel wants one head size
+    q, k, v = (
+        x if x.shape[-1] == wide else torch.nn.functional.pad(x, (0, wide - x.shape[-1]))
+        for x in (query, key, value)
+    )
     out, lse = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
-        query, key, value, 0.0, mask is None, attn_mask=mask, scale=scale
+        q, k, v, 0.0, mask is None, attn_mask=mask, scale=scale
     )
     logit = torch.einsum("bhtd,bhd->bht", query.float(), k_last[:, :, 0].float()) * scale
     gate = torch.sigmoid(logit + bias - lse[:, :heads].float())

@@ -138,7 +138,7 @@ def config_of(source: Source) -> Any:
     if source.kind in ("packaged", "gguf"):
         gguf = gguf_file(source)
         folder = _conversion_folder(gguf)
-        if _intact(folder, deep=False):
+        if _intact(folder, weights=False):
             return AutoConfig.from_pretrained(folder, trust_remote_code=False)
         with explained(source):
             return AutoConfig.from_pretrained(gguf.parent, gguf_file=gguf.name)
@@ -195,8 +195,7 @@ def converted(gguf: Path, progress: Progress = lambda _: None) -> Path:
     folder = _conversion_folder(gguf)
     if _intact(folder):
         return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{folder}.lock"):
+    with _writing(folder.parent, gguf), FileLock(f"{folder}.lock"):
         if _intact(folder):
             return folder
         verb = "Rebuilding the damaged copy of" if folder.exists() else "Converting"
@@ -208,14 +207,29 @@ def converted(gguf: Path, progress: Progress = lambda _: None) -> Path:
             _convert(gguf, partial)
             shutil.rmtree(folder, ignore_errors=True)
             partial.rename(folder)
-        except OSError as error:
-            raise BackboneError(
-                f"{gguf.name} could not be converted into {folder.parent}: "
-                f"{error.strerror or error}; free some space there or set KVE_CACHE."
-            ) from error
         finally:
             shutil.rmtree(partial, ignore_errors=True)
     return folder
+
+
+@contextmanager
+def _writing(folder: Path, gguf: Path) -> Iterator[None]:
+    """Make ``folder`` and say in one sentence when it, or a file in it, cannot be written.
+
+    Raises:
+        BackboneError: the disk is full, or the folder is read-only.
+    """
+    from safetensors import SafetensorError
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except (OSError, SafetensorError) as error:  # safetensors wraps a full disk in its own error
+        reason = getattr(error, "strerror", None) or error
+        raise BackboneError(
+            f"{gguf.name} could not be converted into {folder}: {reason}; free some space there "
+            "or set KVE_CACHE."
+        ) from error
 
 
 def _convert(gguf: Path, folder: Path) -> None:
@@ -249,16 +263,22 @@ def _conversion_folder(gguf: Path) -> Path:
     return cache_home() / "backbones" / f"{stem}-{sha256(gguf)[:16]}"
 
 
-def _intact(folder: Path, *, deep: bool = True) -> bool:
-    """Whether a conversion is complete: every file has its recorded size and, if deep, checksum."""
+def _intact(folder: Path, *, weights: bool = True) -> bool:
+    """Whether each file of a conversion has its recorded size and checksum.
+
+    Without ``weights`` the checksum of the weights, which takes a moment, is left out.
+    """
     try:
         files = json.loads((folder / PROVENANCE).read_text())["files"]
         return all(
             (folder / name).stat().st_size == facts["bytes"]
-            and (not deep or sha256(folder / name) == facts["sha256"])
+            and (
+                (name.endswith(".safetensors") and not weights)
+                or sha256(folder / name) == facts["sha256"]
+            )
             for name, facts in files.items()
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
 
 

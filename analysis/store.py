@@ -14,6 +14,9 @@ import json
 import os
 import tempfile
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -26,6 +29,8 @@ from analysis.sources import cache_home
 SHIPPED = Path(__file__).resolve().parent.parent / "assets" / "results"
 _COMPUTING = ("torch", "transformers", "numpy", "scipy", "scikit-learn", "scikit-dimension")
 _FORMAT = 1
+
+_ONLY: ContextVar[Path | None] = ContextVar("only", default=None)
 
 Stored = tuple[dict[str, Any], dict[str, NDArray[Any]]]
 
@@ -49,7 +54,7 @@ def key(kind: str, **parts: Any) -> str:
 
 def get(name: str) -> Stored | None:
     """The facts and arrays stored under ``name``, the user's own before shipped ones, or None."""
-    for shelf in (_shelf(), SHIPPED):
+    for shelf in (_shelf(), SHIPPED) if _ONLY.get() is None else (_shelf(),):
         path = shelf / f"{name}.npz"
         try:
             with np.load(path, allow_pickle=False) as file:
@@ -82,6 +87,18 @@ def put(name: str, facts: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> No
         return
 
 
+@contextmanager
+def only(shelf: Path) -> Iterator[None]:
+    """Read and write this one folder instead of the two shelves, inside the block."""
+    token = _ONLY.set(shelf)
+    try:
+        yield
+    finally:
+        _ONLY.reset(token)
+
+
 def _shelf() -> Path:
-    """The user's results of the installed versions."""
+    """The user's results of the installed versions, or the one shelf of ``only``."""
+    if (shelf := _ONLY.get()) is not None:
+        return shelf
     return cache_home() / "results" / digest(versions())

@@ -172,23 +172,34 @@ def score(
     """
     plan = plan if method.reroutes else PLAIN
     encoder.check_plan(backbone, plan)
-    name = store.key(
+    if (known := known_score(backbone, pairs, method, plan)) is not None:
+        return known
+    vectors, cut = _embed(backbone, pairs.texts, method, plan, traced, progress)
+    result = evaluation.sts(evaluation.cosines(vectors, pairs), pairs)
+    arrays = {"cosines": result.cosines}
+    facts = {key: getattr(result, key) for key in _others(result, arrays)} | {"cut": cut}
+    store.put(_score_key(backbone, pairs, method, plan), facts | {"made": _facts(backbone)}, arrays)
+    return Score(method.name, pairs.name, plan, result, made(backbone), cut)
+
+
+def known_score(backbone: Backbone, pairs: Pairs, method: Method, plan: Plan) -> Score | None:
+    """The stored score of ``method`` under ``plan``, or None; computes nothing."""
+    plan = plan if method.reroutes else PLAIN
+    if (found := store.get(_score_key(backbone, pairs, method, plan))) is None:
+        return None
+    facts, arrays = found
+    sts = _rebuilt(StsScore, facts, arrays)
+    return Score(method.name, pairs.name, plan, sts, _made(backbone, facts), facts["cut"])
+
+
+def _score_key(backbone: Backbone, pairs: Pairs, method: Method, plan: Plan) -> str:
+    return store.key(
         "score",
         **_weights(backbone),
         **_how(method, plan),
         texts=store.digest(pairs.texts),
         pairs=store.digest(pairs.left.tolist(), pairs.right.tolist(), pairs.scores.tolist()),
     )
-    if (found := store.get(name)) is None:
-        vectors, cut = _embed(backbone, pairs.texts, method, plan, traced, progress)
-        result = evaluation.sts(evaluation.cosines(vectors, pairs), pairs)
-        arrays = {"cosines": result.cosines}
-        facts = {key: getattr(result, key) for key in _others(result, arrays)} | {"cut": cut}
-        store.put(name, facts | {"made": _facts(backbone)}, arrays)
-        found = facts, arrays
-    facts, arrays = found
-    sts = _rebuilt(StsScore, facts, arrays)
-    return Score(method.name, pairs.name, plan, sts, _made(backbone, facts), facts["cut"])
 
 
 def embeddings(

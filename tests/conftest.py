@@ -1,13 +1,47 @@
-"""What several test files share."""
+"""What several test files share: data, backbones, and a guard around the user's own folders."""
 
 import os
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
 
+if TYPE_CHECKING:
+    from analysis.backbone import Backbone
+
 settings.register_profile("unhurried", deadline=None)  # a busy machine is not a failure
 settings.load_profile("unhurried")
+
+CACHE = Path(os.environ.get("KVE_TEST_CACHE") or Path(__file__).parents[1] / ".cache" / "tests")
+"""Keeps the converted SmolLM2 between runs, apart from the user's own cache."""
+
+GUARDED = {
+    "KVE_CACHE": str(CACHE),
+    "HF_HOME": str(CACHE / "huggingface"),
+    "HF_HUB_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+}
+os.environ.update(GUARDED)  # some are read when huggingface_hub is imported, so before any test
+for _name in ("HF_TOKEN", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "TRANSFORMERS_CACHE"):
+    os.environ.pop(_name, None)
+
+
+@pytest.fixture(autouse=True)
+def guard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reads or writes the user's caches or reaches the network, whatever ran before it."""
+    for name, value in GUARDED.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def empty_cache(guard: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:  # noqa: ARG001
+    """A cache folder of the test's own, with nothing in it."""
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("KVE_CACHE", str(folder))
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -24,3 +58,62 @@ def evaldata() -> Path:
             pytest.fail(f"no evaluation data in {folder}; set KVE_EVALDATA")
         pytest.skip(f"no evaluation data in {folder}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def smollm2() -> "Backbone":
+    """The packaged SmolLM2 in float32, converted on the first run ever."""
+    from analysis.backbone import load
+
+    return load("smollm2", dtype="float32", device="cpu")
+
+
+@pytest.fixture(scope="session")
+def plain_smollm2(smollm2: "Backbone") -> Any:  # noqa: ARG001  (converts where need be)
+    """SmolLM2 as transformers loads it: not instrumented, attending by transformers' own code."""
+    import torch
+    from transformers import AutoModel
+
+    from analysis import sources
+
+    folder = sources.folder_of(sources.resolve("smollm2"))
+    return AutoModel.from_pretrained(folder, dtype=torch.float32).eval().requires_grad_(False)
+
+
+@pytest.fixture(scope="session")
+def tiny() -> "Callable[[str], Backbone]":
+    """``tiny(family)``: a seeded random backbone of a few layers; see tiny_models.CONFIGS."""
+    import tiny_models
+
+    return tiny_models.tiny
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """A backbone, the same weights in a model that this project never touched, and its windows."""
+
+    backbone: "Backbone"
+    plain: Any
+    window: Callable[[int], int | None]
+
+
+@pytest.fixture(scope="session")
+def case_of(request: pytest.FixtureRequest) -> Callable[[str], Case]:
+    """``case_of(family)`` for tiny families and ``"smollm2"``."""
+    import tiny_models
+
+    cases: dict[str, Case] = {}
+
+    def get(family: str) -> Case:
+        if family == "smollm2" and family not in cases:
+            backbone, plain = (request.getfixturevalue(n) for n in ("smollm2", "plain_smollm2"))
+            cases[family] = Case(backbone, plain, lambda _layer: None)
+        elif family not in cases:
+            cases[family] = Case(
+                tiny_models.tiny(family),
+                tiny_models.plain(family),
+                lambda layer: tiny_models.window_of(family, layer),
+            )
+        return cases[family]
+
+    return get

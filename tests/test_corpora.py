@@ -46,13 +46,21 @@ def test_packaged_corpora_are_what_the_menu_says(entry: corpora.Packaged) -> Non
         assert pairs.source == entry.description
 
 
-def test_calibration_corpus_is_distinct_and_labelled_by_topic() -> None:
-    corpus = load_texts(corpora.CALIBRATION)
+def test_chatterbot_is_distinct_and_labelled_by_topic() -> None:
+    corpus = load_texts("chatterbot")
     assert distinct(corpus.texts)[1] == 0
     assert corpus.labels is not None
     assert len(corpus.labels) == len(corpus.texts)
     assert {"ai", "science", "trivia"} <= set(corpus.labels)
     assert all(len(text.split()) >= 3 for text in corpus.texts)
+
+
+def test_calibration_sentences_are_enough_and_not_in_the_rated_texts() -> None:
+    corpus = load_texts(corpora.CALIBRATION)
+    assert len(distinct(corpus.texts)[0]) >= 1000
+    assert all(len(text.split()) >= 5 for text in corpus.texts)
+    rated = "\n".join(load_pairs("lee50").texts)
+    assert not [text for text in corpus.texts if text in rated]
 
 
 def test_lee50_pairs_are_the_upper_triangle() -> None:
@@ -78,7 +86,7 @@ def test_packages_are_not_imported() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "package"), [("lee50", "gensim"), (corpora.CALIBRATION, "chatterbot-corpus")]
+    ("name", "package"), [("lee50", "gensim"), ("chatterbot", "chatterbot-corpus")]
 )
 def test_missing_package_is_named_with_the_way_to_get_it(
     name: str, package: str, monkeypatch: pytest.MonkeyPatch
@@ -289,7 +297,7 @@ def test_missing_file_lists_what_is_packaged(
     source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(CorpusError, match="packaged texts: chatterbot, lee-background, lee50"):
+    with pytest.raises(CorpusError, match="packaged texts: news-sentences, chatterbot, "):
         load_texts(source)
     with pytest.raises(CorpusError, match=r"packaged pairs: lee50\.$"):
         load_pairs(source)

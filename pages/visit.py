@@ -1,0 +1,210 @@
+"""What all pages share during a visit: the backbone, the plan, the rated pairs, and manners.
+
+The shared choices are widgets of the entry file, bound to the address bar, so that a link
+restores them; uploaded texts stay in the session and never enter the address.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from analysis import backbone as backbones
+from analysis import corpora, selection, sources, study
+from analysis.backbone import Backbone
+from analysis.corpora import Pairs, Texts
+from analysis.errors import ExplorerError
+from analysis.rerouting import Plan
+from analysis.study import Dimensions
+
+_UPLOAD = "uploaded file"
+
+
+@contextmanager
+def sentences() -> Iterator[None]:
+    """Show what a person can solve as its sentence, and stop this run there."""
+    try:
+        yield
+    except ExplorerError as error:
+        st.error(str(error))
+        st.stop()
+
+
+def opening(title: str, look_at: str) -> None:
+    """A page's question and the sentence that says what to look at."""
+    st.title(title)
+    st.markdown(look_at)
+
+
+@contextmanager
+def progress(label: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar that appears with the first batch and goes when the work is done."""
+    place = st.empty()
+
+    def show(done: int, whole: int) -> None:
+        place.progress(done / whole, f"{label}: {done:,} of {whole:,}")
+
+    yield show
+    place.empty()
+
+
+def figure(drawn: Any, table: pd.DataFrame, name: str) -> None:
+    """A figure with its table beside it, folded away."""
+    st.plotly_chart(drawn, key=name, alt=name, config={"displaylogo": False})
+    with st.expander(f"Table: {name}"):
+        st.dataframe(table, hide_index=True, key=f"table {name}")
+
+
+def choose_backbone() -> None:
+    """The backbone's widget, with its facts; loads what is chosen."""
+    installed = [name for name, packaged in sources.PACKAGED.items() if packaged.installed]
+    st.selectbox(
+        "Backbone",
+        list(dict.fromkeys([*installed, *_cached(), st.session_state.get("backbone", "smollm2")])),
+        key="backbone",
+        accept_new_options=True,
+        bind="query-params",
+        help="A packaged model, or type a Hugging Face id (owner/name or owner/name@revision), "
+        "a folder, or a .gguf file.",
+    )
+    st.selectbox(
+        "Precision",
+        ["auto", *backbones.DTYPES],
+        key="dtype",
+        bind="query-params",
+        help="The numbers' format while computing.",
+    )
+    facts = _describe(st.session_state.backbone)
+    st.caption(
+        f"{facts.parameters / 1e6:,.0f} million parameters, {facts.layers} layers, "
+        f"{facts.heads} heads on {facts.kv_heads} key-value heads, context of "
+        f"{facts.context:,} tokens. Weights: {facts.memory('float32') / 1e9:.2f} GB in float32, "
+        f"{facts.memory('bfloat16') / 1e9:.2f} GB in half precision."
+    )
+    loaded = backbone()
+    st.caption(f"Running in {loaded.dtype.value}: {loaded.dtype.reason}.")
+    if loaded.refusal:
+        st.warning(loaded.refusal)
+
+
+def choose_plan() -> None:
+    """The widgets of the plan: layers as text, bias, and the rule behind ``auto``."""
+    st.text_input(
+        "Re-routed layers",
+        "auto",
+        key="layers",
+        bind="query-params",
+        help="auto, none, all, or a list such as 26-29 or 3,5,9. Layers count from 0.",
+    )
+    st.slider(
+        "Bias",
+        -4.0,
+        6.0,
+        1.0,
+        0.5,
+        key="bias",
+        bind="query-params",
+        help="Added to the re-routed pair's attention logit; the paper uses 1.",
+    )
+    st.selectbox(
+        "Rule for auto",
+        list(selection.RULES),
+        key="rule",
+        bind="query-params",
+        help="How layers are chosen from the intrinsic-dimension curve.",
+    )
+    chosen = plan()
+    shown = selection.format_layers(chosen.layers, backbone().layers)
+    st.caption(f"Re-routed now: {shown}.")
+
+
+def choose_pairs() -> None:
+    """The widget of the rated pairs that scores are computed on."""
+    named = [entry.name for entry in corpora.list_corpora() if entry.kind == "pairs"]
+    st.selectbox(
+        "Rated pairs",
+        [*named, _UPLOAD],
+        key="pairs",
+        bind="query-params",
+        help="Pairs of texts with a human similarity; scores are rank correlations with it.",
+    )
+    if st.session_state.pairs == _UPLOAD:
+        file = st.file_uploader(
+            "Pairs as TSV, CSV or JSONL", type=["tsv", "csv", "jsonl"], key="pairs_file"
+        )
+        if file is not None:
+            st.session_state.uploaded_pairs = corpora.read_pairs(file.name, file.getvalue())
+        found: Pairs | None = st.session_state.get("uploaded_pairs")
+        if found is None:
+            st.info("Until a file is uploaded, scores are on lee50.")
+        else:
+            st.caption(f"{found.name}: {len(found.scores):,} pairs. {found.note}")
+
+
+def backbone() -> Backbone:
+    """The chosen backbone, loaded."""
+    return _load(st.session_state.backbone, st.session_state.dtype)
+
+
+def plan() -> Plan:
+    """The chosen plan, ``auto`` resolved on the calibration corpus."""
+    loaded = backbone()
+
+    def auto() -> tuple[int, ...]:
+        return () if loaded.refusal else calibrated().selected(st.session_state.rule)
+
+    layers = selection.parse_layers(st.session_state.layers, loaded.layers, auto)
+    return Plan(layers, st.session_state.bias)
+
+
+def calibrated() -> Dimensions:
+    """The curve that ``auto`` reads: the default recipe on the calibration corpus."""
+    with progress("Measuring the intrinsic dimension") as show:
+        return study.dimensions(backbone(), texts(corpora.CALIBRATION), progress=show)
+
+
+def pairs() -> Pairs:
+    """The chosen rated pairs."""
+    if st.session_state.pairs == _UPLOAD:
+        return st.session_state.get("uploaded_pairs") or _pairs("lee50")
+    return _pairs(st.session_state.pairs)
+
+
+def use_layers(layers: tuple[int, ...]) -> None:
+    """Make ``layers`` the plan; for widgets' callbacks."""
+    st.session_state.layers = selection.format_layers(layers, backbone().layers)
+
+
+def signed(value: float) -> str:
+    """A change with its sign, one decimal."""
+    return f"{value:+.1f}" if math.isfinite(value) else "undefined"
+
+
+@st.cache_data(show_spinner=False)
+def texts(name: str) -> Texts:
+    """A named corpus of texts."""
+    return corpora.load_texts(name)
+
+
+@st.cache_data(show_spinner=False)
+def _pairs(name: str) -> Pairs:
+    return corpora.load_pairs(name)
+
+
+@st.cache_data(show_spinner="Reading the backbone's description", max_entries=50)
+def _describe(name: str) -> backbones.Facts:
+    return backbones.describe(name)
+
+
+@st.cache_data(show_spinner=False, ttl=60)
+def _cached() -> list[str]:
+    return sources.cached_hub_ids()
+
+
+@st.cache_resource(show_spinner=False, max_entries=1, on_release=lambda _: study.forget())
+def _load(name: str, dtype: str) -> Backbone:
+    with st.spinner("Loading the backbone; the first time its weights are converted"):
+        return backbones.load(name, dtype=dtype)

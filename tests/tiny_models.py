@@ -1,0 +1,264 @@
+"""Tiny random decoders, tokenizers and a GGUF file: every family's own code in milliseconds.
+
+Weights are drawn wide enough that attention is far from uniform, so that a wrong mask, position
+or head shows; sliding windows are short enough that the tests' texts exceed them.
+"""
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import gguf
+import numpy as np
+import torch
+import transformers
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+from transformers import AutoModel, PreTrainedTokenizerFast
+from transformers.convert_slow_tokenizer import bytes_to_unicode
+
+from analysis.backbone import Backbone, Choice, Facts, assemble
+
+LAYERS, HIDDEN, HEADS, VOCABULARY, CONTEXT, WINDOW = 6, 48, 4, 272, 256, 8
+
+_SIZES = {
+    "vocab_size": VOCABULARY,
+    "num_hidden_layers": LAYERS,
+    "hidden_size": HIDDEN,
+    "intermediate_size": 64,
+    "num_attention_heads": HEADS,
+    "max_position_embeddings": CONTEXT,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+}
+_GROUPED = {**_SIZES, "num_key_value_heads": 2, "pad_token_id": 0}
+_SIZED = {**_GROUPED, "head_dim": 16}
+_GPT = {
+    "vocab_size": VOCABULARY,
+    "n_layer": LAYERS,
+    "n_embd": HIDDEN,
+    "n_head": HEADS,
+    "n_positions": CONTEXT,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+}
+_MIXED = ["sliding_attention", "sliding_attention", "full_attention"] * 2
+
+CONFIGS: dict[str, Callable[[], Any]] = {
+    "llama": lambda: transformers.LlamaConfig(**_SIZED),
+    "mistral": lambda: transformers.MistralConfig(**_SIZED, sliding_window=WINDOW),
+    "qwen2": lambda: transformers.Qwen2Config(**_GROUPED),
+    "qwen3": lambda: transformers.Qwen3Config(**_SIZED),
+    "gemma3": lambda: transformers.Gemma3TextConfig(
+        **_SIZED, sliding_window=WINDOW, layer_types=_MIXED, query_pre_attn_scalar=16
+    ),
+    "gemma2": lambda: transformers.Gemma2Config(
+        **_SIZED, sliding_window=WINDOW, query_pre_attn_scalar=16, attn_logit_softcapping=2.0
+    ),
+    "gpt2": lambda: transformers.GPT2Config(**_GPT),
+    "phi3": lambda: transformers.Phi3Config(**_GROUPED, sliding_window=WINDOW),
+    "gpt_oss": lambda: transformers.GptOssConfig(
+        **_SIZED,
+        sliding_window=WINDOW,
+        # Every token visits every expert: they run batched by expert, so that otherwise the
+        # rounding of one token would depend on which experts the others visit.
+        num_local_experts=2,
+        num_experts_per_tok=2,
+        rope_parameters={"rope_type": "default", "rope_theta": 10_000.0},
+    ),
+    # Families that ignore transformers' attention interface.
+    "falcon": lambda: transformers.FalconConfig(**_SIZES),
+    "gptj": lambda: transformers.GPTJConfig(**_GPT, rotary_dim=8),
+    "bloom": lambda: transformers.BloomConfig(
+        **{**_SIZES, "n_layer": LAYERS, "n_head": HEADS, "num_hidden_layers": LAYERS}
+    ),
+    # No causal decoders.
+    "bert": lambda: transformers.BertConfig(**{**_SIZES, "pad_token_id": 0}),
+    "embeddinggemma": lambda: transformers.Gemma3TextConfig(
+        **_SIZED, sliding_window=WINDOW, query_pre_attn_scalar=16, use_bidirectional_attention=True
+    ),
+}
+BENT = ("gemma2", "gpt_oss")
+"""Families that cap their logits or add sinks: their own eager function, concatenated form."""
+IGNORING = ("falcon", "gptj", "bloom")
+FAMILIES = ("llama", "mistral", "qwen2", "qwen3", "gemma3", "gpt2", "phi3", *BENT)
+"""Families that can be re-routed."""
+
+
+def window_of(family: str, layer: int) -> int | None:
+    """How many tokens, itself included, a token of this layer sees; None for all."""
+    config = CONFIGS[family]()
+    kinds = getattr(config, "layer_types", None)
+    slides = kinds[layer] == "sliding_attention" if kinds else family in ("mistral", "phi3")
+    return WINDOW if slides else None
+
+
+def plain(family: str, seed: int = 0) -> Any:
+    """A fresh model of the family as transformers makes it, with its own attention."""
+    torch.manual_seed(seed)
+    model = AutoModel.from_config(CONFIGS[family]())
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            # Biases, norms and sinks start as ones and zeros, which would hide mistakes.
+            scale = 0.2 if parameter.ndim > 1 or "norm" in name else 0.5
+            parameter.add_(torch.randn_like(parameter), alpha=scale)
+    return model.eval().requires_grad_(False)
+
+
+def backbone_of(model: Any, tokenizer: Any = None, name: str = "tiny") -> Backbone:
+    """Assemble a model in memory with facts made by hand."""
+    config = model.config
+    facts = Facts(
+        name=name,
+        kind="folder",
+        family=config.model_type,
+        parameters=sum(p.numel() for p in model.parameters()),
+        layers=config.num_hidden_layers,
+        hidden=config.hidden_size,
+        heads=config.num_attention_heads,
+        kv_heads=getattr(config, "num_key_value_heads", config.num_attention_heads),
+        head_size=getattr(config, "head_dim", config.hidden_size // config.num_attention_heads),
+        context=getattr(config, "max_position_embeddings", CONTEXT),
+        vocabulary=config.vocab_size,
+        licence=None,
+    )
+    dtype = str(model.dtype).removeprefix("torch.")
+    return assemble(facts, model, tokenizer, Choice("cpu", "a test"), Choice(dtype, "a test"), "0")
+
+
+@cache
+def tiny(family: str) -> Backbone:
+    """The family's tiny backbone with the byte-level tokenizer; made once, models are frozen."""
+    return backbone_of(plain(family), byte_tokenizer(), f"tiny {family}")
+
+
+def byte_tokenizer(*, bos: bool = False, eos: bool = False) -> PreTrainedTokenizerFast:
+    """A byte-level tokenizer as GPT-2, Llama 3 and Qwen have it, with a handful of merges.
+
+    One merge, of a full stop and a line break, joins a text's end to the prompt around it, as
+    the tokenizers of Llama 3 and Qwen do.
+    """
+    letters = bytes_to_unicode()
+    space, newline = letters[ord(" ")], letters[ord("\n")]
+    merges = [("t", "h"), ("th", "e"), (space, "a"), (space, "the"), (".", newline), ("o", "n")]
+    words = ["<s>", "</s>", "<pad>", *letters.values(), *("".join(pair) for pair in merges)]
+    tokenizer = Tokenizer(models.BPE({word: i for i, word in enumerate(words)}, merges))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(r" ?\w+|[^\w\s]+\n*|\s+(?!\S)|\s+"), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    return _wrapped(tokenizer, bos=bos, eos=eos)
+
+
+def sentencepiece_tokenizer(*, bos: bool = True, eos: bool = False) -> PreTrainedTokenizerFast:
+    """A tokenizer as Llama 2, Mistral and Gemma have it: spaces as marks, bytes as a way out."""
+    ascii_letters = [chr(code) for code in range(33, 127)]
+    bytes_ = [f"<0x{byte:02X}>" for byte in range(256)]
+    merges = [("t", "h"), ("th", "e"), ("▁", "the"), ("▁", "a"), ("o", "n")]
+    words = ["<s>", "</s>", "<pad>", "<unk>", *bytes_, "▁", *ascii_letters]
+    words += ["".join(pair) for pair in merges]
+    tokenizer = Tokenizer(
+        models.BPE(
+            {word: i for i, word in enumerate(words)},
+            merges,
+            unk_token="<unk>",
+            fuse_unk=True,
+            byte_fallback=True,
+        )
+    )
+    tokenizer.normalizer = normalizers.Replace(" ", "▁")
+    tokenizer.decoder = decoders.Sequence(
+        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
+    )
+    return _wrapped(tokenizer, bos=bos, eos=eos)
+
+
+def word_tokenizer() -> PreTrainedTokenizerFast:
+    """A tokenizer that loses characters: letters only, everything else is normalised away."""
+    words = ["<s>", "</s>", "<pad>", *"abcdefghijklmnopqrstuvwxyz"]
+    tokenizer = Tokenizer(models.BPE({word: i for i, word in enumerate(words)}, []))
+    tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.Lowercase(), normalizers.Replace(Regex("[^a-z ]"), "")]
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    return _wrapped(tokenizer, bos=True, eos=False)
+
+
+def _wrapped(tokenizer: Tokenizer, *, bos: bool, eos: bool) -> PreTrainedTokenizerFast:
+    special = [(word, tokenizer.token_to_id(word)) for word in ("<s>", "</s>")]
+    if bos or eos:
+        tokenizer.post_processor = processors.TemplateProcessing(
+            single=" ".join(["<s>"] * bos + ["$A"] + ["</s>"] * eos), special_tokens=special
+        )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        bos_token="<s>",
+        eos_token="</s>",
+        pad_token="<pad>",
+        clean_up_tokenization_spaces=False,
+    )
+
+
+def save_folder(folder: Path, family: str = "llama", seed: int = 0) -> Path:
+    """A local backbone in Hugging Face format."""
+    plain(family, seed).save_pretrained(folder)
+    byte_tokenizer().save_pretrained(folder)
+    return folder
+
+
+def write_gguf(path: Path, *, seed: int = 0, architecture: str = "llama") -> dict[str, np.ndarray]:
+    """Write a two-layer decoder and its tokenizer as GGUF; return the tensors by their names."""
+    hidden, heads, kv_heads, inner, layers = 32, 4, 2, 48, 2
+    words = ["<s>", "</s>", *bytes_to_unicode().values(), "th", "the"]
+    narrow = hidden * kv_heads // heads
+    shapes: dict[str, tuple[int, ...]] = {"token_embd.weight": (len(words), hidden)}
+    for layer in range(layers):
+        for name, shape in {
+            "attn_norm": (hidden,),
+            "attn_q": (hidden, hidden),
+            "attn_k": (narrow, hidden),
+            "attn_v": (narrow, hidden),
+            "attn_output": (hidden, hidden),
+            "ffn_norm": (hidden,),
+            "ffn_gate": (inner, hidden),
+            "ffn_up": (inner, hidden),
+            "ffn_down": (hidden, inner),
+        }.items():
+            shapes[f"blk.{layer}.{name}.weight"] = shape
+    shapes["output_norm.weight"] = (hidden,)
+    draw = np.random.default_rng(seed)
+    tensors = {
+        name: (0.2 * draw.standard_normal(shape)).astype(np.float32)
+        for name, shape in shapes.items()
+    }
+
+    writer = gguf.GGUFWriter(path, architecture)
+    writer.add_context_length(64)
+    writer.add_embedding_length(hidden)
+    writer.add_block_count(layers)
+    writer.add_feed_forward_length(inner)
+    writer.add_head_count(heads)
+    writer.add_head_count_kv(kv_heads)
+    writer.add_rope_dimension_count(hidden // heads)
+    writer.add_rope_freq_base(10_000.0)
+    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_vocab_size(len(words))
+    writer.add_file_type(gguf.LlamaFileType.ALL_F32)
+    writer.add_tokenizer_model("gpt2")
+    writer.add_token_list(words)
+    control, normal = gguf.TokenType.CONTROL, gguf.TokenType.NORMAL
+    writer.add_token_types([control] * 2 + [normal] * (len(words) - 2))
+    writer.add_token_merges(["t h", "th e"])
+    writer.add_bos_token_id(0)
+    writer.add_eos_token_id(1)
+    writer.add_unk_token_id(1)
+    for name, tensor in tensors.items():
+        writer.add_tensor(name, tensor)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return tensors
