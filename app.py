@@ -16,7 +16,7 @@ page = st.navigation(
         st.Page("pages/layer_ablation.py", title="Layer ablation"),
     ]
 )
-with st.sidebar, visit.sentences():
+with visit.sentences(), st.sidebar:
     visit.choose_backbone()
     visit.choose_plan()
     visit.choose_pairs()

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from analysis import encoder, evaluation, figures, methods, prompting, study
+from analysis.rerouting import PLAIN
 from pages import visit
 
 visit.opening(
@@ -70,7 +71,7 @@ rows = [
             loaded,
             [one_text, other],
             methods.METHODS[name],
-            plan if methods.METHODS[name].reroutes else study.PLAIN,
+            plan if methods.METHODS[name].reroutes else PLAIN,
         ).embeddings
     ]
 ]

@@ -214,7 +214,7 @@ def left_padded(
     )
 
 
-@pytest.mark.parametrize("layers", ["none", "window", "all"])
+@pytest.mark.parametrize("layers", ["none", "all"])
 @pytest.mark.parametrize("form", FORMS)
 def test_states_do_not_depend_on_batch_or_padding(case: Case, form: Form, layers: str) -> None:
     ids, lengths = tokens(case, LONG, 2, LONG - 4, 1)
