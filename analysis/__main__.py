@@ -12,7 +12,7 @@ import math
 import os
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -46,6 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     from analysis.backbone import DTYPES
+    from analysis.corpora import CALIBRATION
     from analysis.methods import METHODS
     from analysis.selection import RULES
 
@@ -80,9 +81,9 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--output", required=True, metavar="FILE.npy")
 
     sub = command("dimension", _dimension, "The intrinsic-dimension curve and its layers.")
-    sub.add_argument("--corpus", default="chatterbot", metavar="NAME|FILE")
+    sub.add_argument("--corpus", default=CALIBRATION, metavar="NAME|FILE")
     sub.add_argument("--samples", type=_count, default=1000)
-    sub.add_argument("--seed", type=int, default=0)
+    sub.add_argument("--seed", type=_seed, default=0)
     sub.add_argument("--estimator", default="twonn")
     sub.add_argument("--rule", default="paper", choices=list(RULES))
 
@@ -95,23 +96,31 @@ def _parser() -> argparse.ArgumentParser:
     plan(sub)
     sub.add_argument("--corpus", default="lee-background", metavar="NAME|FILE")
     sub.add_argument("--method", action="append", choices=list(METHODS), help="give it twice")
-    sub.add_argument("--seed", type=int, default=0)
+    sub.add_argument("--seed", type=_seed, default=0)
     sub.add_argument("--output", required=True, metavar="FILE.html")
     return parser
 
 
 def _bias(text: str) -> float:
-    value = float(text)
-    if math.isnan(value) or value == math.inf:
-        raise argparse.ArgumentTypeError("the bias must be a number or -inf")
-    return value
+    with contextlib.suppress(ValueError):
+        value = float(text)
+        if not math.isnan(value) and value != math.inf:
+            return value
+    raise argparse.ArgumentTypeError(f"the bias must be a number or -inf, not {text!r}")
 
 
 def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("a count must be at least 1")
-    return value
+    with contextlib.suppress(ValueError):
+        if (value := int(text)) >= 1:
+            return value
+    raise argparse.ArgumentTypeError(f"a count must be a number of at least 1, not {text!r}")
+
+
+def _seed(text: str) -> int:
+    with contextlib.suppress(ValueError):
+        if 0 <= (value := int(text)) < 2**32:
+            return value
+    raise argparse.ArgumentTypeError(f"a seed must be a number from 0 to 2**32 - 1, not {text!r}")
 
 
 def _quieten() -> None:
@@ -198,9 +207,7 @@ def _encode(options: argparse.Namespace) -> dict[str, Any]:
     from analysis.rerouting import PLAIN
 
     texts = _lines(options.input)
-    output = Path(options.output)
-    if not output.parent.is_dir():
-        raise CorpusError(f"There is no folder {output.parent} to write into; make it first.")
+    output = _writable(options.output)
     loaded, method = _load(options), METHODS[options.method]
     plan = _plan(options, loaded) if method.reroutes else PLAIN
     result = encoder.encode(
@@ -208,7 +215,7 @@ def _encode(options: argparse.Namespace) -> dict[str, Any]:
     )
     if result.texts_cut:
         _say(f"{result.texts_cut} texts were too long and lost {result.tokens_cut} tokens in all.")
-    with output.open("wb") as file:
+    with _writing(output), output.open("wb") as file:
         np.save(file, result.embeddings)
     return {
         "output": str(output),
@@ -223,6 +230,26 @@ def _encode(options: argparse.Namespace) -> dict[str, Any]:
         "tokens_cut": result.tokens_cut,
         "seconds": round(result.seconds, 3),
     }
+
+
+def _writable(name: str) -> Path:
+    """The path of an output file, refused before any work if nothing can be written there."""
+    output = Path(name)
+    if not output.parent.is_dir():
+        raise CorpusError(f"There is no folder {output.parent} to write into; make it first.")
+    if output.is_dir():
+        raise CorpusError(f"{output} cannot be written: it is a folder; name a file in it.")
+    return output
+
+
+@contextlib.contextmanager
+def _writing(output: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise CorpusError(
+            f"{output} cannot be written: {error.strerror or error}; choose another place."
+        ) from None
 
 
 def _lines(name: str) -> list[str]:
@@ -319,9 +346,7 @@ def _space(options: argparse.Namespace) -> dict[str, Any]:
     names = options.method or ["mean", "kv-embedding"]
     if len(names) != 2:
         raise PlanError(f"A space comparison takes --method twice, not {len(names)} times.")
-    output = Path(options.output)
-    if not output.parent.is_dir():
-        raise CorpusError(f"There is no folder {output.parent} to write into; make it first.")
+    output = _writable(options.output)
     texts = corpora.load_texts(options.corpus)
     loaded = _load(options)
     plan = _plan(options, loaded)
@@ -334,7 +359,8 @@ def _space(options: argparse.Namespace) -> dict[str, Any]:
     kept = space.neighbourhood_overlap(first.embeddings, second.embeddings)
     aligned = study.aligned(second, first)
     figure = figures.two_maps(first, aligned, texts.texts, texts.labels, (names[0], names[1]))
-    figure.write_html(output, include_plotlyjs=True)
+    with _writing(output):
+        figure.write_html(output, include_plotlyjs=True)
     return {
         "output": str(output),
         "corpus": texts.name,

@@ -118,12 +118,14 @@ def load(
     progress(f"Loading {facts.name} in {what.value} on {where.value}")
     with sources.explained(source):
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-        model = AutoModel.from_pretrained(
+        model, found = AutoModel.from_pretrained(
             folder,
             dtype=DTYPES[what.value],
             trust_remote_code=False,
             use_safetensors=True,
+            output_loading_info=True,
         )
+    sources.check_complete(source, found)
     if not tokenizer.is_fast:
         raise BackboneError(
             f"The tokenizer of {name} reports no character offsets, which prompts need; "
@@ -221,6 +223,8 @@ def _facts(source: Source) -> Facts:
 
     config = sources.config_of(source)
     try:
+        if config.is_encoder_decoder:
+            raise ValueError("it is an encoder and a decoder")
         with torch.device("meta"):
             skeleton = AutoModel.from_config(  # type: ignore[no-untyped-call]
                 config, trust_remote_code=False

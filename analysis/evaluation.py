@@ -7,7 +7,7 @@ therefore follows from the pairs themselves, see :func:`_resamples`. Comparisons
 both methods are scored on the same draws.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -157,13 +157,54 @@ def compare(
     Raises:
         CorpusError: as :func:`sts`, for either of the two.
     """
-    a, b = _ranked(first, pairs), _ranked(second, pairs)
-    _, draws = _resamples(pairs, resamples, seed)
+    (found,) = changes({names[0]: first}, second, pairs, names[1], resamples=resamples, seed=seed)
+    return found
+
+
+def changes(
+    found: Mapping[str, Floats],
+    base: Floats,
+    pairs: Pairs,
+    base_name: str,
+    *,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> list[Difference]:
+    """Differences of many methods' scores to one's, all bootstrapped on the same draws.
+
+    Args:
+        found: shape (P,) cosines by name.
+        base: shape (P,), the cosines of the one that all are compared with.
+        pairs: the P rated pairs.
+        base_name: what to call it in a sentence.
+        resamples: bootstrap draws, at least 1.
+        seed: of the draws.
+
+    Raises:
+        CorpusError: as :func:`sts`, for any of them.
+    """
     scores = pairs.scores
-    drawn = np.concatenate([_spearman(a, scores, w) - _spearman(b, scores, w) for w in draws])
-    low, high = _interval(drawn, 0.95)
-    delta = spearmanr(a, scores).statistic - spearmanr(b, scores).statistic
-    return Difference(100 * float(delta), low, high, len(scores), *names)
+    for values in (base, *found.values()):
+        _ranked(values, pairs)
+    _, draws = _resamples(pairs, resamples, seed)
+    drawn: dict[str, list[Floats]] = {name: [] for name in found}
+    for weights in draws:
+        human = _midranks(scores, weights)
+        at_base = _correlation(_midranks(base, weights), human, weights)
+        for name, values in found.items():
+            correlation = _correlation(_midranks(values, weights), human, weights)
+            drawn[name].append(correlation - at_base)
+    plain = spearmanr(base, scores).statistic
+    return [
+        Difference(
+            100 * float(spearmanr(values, scores).statistic - plain),
+            *_interval(np.concatenate(drawn[name]), 0.95),
+            len(scores),
+            name,
+            base_name,
+        )
+        for name, values in found.items()
+    ]
 
 
 def anisotropy(embeddings: NDArray[Any]) -> float:
@@ -280,7 +321,11 @@ def _spearman(x: Floats, y: Floats, weights: Floats) -> Floats:
     Returns:
         Shape (b,), NaN where a draw leaves only one value of ``x`` or ``y``.
     """
-    a, b = _midranks(x, weights), _midranks(y, weights)
+    return _correlation(_midranks(x, weights), _midranks(y, weights), weights)
+
+
+def _correlation(a: Floats, b: Floats, weights: Floats) -> Floats:
+    """Weighted correlation of centred ranks, each of shape (b, P): shape (b,)."""
     ab, aa, bb = (np.einsum("bp,bp,bp->b", weights, u, v) for u, v in ((a, b), (a, a), (b, b)))
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(ab / np.sqrt(aa * bb))

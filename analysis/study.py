@@ -212,16 +212,27 @@ def embeddings(
     progress: Progress = _quiet,
 ) -> NDArray[np.float32]:
     """Embeddings float32 (N, D) of ``texts``, from the store where they are known."""
+    return _embeddings(backbone, texts, method, plan, traced, progress)[0]
+
+
+def _embeddings(
+    backbone: Backbone,
+    texts: Sequence[str],
+    method: Method,
+    plan: Plan,
+    traced: bool,
+    progress: Progress,
+) -> tuple[NDArray[np.float32], Made]:
     plan = plan if method.reroutes else PLAIN
     encoder.check_plan(backbone, plan)
     name = store.key(
         "embeddings", **_weights(backbone), **_how(method, plan), texts=store.digest(list(texts))
     )
     if (found := store.get(name)) is not None:
-        return found[1]["embeddings"]
+        return found[1]["embeddings"], _made(backbone, found[0])
     vectors, _ = _embed(backbone, texts, method, plan, traced, progress)
     store.put(name, {"made": _facts(backbone)}, {"embeddings": vectors})
-    return vectors
+    return vectors, made(backbone)
 
 
 def projected(
@@ -238,7 +249,7 @@ def projected(
 ) -> Space:
     """The embedding space of ``texts`` under one method, projected to the plane."""
     plan = plan if method.reroutes else PLAIN
-    vectors = embeddings(backbone, texts, method, plan, traced=traced, progress=progress)
+    vectors, by = _embeddings(backbone, texts, method, plan, traced, progress)
     settings = {"neighbours": neighbours, "min_dist": min_dist, "seed": seed}
     name = store.key("projection", vectors=store.digest(vectors.tobytes().hex()), **settings)
     if (found := store.get(name)) is None:
@@ -248,7 +259,7 @@ def projected(
         found = facts, {"points": projection.points}
     facts, arrays = found
     projection = _rebuilt(space.Projection, facts, arrays)
-    return Space(method.name, plan, vectors, projection, made(backbone))
+    return Space(method.name, plan, vectors, projection, by)
 
 
 def aligned(moving: Space, fixed: Space) -> Space:

@@ -78,3 +78,4 @@ st.dataframe(
     ],
     hide_index=True,
 )
+visit.warm_up()

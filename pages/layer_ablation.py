@@ -1,16 +1,20 @@
 """Was the automatic choice a good one?"""
 
+from typing import Any
+
 import streamlit as st
 
-from analysis import figures, methods, selection, shipped, study
+from analysis import evaluation, figures, methods, selection, shipped, study
+from analysis.evaluation import Difference
 from analysis.rerouting import PLAIN, Plan
+from analysis.study import Score
 from pages import visit
 
 visit.opening(
     "Was the automatic choice a good one?",
-    "Every point re-routes other layers and scores them on the rated pairs. **Look where the "
-    "automatic choice (diamond) stands among all windows of its width, and whether anything rises "
-    "clearly above the dashed line, where nothing is re-routed.**",
+    "Every point re-routes other layers; its height is how much the score changes against "
+    "re-routing nothing. **Look where the automatic choice (diamond) stands among the others, and "
+    "whether any whole bar rises above the dashed line.**",
 )
 loaded, plan, pairs = visit.backbone(), visit.plan(), visit.pairs()
 if loaded.refusal:
@@ -55,56 +59,78 @@ if missing:
     )
 place, bar = st.empty(), st.empty()
 with visit.progress("Nothing re-routed") as show:
-    plain = study.score(loaded, pairs, method, PLAIN, progress=show)
-with visit.progress("The automatic choice") as show:
-    chosen = study.score(loaded, pairs, method, automatic, traced=missing > 0, progress=show)
+    plain = study.score(loaded, pairs, method, PLAIN, traced=running, progress=show)
 
-with place.container():
-    if known:
-        st.plotly_chart(figures.sweep_chart(list(known.values()), plain, chosen), key="sweep start")
+
+@st.cache_data(show_spinner="Comparing", max_entries=20)
+def _changes(
+    _scores: list[Score], _plain: Score, layers: list[tuple[int, ...]], *key: Any
+) -> list[Difference]:
+    """Each plan's change against nothing re-routed; keyed by what made the scores."""
+    del key
+    cosines = {str(name): s.sts.cosines for name, s in zip(layers, _scores, strict=True)}
+    return evaluation.changes(cosines, _plain.sts.cosines, pairs, "re-routing none")
+
+
+def _draw(name: str) -> list[Difference]:
+    scores = list(known.values())
+    changes = _changes(
+        scores, plain, [p.layers for p in known], plan.bias, pairs.name, loaded.fingerprint
+    )
+    with place.container():
+        st.plotly_chart(
+            figures.sweep_chart(scores, changes, automatic), key=name, alt="Change by first layer"
+        )
+    return changes
+
+
 if running:
-    for score in study.sweep(loaded, pairs, [p for p in plans if p not in known], method):
-        known[score.plan] = score
+
+    def _tell(_done: int, _all: int) -> None:
         bar.progress(len(known) / len(plans), f"{len(known)} of {len(plans)} plans scored")
-        with place.container():
-            st.plotly_chart(
-                figures.sweep_chart(list(known.values()), plain, chosen),
-                key=f"sweep {len(known)}",
-            )
+
+    todo = [p for p in plans if p not in known]
+    for score in study.sweep(loaded, pairs, todo, method, progress=_tell):
+        known[score.plan] = score
+        _draw(f"sweep {len(known)}")
     st.session_state.sweeping = None
     st.rerun()
 if not known:
     st.info("Nothing is scored yet for these settings; start above. The first point comes at once.")
     st.stop()
 
-found = sorted(known.values(), key=lambda s: -s.sts.spearman)
-best = found[0]
+changes = _draw("sweep")
+ranked = sorted(zip(known.values(), changes, strict=True), key=lambda pair: -pair[1].delta)
+best = ranked[0][0]
 a, b, c = st.columns(3)
 a.metric("Nothing re-routed", f"{plain.sts.spearman:.1f}")
-b.metric(
-    f"Automatic ({selection.format_layers(automatic.layers, loaded.layers)})",
-    f"{chosen.sts.spearman:.1f}",
-    visit.signed(chosen.sts.spearman - plain.sts.spearman),
-)
-c.metric(
-    f"Best of {len(found)} ({selection.format_layers(best.plan.layers, loaded.layers)})",
-    f"{best.sts.spearman:.1f}",
-    visit.signed(best.sts.spearman - plain.sts.spearman),
-)
-better = sum(s.sts.spearman > chosen.sts.spearman for s in found)
-above = sum(s.sts.spearman > plain.sts.spearman for s in found)
+place_of = {s.plan: rank for rank, (s, _) in enumerate(ranked, 1)}
+for column, title, wanted in ((b, "Automatic", automatic), (c, "Best", best.plan)):
+    shown = selection.format_layers(wanted.layers, loaded.layers)
+    if wanted in known:
+        change = ranked[place_of[wanted] - 1][1]
+        column.metric(
+            f"{title} ({shown}), rank {place_of[wanted]} of {len(ranked)}",
+            f"{known[wanted].sts.spearman:.1f}",
+            f"{change.delta:+.1f} [{change.ci_low:+.1f}, {change.ci_high:+.1f}]",
+            delta_color="normal" if change.ci_low > 0 or change.ci_high < 0 else "off",
+        )
+better = sum(d.ci_low > 0 for d in changes)
+worse = sum(d.ci_high < 0 for d in changes)
 st.markdown(
-    f"{above} of {len(found)} plans score above re-routing nothing, and {better} above the "
-    "automatic choice. The best of many looks better than it is: it was picked on these same pairs."
+    f"Of {len(ranked)} plans, {better} score clearly better than re-routing nothing (their whole "
+    f"interval lies above 0), {worse} clearly worse, {len(ranked) - better - worse} neither. The "
+    "best of many looks better than it is: it was picked on these same pairs."
 )
 with st.expander("Table: scores by layers"):
-    st.dataframe(figures.score_table(found), hide_index=True)
+    st.dataframe(figures.sweep_table(list(known.values()), changes), hide_index=True)
 st.button(
     f"Use the best as plan ({selection.format_layers(best.plan.layers, loaded.layers)})",
     on_click=visit.use_layers,
     args=(best.plan.layers,),
 )
 st.caption(
-    f"Spearman x 100 on {pairs.name}, {plain.sts.pairs:,} pairs; light bars are 95% intervals. "
-    f"{plain.made.sentence}."
+    f"Spearman x 100 on {pairs.name}, {plain.sts.pairs:,} pairs of {plain.sts.texts:,} texts, bias "
+    f"{plan.bias:g}; bars are 95% intervals of the change, paired, from 1,000 bootstrap draws of "
+    f"{plain.sts.resampled}, not corrected for the number of plans. {plain.made.sentence}."
 )

@@ -5,15 +5,17 @@ restores them; uploaded texts stay in the session and never enter the address.
 """
 
 import math
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pandas as pd
 import streamlit as st
+from streamlit.runtime.pages_manager import PagesManager
 
 from analysis import backbone as backbones
-from analysis import corpora, selection, sources, study
+from analysis import corpora, selection, sources, space, study
 from analysis.backbone import Backbone
 from analysis.corpora import Pairs, Texts
 from analysis.errors import ExplorerError
@@ -35,6 +37,11 @@ def sentences() -> Iterator[None]:
 
 def opening(title: str, look_at: str) -> None:
     """A page's question and the sentence that says what to look at."""
+    if PagesManager.uses_pages_directory:
+        # Until the entry has run once, Streamlit takes a folder called pages for its older kind
+        # of app and runs a page without the entry; whoever follows a link first is sent round.
+        PagesManager.uses_pages_directory = False
+        st.rerun()
     st.title(title)
     st.markdown(look_at)
 
@@ -181,6 +188,12 @@ def use_layers(layers: tuple[int, ...]) -> None:
 def signed(value: float) -> str:
     """A change with its sign, one decimal."""
     return f"{value:+.1f}" if math.isfinite(value) else "undefined"
+
+
+@st.cache_resource(show_spinner=False)
+def warm_up() -> None:
+    """Compile UMAP in the background, once, so that the next map need not wait for it."""
+    threading.Thread(target=space.warm_up, daemon=True).start()
 
 
 @st.cache_data(show_spinner=False)
