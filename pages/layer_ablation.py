@@ -7,7 +7,6 @@ import streamlit as st
 from analysis import evaluation, figures, methods, selection, shipped, study
 from analysis.evaluation import Difference
 from analysis.rerouting import PLAIN, Plan
-from analysis.study import Score
 from pages import visit
 
 visit.opening(
@@ -64,18 +63,20 @@ with visit.progress("Nothing re-routed") as show:
 
 @st.cache_data(show_spinner="Comparing", max_entries=20)
 def _changes(
-    _scores: list[Score], _plain: Score, layers: list[tuple[int, ...]], *key: Any
+    cosines: dict[str, Any], base: Any, human: Any, sides: tuple[Any, Any]
 ) -> list[Difference]:
-    """Each plan's change against nothing re-routed; keyed by what made the scores."""
-    del key
-    cosines = {str(name): s.sts.cosines for name, s in zip(layers, _scores, strict=True)}
-    return evaluation.changes(cosines, _plain.sts.cosines, pairs, "re-routing none")
+    """Each plan's change against nothing re-routed; the arguments are all that decides it."""
+    del human, sides  # they are there for the cache: one name may stand for several uploads
+    return evaluation.changes(cosines, base, pairs, "re-routing none")
 
 
 def _draw(name: str) -> list[Difference]:
     scores = list(known.values())
     changes = _changes(
-        scores, plain, [p.layers for p in known], plan.bias, pairs.name, loaded.fingerprint
+        {str(p.layers): score.sts.cosines for p, score in known.items()},
+        plain.sts.cosines,
+        pairs.scores,
+        (pairs.left, pairs.right),
     )
     with place.container():
         st.plotly_chart(
