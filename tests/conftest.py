@@ -1,6 +1,7 @@
 """What several test files share: data, backbones, and a guard around the user's own folders."""
 
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,15 @@ GUARDED = {
 os.environ.update(GUARDED)  # some are read when huggingface_hub is imported, so before any test
 for _name in ("HF_TOKEN", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "TRANSFORMERS_CACHE"):
     os.environ.pop(_name, None)
+
+
+def assert_one_sentence(error: BaseException) -> None:
+    """An error that a person meets is one plain sentence."""
+    text = str(error)
+    assert "\n" not in text
+    assert 20 < len(text) < 420
+    assert text.endswith(".")
+    assert re.match(r"[\w/]", text)
 
 
 @pytest.fixture(autouse=True)

@@ -97,8 +97,13 @@ def _forms(backbone: Backbone) -> str:
 
 def page() -> str:
     """The whole page."""
-    families = [*tiny_models.FAMILIES, *tiny_models.IGNORING]
-    return OPENING + "\n".join(row(family) for family in families) + "\n"
+    families = (
+        *tiny_models.FAMILIES,
+        *tiny_models.MORE,
+        *tiny_models.PARTLY,
+        *tiny_models.IGNORING,
+    )
+    return OPENING + "\n".join(row(family) for family in sorted(families)) + "\n"
 
 
 if __name__ == "__main__":

@@ -172,7 +172,7 @@ def test_earlier_tokens_learn_of_the_last_one_at_the_first_selected_layer(
 # 3. The last token itself
 
 
-@pytest.mark.parametrize("bias", [-2.0, 0.0, 1.0, 5.0])
+@pytest.mark.parametrize("bias", [-2.0, 1.0])
 @pytest.mark.parametrize("form", FORMS)
 def test_last_token_weighs_itself_by_one_plus_e_to_the_b(
     case: Case, form: Form, bias: float
@@ -224,8 +224,7 @@ def test_states_do_not_depend_on_batch_or_padding(case: Case, form: Form, layers
     together = {
         "batch": forward.run(model, ids, lengths, plan, form=form).final,
         "more padding": forward.run(model, wider, lengths, plan, form=form).final,
-        "left padding": left_padded(case, ids, lengths, plan, form, 0),
-        "more left padding": left_padded(case, ids, lengths, plan, form, 7),
+        "left padding": left_padded(case, ids, lengths, plan, form, pads=3),
     }
     for row, length in enumerate(lengths.tolist()):
         alone = forward.run(

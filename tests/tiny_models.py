@@ -66,6 +66,66 @@ CONFIGS: dict[str, Callable[[], Any]] = {
         num_experts_per_tok=2,
         rope_parameters={"rope_type": "default", "rope_theta": 10_000.0},
     ),
+    "mixtral": lambda: transformers.MixtralConfig(
+        **_SIZED, sliding_window=WINDOW, num_local_experts=2, num_experts_per_tok=2
+    ),
+    "qwen2_moe": lambda: transformers.Qwen2MoeConfig(
+        **_GROUPED,
+        moe_intermediate_size=32,
+        shared_expert_intermediate_size=32,
+        num_experts=2,
+        num_experts_per_tok=2,
+    ),
+    "qwen3_moe": lambda: transformers.Qwen3MoeConfig(
+        **_SIZED, moe_intermediate_size=32, num_experts=2, num_experts_per_tok=2
+    ),
+    "gemma": lambda: transformers.GemmaConfig(**_SIZED),
+    "olmo2": lambda: transformers.Olmo2Config(**_GROUPED),
+    "smollm3": lambda: transformers.SmolLM3Config(**_GROUPED, no_rope_layer_interval=3),
+    "granite": lambda: transformers.GraniteConfig(**_GROUPED),
+    "cohere2": lambda: transformers.Cohere2Config(
+        **_GROUPED, sliding_window=WINDOW, layer_types=_MIXED
+    ),
+    "gpt_neox": lambda: transformers.GPTNeoXConfig(**_SIZES, rotary_pct=0.5),
+    "opt": lambda: transformers.OPTConfig(
+        vocab_size=VOCABULARY,
+        hidden_size=HIDDEN,
+        num_hidden_layers=LAYERS,
+        ffn_dim=64,
+        num_attention_heads=HEADS,
+        max_position_embeddings=CONTEXT,
+        word_embed_proj_dim=HIDDEN,
+    ),
+    "stablelm": lambda: transformers.StableLmConfig(**_GROUPED, partial_rotary_factor=0.5),
+    "nemotron": lambda: transformers.NemotronConfig(**_GROUPED),
+    "deepseek_v3": lambda: transformers.DeepseekV3Config(
+        **_SIZES,
+        num_key_value_heads=HEADS,
+        moe_intermediate_size=32,
+        n_routed_experts=2,
+        num_experts_per_tok=2,
+        n_group=1,
+        topk_group=1,
+        kv_lora_rank=16,
+        q_lora_rank=24,
+        qk_rope_head_dim=8,
+        qk_nope_head_dim=8,
+        v_head_dim=12,
+        first_k_dense_replace=2,
+    ),
+    # Layers of linear attention between layers of the usual one: partly reachable.
+    "qwen3_next": lambda: transformers.Qwen3NextConfig(
+        **_SIZED,
+        num_experts=2,
+        num_experts_per_tok=2,
+        moe_intermediate_size=32,
+        shared_expert_intermediate_size=32,
+        linear_num_key_heads=2,
+        linear_num_value_heads=4,
+        linear_key_head_dim=8,
+        linear_value_head_dim=8,
+        layer_types=["linear_attention", "linear_attention", "full_attention"] * 2,
+    ),
     # Families that ignore transformers' attention interface.
     "falcon": lambda: transformers.FalconConfig(**_SIZES),
     "gptj": lambda: transformers.GPTJConfig(**_GPT, rotary_dim=8),
@@ -82,14 +142,23 @@ BENT = ("gemma2", "gpt_oss")
 """Families that cap their logits or add sinks: their own eager function, concatenated form."""
 IGNORING = ("falcon", "gptj", "bloom")
 FAMILIES = ("llama", "mistral", "qwen2", "qwen3", "gemma3", "gpt2", "phi3", *BENT)
-"""Families that can be re-routed."""
+"""Families that every property is tested on."""
+MORE = (
+    *("mixtral", "qwen2_moe", "qwen3_moe", "gemma", "olmo2", "smollm3", "granite", "cohere2"),
+    *("gpt_neox", "opt", "stablelm", "nemotron", "deepseek_v3"),
+)
+"""Families that can be re-routed as well."""
+PARTLY = ("qwen3_next",)
+"""Families that re-routing reaches at some layers only."""
 
 
 def window_of(family: str, layer: int) -> int | None:
     """How many tokens, itself included, a token of this layer sees; None for all."""
     config = CONFIGS[family]()
     kinds = getattr(config, "layer_types", None)
-    slides = kinds[layer] == "sliding_attention" if kinds else family in ("mistral", "phi3")
+    slides = (
+        kinds[layer] == "sliding_attention" if kinds else family in ("mistral", "phi3", "mixtral")
+    )
     return WINDOW if slides else None
 
 
@@ -132,11 +201,14 @@ def tiny(family: str) -> Backbone:
     return backbone_of(plain(family), byte_tokenizer(), f"tiny {family}")
 
 
-def byte_tokenizer(*, bos: bool = False, eos: bool = False) -> PreTrainedTokenizerFast:
+def byte_tokenizer(
+    *, bos: bool = False, eos: bool = False, trim_offsets: bool = False
+) -> PreTrainedTokenizerFast:
     """A byte-level tokenizer as GPT-2, Llama 3 and Qwen have it, with a handful of merges.
 
     One merge, of a full stop and a line break, joins a text's end to the prompt around it, as
-    the tokenizers of Llama 3 and Qwen do.
+    the tokenizers of Llama 3 and Qwen do. ``trim_offsets``, as in Llama 3, leaves white space out
+    of the tokens' offsets.
     """
     letters = bytes_to_unicode()
     space, newline = letters[ord(" ")], letters[ord("\n")]
@@ -150,7 +222,7 @@ def byte_tokenizer(*, bos: bool = False, eos: bool = False) -> PreTrainedTokeniz
         ]
     )
     tokenizer.decoder = decoders.ByteLevel()
-    return _wrapped(tokenizer, bos=bos, eos=eos)
+    return _wrapped(tokenizer, bos=bos, eos=eos, trim_offsets=trim_offsets)
 
 
 def sentencepiece_tokenizer(*, bos: bool = True, eos: bool = False) -> PreTrainedTokenizerFast:
@@ -187,12 +259,17 @@ def word_tokenizer() -> PreTrainedTokenizerFast:
     return _wrapped(tokenizer, bos=True, eos=False)
 
 
-def _wrapped(tokenizer: Tokenizer, *, bos: bool, eos: bool) -> PreTrainedTokenizerFast:
+def _wrapped(
+    tokenizer: Tokenizer, *, bos: bool, eos: bool, trim_offsets: bool = False
+) -> PreTrainedTokenizerFast:
     special = [(word, tokenizer.token_to_id(word)) for word in ("<s>", "</s>")]
-    if bos or eos:
-        tokenizer.post_processor = processors.TemplateProcessing(
+    steps = [processors.ByteLevel(trim_offsets=True)] if trim_offsets else []
+    steps.append(
+        processors.TemplateProcessing(
             single=" ".join(["<s>"] * bos + ["$A"] + ["</s>"] * eos), special_tokens=special
         )
+    )
+    tokenizer.post_processor = processors.Sequence(steps)
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         bos_token="<s>",
@@ -209,8 +286,13 @@ def save_folder(folder: Path, family: str = "llama", seed: int = 0) -> Path:
     return folder
 
 
-def write_gguf(path: Path, *, seed: int = 0, architecture: str = "llama") -> dict[str, np.ndarray]:
-    """Write a two-layer decoder and its tokenizer as GGUF; return the tensors by their names."""
+def write_gguf(
+    path: Path, *, seed: int = 0, architecture: str = "llama", without: str | None = None
+) -> dict[str, np.ndarray]:
+    """Write a two-layer decoder and its tokenizer as GGUF; return the tensors by their names.
+
+    The tensor named ``without`` is left out.
+    """
     hidden, heads, kv_heads, inner, layers = 32, 4, 2, 48, 2
     words = ["<s>", "</s>", *bytes_to_unicode().values(), "th", "the"]
     narrow = hidden * kv_heads // heads
@@ -233,6 +315,7 @@ def write_gguf(path: Path, *, seed: int = 0, architecture: str = "llama") -> dic
     tensors = {
         name: (0.2 * draw.standard_normal(shape)).astype(np.float32)
         for name, shape in shapes.items()
+        if name != without
     }
 
     writer = gguf.GGUFWriter(path, architecture)

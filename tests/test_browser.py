@@ -1,0 +1,184 @@
+"""A visit with a real browser: what only the rendered page can show."""
+
+import os
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from analysis.selection import parse_layers
+from tests import serving
+from tests.serving import settled
+
+pytestmark = [pytest.mark.browser, pytest.mark.weights]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One headless Chromium; without it these tests are skipped, except on CI."""
+    if serving.CHROMIUM is None:
+        if os.environ.get("CI"):
+            pytest.fail("no chromium; install Debian's package")
+        pytest.skip("no chromium")
+    with serving.browsing() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The running app, with the cache that all tests share."""
+    with serving.served(tmp_path_factory.mktemp("server") / "log.txt") as found:
+        yield found
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """A visitor who was never here before."""
+    found = browser.new_context(viewport={"width": 1440, "height": 1000})
+    found.set_default_timeout(120_000)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def complaints() -> list[str]:
+    """Errors that the page logged."""
+    return []
+
+
+@pytest.fixture
+def visit(context: BrowserContext, complaints: list[str]) -> Page:
+    """A tab whose errors are noted."""
+    page = context.new_page()
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on(
+        "console",
+        lambda message: (
+            complaints.append(f"{message.text} ({message.location.get('url', '')})")
+            if message.type == "error"
+            else None
+        ),
+    )
+    return page
+
+
+def unexpected(complaints: list[str]) -> list[str]:
+    """Complaints other than Streamlit looking below a page's path for its own files."""
+    probing = re.compile(r"404.*/_stcore/")
+    return [complaint for complaint in complaints if not probing.search(complaint)]
+
+
+def metric(page: Page, label: str) -> str:
+    """The value of the metric with this label."""
+    named = page.get_by_test_id("stMetricLabel").get_by_text(label, exact=True)
+    found = page.get_by_test_id("stMetric").filter(has=named)
+    return found.get_by_test_id("stMetricValue").inner_text()
+
+
+def test_a_walk_through_the_app(visit: Page, address: str, complaints: list[str]) -> None:
+    visit.goto(address)
+    settled(visit)
+    expect(visit.locator("h1")).to_have_text("What can an early token know?")
+    expect(visit).to_have_title("KV-Embedding Explorer")
+
+    visit.get_by_role("link", name="Intrinsic dimension").click()
+    expect(visit.locator("h1")).to_have_text("Where does the model compress?")
+    settled(visit)
+    curve = visit.get_by_test_id("stPlotlyChart").first
+    expect(curve.locator(".scatterlayer .points path.point")).to_have_count(30)
+    chosen = metric(visit, "Layers the rule selects")
+    visit.get_by_role("button", name=f"Use these layers ({chosen})").click()
+    layers = visit.get_by_role("textbox", name="Re-routed layers")
+    expect(layers).to_have_value(chosen)
+    expect(visit).to_have_url(re.compile(f"layers={chosen.replace(',', '(,|%2C)')}"))
+
+    visit.get_by_role("link", name="Re-routing").click()
+    expect(visit.locator("h1")).to_have_text(re.compile("What does re-routing change"))
+    settled(visit)
+    expect(layers).to_have_value(chosen)
+    lit = visit.get_by_test_id("stButtonGroup").locator("button[aria-pressed=true]")
+    assert [int(layer) for layer in lit.all_inner_texts()] == list(parse_layers(chosen, 30))
+    layers.fill("5")  # the scores of single layers ship
+    layers.press("Enter")
+    expect(visit.get_by_text("Re-routed now: 5.")).to_be_visible()
+    settled(visit)
+    before = metric(visit, "Re-routed")
+    assert before != metric(visit, "Nothing re-routed")
+    switch = visit.get_by_test_id("stButtonGroup").get_by_role("button", name="5", exact=True)
+    switch.click()
+    expect(layers).to_have_value("none")
+    expect(visit.get_by_text("Re-routed now: none.")).to_be_visible()
+    settled(visit)
+    assert metric(visit, "Re-routed") == metric(visit, "Nothing re-routed") != before
+    switch.click()
+    expect(layers).to_have_value("5")
+    expect(visit.get_by_text("Re-routed now: 5.")).to_be_visible()
+    settled(visit)
+    assert metric(visit, "Re-routed") == before
+
+    visit.get_by_role("link", name="Embedding space").click()
+    expect(visit.locator("h1")).to_have_text("How does the space move?")
+    settled(visit)
+    maps = visit.get_by_test_id("stPlotlyChart").first
+    expect(maps.locator(".cartesianlayer .subplot")).to_have_count(2)
+    expect(maps.locator(".infolayer .annotation").first).to_have_text("mean")
+    hovered = visit.locator(".hoverlayer .hovertext")
+    box = maps.locator(".nsewdrag").first.bounding_box()
+    assert box is not None
+    for step in range(1, 40):  # a line across the left map meets some dot
+        visit.mouse.move(box["x"] + box["width"] * step / 40, box["y"] + box["height"] / 2)
+        visit.wait_for_timeout(50)
+        if hovered.count():
+            break
+    expect(hovered.first).not_to_be_empty()
+    expect(layers).to_have_value("5")
+    assert not unexpected(complaints)
+
+
+def test_a_link_restores_the_plan_for_someone_else(
+    visit: Page, address: str, complaints: list[str]
+) -> None:
+    visit.goto(f"{address}/?layers=10-13&bias=2")
+    settled(visit)
+    expect(visit.get_by_role("textbox", name="Re-routed layers")).to_have_value("10-13")
+    expect(visit.get_by_text("Re-routed now: 10-13.")).to_be_visible()
+    expect(visit.get_by_role("slider", name="Bias")).to_have_value("2")
+    assert not unexpected(complaints)
+
+
+def test_a_link_to_a_page_opens_that_page(visit: Page, address: str) -> None:
+    visit.goto(f"{address}/intrinsic_dimension?rule=lowest")
+    settled(visit)
+    expect(visit.locator("h1")).to_have_text("Where does the model compress?")
+    expect(visit.get_by_text("lowest").first).to_be_visible()
+    expect(visit.get_by_test_id("stPlotlyChart").first).to_be_visible()
+
+
+def test_bad_input_shows_a_sentence(visit: Page, address: str) -> None:
+    visit.goto(f"{address}/?layers=99")
+    alert = visit.get_by_test_id("stAlert").filter(has_text="There is no layer 99")
+    expect(alert).to_be_visible()
+    assert "Traceback" not in visit.inner_text("body")
+
+
+@pytest.mark.parametrize("name", serving.PAGES)
+def test_a_narrow_screen_does_not_scroll_sideways(
+    browser: Browser, address: str, name: str
+) -> None:
+    context = browser.new_context(viewport={"width": 420, "height": 900})
+    context.set_default_timeout(120_000)
+    try:
+        page = context.new_page()
+        page.goto(f"{address}/{'' if name == 'causal_limits' else name}")
+        settled(page)
+        wide = page.evaluate(
+            """() => {
+                const main = document.querySelector('[data-testid=stMain]');
+                return [main.scrollWidth - main.clientWidth,
+                        document.documentElement.scrollWidth - window.innerWidth];
+            }"""
+        )
+        assert max(wide) <= 0
+    finally:
+        context.close()

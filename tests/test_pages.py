@@ -1,0 +1,611 @@
+"""Every page as a visitor meets it, run by Streamlit's own test harness.
+
+What opens by default is looked at on the real SmolLM2, whose results ship; what has to be
+computed is computed on a backbone of six tiny layers or on a handful of short texts.
+"""
+
+import base64
+import json
+import re
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tiny_models
+from numpy.typing import NDArray
+from streamlit.testing.v1 import AppTest
+
+from analysis import backbone, corpora, methods, selection, shipped, space, study
+from analysis.backbone import Backbone
+from analysis.rerouting import PLAIN, Plan
+
+ROOT = Path(__file__).parents[1]
+TITLES = {
+    "causal_limits": "What can an early token know?",
+    "intrinsic_dimension": "Where does the model compress?",
+    "rerouting": "What does re-routing change, layer by layer?",
+    "embedding_space": "How does the space move?",
+    "similarity": "Does it score better?",
+    "layer_ablation": "Was the automatic choice a good one?",
+}
+CHARTS = {
+    "causal_limits": 2,
+    "intrinsic_dimension": 2,
+    "rerouting": 1,
+    "embedding_space": 1,
+    "similarity": 2,
+    "layer_ablation": 1,
+}
+WORDS = ("boat", "bank", "loan", "river", "house", "rain", "train", "song", "king", "bread")
+OWN_PAIRS = "sentence1\tsentence2\tscore\n" + "".join(
+    f"The {a} is by the {b}.\tThere is a {b} near the {c}.\t{number % 5}\n"
+    for number, (a, b, c) in enumerate(
+        zip(WORDS, WORDS[3:] + WORDS, WORDS[5:] + WORDS, strict=False)
+    )
+)
+
+smollm2 = pytest.mark.weights
+
+
+def opened(page: str = "causal_limits", *, own_pairs: bool = False, **query: str) -> AppTest:
+    """A fresh visit to one page, by a link with ``query``; ``own_pairs`` are uploaded first."""
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=300)
+    for name, value in query.items():
+        app.query_params[name] = value
+    # What has to be computed is computed on a few texts.
+    app.session_state["id_samples"] = 60 if "backbone" in query else study.SAMPLES
+    app.session_state["space_texts"] = 10 if "backbone" in query else shipped.MAP_TEXTS
+    app.run()
+    if backbone_name := query.get("backbone"):
+        type_backbone(app, backbone_name)
+    if own_pairs:
+        upload(app)
+    if page != "causal_limits":
+        turn_to(app, page)
+    return app
+
+
+def type_backbone(app: AppTest, name: str) -> AppTest:
+    """Type a name into the backbone's menu; the harness only knows names that are listed."""
+    menu = app.selectbox(key="backbone")
+    if name not in menu.options:
+        menu.options.append(name)
+    menu.set_value(name)
+    return app
+
+
+def turn_to(app: AppTest, page: str) -> AppTest:
+    """The same visit on another page."""
+    return app.switch_page(f"pages/{page}.py").run()
+
+
+def well(app: AppTest) -> AppTest:
+    """The visit, which must have met neither an exception nor an error."""
+    assert not app.exception, app.exception[0].message
+    assert not app.error, app.error[0].value
+    return app
+
+
+def sentence(app: AppTest) -> str:
+    """The one sentence that a page shows where its result would have been."""
+    assert not app.exception, app.exception[0].message
+    assert len(app.error) == 1
+    said = str(app.error[0].value)
+    assert "\n" not in said
+    assert "Traceback" not in said
+    assert said.endswith((".", "packaged"))
+    return said
+
+
+def charts(app: AppTest) -> list[dict[str, Any]]:
+    """The figures on the page, as the browser receives them."""
+    return [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
+
+
+def numbers(data: Any) -> NDArray[np.float64]:
+    """A figure's data as numbers, whether Plotly wrote a list or packed bytes."""
+    if isinstance(data, dict):
+        flat = np.frombuffer(base64.b64decode(data["bdata"]), np.dtype(data["dtype"]))
+        shape = [int(size) for size in str(data.get("shape", len(flat))).split(",")]
+        return flat.reshape(shape).astype(np.float64)
+    return np.array(data, np.float64)
+
+
+def metric(app: AppTest, label: str) -> str:
+    """The value of the metric whose label begins with ``label``."""
+    (found,) = (m.value for m in app.metric if m.label.startswith(label))
+    return str(found)
+
+
+def press(app: AppTest, label: str) -> AppTest:
+    """Click the button whose label begins with ``label``."""
+    (found,) = (b for b in app.button if b.label.startswith(label))
+    return found.click().run()
+
+
+def shown(app: AppTest) -> str:
+    """Everything the page says in words, the sidebar's included."""
+    parts = (app.markdown, app.caption, app.info, app.warning, app.error)
+    return "\n".join(str(element.value) for kind in parts for element in kind)
+
+
+def upload(app: AppTest, content: str = OWN_PAIRS, name: str = "own.tsv") -> AppTest:
+    """Upload rated pairs."""
+    app.selectbox(key="pairs").set_value("uploaded file").run()
+    app.file_uploader(key="pairs_file").upload(name, content.encode())
+    return app.run()
+
+
+@pytest.fixture(scope="module")
+def loaded() -> Backbone:
+    """SmolLM2 as the pages load it by default."""
+    return backbone.load()
+
+
+@pytest.fixture(scope="module")
+def automatic(loaded: Backbone) -> Plan:
+    """What the sidebar's auto stands for."""
+    return Plan(study.dimensions(loaded, corpora.load_texts(corpora.CALIBRATION)).selected())
+
+
+@pytest.fixture(scope="session")
+def folder_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
+    """``folder_of(family)``: a tiny backbone on disk, to be typed in as a folder."""
+
+    def save(family: str) -> str:
+        folder = tmp_path_factory.getbasetemp() / f"tiny-{family}"
+        return str(folder if folder.exists() else tiny_models.save_folder(folder, family))
+
+    return save
+
+
+@pytest.fixture(autouse=True)
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No page compiles UMAP in the background of these tests."""
+    monkeypatch.setattr(space, "warm_up", lambda: None)
+
+
+@pytest.fixture
+def nothing_stored(empty_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001
+    """An empty cache; what auto stands for is found on 60 texts."""
+    monkeypatch.setattr(study, "dimensions", partial(study.dimensions, samples=60))
+
+
+@pytest.fixture
+def tiny_llama(folder_of: Callable[[str], str], nothing_stored: None) -> dict[str, str]:  # noqa: ARG001
+    """A link's settings for a tiny backbone of which nothing is stored yet."""
+    return {"backbone": folder_of("llama"), "layers": "2-3"}
+
+
+# What opens by default, on SmolLM2
+
+
+@smollm2
+@pytest.mark.parametrize("page", TITLES)
+def test_every_page_opens_with_its_question_and_its_figures(page: str) -> None:
+    app = well(opened(page))
+    assert [title.value for title in app.title] == [TITLES[page]]
+    drawn = charts(app)
+    assert len(drawn) == CHARTS[page]
+    for figure in drawn:
+        assert figure["data"]
+        assert "NaN" not in json.dumps(figure["data"])
+    assert "**" in app.markdown[0].value  # the sentence that says what to look at
+    assert "SmolLM2" in shown(app) or "smollm2" in str(app.selectbox(key="backbone").value)
+    assert not [w for w in app.warning if "re-routed:" in w.value]
+
+
+@smollm2
+@pytest.mark.parametrize("page", [page for page in TITLES if page != "causal_limits"])
+def test_what_a_page_opens_with_says_what_made_it(page: str) -> None:
+    assert re.search(r"float32 on cpu|float16|bfloat16", shown(opened(page)))
+
+
+@smollm2
+def test_early_tokens_of_the_plain_model_stay_exactly_and_rerouted_ones_move() -> None:
+    app = well(opened())
+    (strip,) = charts(app)[0]["data"]
+    assert strip["y"] == ["re-routed", "plain"]
+    rerouted, plain = numbers(strip["z"])
+    assert len(plain) == len(strip["x"]) > 5
+    assert (plain == 0).all()
+    assert (rerouted > 0).any()
+    assert metric(app, "Plain model") == "0"
+    assert float(metric(app, "Re-routed")) == pytest.approx(rerouted.mean(), abs=5e-4)
+    (layers,) = charts(app)[1]["data"]
+    assert numbers(layers["z"]).shape == (31, len(plain))
+
+
+@smollm2
+def test_examples_fill_both_sentences_and_the_prompt_can_be_left_out() -> None:
+    app = opened()
+    app.selectbox(key="example").set_value("Negation").run()
+    well(app)
+    assert app.text_input(key="first").value.startswith("The critics said the film was good, and")
+    assert app.text_input(key="second").value.endswith("but it is not.")
+    within = len(charts(app)[0]["data"][0]["x"])
+    app.toggle[0].set_value(False).run()
+    (strip,) = charts(well(app))[0]["data"]
+    assert len(strip["x"]) < within
+    assert (numbers(strip["z"])[1] == 0).all()
+
+
+@smollm2
+def test_earlier_layers_move_early_tokens_more() -> None:
+    app = opened(layers="28-29")
+    late = float(metric(app, "Re-routed"))
+    press(app, "Re-route earlier")
+    assert float(metric(well(app), "Re-routed")) > late
+    assert app.text_input(key="layers").value == "10-13"
+
+
+@smollm2
+def test_the_curve_has_a_point_and_a_band_for_every_layer(loaded: Backbone) -> None:
+    app = well(opened("intrinsic_dimension"))
+    band, curve = charts(app)[0]["data"][:2]
+    found = study.dimensions(loaded, corpora.load_texts(corpora.CALIBRATION))
+    np.testing.assert_allclose(numbers(curve["y"]), found.curve.dims)
+    assert len(numbers(curve["x"])) == 30
+    assert band["fill"] == "toself"
+    np.testing.assert_allclose(
+        numbers(band["y"]), [*found.curve.high, *found.curve.low[::-1]], rtol=1e-12
+    )
+    (bars,) = charts(app)[1]["data"]
+    np.testing.assert_allclose(numbers(bars["y"]), 100 * found.frequency())
+    assert metric(app, "Layers the rule") == selection.format_layers(found.selected(), 30)
+
+
+@smollm2
+@pytest.mark.parametrize("rule", selection.RULES)
+def test_the_rule_decides_what_auto_means(loaded: Backbone, rule: str) -> None:
+    app = opened("intrinsic_dimension")
+    app.selectbox(key="rule").set_value(rule).run()
+    well(app)
+    found = study.dimensions(loaded, corpora.load_texts(corpora.CALIBRATION)).selected(rule)
+    text = selection.format_layers(found, 30)
+    assert metric(app, "Layers the rule") == text
+    assert f"Re-routed now: {text}." in shown(app)
+
+
+@smollm2
+def test_the_layers_taken_from_the_curve_stay_the_plan_on_every_page() -> None:
+    app = opened("intrinsic_dimension", layers="none")
+    assert "Re-routed now: none." in shown(app)
+    found = metric(app, "Layers the rule")
+    press(app, "Use these layers")
+    for page in ("intrinsic_dimension", "causal_limits", "similarity"):
+        well(turn_to(app, page))
+        assert app.text_input(key="layers").value == found
+        assert f"Re-routed now: {found}." in shown(app)
+    assert app.query_params["layers"] == [found]
+
+
+@smollm2
+def test_the_scores_shown_are_the_librarys(loaded: Backbone, automatic: Plan) -> None:
+    pairs = corpora.load_pairs("lee50")
+    app = well(opened("rerouting"))
+    before = study.score(loaded, pairs, methods.DEFAULT, PLAIN).sts
+    after = study.score(loaded, pairs, methods.DEFAULT, automatic).sts
+    assert metric(app, "Nothing re-routed") == f"{before.spearman:.1f}"
+    assert metric(app, "Re-routed") == f"{after.spearman:.1f}"
+    assert "1,225 pairs of 50 texts" in shown(app)
+    turn_to(app, "similarity")
+    points, _ = charts(well(app))
+    (trace,) = points["data"]
+    drawn = dict(zip(trace["y"], numbers(trace["x"]), strict=True))
+    assert set(drawn) == set(methods.METHODS)
+    for name, value in drawn.items():
+        assert value == study.score(loaded, pairs, methods.METHODS[name], automatic).sts.spearman
+
+
+@smollm2
+def test_two_maps_show_the_same_texts() -> None:
+    app = well(opened("embedding_space"))
+    (figure,) = charts(app)
+    ids: dict[str, list[int]] = {"x": [], "x2": []}
+    for trace in figure["data"]:
+        rows = numbers(trace["customdata"]).astype(int).tolist()
+        assert len(numbers(trace["x"])) == len(numbers(trace["y"])) == len(rows)
+        ids[trace.get("xaxis", "x")] += rows
+    assert sorted(ids["x"]) == sorted(ids["x2"]) == list(range(200))
+    titles = [note["text"] for note in figure["layout"]["annotations"]]
+    assert titles[0] == "mean"
+    assert titles[1].startswith("kv-embedding, layers ")
+    assert metric(app, "Neighbours kept").endswith("%")
+    assert "UMAP" in shown(app)
+
+
+@smollm2
+def test_the_sweep_that_ships_is_whole() -> None:
+    if not any((ROOT / "assets" / "results").glob("*.npz")):
+        pytest.skip("no results ship yet")
+    app = well(opened("layer_ablation"))
+    assert not [b for b in app.button if b.label.startswith("Score the")]
+    windows = charts(app)[0]["data"]
+    assert sorted(x for trace in windows for x in numbers(trace["x"])) == list(range(30))
+    assert [len(numbers(trace["x"])) for trace in windows if "automatic" in trace["name"]] == [1]
+    app.segmented_control(key="kind").set_value("single layers").run()
+    assert not [b for b in well(app).button if b.label.startswith("Score the")]
+    singles = charts(app)[0]["data"]
+    assert sorted(x for trace in singles for x in numbers(trace["x"])) == list(range(30))
+
+
+# Choices that are computed as one watches
+
+
+def test_a_link_restores_every_shared_choice(tiny_llama: dict[str, str]) -> None:
+    query = tiny_llama | {"bias": "2.5", "rule": "lowest", "pairs": "lee50", "dtype": "bfloat16"}
+    app = well(opened(**query))
+    assert app.text_input(key="layers").value == "2-3"
+    assert app.slider(key="bias").value == 2.5
+    assert app.selectbox(key="rule").value == "lowest"
+    assert app.selectbox(key="dtype").value == "bfloat16"
+    assert "Re-routed now: 2-3." in shown(app)
+    assert "Running in bfloat16: as requested." in shown(app)
+
+
+def test_flipping_a_switch_changes_the_plan_and_the_score(tiny_llama: dict[str, str]) -> None:
+    app = opened("rerouting", own_pairs=True, **tiny_llama)
+    well(app)
+    assert "10 pairs" in shown(app)
+    seen = {app.text_input(key="layers").value: metric(app, "Re-routed")}
+    plain = metric(app, "Nothing re-routed")
+    for layer, text in ((5, "2-3,5"), (2, "3,5")):
+        switches = app.pills(key="switches")
+        (switches.unselect if layer in switches.value else switches.select)(layer)
+        well(app.run())
+        assert app.text_input(key="layers").value == text
+        assert app.pills(key="switches").value == list(selection.parse_layers(text, 6))
+        assert f"Re-routed now: {text}." in shown(app)
+        assert metric(app, "Nothing re-routed") == plain
+        seen[text] = metric(app, "Re-routed")
+    pairs = corpora.read_pairs("own.tsv", OWN_PAIRS.encode())
+    small = backbone.load(tiny_llama["backbone"])
+    for text, value in seen.items():
+        plan = Plan(selection.parse_layers(text, 6))
+        assert value == f"{study.score(small, pairs, methods.DEFAULT, plan).sts.spearman:.1f}"
+    assert len(set(seen.values())) > 1
+
+
+@pytest.mark.parametrize(
+    ("preset", "text", "now"),
+    [
+        ("None", "none", "none"),
+        ("All", "all", "all"),
+        ("First third", "0-1", "0-1"),
+        ("Middle third", "2-3", "2-3"),
+        ("Last third", "4-5", "4-5"),
+    ],
+)
+def test_presets(tiny_llama: dict[str, str], preset: str, text: str, now: str) -> None:
+    app = opened("rerouting", own_pairs=True, **tiny_llama | {"layers": "0"})
+    press(app, preset)
+    well(app)
+    assert app.text_input(key="layers").value == text
+    assert f"Re-routed now: {now}." in shown(app)
+    if preset == "None":
+        assert metric(app, "Re-routed") == metric(app, "Nothing re-routed")
+        assert "both scores are the same" in shown(app)
+
+
+def test_the_bias_changes_the_gate_and_the_score(tiny_llama: dict[str, str]) -> None:
+    app = opened("rerouting", own_pairs=True, **tiny_llama)
+    gates = {}
+    for bias in (-4.0, 1.0, 6.0):
+        app.slider(key="bias").set_value(bias).run()
+        (heat,) = charts(well(app))[0]["data"]
+        gates[bias] = numbers(heat["z"])
+        assert heat["y"] == ["2", "3"]
+    assert (gates[-4.0] < gates[1.0]).all()
+    assert (gates[1.0] < gates[6.0]).all()
+    assert gates[6.0].max() <= 100
+
+
+def test_leaving_layers_out_one_by_one(tiny_llama: dict[str, str]) -> None:
+    app = opened("rerouting", own_pairs=True, **tiny_llama)
+    app.toggle(key="one_by_one").set_value(True).run()
+    table = well(app).dataframe[-1].value
+    assert table["layer"].tolist() == [2, 3]
+    after = float(metric(app, "Re-routed"))
+    np.testing.assert_allclose(table["brings"] + table["without it"], after, atol=0.06)
+
+
+def test_a_sweep_is_started_scored_and_kept(tiny_llama: dict[str, str]) -> None:
+    app = opened("layer_ablation", own_pairs=True, **tiny_llama)
+    app.segmented_control(key="kind").set_value("single layers").run()
+    assert "Score the" in "".join(button.label for button in well(app).button)
+    press(app, "Score the")
+    points: dict[float, float] = {}
+    for trace in charts(well(app))[-1]["data"]:
+        points |= dict(zip(numbers(trace["x"]), numbers(trace["y"]), strict=True))
+    assert sorted(points) == [0, 1, 2, 3, 4, 5]
+    press(app, "Use the best as plan")
+    best = int(app.text_input(key="layers").value)
+    assert points[best] == max(points.values())
+    again = opened("layer_ablation", own_pairs=True, **tiny_llama)
+    again.segmented_control(key="kind").set_value("single layers").run()
+    assert not [button for button in again.button if button.label.startswith("Score the")]
+
+
+def test_two_uploads_of_one_name_are_not_mixed_up(tiny_llama: dict[str, str]) -> None:
+    """What one visitor's file gave is never shown for another's."""
+    shown_changes = []
+    for content in (OWN_PAIRS, OWN_PAIRS.replace("\t0\n", "\t9\n")):
+        app = upload(opened(**tiny_llama), content)
+        turn_to(app, "layer_ablation")
+        app.segmented_control(key="kind").set_value("single layers").run()
+        press(app, "Score the")
+        (figure,) = charts(well(app))
+        shown_changes.append({y for trace in figure["data"] for y in numbers(trace["y"])})
+    assert shown_changes[0] != shown_changes[1]
+
+
+def test_own_texts_on_the_similarity_page(tiny_llama: dict[str, str]) -> None:
+    app = opened("similarity", own_pairs=True, **tiny_llama)
+    app.text_input(key="own_first").set_value("Someone makes music.").run()
+    table = well(app).dataframe[-1].value
+    assert table["method"].tolist() == list(methods.METHODS)
+    np.testing.assert_allclose(table["cosine"], 1, atol=1e-5)
+    assert len(app.code) == len(methods.METHODS)
+    app.multiselect(key="methods").set_value(["mean", "echo"]).run()
+    (trace,) = charts(well(app))[0]["data"]
+    assert sorted(trace["y"]) == ["echo", "mean"]
+    app.multiselect(key="methods").set_value([]).run()
+    assert "at least one method" in shown(well(app))
+
+
+def test_maps_of_few_texts(tiny_llama: dict[str, str]) -> None:
+    app = opened("embedding_space", **tiny_llama)
+    (figure,) = charts(well(app))
+    assert sum(len(numbers(trace["x"])) for trace in figure["data"]) == 20
+    assert "PCA" in shown(app).upper()
+
+
+def test_another_sample_and_estimator(tiny_llama: dict[str, str]) -> None:
+    app = opened("intrinsic_dimension", **tiny_llama)
+    few = numbers(charts(well(app))[0]["data"][1]["y"])
+    app.selectbox(key="estimator").set_value("mle").run()
+    other = numbers(charts(well(app))[0]["data"][1]["y"])
+    app.toggle(key="id_prompt").set_value(False).run()
+    bare = numbers(charts(well(app))[0]["data"][1]["y"])
+    assert len(few) == len(other) == len(bare) == tiny_models.LAYERS
+    assert (few != other).any()
+    assert (other != bare).any()
+    app.number_input(key="id_samples").set_value(80).run()
+    assert "80 distinct texts" in shown(well(app))
+
+
+# What is said of bad input
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("99", "There is no layer 99"),
+        ("nonsense", "'nonsense' is not a layer"),
+        ("5-2", "reversed"),
+        ("3,3", "repeated"),
+        ("", "is not a layer"),
+        ("<script>alert(1)</script>", "is not a layer"),
+    ],
+)
+def test_a_bad_layer_list_is_answered_and_can_be_mended(
+    tiny_llama: dict[str, str], text: str, said: str
+) -> None:
+    app = opened(**tiny_llama)
+    app.text_input(key="layers").set_value(text).run()
+    assert said in sentence(app)
+    assert "0 to 5" in sentence(app)
+    app.text_input(key="layers").set_value("1-2").run()
+    assert "Re-routed now: 1-2." in shown(well(app))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "prompted", "said"),
+    [
+        ("", "A text.", True, "empty"),
+        ("A text.", "   ", True, "empty"),
+        ("The same.", "The same.", True, "the same"),
+        ("Cats sleep.", "9 dogs bark.", False, "share no beginning"),
+    ],
+)
+def test_sentences_that_cannot_be_compared(
+    tiny_llama: dict[str, str], first: str, second: str, prompted: bool, said: str
+) -> None:
+    app = opened(**tiny_llama)
+    app.toggle[0].set_value(prompted)
+    app.text_input(key="first").set_value(first)
+    app.text_input(key="second").set_value(second).run()
+    assert said in sentence(app)
+    assert app.title[0].value == TITLES["causal_limits"]
+
+
+def test_empty_texts_on_other_pages(tiny_llama: dict[str, str]) -> None:
+    app = opened("rerouting", own_pairs=True, **tiny_llama)
+    app.text_input(key="gate_text").set_value("  ").run()
+    assert "empty" in sentence(app)
+    turn_to(app, "similarity")
+    app.text_input(key="own_second").set_value("").run()
+    assert "empty" in sentence(app)
+
+
+@pytest.mark.parametrize("page", TITLES)
+def test_a_backbone_that_does_not_exist(tiny_llama: dict[str, str], page: str) -> None:
+    app = opened(**tiny_llama)
+    type_backbone(app, "nothing-here").run()
+    assert "There is no backbone called 'nothing-here'" in sentence(app)
+    turn_to(app, page)
+    assert "There is no backbone called 'nothing-here'" in sentence(app)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("nobody-here/nothing-there", "hub cannot be reached"),
+        ("bert", "not a causal decoder"),
+        ("/nothing/here.gguf", "There is no GGUF file"),
+    ],
+)
+def test_backbones_that_cannot_be_loaded(
+    folder_of: Callable[[str], str],
+    nothing_stored: None,  # noqa: ARG001
+    name: str,
+    said: str,
+) -> None:
+    app = opened(backbone=folder_of("bert") if name == "bert" else name)
+    assert said in sentence(app)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("bad.tsv", OWN_PAIRS + "One.\tTwo.\tvery alike\n", "bad.tsv, line 12"),
+        ("few.tsv", "sentence1\tsentence2\tscore\na\tb\t1\n", "at least 3"),
+        ("none.csv", "", "none.csv"),
+        ("odd.jsonl", "{not json}\n", "odd.jsonl"),
+    ],
+)
+def test_uploaded_pairs_that_cannot_be_read(
+    tiny_llama: dict[str, str], name: str, content: str, said: str
+) -> None:
+    app = upload(opened(**tiny_llama), content, name)
+    assert said in sentence(app)
+    app.selectbox(key="pairs").set_value("lee50").run()
+    well(app)
+
+
+def test_bad_values_in_a_link_do_no_harm(tiny_llama: dict[str, str]) -> None:
+    app = opened(**tiny_llama | {"bias": "much", "rule": "best", "dtype": "int3", "pairs": "x"})
+    well(app)
+    assert app.slider(key="bias").value == 1.0
+    assert app.selectbox(key="rule").value == "paper"
+
+
+# A family that cannot be re-routed
+
+
+def test_a_family_that_cannot_be_rerouted_is_explored_with_the_reason(
+    folder_of: Callable[[str], str],
+    nothing_stored: None,  # noqa: ARG001
+) -> None:
+    app = opened(own_pairs=True, backbone=folder_of("falcon"))
+    reason = "falcon cannot be re-routed"
+    for page in TITLES:
+        well(turn_to(app, page))
+        assert reason in shown(app)
+        assert "Re-routed now: none." in shown(app)
+        drawn = charts(app)
+        assert bool(drawn) == (page not in ("rerouting", "layer_ablation"))
+        if page == "intrinsic_dimension":
+            assert len(numbers(drawn[0]["data"][1]["y"])) == tiny_models.LAYERS
+            assert [b.disabled for b in app.button if b.label.startswith("Use")] == [True]
+        if page == "causal_limits":
+            rerouted, plain = numbers(drawn[0]["data"][0]["z"])
+            assert (plain == 0).all()
+            assert (rerouted == 0).all()
+    app.text_input(key="layers").set_value("1-2").run()
+    turn_to(app, "similarity")
+    assert reason in sentence(app)
