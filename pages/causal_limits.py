@@ -63,7 +63,11 @@ if plain.max() == 0:
         f"{int((rerouted > 0).sum())} of them moved."
     )
 else:
-    st.warning("Tokens of the plain model moved: this backbone's attention is not purely causal.")
+    st.markdown(
+        f"The plain model's tokens moved by {plain.max():.1g} of their length or less: that is "
+        "rounding. Where experts share their work between tokens, as in a mixture of experts, or "
+        "in half precision, equal states can differ in their last bits."
+    )
 third = backbone.layers // 3
 if plan.active and plan.active[0] >= 2 * third:
     middle = tuple(range(third, third + selection.window_width(backbone.layers)))

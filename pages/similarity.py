@@ -36,12 +36,9 @@ if cut := max(score.texts_cut for score in found):
 
 st.subheader("Method against method")
 base = st.selectbox("Compare with", chosen, key="base")
-for name in chosen:
-    if name != base:
-        difference = evaluation.compare(
-            scores[base].sts.cosines, scores[name].sts.cosines, pairs, names=(base, name)
-        )
-        st.markdown(f"- {difference.sentence}")
+others = {name: scores[name].sts.cosines for name in chosen if name != base}
+for change in evaluation.changes(others, scores[base].sts.cosines, pairs, base):
+    st.markdown(f"- {change.sentence}")
 st.caption(
     "Paired: both methods are scored on the same draws. The intervals are not corrected for "
     "making several comparisons."
