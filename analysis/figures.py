@@ -130,7 +130,7 @@ def movement_strips(result: Movement) -> go.Figure:
     """Two strips of tokens, plain and re-routed, coloured by how far each final state moved."""
     rows = np.stack([result.rerouted[-1], result.plain[-1]])
     text = [["0" if v == 0 else f"{v:.3f}" for v in row] for row in rows]
-    names = [f"{i} {token}" for i, token in enumerate(result.tokens)]
+    names, tokens = _token_names(result.tokens)
     figure = go.Figure(
         go.Heatmap(
             z=rows,
@@ -147,13 +147,13 @@ def movement_strips(result: Movement) -> go.Figure:
             hovertemplate="token %{x}<br>%{y}: moved by %{z:.3g} of its length<extra></extra>",
         )
     )
-    figure.update_xaxes(tickangle=-45, tickmode="array", tickvals=names, ticktext=result.tokens)
+    figure.update_xaxes(tickangle=-45, tickmode="array", tickvals=names, ticktext=tokens)
     return _laid_out(figure, 240)
 
 
 def movement_by_layer(result: Movement) -> go.Figure:
     """Layers x shared tokens: how far the re-routed states moved; the plain ones never do."""
-    names = [f"{i} {token}" for i, token in enumerate(result.tokens)]
+    names, tokens = _token_names(result.tokens)
     last = len(result.rerouted) - 1
     figure = go.Figure(
         go.Heatmap(
@@ -166,7 +166,7 @@ def movement_by_layer(result: Movement) -> go.Figure:
             hovertemplate="token %{x}<br>entering layer %{y}<br>moved by %{z:.3g}<extra></extra>",
         )
     )
-    figure.update_xaxes(tickangle=-45, tickmode="array", tickvals=names, ticktext=result.tokens)
+    figure.update_xaxes(tickangle=-45, tickmode="array", tickvals=names, ticktext=tokens)
     figure.update_yaxes(title="state entering layer", type="category")
     return _laid_out(figure, 420)
 
@@ -184,7 +184,7 @@ def movement_table(result: Movement) -> pd.DataFrame:
 
 def gate_map(result: Gates) -> go.Figure:
     """Layers x tokens: the gate, averaged over heads."""
-    names = [f"{i} {token}" for i, token in enumerate(result.tokens)]
+    names, tokens = _token_names(result.tokens)
     figure = go.Figure(
         go.Heatmap(
             z=100 * result.values.mean(1),
@@ -196,7 +196,7 @@ def gate_map(result: Gates) -> go.Figure:
             hovertemplate="layer %{y}<br>token %{x}<br>gate %{z:.1f}%<extra></extra>",
         )
     )
-    figure.update_xaxes(tickangle=-45, tickmode="array", tickvals=names, ticktext=result.tokens)
+    figure.update_xaxes(tickangle=-45, tickmode="array", tickvals=names, ticktext=tokens)
     figure.update_yaxes(title="layer", type="category")
     return _laid_out(figure, max(220, 120 + 24 * len(result.layers)))
 
@@ -335,7 +335,7 @@ def two_maps(
                     x=found.projection.points[rows, 0],
                     y=found.projection.points[rows, 1],
                     mode="markers",
-                    name=group,
+                    name=_shortened(group),
                     legendgroup=group,
                     showlegend=bool(labels) and column == 1,
                     text=hover[rows],
@@ -457,8 +457,18 @@ def _tick(layers: int) -> int:
     return 1 if layers <= 16 else 2 if layers <= 32 else 4
 
 
+def _token_names(tokens: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Tokens as an axis has them, told apart by their number, and as it shows them."""
+    safe = [_escaped(token) for token in tokens]
+    return [f"{i} {token}" for i, token in enumerate(safe)], safe
+
+
 def _shortened(text: str) -> str:
     """A text for a hover label: one line, safe as Plotly's HTML, not too long."""
     line = " ".join(text.split())
-    line = line if len(line) <= _SHORT else line[: _SHORT - 1] + "\u2026"
-    return line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _escaped(line if len(line) <= _SHORT else line[: _SHORT - 1] + "\u2026")
+
+
+def _escaped(text: str) -> str:
+    """A text that Plotly shows as it is: it takes labels for HTML."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -162,23 +162,24 @@ def test_bad_input_shows_a_sentence(visit: Page, address: str) -> None:
     assert "Traceback" not in visit.inner_text("body")
 
 
-@pytest.mark.parametrize("name", serving.PAGES)
-def test_a_narrow_screen_does_not_scroll_sideways(
-    browser: Browser, address: str, name: str
-) -> None:
+@pytest.fixture(scope="module")
+def telephone(browser: Browser) -> Iterator[Page]:
+    """A narrow screen."""
     context = browser.new_context(viewport={"width": 420, "height": 900})
     context.set_default_timeout(120_000)
-    try:
-        page = context.new_page()
-        page.goto(f"{address}/{'' if name == 'causal_limits' else name}")
-        settled(page)
-        wide = page.evaluate(
-            """() => {
-                const main = document.querySelector('[data-testid=stMain]');
-                return [main.scrollWidth - main.clientWidth,
-                        document.documentElement.scrollWidth - window.innerWidth];
-            }"""
-        )
-        assert max(wide) <= 0
-    finally:
-        context.close()
+    yield context.new_page()
+    context.close()
+
+
+@pytest.mark.parametrize("name", serving.PAGES)
+def test_a_narrow_screen_does_not_scroll_sideways(telephone: Page, address: str, name: str) -> None:
+    telephone.goto(f"{address}/{'' if name == 'causal_limits' else name}")
+    settled(telephone)
+    beyond = telephone.evaluate(
+        """() => {
+            const main = document.querySelector('[data-testid=stMain]');
+            return [main.scrollWidth - main.clientWidth,
+                    document.documentElement.scrollWidth - window.innerWidth];
+        }"""
+    )
+    assert max(beyond) <= 0

@@ -28,7 +28,7 @@ TEXTS = (
     "the thermostat is on",
     "a",
     "The heating runs, and nobody knows why. " * 2,
-    "naïve café 東京 😀",
+    "naïve café 東京 \U0001f600",
     "the thermostat is on",
     "Context: a text that looks like the prompt\nCompress the Context in one word:",
     "rain",

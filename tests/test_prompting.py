@@ -31,7 +31,7 @@ TEXTS = [
     "The thermostat is on.",
     "a",
     "  two spaces before, and a line break after\n",
-    "naïve café, 東京 and 😀👩‍👩‍👧 together",
+    "naïve café, 東京 and \U0001f600\U0001f469‍\U0001f469‍\U0001f467 together",
     'She said "the {role} and the {text} {0} {}" on \\d+ \\1 $& %s.',
     "\n\tthe\r\n",
     "</s><s> a text that speaks of special tokens",
@@ -175,8 +175,8 @@ def test_a_text_within_the_limit_is_not_cut(tokenizer: Any) -> None:
 def test_a_cut_never_halves_a_character() -> None:
     tokenizer = TOKENIZERS["byte-level"]
     for limit in range(4, 40):
-        cut = one(tokenizer, "😀" * 10, BARE, max_tokens=limit)
-        assert set(decoded(tokenizer, cut.ids)) == {"😀"}
+        cut = one(tokenizer, "\U0001f600" * 10, BARE, max_tokens=limit)
+        assert set(decoded(tokenizer, cut.ids)) == {"\U0001f600"}
         assert len(cut.ids) == limit // 4 * 4
 
 
@@ -208,7 +208,9 @@ def test_a_text_that_leaves_no_token_is_refused() -> None:
             one(tokenizer, "123 !", template)
 
 
-any_text = st.text(max_size=40) | st.text(st.sampled_from("ab .\n\"'😀é\u3000{}<s>"), max_size=60)
+any_text = st.text(max_size=40) | st.text(
+    st.sampled_from("ab .\n\"'\U0001f600é\u3000{}<s>"), max_size=60
+)
 any_tokenizer = st.sampled_from(list(TOKENIZERS.values()))
 any_template = st.sampled_from(list(TEMPLATES.values()))
 

@@ -1,0 +1,357 @@
+"""Recipe in, result out: the same numbers whichever way they came, and nothing computed twice."""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+import pytest
+import tiny_models
+
+from analysis import (
+    corpora,
+    dimension,
+    encoder,
+    evaluation,
+    selection,
+    shipped,
+    space,
+    store,
+    study,
+)
+from analysis.backbone import Backbone, Choice
+from analysis.corpora import Pairs, Texts
+from analysis.errors import BackboneError, PlanError
+from analysis.methods import DEFAULT, METHODS
+from analysis.prompting import COMPRESSION
+from analysis.rerouting import PLAIN, Plan
+
+WORDS = ("boat", "bank", "loan", "river", "house", "rain", "train", "song", "king", "bread")
+TEXTS = Texts("made up", tuple(f"The {a} by the {b}." for a in WORDS for b in WORDS[:5]), "here")
+PAIRS = Pairs(
+    "made up",
+    TEXTS.texts[:12],
+    np.arange(11),
+    np.arange(1, 12),
+    np.array([3.0, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5]),
+    "here",
+)
+PLAN = Plan((2, 3), 1.5)
+COMPUTING = (
+    (encoder, "encode"),
+    (encoder, "last_token_states"),
+    (study, "Trace"),
+    (dimension, "curve"),
+    (evaluation, "sts"),
+    (space, "project"),
+)
+
+
+@pytest.fixture
+def llama(empty_cache: Path) -> Iterator[Backbone]:  # noqa: ARG001
+    """A tiny backbone of which nothing is stored."""
+    study.forget()
+    yield tiny_models.tiny("llama")
+    study.forget()
+
+
+@pytest.fixture
+def idle(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """After ``idle()`` whatever computes fails."""
+
+    def forbid() -> None:
+        def compute(*_: Any, **__: Any) -> NoReturn:
+            raise AssertionError("this was to be read, not computed")
+
+        for module, name in COMPUTING:
+            monkeypatch.setattr(module, name, compute)
+
+    return forbid
+
+
+def same(first: Any, second: Any, tolerance: float = 0.0) -> None:
+    """Two results are equal in every field, arrays to ``tolerance``."""
+    assert type(first) is type(second)
+    for field in dataclasses.fields(first):
+        a, b = getattr(first, field.name), getattr(second, field.name)
+        if dataclasses.is_dataclass(a) and not isinstance(a, Plan):
+            same(a, b, tolerance)
+        elif isinstance(a, np.ndarray):
+            assert (a.shape, a.dtype) == (b.shape, b.dtype)
+            np.testing.assert_allclose(a, b, atol=tolerance, rtol=0)
+        elif isinstance(a, float):
+            assert a == pytest.approx(b, abs=100 * tolerance, nan_ok=True)
+        else:
+            assert a == b
+
+
+QUESTIONS: dict[str, Callable[[Backbone], Any]] = {
+    "dimensions": lambda llama: study.dimensions(llama, TEXTS, samples=40, seed=2),
+    "score": lambda llama: study.score(llama, PAIRS, DEFAULT, PLAN),
+    "traced score": lambda llama: study.score(llama, PAIRS, DEFAULT, PLAN, traced=True),
+    "plain method": lambda llama: study.score(llama, PAIRS, METHODS["echo"], PLAN),
+    "space": lambda llama: study.projected(llama, TEXTS.texts[:10], DEFAULT, PLAN),
+}
+
+
+@pytest.mark.parametrize("ask", QUESTIONS.values(), ids=QUESTIONS)
+def test_a_second_call_computes_nothing_and_gives_the_same(
+    llama: Backbone, idle: Callable[[], None], ask: Callable[[Backbone], Any]
+) -> None:
+    computed = ask(llama)
+    idle()
+    same(ask(llama), computed)
+
+
+def test_embeddings_are_stored(llama: Backbone, idle: Callable[[], None]) -> None:
+    computed = study.embeddings(llama, TEXTS.texts[:5], DEFAULT, PLAN)
+    idle()
+    np.testing.assert_array_equal(study.embeddings(llama, TEXTS.texts[:5], DEFAULT, PLAN), computed)
+
+
+def test_a_traced_score_is_the_untraced_one(llama: Backbone, tmp_path: Path) -> None:
+    found = []
+    for traced in (False, True):
+        with store.only(tmp_path / str(traced)):
+            found.append(study.score(llama, PAIRS, DEFAULT, PLAN, traced=traced))
+    same(found[0], found[1], 1e-6)
+
+
+def test_a_result_is_the_librarys_own_parts_put_together(llama: Backbone) -> None:
+    score = study.score(llama, PAIRS, DEFAULT, PLAN)
+    vectors = encoder.encode(llama, PAIRS.texts, DEFAULT, PLAN).embeddings
+    same(score.sts, evaluation.sts(evaluation.cosines(vectors, PAIRS), PAIRS))
+    assert (score.method, score.corpus, score.plan) == ("kv-embedding", "made up", PLAN)
+    found = study.dimensions(llama, TEXTS, samples=40, seed=2)
+    drawn = corpora.sample(TEXTS, 40, 2).texts
+    same(found.curve, dimension.curve(encoder.last_token_states(llama, drawn), seed=2))
+    assert found.selected() == selection.select(found.curve.dims)
+
+
+def test_made_says_what_made_it_and_whether_it_shipped(
+    llama: Backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "SHIPPED", tmp_path / "shipped")
+    with store.only(store.SHIPPED):
+        study.score(llama, PAIRS, DEFAULT, PLAN)
+    score = study.score(llama, PAIRS, DEFAULT, PLAN)
+    assert score.made == dataclasses.replace(study.made(llama), shipped=True)
+    assert "shipped with the project" in score.made.sentence
+    here = study.score(llama, PAIRS, DEFAULT, PLAIN).made
+    assert here == study.made(llama)
+    assert "computed on this machine" in here.sentence
+
+
+# What decides numbers is in the key, and nothing else
+
+
+class AskedError(Exception):
+    """Carries the key that was looked up first."""
+
+
+@pytest.fixture
+def key_of(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], Any]], str]:
+    """The key under which an answer would be looked up."""
+
+    def find(name: str) -> NoReturn:
+        raise AskedError(name)
+
+    monkeypatch.setattr(store, "get", find)
+
+    def key(ask: Callable[[], Any]) -> str:
+        with pytest.raises(AskedError) as caught:
+            ask()
+        return str(caught.value)
+
+    return key
+
+
+LLAMA = tiny_models.tiny("llama")
+OTHER_BACKBONES = {
+    "weights": dataclasses.replace(LLAMA, fingerprint="1"),
+    "family": dataclasses.replace(LLAMA, facts=dataclasses.replace(LLAMA.facts, family="x")),
+    "dtype": dataclasses.replace(LLAMA, dtype=Choice("bfloat16", "a test")),
+    "device": dataclasses.replace(LLAMA, device=Choice("cuda", "a test")),
+}
+SCORES: dict[str, tuple[Any, ...]] = {
+    **{name: (backbone, PAIRS, DEFAULT, PLAN) for name, backbone in OTHER_BACKBONES.items()},
+    "layers": (LLAMA, PAIRS, DEFAULT, Plan((2, 4), 1.5)),
+    "no layers": (LLAMA, PAIRS, DEFAULT, Plan((), 1.5)),
+    "bias": (LLAMA, PAIRS, DEFAULT, Plan((2, 3), 1.0)),
+    **{
+        name: (LLAMA, PAIRS, dataclasses.replace(DEFAULT, **change), PLAN)
+        for name, change in {
+            "template": {"template": "{role}: {text} !"},
+            "pooling": {"pooling": "mean"},
+            "norm": {"norm": "pre"},
+            "tidy": {"tidy": METHODS["prompt-eol"].tidy},
+        }.items()
+    },
+    **{
+        name: (LLAMA, dataclasses.replace(PAIRS, **change), DEFAULT, PLAN)
+        for name, change in {
+            "texts": {"texts": (*PAIRS.texts[:-1], "Another text.")},
+            "order of texts": {"texts": PAIRS.texts[::-1]},
+            "ratings": {"scores": PAIRS.scores[::-1]},
+            "left": {"left": PAIRS.right, "right": PAIRS.left},
+        }.items()
+    },
+}
+SAME_SCORES: dict[str, tuple[Any, ...]] = {
+    "summary": (LLAMA, PAIRS, dataclasses.replace(DEFAULT, summary="Other words."), PLAN),
+    "method's name": (LLAMA, PAIRS, dataclasses.replace(DEFAULT, name="other"), PLAN),
+    "backbone's name": (
+        dataclasses.replace(LLAMA, facts=dataclasses.replace(LLAMA.facts, name="other")),
+        PAIRS,
+        DEFAULT,
+        PLAN,
+    ),
+    "reason": (dataclasses.replace(LLAMA, dtype=Choice("float32", "x")), PAIRS, DEFAULT, PLAN),
+    "pairs' name": (LLAMA, dataclasses.replace(PAIRS, name="a", source="b"), DEFAULT, PLAN),
+}
+
+
+def test_what_decides_a_score_is_in_its_key(key_of: Callable[..., str]) -> None:
+    keys = {name: key_of(lambda a=a: study.score(*a)) for name, a in SCORES.items()}
+    keys["as it is"] = key_of(lambda: study.score(LLAMA, PAIRS, DEFAULT, PLAN))
+    assert len(set(keys.values())) == len(keys)
+    for name, arguments in SAME_SCORES.items():
+        assert key_of(lambda a=arguments: study.score(*a)) == keys["as it is"], name
+
+
+def test_what_decides_nothing_is_not_in_the_key(key_of: Callable[..., str]) -> None:
+    def asked(method: str, plan: Plan) -> str:
+        return key_of(lambda: study.score(LLAMA, PAIRS, METHODS[method], plan))
+
+    assert asked("mean", PLAN) == asked("mean", PLAIN)  # it does not re-route
+    assert asked("kv-embedding", Plan((), 3.0)) == asked("kv-embedding", PLAIN)
+    assert asked("kv-embedding", Plan((1,), -np.inf)) == asked("kv-embedding", PLAIN)
+    assert asked("kv-embedding", PLAIN) == asked("prompt-only", PLAIN)
+    assert asked("mean", PLAIN) != asked("last-token", PLAIN)
+
+
+def test_what_decides_a_curve_is_in_its_key(key_of: Callable[..., str]) -> None:
+    asked: dict[str, tuple[Backbone, Texts, dict[str, Any]]] = {
+        **{name: (backbone, TEXTS, {}) for name, backbone in OTHER_BACKBONES.items()},
+        "as it is": (LLAMA, TEXTS, {}),
+        "samples": (LLAMA, TEXTS, {"samples": 30}),
+        "seed": (LLAMA, TEXTS, {"seed": 1}),
+        "estimator": (LLAMA, TEXTS, {"estimator": "mle"}),
+        "prompt": (LLAMA, TEXTS, {"prompted": False}),
+        "texts": (LLAMA, dataclasses.replace(TEXTS, texts=(*TEXTS.texts, "One more.")), {}),
+    }
+    keys = {
+        name: key_of(lambda b=b, t=t, o=o: study.dimensions(b, t, **o))
+        for name, (b, t, o) in asked.items()
+    }
+    assert len(set(keys.values())) == len(keys)
+    renamed = dataclasses.replace(TEXTS, name="other", source="there", labels=("a",) * 50)
+    assert key_of(lambda: study.dimensions(LLAMA, renamed)) == keys["as it is"]
+
+
+def test_what_decides_a_space_is_in_its_key(
+    llama: Backbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        asked: list[str] = []
+        put = store.put
+        patched.setattr(store, "put", lambda name, *rest: asked.append(name) or put(name, *rest))
+        for change in ({}, {"neighbours": 4}, {"min_dist": 0.5}, {"seed": 1}):
+            study.projected(llama, TEXTS.texts[:10], DEFAULT, PLAN, **change)
+        study.projected(llama, TEXTS.texts[:10], METHODS["mean"], PLAN)
+    projections = [name for name in asked if name.startswith("projection")]
+    assert len(set(projections)) == len(projections) == 5
+    assert len(asked) - len(projections) == 2  # embeddings, of either method once
+
+
+# Sweeps and traces
+
+
+def test_a_sweep_that_is_stopped_goes_on_from_there(
+    llama: Backbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plans = shipped.windows(llama.layers, 2)
+    for _, score in zip(range(3), study.sweep(llama, PAIRS, plans), strict=False):
+        assert study.known_score(llama, PAIRS, DEFAULT, score.plan) is not None
+    assert sum(study.known_score(llama, PAIRS, DEFAULT, p) is not None for p in plans) == 3
+    computed: list[Plan] = []
+    embed = encoder.Trace.embed
+
+    def counted(self: encoder.Trace, plan: Plan, *rest: Any) -> Any:
+        computed.append(plan)
+        return embed(self, plan, *rest)
+
+    monkeypatch.setattr(encoder.Trace, "embed", counted)
+    found = list(study.sweep(llama, PAIRS, plans))
+    assert len(found) == len(plans)
+    assert sorted(plan.layers for plan in computed) == sorted(p.layers for p in plans)[:3]
+
+
+def test_one_plain_pass_serves_every_plan_until_it_is_forgotten(
+    llama: Backbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passes: list[int] = []
+    trace = study.Trace
+
+    def counted(*arguments: Any, **options: Any) -> encoder.Trace:
+        passes.append(1)
+        return trace(*arguments, **options)
+
+    monkeypatch.setattr(study, "Trace", counted)
+    for layer in range(4):
+        study.score(llama, PAIRS, DEFAULT, Plan((layer,)), traced=True)
+    assert len(passes) == 1
+    study.forget()
+    study.score(llama, PAIRS, DEFAULT, Plan((4,)), traced=True)
+    assert len(passes) == 2
+
+
+def test_plans_and_families_that_do_not_fit_are_refused_before_the_store(llama: Backbone) -> None:
+    with pytest.raises(PlanError, match="Layer 9"):
+        study.score(llama, PAIRS, DEFAULT, Plan((9,)))
+    with pytest.raises(BackboneError, match="cannot be re-routed"):
+        study.score(tiny_models.tiny("falcon"), PAIRS, DEFAULT, PLAN)
+
+
+# What ships
+
+
+@pytest.mark.weights
+def test_everything_that_pages_open_with_ships(smollm2: Backbone, idle: Callable[[], None]) -> None:
+    idle()
+    with store.only(store.SHIPPED):
+        found = study.dimensions(smollm2, corpora.load_texts(corpora.CALIBRATION))
+        automatic = Plan(found.selected())
+        pairs = corpora.load_pairs("lee50")
+        for method in METHODS.values():
+            assert study.score(smollm2, pairs, method, automatic).sts.pairs == 1225
+        assert study.score(smollm2, pairs, DEFAULT, PLAIN).plan == PLAIN
+        texts = corpora.load_texts(shipped.MAP_CORPUS)
+        drawn = corpora.sample(texts, shipped.MAP_TEXTS, 0).texts
+        for name in ("mean", "kv-embedding"):
+            study.projected(smollm2, drawn, METHODS[name], automatic)
+        for width in (1, selection.window_width(smollm2.layers)):
+            for plan in shipped.windows(smollm2.layers, width):
+                assert study.known_score(smollm2, pairs, DEFAULT, plan) is not None, plan
+
+
+@pytest.mark.weights
+def test_shipped_scores_are_what_is_computed_here(smollm2: Backbone, tmp_path: Path) -> None:
+    pairs = corpora.load_pairs("lee50")
+    window = Plan((26, 27, 28, 29))
+    asked = ((METHODS["mean"], PLAIN), (DEFAULT, PLAIN), (DEFAULT, window))
+    for method, plan in asked:
+        with store.only(store.SHIPPED):
+            known = study.known_score(smollm2, pairs, method, plan)
+        with store.only(tmp_path):
+            computed = study.score(smollm2, pairs, method, plan, traced=True)
+        assert known is not None
+        assert computed.sts.spearman == pytest.approx(known.sts.spearman, abs=0.05)
+        assert computed.sts.ci_low == pytest.approx(known.sts.ci_low, abs=0.3)
+        np.testing.assert_allclose(computed.sts.cosines, known.sts.cosines, atol=1e-4)
+    study.forget()
+
+
+def test_the_paper_template_is_the_one_that_is_used() -> None:
+    assert DEFAULT.template == METHODS["prompt-only"].template == COMPRESSION["newline"]
