@@ -216,6 +216,15 @@ def parse_layers(
     return tuple(sorted(layers))
 
 
+def spoken_layers(layers: Iterable[int], n_layers: int) -> str:
+    """Layers for a sentence: "no layer", "layer 29", "layers 26-29", "all layers"."""
+    chosen = tuple(layers)
+    shown = format_layers(chosen, n_layers)
+    if shown in ("none", "all"):
+        return "no layer" if shown == "none" else "all layers"
+    return f"layer{'s' if len(chosen) > 1 else ''} {shown}"
+
+
 def format_layers(layers: Iterable[int], n_layers: int) -> str:
     """Write layers as :func:`parse_layers` reads them: ``none``, ``all``, ``3,5,9``, ``1-3,7``."""
     ordered = sorted(set(layers))

@@ -276,7 +276,7 @@ def sweep(
     *,
     progress: Progress = _quiet,
 ) -> Iterator[Score]:
-    """Scores of many plans, stored ones first, then from the last layers (cheap) to the first.
+    """Scores of many plans, from the last layers (cheap) to the first.
 
     Each score is stored as soon as it is known, so a sweep that is stopped goes on from there.
     """

@@ -59,7 +59,7 @@ b.metric("Re-routed, mean move", f"{rerouted.mean():.3f}")
 if plain.max() == 0:
     st.markdown(
         f"All {len(plain)} shared tokens of the plain model stayed where they were, to the last "
-        f"bit; re-routed at layers {', '.join(map(str, plan.active)) or 'none'}, "
+        f"bit; re-routed at {selection.spoken_layers(plan.active, backbone.layers)}, "
         f"{int((rerouted > 0).sum())} of them moved."
     )
 else:

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from analysis import corpora, evaluation, figures, methods, shipped, space, study
+from analysis import corpora, evaluation, figures, methods, selection, shipped, space, study
 from pages import visit
 
 visit.opening(
@@ -50,7 +50,8 @@ for name in (first_name, second_name):
 first, second = spaces[0], study.aligned(spaces[1], spaces[0])
 kept = space.neighbourhood_overlap(first.embeddings, second.embeddings)
 titles = tuple(
-    f"{s.method}" + (f", layers {', '.join(map(str, s.plan.layers))}" if s.plan.layers else "")
+    s.method
+    + (f", {selection.spoken_layers(s.plan.layers, loaded.layers)}" if s.plan.layers else "")
     for s in spaces
 )
 visit.figure(

@@ -47,7 +47,7 @@ st.pills(
     help="Layer 0 is next to the input. Layers that this family cannot re-route are refused.",
 )
 
-method, shown = methods.DEFAULT, selection.format_layers(plan.layers, loaded.layers)
+method, shown = methods.DEFAULT, selection.spoken_layers(plan.layers, loaded.layers)
 with visit.progress("Encoding without re-routing") as show:
     before = study.score(loaded, pairs, method, PLAIN, traced=True, progress=show)
 with visit.progress("Re-running the layers that can differ") as show:
@@ -56,7 +56,7 @@ found = evaluation.compare(
     after.sts.cosines,
     before.sts.cosines,
     pairs,
-    names=(f"re-routing layers {shown}", "re-routing none"),
+    names=(f"re-routing {shown}", "re-routing none"),
 )
 a, b, c = st.columns(3)
 clear = found.ci_low > 0 or found.ci_high < 0

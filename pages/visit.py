@@ -142,9 +142,8 @@ def choose_pairs() -> None:
         file = st.file_uploader(
             "Pairs as TSV, CSV or JSONL", type=["tsv", "csv", "jsonl"], key="pairs_file"
         )
-        if file is not None:
-            st.session_state.uploaded_pairs = corpora.read_pairs(file.name, file.getvalue())
-        found: Pairs | None = st.session_state.get("uploaded_pairs")
+        found = corpora.read_pairs(file.name, file.getvalue()) if file is not None else None
+        st.session_state.uploaded_pairs = found
         if found is None:
             st.info("Until a file is uploaded, scores are on lee50.")
         else:

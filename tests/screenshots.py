@@ -1,4 +1,7 @@
-"""Takes the pictures of the app: ``python -m tests.screenshots`` writes assets/screenshots."""
+"""Takes the pictures of the app: ``python -m tests.screenshots`` writes assets/screenshots.
+
+They show what a first visit shows: an empty cache, and the results that ship.
+"""
 
 import io
 import sys
@@ -22,9 +25,10 @@ def main() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory() as folder,
-        served(Path(folder) / "log.txt") as address,
+        served(Path(folder) / "log.txt", KVE_CACHE=folder) as address,
         browsing() as browser,
     ):
+        _taken(browser, address, 1440, "light")  # converts the backbone
         for name in PAGES:
             for ending, width, colours in SHOTS:
                 path = FOLDER / f"{name}-{ending}.png"
