@@ -317,7 +317,7 @@ def test_two_maps_show_the_same_texts() -> None:
     assert sorted(ids["x"]) == sorted(ids["x2"]) == list(range(200))
     titles = [note["text"] for note in figure["layout"]["annotations"]]
     assert titles[0] == "mean"
-    assert titles[1].startswith("kv-embedding, layers ")
+    assert titles[1].startswith("kv-embedding, layer 29")
     assert metric(app, "Neighbours kept").endswith("%")
     assert "UMAP" in shown(app)
 
