@@ -1,7 +1,8 @@
 """Results -> Plotly figures and the tables beside them.
 
 A figure is a pure function of a result. Colours are those of Okabe and Ito, which stay apart for
-colour-blind readers, and one meaning has one colour everywhere.
+colour-blind readers, the blue lightened so that it also shows on a dark page; one meaning has one
+colour everywhere.
 """
 
 from collections.abc import Sequence
@@ -20,8 +21,8 @@ from analysis.rerouting import Plan
 from analysis.selection import skipped
 from analysis.study import Dimensions, Score, Space
 
-SELECTED, REROUTED, PLAIN, BAND = "#D55E00", "#0072B2", "#7A7A7A", "rgba(0,114,178,0.22)"
-PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8C6D1F", "#7A7A7A")
+SELECTED, REROUTED, PLAIN, BAND = "#D55E00", "#1F83C6", "#7A7A7A", "rgba(31,131,198,0.25)"
+PALETTE = ("#1F83C6", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8C6D1F", "#7A7A7A")
 SEQUENTIAL = "Cividis"
 _SHORT = 90
 
@@ -230,6 +231,7 @@ def score_bars(scores: Sequence[Score]) -> go.Figure:
                 "symmetric": False,
                 "array": [s.sts.ci_high - s.sts.spearman for s in ordered],
                 "arrayminus": [s.sts.spearman - s.sts.ci_low for s in ordered],
+                "color": PLAIN,
             },
             hovertemplate="%{y}: %{x:.1f}<extra></extra>",
         )
@@ -268,7 +270,7 @@ def human_against_cosine(score: Score, pairs: Pairs) -> go.Figure:
             x=pairs.scores,
             y=score.sts.cosines,
             mode="markers",
-            marker={"size": 6, "opacity": 0.45, "color": REROUTED},
+            marker={"size": 6, "opacity": 0.6, "color": REROUTED},
             text=[
                 f"{texts[i]}<br>{texts[j]}" for i, j in zip(pairs.left, pairs.right, strict=True)
             ],
