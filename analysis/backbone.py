@@ -9,6 +9,7 @@ with the reason at hand.
 import hashlib
 import json
 import threading
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -16,8 +17,9 @@ from typing import Any, Literal
 import psutil
 import torch
 
-from analysis import forward, sources
+from analysis import forward, positions, rerouting, sources
 from analysis.errors import BackboneError
+from analysis.positions import KeyPosition
 from analysis.rerouting import EAGER, SDPA, Form, Plan, Routing, routed
 from analysis.sources import Progress, Source
 
@@ -66,7 +68,8 @@ class Backbone:
 
     ``reroutable`` are the layers (0-based) that re-routing reaches, empty with ``refusal`` set
     where the family cannot be re-routed. ``fingerprint`` identifies the weights. ``lock`` is
-    held for one batch at a time, so that sessions take turns.
+    held for one batch at a time, so that sessions take turns. ``key_positions`` are those that
+    the prefix's key can be moved to.
     """
 
     facts: Facts
@@ -77,6 +80,7 @@ class Backbone:
     fingerprint: str
     form: Form
     reroutable: tuple[int, ...]
+    key_positions: tuple[KeyPosition, ...] = ()
     refusal: str | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -297,7 +301,10 @@ def _sample(model: Any) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.arange(3, 3 + 12).remainder(vocabulary).view(1, -1), torch.tensor([12])
 
 
-def _probe(model: Any, layers: int) -> tuple[Form, tuple[int, ...], str | None]:
+Probed = tuple[Form, tuple[int, ...], tuple[KeyPosition, ...], str | None]
+
+
+def _probe(model: Any, layers: int) -> Probed:
     """Find out by running: which form serves, which layers re-routing reaches, or why none.
 
     The checks: the attention implementation stays set, layers come by, the empty plan and a bias
@@ -329,11 +336,11 @@ def _probe(model: Any, layers: int) -> tuple[Form, tuple[int, ...], str | None]:
             break
     reached = tuple(sorted(layer for layer in seen.visited if 0 <= layer < layers))
 
-    def refuse(reason: str) -> tuple[Form, tuple[int, ...], str | None]:
+    def refuse(reason: str) -> Probed:
         model.set_attn_implementation(
             "sdpa" if getattr(model, "_supports_sdpa", False) else "eager"
         )
-        return "concatenated", (), f"{family} cannot be re-routed: {reason}."
+        return "concatenated", (), (), f"{family} cannot be re-routed: {reason}."
 
     if not reached:
         return refuse("it does not use transformers' attention interface")
@@ -349,4 +356,44 @@ def _probe(model: Any, layers: int) -> tuple[Form, tuple[int, ...], str | None]:
         other = forward.run(model, ids, lengths, Plan(reached), form="concatenated").final
         if bool((other.float() - moved.float()).abs().max() > tolerance * scale):
             return refuse("its closed and concatenated forms disagree")
-    return form, reached, None
+    return form, reached, _key_positions(model, [seen.visited[i] for i in reached]), None
+
+
+def _key_positions(model: Any, modules: Sequence[torch.nn.Module]) -> tuple[KeyPosition, ...]:
+    """Where the prefix's key can stand; ``first`` needs positions that only turn keys.
+
+    Each attention ``module`` is run again for the final token alone: the logit of a query at 1
+    with a key at 0 must be that of 0 with -1. Then the modules are instrumented.
+    """
+    ids, lengths = _sample(model)
+    calls: dict[torch.nn.Module, tuple[tuple[Any, ...], dict[str, Any]]] = {}
+    hooks = [
+        module.register_forward_pre_hook(
+            lambda module, args, kwargs: calls.__setitem__(module, (args, kwargs)),
+            with_kwargs=True,
+        )
+        for module in modules
+    ]
+    forward.run(model, ids, lengths)
+    for hook in hooks:
+        hook.remove()
+    if not all(positions.has_rotation(module.forward, *calls[module]) for module in modules):
+        return ("own",)
+    with torch.inference_mode():
+        for module in modules:
+            at = {
+                place: positions.replay(module.forward, *calls[module], lengths - 1, place)
+                for place in (1, 0, -1)
+            }
+            groups = at[0][0].shape[1] // at[0][1].shape[1]
+            here, there = (
+                (at[i][0] * at[i - 1][1].repeat_interleave(groups, 1)).float().sum(-1)
+                for i in (1, 0)
+            )
+            scale = (at[0][0].float().norm(dim=-1) * at[0][1].float().norm(dim=-1).max()).max()
+            tolerance = 1e-4 if model.dtype == torch.float32 else 5e-2
+            if bool((here - there).abs().max() > tolerance * scale):
+                return ("own",)
+    for module in modules:
+        rerouting.instrument(module)
+    return ("own", "first")

@@ -24,18 +24,18 @@ from analysis.rerouting import PLAIN, Form, Plan, Routing, routed
 class Pass:
     """What one pass starts from, keeps and leaves behind.
 
-    ``inputs`` maps a layer to the states entering it, (B, T, D) in the model's dtype; ``last``
-    holds each layer's output at the final real token, float32 (L, B, D) on the CPU; ``raw`` is
-    the last layer's output before the final norm and ``final`` the one after it, (B, T, D).
+    ``inputs`` maps a layer to the states entering it, (B, T, D) in the model's dtype;
+    ``outputs`` each layer to its output at the K tokens of ``keep_at`` (rows (K,), columns
+    (K,)), float32 (K, D) on the CPU; ``raw`` is the last layer's output before the final norm
+    and ``final`` the one after it, (B, T, D).
     """
 
-    lengths: torch.Tensor
     start: int = 0
     state: torch.Tensor | None = None
     keep_inputs: frozenset[int] = frozenset()
-    keep_last: bool = False
+    keep_at: tuple[torch.Tensor, torch.Tensor] | None = None
     inputs: dict[int, torch.Tensor] = field(default_factory=dict)
-    last: dict[int, torch.Tensor] = field(default_factory=dict)
+    outputs: dict[int, torch.Tensor] = field(default_factory=dict)
     gates: dict[int, torch.Tensor] = field(default_factory=dict)
     raw: torch.Tensor = field(default_factory=torch.Tensor)
     final: torch.Tensor = field(default_factory=torch.Tensor)
@@ -54,7 +54,7 @@ def run(
     start: int = 0,
     state: torch.Tensor | None = None,
     keep_inputs: Sequence[int] = (),
-    keep_last: bool = False,
+    keep_at: tuple[torch.Tensor, torch.Tensor] | None = None,
     keep_gates: bool = False,
 ) -> Pass:
     """Run right-padded ``ids`` (B, T) of true ``lengths`` (B,), re-routed by ``plan``.
@@ -62,12 +62,17 @@ def run(
     With ``start`` and ``state`` (B, T, D, the states entering layer ``start``) the layers below
     are skipped; the result equals the whole pass as long as the plan holds no layer below.
     """
-    wanted = Pass(lengths, start, state, frozenset(keep_inputs), keep_last)
+    width = ids.shape[1]
+    if plan.key_position == "first" and width == 1:  # place -1 is place 1 turned the other way
+        ids = torch.nn.functional.pad(ids, (0, 1))
+        state = None if state is None else torch.nn.functional.pad(state, (0, 0, 0, 1))
+    wanted = Pass(start, state, frozenset(keep_inputs), keep_at)
     routing = Routing(plan, lengths - 1, form, keep_gates)
     with torch.inference_mode(), routed(routing), _passing(wanted):
         output = model(input_ids=ids.to(_device(model)), use_cache=False)
-    wanted.final = output.last_hidden_state
-    wanted.gates = routing.gates
+    wanted.final, wanted.raw = output.last_hidden_state[:, :width], wanted.raw[:, :width]
+    wanted.inputs = {layer: states[:, :width] for layer, states in wanted.inputs.items()}
+    wanted.gates = {layer: gate[..., :width] for layer, gate in routing.gates.items()}
     return wanted
 
 
@@ -107,9 +112,9 @@ def _wrapped(inner: Callable[..., Any], index: int, *, last: bool) -> Callable[.
         output = inner(hidden_states, *args, **kwargs)
         returns_tuple = isinstance(output, tuple)
         states = output[0] if returns_tuple else output
-        if wanted.keep_last:
-            rows = torch.arange(len(states), device=states.device)
-            wanted.last[index] = states[rows, wanted.lengths.to(states.device) - 1].float().cpu()
+        if wanted.keep_at is not None:
+            rows, columns = (x.to(states.device) for x in wanted.keep_at)
+            wanted.outputs[index] = states[rows, columns].float().cpu()
         if last:
             wanted.raw = states
         return output

@@ -1,14 +1,8 @@
 """The re-routing plan, and the attention function that carries it out.
 
 At every selected layer the layer's own key-value pair of the final token is put before the
-sequence as a prefix that every token may attend to (KV-Embedding, Tang & Yang, ACL 2026).
-With ``o_i`` and ``LSE_i`` the causal attention output and log-sum-exp of token i, that is exactly
-
-    g_i = sigmoid(q_i . k_n * scaling + b - LSE_i),      o'_i = (1 - g_i) o_i + g_i v_n
-
-(the *closed form*: the fast causal kernel stays as it is and the gate ``g`` falls out). Where a
-kernel's log-sum-exp is not to be had, or a family bends its logits (soft capping, sinks), the
-prefix is really concatenated (the *concatenated form*), there through the family's own function.
+sequence as a prefix that every token may attend to (KV-Embedding, Tang & Yang, ACL 2026). The
+arithmetic is in ``analysis.attention``.
 
 The attention functions are registered with transformers under two names; what they do in a pass
 is read from a ``ContextVar``, so that sessions sharing one model cannot mix up their plans.
@@ -27,7 +21,19 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import eager_mask, sdpa_mask
 
+from analysis import positions
+from analysis.attention import (
+    Attended,
+    Mask,
+    additive,
+    blockwise,
+    closed_form,
+    concatenated_form,
+    gather_last,
+    mask_or_band,
+)
 from analysis.errors import PlanError
+from analysis.positions import KEY_POSITIONS, KeyPosition
 
 Form = Literal["closed", "concatenated"]
 SDPA = "kv_rerouting"
@@ -36,22 +42,30 @@ EAGER = "kv_rerouting_eager"
 
 @dataclass(frozen=True)
 class Plan:
-    """Which layers re-route (0-based, ascending) and the bias b on the prefix's logit.
+    """Which layers re-route (0-based, ascending), the bias b on the prefix's logit, and its key.
 
     ``bias`` is added after the 1/sqrt(d) scaling and before the softmax; ``-inf`` is "off".
+    ``key_position`` is where the prefix's key stands: at the final token's ``own`` position, or
+    turned to the place before the ``first`` token.
 
     Raises:
-        PlanError: layers are negative, repeated or out of order, or the bias is nan or +inf.
+        PlanError: layers are negative, repeated or out of order, the bias is nan or +inf, or
+            there is no such key position.
     """
 
     layers: tuple[int, ...] = ()
     bias: float = 1.0
+    key_position: KeyPosition = "own"
 
     def __post_init__(self) -> None:
         if any(layer < 0 for layer in self.layers) or list(self.layers) != sorted(set(self.layers)):
             raise PlanError(f"Layers {self.layers} must be distinct, ascending and at least 0.")
         if math.isnan(self.bias) or self.bias == math.inf:
             raise PlanError(f"The bias must be a number or -inf, not {self.bias}.")
+        if self.key_position not in KEY_POSITIONS:
+            raise PlanError(
+                f"There is no key position {self.key_position!r}; use {' or '.join(KEY_POSITIONS)}."
+            )
 
     @property
     def active(self) -> tuple[int, ...]:
@@ -67,8 +81,9 @@ class Routing:
     """What the attention functions need in one pass, and what they leave behind.
 
     ``last`` (B,) int64 is the index of each row's final real token. ``gates`` maps a layer to
-    g, float32 (B, H, T), when ``keep_gates``; ``visited`` holds every layer that came by.
-    ``bent`` is set when a family passed a soft cap or sinks.
+    g, float32 (B, H, T), when ``keep_gates``; ``visited`` holds the attention module of every
+    layer that came by; ``keys`` a layer's prefix key (B, KV, 1, d) where it is not the token's
+    own. ``bent`` is set when a family passed a soft cap or sinks.
     """
 
     plan: Plan
@@ -76,8 +91,18 @@ class Routing:
     form: Form = "closed"
     keep_gates: bool = False
     gates: dict[int, torch.Tensor] = field(default_factory=dict)
-    visited: set[int] = field(default_factory=set)
+    visited: dict[int, torch.nn.Module] = field(default_factory=dict)
+    keys: dict[int, torch.Tensor] = field(default_factory=dict)
     bent: bool = False
+
+    def pair(
+        self, layer: int, key: torch.Tensor, value: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The prefix of ``layer``, two (B, KV, 1, d), from its keys and values (B, KV, T, d)."""
+        moved = self.keys.pop(layer, None)
+        return gather_last(key, self.last) if moved is None else moved, gather_last(
+            value, self.last
+        )
 
 
 _ROUTING: ContextVar[Routing | None] = ContextVar("routing", default=None)
@@ -93,29 +118,52 @@ def routed(routing: Routing) -> Iterator[Routing]:
         _ROUTING.reset(token)
 
 
+def instrument(module: torch.nn.Module) -> None:
+    """Let an attention module find its prefix's key, where a plan wants it at another position."""
+    inner = module.forward
+
+    def forward(*args: Any, **kwargs: Any) -> Any:
+        routing, layer = _ROUTING.get(), int(module.layer_idx)  # type: ignore[arg-type]
+        if (
+            routing is not None
+            and routing.plan.key_position == "first"
+            and layer in routing.plan.active
+        ):
+            _, routing.keys[layer] = positions.replay(inner, args, kwargs, routing.last)
+        return inner(*args, **kwargs)
+
+    module.forward = forward
+
+
 def _over_sdpa(
     module: torch.nn.Module,
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
-    attention_mask: torch.Tensor | None,
+    attention_mask: Mask,
     scaling: float | None = None,
     **kwargs: Any,
-) -> tuple[torch.Tensor, torch.Tensor | None]:
+) -> Attended:
     """Attention of (B, H, T, d) queries on (B, KV, T, d) pairs -> (B, T, H, d), by plan."""
+    if (nothing := positions.caught(query, key, value)) is not None:
+        return nothing, None
     routing, layer = _note(module, kwargs)
     if routing is None or layer not in routing.plan.active:
-        return sdpa_attention_forward(
-            module, query, key, value, attention_mask, scaling=scaling, **kwargs
-        )
+
+        def plain(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, m: Mask) -> Attended:
+            out, _ = sdpa_attention_forward(module, q, k, v, m, scaling=scaling, **kwargs)  # type: ignore[arg-type]
+            return out.transpose(1, 2), None
+
+        out, _ = blockwise(plain, query, key, value, attention_mask)
+        return out.transpose(1, 2).contiguous(), None
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-    pair = gather_last(key, routing.last), gather_last(value, routing.last)
+    pair, bias = routing.pair(layer, key, value), routing.plan.bias
     if routing.form == "closed" and query.device.type == "cpu" and "position_bias" not in kwargs:
-        out, gate = closed_form(query, key, value, pair, attention_mask, scale, routing.plan.bias)
+        out, gate = closed_form(query, key, value, pair, attention_mask, scale, bias)
         found: torch.Tensor | None = gate
     else:
         out, found = concatenated_form(
-            query, key, value, pair, attention_mask, scale, routing.plan.bias, routing.keep_gates
+            query, key, value, pair, attention_mask, scale, bias, routing.keep_gates
         )
     if routing.keep_gates and found is not None:
         routing.gates[layer] = found
@@ -127,108 +175,44 @@ def _over_eager(
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
-    attention_mask: torch.Tensor,
+    attention_mask: Mask,
     **kwargs: Any,
-) -> tuple[torch.Tensor, torch.Tensor | None]:
+) -> Attended:
     """The same through the family's own eager function, always in the concatenated form."""
+    if (nothing := positions.caught(query, key, value)) is not None:
+        return nothing, None
     family_attention = sys.modules[type(module).__module__].eager_attention_forward
     routing, layer = _note(module, kwargs)
-    if routing is None or layer not in routing.plan.active:
-        return family_attention(module, query, key, value, attention_mask, **kwargs)  # type: ignore[no-any-return]
-    key = torch.cat([gather_last(key, routing.last), key], 2)
-    value = torch.cat([gather_last(value, routing.last), value], 2)
-    mask = attention_mask[..., : query.shape[2]]
-    column = torch.full_like(mask[..., :1], routing.plan.bias)
-    mask = torch.cat([column, mask], -1)
-    out, attention = family_attention(module, query, key, value, mask, **kwargs)
-    if routing.keep_gates:
-        routing.gates[layer] = attention[..., 0].float()
-    return out, attention
+    active = routing is not None and layer in routing.plan.active
+    pair = routing.pair(layer, key, value) if active else None  # type: ignore[union-attr]
+
+    def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, m: Mask) -> Attended:
+        mask = m if not isinstance(m, torch.Tensor) else additive(m, q.dtype, finite=True)
+        if pair is not None and routing is not None:
+            k, v = torch.cat([pair[0], k], 2), torch.cat([pair[1], v], 2)
+            mask = torch.nn.functional.pad(mask, (1, 0), value=routing.plan.bias)  # type: ignore[arg-type]
+        out, attention = family_attention(module, q, k, v, mask, **kwargs)
+        gate = attention[..., 0].float() if routing is not None and routing.keep_gates else None
+        return out.transpose(1, 2), gate
+
+    out, gate = blockwise(attend, query, key, value, attention_mask)
+    if active and gate is not None:
+        routing.gates[layer] = gate  # type: ignore[union-attr]
+    return out.transpose(1, 2).contiguous(), None
 
 
 def _note(module: torch.nn.Module, kwargs: dict[str, Any]) -> tuple[Routing | None, int]:
     """This pass's routing, told that ``module``'s layer came by; and that layer's number."""
     routing, layer = _ROUTING.get(), getattr(module, "layer_idx", -1)
     if routing is not None:
-        routing.visited.add(layer)
+        routing.visited[layer] = module
         routing.bent |= kwargs.get("softcap") is not None or kwargs.get("s_aux") is not None
     return routing, layer
 
 
-def gather_last(states: torch.Tensor, last: torch.Tensor) -> torch.Tensor:
-    """The final real token's row of each (B, KV, T, d): (B, KV, 1, d)."""
-    index = last.to(states.device).view(-1, 1, 1, 1)
-    return states.gather(2, index.expand(-1, states.shape[1], 1, states.shape[3]))
-
-
-def closed_form(
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    pair: tuple[torch.Tensor, torch.Tensor],
-    mask: torch.Tensor | None,
-    scale: float,
-    bias: float,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Re-routed attention from the causal kernel's output and log-sum-exp (CPU).
-
-    Shapes: ``query`` (B, H, T, d); ``key``, ``value`` (B, KV, T, d); ``pair`` two (B, KV, 1, d);
-    ``mask`` None for causal, else bool or additive (B, 1, T, T). Returns output (B, H, T, d) and
-    the gate g, float32 (B, H, T).
-    """
-    heads, groups = query.shape[1], query.shape[1] // key.shape[1]
-    k_last, v_last = (x.repeat_interleave(groups, 1) for x in pair)
-    if mask is not None:
-        mask = _additive(mask, query.dtype)
-        key, value = (x.repeat_interleave(groups, 1) for x in (key, value))
-    width = value.shape[-1]
-    wide = max(query.shape[-1], width)  # the kernel wants one head size
-    q, k, v = (
-        x if x.shape[-1] == wide else torch.nn.functional.pad(x, (0, wide - x.shape[-1]))
-        for x in (query, key, value)
-    )
-    out, lse = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
-        q, k, v, 0.0, mask is None, attn_mask=mask, scale=scale
-    )
-    logit = torch.einsum("bhtd,bhd->bht", query.float(), k_last[:, :, 0].float()) * scale
-    gate = torch.sigmoid(logit + bias - lse[:, :heads].float())
-    return torch.lerp(out[..., :width].float(), v_last.float(), gate[..., None]).to(out.dtype), gate
-
-
-def concatenated_form(
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    pair: tuple[torch.Tensor, torch.Tensor],
-    mask: torch.Tensor | None,
-    scale: float,
-    bias: float,
-    keep_gate: bool = False,
-) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """The same with the prefix really in front and an explicit T x (T + 1) mask, on any device."""
-    groups, tokens = query.shape[1] // key.shape[1], query.shape[2]
-    key = torch.cat([pair[0], key], 2).repeat_interleave(groups, 1)
-    value = torch.cat([pair[1], value], 2).repeat_interleave(groups, 1)
-    if mask is None:
-        mask = torch.ones(1, 1, tokens, tokens, dtype=torch.bool, device=query.device).tril()
-    mask = torch.nn.functional.pad(_additive(mask, query.dtype), (1, 0), value=bias)
-    out = torch.nn.functional.scaled_dot_product_attention(
-        query, key, value, attn_mask=mask, scale=scale
-    )
-    gate = None
-    if keep_gate:
-        logits = (query.float() @ key.float().transpose(2, 3)) * scale + mask.float()
-        gate = logits.softmax(-1)[..., 0]
-    return out, gate
-
-
-def _additive(mask: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """A bool mask (True = visible) as one to add to logits; an additive one stays as it is."""
-    if mask.dtype != torch.bool:
-        return mask.to(dtype)
-    return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill_(~mask, -math.inf)
-
-
-for _name, _attention, _mask in ((SDPA, _over_sdpa, sdpa_mask), (EAGER, _over_eager, eager_mask)):
+for _name, _attention, _mask in (
+    (SDPA, _over_sdpa, mask_or_band(sdpa_mask, always=False)),
+    (EAGER, _over_eager, mask_or_band(eager_mask, always=True)),
+):
     AttentionInterface.register(_name, _attention)
     AttentionMaskInterface.register(_name, _mask)

@@ -3,9 +3,8 @@
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
@@ -73,21 +72,9 @@ def evaldata() -> Path:
 @pytest.fixture(scope="session")
 def smollm2() -> "Backbone":
     """The packaged SmolLM2 in float32, converted on the first run ever."""
-    from analysis.backbone import load
+    import properties
 
-    return load("smollm2", dtype="float32", device="cpu")
-
-
-@pytest.fixture(scope="session")
-def plain_smollm2(smollm2: "Backbone") -> Any:  # noqa: ARG001  (converts where need be)
-    """SmolLM2 as transformers loads it: not instrumented, attending by transformers' own code."""
-    import torch
-    from transformers import AutoModel
-
-    from analysis import sources
-
-    folder = sources.folder_of(sources.resolve("smollm2"))
-    return AutoModel.from_pretrained(folder, dtype=torch.float32).eval().requires_grad_(False)
+    return properties.case("smollm2").backbone
 
 
 @pytest.fixture(scope="session")
@@ -96,34 +83,3 @@ def tiny() -> "Callable[[str], Backbone]":
     import tiny_models
 
     return tiny_models.tiny
-
-
-@dataclass(frozen=True, eq=False)
-class Case:
-    """A backbone, the same weights in a model that this project never touched, and its windows."""
-
-    backbone: "Backbone"
-    plain: Any
-    window: Callable[[int], int | None]
-
-
-@pytest.fixture(scope="session")
-def case_of(request: pytest.FixtureRequest) -> Callable[[str], Case]:
-    """``case_of(family)`` for tiny families and ``"smollm2"``."""
-    import tiny_models
-
-    cases: dict[str, Case] = {}
-
-    def get(family: str) -> Case:
-        if family == "smollm2" and family not in cases:
-            backbone, plain = (request.getfixturevalue(n) for n in ("smollm2", "plain_smollm2"))
-            cases[family] = Case(backbone, plain, lambda _layer: None)
-        elif family not in cases:
-            cases[family] = Case(
-                tiny_models.tiny(family),
-                tiny_models.plain(family),
-                lambda layer: tiny_models.window_of(family, layer),
-            )
-        return cases[family]
-
-    return get

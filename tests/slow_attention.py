@@ -29,12 +29,14 @@ def rerouted(
     cap: float | None = None,
     sinks: torch.Tensor | None = None,
     self_bonus: float = 0.0,
+    turn: Callable[[torch.Tensor, int], torch.Tensor] = lambda key, _: key,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Outputs (B, H, T, d) and the prefix's softmax weights (B, H, T).
 
     ``query`` (B, H, T, d); ``key``, ``value`` (B, KV, T, d); ``last`` each row's final real
     token; ``sees(row, i, j)`` whether token i sees token j. ``bias`` None prepends nothing.
-    ``self_bonus`` is added to the logit that the final token has for itself.
+    ``self_bonus`` is added to the logit that the final token has for itself. ``turn`` moves the
+    prefix's key (d,) from the final token's position elsewhere.
     """
     rows, heads, tokens, _ = query.shape
     groups = heads // key.shape[1]
@@ -48,7 +50,7 @@ def rerouted(
             for h in range(heads):
                 q, k, v, n = query[b, h, i], key[b, h // groups], value[b, h // groups], last[b]
                 logits, values = k[seen] @ q * scale, v[seen]
-                own = k[n] @ q * scale
+                own = turn(k[n], n) @ q * scale
                 if cap is not None:
                     logits, own = cap * (logits / cap).tanh(), cap * (own / cap).tanh()
                 if i == n:
@@ -80,6 +82,7 @@ class Slow:
     real: torch.Tensor
     window: Callable[[int], int | None]
     self_weighted: bool = False
+    turn: Callable[[int, torch.Tensor, int], torch.Tensor] = lambda _layer, key, _n: key
     gates: dict[int, torch.Tensor] = field(default_factory=dict)
 
 
@@ -116,6 +119,7 @@ def _attention(
         cap=softcap,
         sinks=s_aux,
         self_bonus=math.log1p(math.exp(slow.bias)) if selected and slow.self_weighted else 0.0,
+        turn=lambda key, n: slow.turn(layer, key, n),
     )
     if selected:
         slow.gates[layer] = gate

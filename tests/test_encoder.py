@@ -7,10 +7,11 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import properties
 import pytest
 import torch
-from conftest import Case
 from numpy.typing import NDArray
+from properties import Case
 from scipy.stats import spearmanr
 from tiny_models import CONTEXT, FAMILIES, IGNORING, LAYERS, backbone_of, byte_tokenizer, plain
 
@@ -47,9 +48,9 @@ Vectors = NDArray[np.float32]
 
 
 @pytest.fixture(params=SUBJECTS)
-def case(request: pytest.FixtureRequest, case_of: Callable[[str], Case]) -> Case:
+def case(request: pytest.FixtureRequest) -> Case:
     """Every family and the packaged weights, one after the other."""
-    return case_of(request.param)
+    return properties.case(request.param)
 
 
 @pytest.fixture(params=["llama", "gemma3", "gpt_oss"])
@@ -298,9 +299,9 @@ def test_a_layer_that_does_not_exist_is_refused(backbone: Backbone) -> None:
 
 @pytest.mark.parametrize("family", IGNORING)
 def test_a_family_that_cannot_be_rerouted_is_encoded_plainly(
-    family: str, case_of: Callable[[str], Case]
+    family: str,
 ) -> None:
-    case = case_of(family)
+    case = properties.case(family)
     with pytest.raises(BackboneError, match=f"{family} cannot be re-routed"):
         encode(case.backbone, TEXTS, DEFAULT, Plan((1,)))
     found = encode(case.backbone, TEXTS, method("mean"), Plan((1,))).embeddings

@@ -3,9 +3,10 @@
 import math
 from collections.abc import Callable
 
+import properties
 import pytest
 import torch
-from conftest import Case
+from properties import Case
 from tiny_models import FAMILIES, IGNORING, LAYERS, WINDOW
 
 from analysis import forward
@@ -13,13 +14,14 @@ from analysis.rerouting import PLAIN, Plan
 
 SUBJECTS = [*FAMILIES, *IGNORING, pytest.param("smollm2", marks=pytest.mark.weights)]
 LENGTHS = torch.tensor([WINDOW + 5, WINDOW + 1, 2])
+LAST = (torch.arange(3), LENGTHS - 1)
 IDS = torch.randint(3, 250, (3, WINDOW + 5), generator=torch.Generator().manual_seed(0))
 
 
 @pytest.fixture(params=SUBJECTS)
-def case(request: pytest.FixtureRequest, case_of: Callable[[str], Case]) -> Case:
+def case(request: pytest.FixtureRequest) -> Case:
     """Families that can be re-routed, families that cannot, and the packaged weights."""
-    return case_of(request.param)
+    return properties.case(request.param)
 
 
 def plans_from(case: Case, start: int) -> list[Plan]:
@@ -37,19 +39,19 @@ def test_a_resumed_pass_equals_the_whole_one_to_the_bit(case: Case) -> None:
     before = {layer: states.clone() for layer, states in kept.items()}
     for start in (0, layers // 2, layers - 1):
         for plan in plans_from(case, start):
-            whole = forward.run(model, IDS, LENGTHS, plan, form=form, keep_last=True)
+            whole = forward.run(model, IDS, LENGTHS, plan, form=form, keep_at=LAST)
             resumed = forward.run(
                 *(model, IDS, LENGTHS, plan),
                 form=form,
                 start=start,
                 state=kept[start],
-                keep_last=True,
+                keep_at=LAST,
             )
             assert torch.equal(resumed.final, whole.final)
             assert torch.equal(resumed.raw, whole.raw)
-            assert sorted(resumed.last) == list(range(start, layers))
-            for layer, states in resumed.last.items():
-                assert torch.equal(states, whole.last[layer])
+            assert sorted(resumed.outputs) == list(range(start, layers))
+            for layer, states in resumed.outputs.items():
+                assert torch.equal(states, whole.outputs[layer])
     for layer, states in kept.items():
         assert torch.equal(states, before[layer]), "resuming must leave the kept states alone"
 
@@ -74,18 +76,16 @@ def test_kept_states_are_those_that_transformers_reports(case: Case) -> None:
     layers = case.backbone.layers
     with torch.inference_mode():
         expected = case.plain(input_ids=IDS, use_cache=False, output_hidden_states=True)
-    found = forward.run(
-        case.backbone.model, IDS, LENGTHS, keep_inputs=range(layers), keep_last=True
-    )
+    found = forward.run(case.backbone.model, IDS, LENGTHS, keep_inputs=range(layers), keep_at=LAST)
     states = expected.hidden_states
     assert len(states) == layers + 1
     rows = torch.arange(len(IDS))
     for layer in range(layers):
         assert torch.equal(found.inputs[layer], states[layer])
         if layer + 1 < layers:  # transformers' last one comes after the final norm
-            assert torch.equal(found.last[layer], states[layer + 1][rows, LENGTHS - 1])
-        assert found.last[layer].dtype == torch.float32
-    assert torch.equal(found.last[layers - 1], found.raw[rows, LENGTHS - 1])
+            assert torch.equal(found.outputs[layer], states[layer + 1][rows, LENGTHS - 1])
+        assert found.outputs[layer].dtype == torch.float32
+    assert torch.equal(found.outputs[layers - 1], found.raw[rows, LENGTHS - 1])
     assert torch.equal(found.final, expected.last_hidden_state)
     assert not torch.equal(found.raw, found.final)
 
@@ -100,11 +100,11 @@ def test_right_padding_needs_no_mask(case: Case) -> None:
 
 def test_nothing_is_kept_that_was_not_asked_for(tiny: Callable) -> None:
     found = forward.run(tiny("llama").model, IDS, LENGTHS, Plan((1,)))
-    assert found.inputs == found.last == found.gates == {}
+    assert found.inputs == found.outputs == found.gates == {}
 
 
 def test_a_model_outside_a_pass_is_as_transformers_made_it(case: Case) -> None:
-    forward.run(case.backbone.model, IDS, LENGTHS, keep_last=True)
+    forward.run(case.backbone.model, IDS, LENGTHS, keep_at=LAST)
     with torch.inference_mode():
         states = [m(input_ids=IDS, use_cache=False) for m in (case.backbone.model, case.plain)]
     assert torch.equal(states[0].last_hidden_state, states[1].last_hidden_state)

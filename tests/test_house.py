@@ -14,6 +14,8 @@ ORDER = (
     "errors",
     "tables",
     "corpora",
+    "positions",
+    "attention",
     "rerouting",
     "forward",
     "sources",

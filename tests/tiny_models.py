@@ -20,6 +20,8 @@ from transformers.convert_slow_tokenizer import bytes_to_unicode
 from analysis.backbone import Backbone, Choice, Facts, assemble
 
 LAYERS, HIDDEN, HEADS, VOCABULARY, CONTEXT, WINDOW = 6, 48, 4, 272, 256, 8
+LONG = WINDOW + 5
+"""Tokens of a text that every sliding window is too short for."""
 
 _SIZES = {
     "vocab_size": VOCABULARY,

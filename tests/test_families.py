@@ -1,0 +1,66 @@
+"""Every property of re-routing on every family, and the page that says so."""
+
+import family_table
+import properties
+import pytest
+import tiny_models
+from tiny_models import FAMILIES, IGNORING, MORE, PARTLY
+
+from analysis import forward
+
+TINY = (*FAMILIES, *MORE, *PARTLY)
+REAL = [pytest.param(name, marks=pytest.mark.weights) for name in properties.REAL]
+
+
+@pytest.mark.parametrize("of", properties.PROPERTIES)
+@pytest.mark.parametrize("name", [*TINY, *REAL])
+def test_property_holds(name: str, of: str) -> None:
+    assert properties.outcome(name, of)
+
+
+@pytest.mark.weights
+def test_the_page_is_what_is_measured() -> None:
+    assert family_table.PAGE.read_text() == family_table.page()
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_rerouting_changes_the_plain_model(name: str) -> None:
+    """Else every property would hold with nothing done at all."""
+    case = properties.case(name)
+    ids, lengths = case.tokens(tiny_models.LONG)
+    plain = case.run(ids, lengths).final
+    for form in properties.FORMS:
+        moved = case.run(ids, lengths, case.plan("window"), form=form).final
+        assert ((moved - plain).norm(dim=-1) > 1e-3 * plain.norm(dim=-1)).all()
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_the_key_at_first_is_another_key(name: str) -> None:
+    case = properties.case(name)
+    positions = case.backbone.key_positions
+    assert positions == (("own",) if name in ("gpt2", "opt") else ("own", "first"))
+
+
+@pytest.mark.weights
+def test_smollm2_as_mistral_without_a_window_is_smollm2() -> None:
+    llama, mistral = (properties.case(name) for name in properties.REAL[:2])
+    ids, lengths = llama.tokens(tiny_models.WINDOW - 1, 3)
+    for name in llama.layer_sets:
+        a, b = (case.run(ids, lengths, case.plan(name)).final for case in (llama, mistral))
+        assert (a - b).abs().max() <= 1e-5 * a.abs().max()
+
+
+@pytest.mark.parametrize("name", [name for name in TINY if name not in PARTLY])
+def test_every_layer_is_reached(name: str) -> None:
+    assert properties.case(name).backbone.reroutable == tuple(range(tiny_models.LAYERS))
+
+
+@pytest.mark.parametrize("name", IGNORING)
+def test_families_that_ignore_the_interface_run_as_they_are(name: str) -> None:
+    case = properties.case(name)
+    assert not case.backbone.reroutable
+    assert case.backbone.refusal
+    assert not case.backbone.key_positions
+    ids, lengths = case.tokens(tiny_models.LONG)
+    found = forward.run(case.backbone.model, ids, lengths).final
+    assert (found - case.plain(ids, use_cache=False).last_hidden_state).abs().max() < 1e-4
