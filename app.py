@@ -19,6 +19,7 @@ page = st.navigation(
 with visit.sentences(), st.sidebar:
     visit.choose_backbone()
     visit.choose_plan()
+    visit.choose_options()
     visit.choose_pairs()
 with visit.sentences():
     page.run()

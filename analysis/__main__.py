@@ -47,8 +47,12 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     from analysis.backbone import DTYPES
     from analysis.corpora import CALIBRATION
-    from analysis.methods import METHODS
+    from analysis.methods import METHODS, NORMS
+    from analysis.pooling import POOLINGS
+    from analysis.positions import KEY_POSITIONS
+    from analysis.prompting import COMPRESSION
     from analysis.selection import RULES
+    from analysis.study import CLOUDS
 
     parser = _Parser(prog="python -m analysis", description="Frozen decoders as text embedders.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -70,6 +74,11 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("--layers", default="auto", metavar="auto|none|all|26-29|3,5,9")
         sub.add_argument("--bias", type=_bias, default=1.0, help="added to the prefix's logit")
         sub.add_argument("--rule", default="paper", choices=list(RULES), help="for --layers auto")
+        sub.add_argument("--key-position", default="own", choices=list(KEY_POSITIONS))
+        options = sub.add_argument_group("how kv-embedding and prompt-only are done")
+        options.add_argument("--prompt", default="newline", choices=list(COMPRESSION))
+        options.add_argument("--pooling", default="hybrid", choices=list(POOLINGS))
+        options.add_argument("--norm", default="post", choices=list(NORMS))
 
     command("backbones", _backbones, "List what is packaged or cached, or one backbone's facts.")
 
@@ -85,6 +94,8 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--samples", type=_count, default=1000)
     sub.add_argument("--seed", type=_seed, default=0)
     sub.add_argument("--estimator", default="twonn")
+    sub.add_argument("--cloud", default="last", choices=list(CLOUDS), help="whose states")
+    sub.add_argument("--bare", action="store_true", help="the texts without the prompt")
     sub.add_argument("--rule", default="paper", choices=list(RULES))
 
     sub = command("sts", _sts, "Score methods against human similarity (Spearman x 100).")
@@ -168,7 +179,30 @@ def _plan(options: argparse.Namespace, loaded: Any) -> Any:
         found = study.dimensions(loaded, texts, progress=_counter("calibrating"))
         return found.selected(options.rule)
 
-    return Plan(parse_layers(options.layers, loaded.layers, auto), options.bias)
+    layers = parse_layers(options.layers, loaded.layers, auto)
+    return Plan(layers, options.bias, options.key_position)
+
+
+def _method(options: argparse.Namespace, name: str) -> Any:
+    """The method called ``name``, as the options say."""
+    from analysis.methods import METHODS, variant
+
+    return variant(
+        METHODS[name], separator=options.prompt, pooling=options.pooling, norm=options.norm
+    )
+
+
+def _described(method: Any, plan: Any) -> dict[str, Any]:
+    """What of a method and its plan decides numbers, for the results."""
+    return {
+        "method": method.name,
+        "template": method.template,
+        "pooling": method.pooling,
+        "norm": method.norm,
+        "layers": list(plan.layers),
+        "bias": _finite(plan.bias) if method.reroutes else None,
+        "key_position": plan.key_position if method.reroutes else None,
+    }
 
 
 def _backbones(options: argparse.Namespace) -> list[dict[str, Any]]:
@@ -203,12 +237,11 @@ def _encode(options: argparse.Namespace) -> dict[str, Any]:
     import numpy as np
 
     from analysis import encoder
-    from analysis.methods import METHODS
     from analysis.rerouting import PLAIN
 
     texts = _lines(options.input)
     output = _writable(options.output)
-    loaded, method = _load(options), METHODS[options.method]
+    loaded, method = _load(options), _method(options, options.method)
     plan = _plan(options, loaded) if method.reroutes else PLAIN
     result = encoder.encode(
         loaded, texts, method, plan, role=options.role, progress=_counter("encoding")
@@ -221,9 +254,7 @@ def _encode(options: argparse.Namespace) -> dict[str, Any]:
         "output": str(output),
         "texts": len(texts),
         "hidden": loaded.facts.hidden,
-        "method": method.name,
-        "layers": list(plan.layers),
-        "bias": _finite(plan.bias),
+        **_described(method, plan),
         "backbone": loaded.facts.name,
         "dtype": loaded.dtype.value,
         "texts_cut": result.texts_cut,
@@ -284,6 +315,8 @@ def _dimension(options: argparse.Namespace) -> dict[str, Any]:
         samples=options.samples,
         seed=options.seed,
         estimator=options.estimator,
+        cloud=options.cloud,
+        prompted=not options.bare,
         progress=_counter("encoding"),
     )
     return {
@@ -291,6 +324,8 @@ def _dimension(options: argparse.Namespace) -> dict[str, Any]:
         "dtype": loaded.dtype.value,
         "corpus": texts.name,
         "estimator": options.estimator,
+        "cloud": options.cloud,
+        "prompted": result.prompted,
         "seed": options.seed,
         "samples": result.curve.samples,
         "duplicates_dropped": result.duplicates_dropped,
@@ -307,13 +342,12 @@ def _dimension(options: argparse.Namespace) -> dict[str, Any]:
 
 def _sts(options: argparse.Namespace) -> list[dict[str, Any]]:
     from analysis import corpora, study
-    from analysis.methods import METHODS
     from analysis.rerouting import PLAIN
 
     pairs = corpora.load_pairs(options.corpus)
     if pairs.note:
         _say(pairs.note)
-    methods = [METHODS[name] for name in options.method or ["kv-embedding"]]
+    methods = [_method(options, name) for name in options.method or ["kv-embedding"]]
     loaded = _load(options)
     plan = _plan(options, loaded) if any(m.reroutes for m in methods) else PLAIN
     found = []
@@ -321,7 +355,7 @@ def _sts(options: argparse.Namespace) -> list[dict[str, Any]]:
         score = study.score(loaded, pairs, method, plan, progress=_counter(method.name))
         found.append(
             {
-                "method": method.name,
+                **_described(method, score.plan),
                 "corpus": pairs.name,
                 "pairs": score.sts.pairs,
                 "texts": score.sts.texts,
@@ -330,8 +364,6 @@ def _sts(options: argparse.Namespace) -> list[dict[str, Any]]:
                 "ci_high": score.sts.ci_high,
                 "pearson": score.sts.pearson,
                 "resampled": score.sts.resampled,
-                "layers": list(score.plan.layers),
-                "bias": _finite(score.plan.bias) if method.reroutes else None,
                 "backbone": loaded.facts.name,
                 "dtype": loaded.dtype.value,
             }
@@ -341,7 +373,6 @@ def _sts(options: argparse.Namespace) -> list[dict[str, Any]]:
 
 def _space(options: argparse.Namespace) -> dict[str, Any]:
     from analysis import corpora, figures, space, study
-    from analysis.methods import METHODS
 
     names = options.method or ["mean", "kv-embedding"]
     if len(names) != 2:
@@ -352,7 +383,12 @@ def _space(options: argparse.Namespace) -> dict[str, Any]:
     plan = _plan(options, loaded)
     first, second = (
         study.projected(
-            loaded, texts.texts, METHODS[name], plan, seed=options.seed, progress=_counter(name)
+            loaded,
+            texts.texts,
+            _method(options, name),
+            plan,
+            seed=options.seed,
+            progress=_counter(name),
         )
         for name in names
     )

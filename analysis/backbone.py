@@ -152,12 +152,18 @@ def assemble(
     Raises:
         BackboneError: it is not a causal decoder, or its layers cannot be found.
     """
-    model.eval().requires_grad_(False)
+    model = text_decoder(model).eval().requires_grad_(False)
     layers = decoder_layers(model)
     forward.instrument(layers)
     _check_causal(model)
     probe = _probe(model, len(layers))
     return Backbone(facts, model, tokenizer, device, dtype, fingerprint, *probe)
+
+
+def text_decoder(model: Any) -> Any:
+    """The part that reads text, of a model that also sees or hears; else the model itself."""
+    composite = model.config.get_text_config(decoder=True) is not model.config
+    return model.get_decoder() if composite else model
 
 
 def decoder_layers(model: torch.nn.Module) -> list[torch.nn.Module]:
@@ -230,8 +236,8 @@ def _facts(source: Source) -> Facts:
         if config.is_encoder_decoder:
             raise ValueError("it is an encoder and a decoder")
         with torch.device("meta"):
-            skeleton = AutoModel.from_config(  # type: ignore[no-untyped-call]
-                config, trust_remote_code=False
+            skeleton = text_decoder(
+                AutoModel.from_config(config, trust_remote_code=False)  # type: ignore[no-untyped-call]
             )
         text = config.get_text_config(decoder=True)
         heads = text.num_attention_heads
@@ -344,6 +350,8 @@ def _probe(model: Any, layers: int) -> Probed:
 
     if not reached:
         return refuse("it does not use transformers' attention interface")
+    if seen.own_mask:
+        return refuse("it weighs attention by a mask of its own making")
     if differs(forward.run(model, ids, lengths, Plan()).final, tolerance):
         return refuse("with no layer selected its output would differ from the plain model's")
     shut = Plan(everything, -1e4)  # not -inf, which would not get as far as the attention

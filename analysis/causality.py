@@ -14,7 +14,7 @@ from analysis import forward
 from analysis.backbone import Backbone
 from analysis.encoder import check_plan
 from analysis.errors import CorpusError
-from analysis.methods import DEFAULT, METHODS
+from analysis.methods import DEFAULT
 from analysis.prompting import Prompted, tokenize
 from analysis.rerouting import PLAIN, Plan
 
@@ -45,7 +45,12 @@ class Gates:
 
 
 def movement(
-    backbone: Backbone, first: str, second: str, plan: Plan, *, prompted: bool = True
+    backbone: Backbone,
+    first: str,
+    second: str,
+    plan: Plan,
+    *,
+    template: str = DEFAULT.template,
 ) -> Movement:
     """Compare the states of two texts' shared first tokens, plain and re-routed by ``plan``.
 
@@ -56,7 +61,7 @@ def movement(
         PlanError, BackboneError: the plan does not fit the backbone.
     """
     check_plan(backbone, plan)
-    a, b = _tokenized(backbone, [first, second], prompted)
+    a, b = _tokenized(backbone, [first, second], template)
     differs = [i for i, (x, y) in enumerate(zip(a.ids, b.ids, strict=False)) if x != y]
     shared = differs[0] if differs else min(len(a.ids), len(b.ids))
     if a.ids == b.ids:
@@ -72,14 +77,14 @@ def movement(
     return Movement(pieces(backbone, a.ids)[:shared], (ends[0], ends[1]), moved[0], moved[1], plan)
 
 
-def gates(backbone: Backbone, text: str, plan: Plan, *, prompted: bool = True) -> Gates:
+def gates(backbone: Backbone, text: str, plan: Plan, *, template: str = DEFAULT.template) -> Gates:
     """The gate of every selected layer, head and token of ``text``.
 
     Raises:
         CorpusError, PlanError, BackboneError: as ``movement``.
     """
     check_plan(backbone, plan)
-    (prompt,) = _tokenized(backbone, [text], prompted)
+    (prompt,) = _tokenized(backbone, [text], template)
     ids, lengths = torch.tensor([prompt.ids]), torch.tensor([len(prompt.ids)])
     with backbone.lock:
         found = forward.run(
@@ -95,8 +100,7 @@ def pieces(backbone: Backbone, ids: tuple[int, ...]) -> tuple[str, ...]:
     return tuple(backbone.tokenizer.decode([i]).replace("\n", "\u21b5") or "\u00b7" for i in ids)
 
 
-def _tokenized(backbone: Backbone, texts: list[str], prompted: bool) -> list[Prompted]:
-    template = DEFAULT.template if prompted else METHODS["mean"].template
+def _tokenized(backbone: Backbone, texts: list[str], template: str) -> list[Prompted]:
     limit = backbone.facts.context or None
     return tokenize(backbone.tokenizer, texts, template, max_tokens=limit)
 

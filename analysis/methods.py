@@ -4,12 +4,18 @@ A method says how a text is prompted, which tokens are pooled, and whether layer
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Literal, cast
 
 from analysis.errors import PlanError
-from analysis.pooling import Pooling
+from analysis.pooling import POOLINGS, Pooling
 from analysis.prompting import BARE, COMPRESSION
+
+Norm = Literal["post", "pre"]
+NORMS: dict[Norm, str] = {
+    "post": "token states after the final norm",
+    "pre": "the last layer's output before the final norm",
+}
 
 
 def _end_sentence(text: str) -> str:
@@ -32,7 +38,7 @@ class Method:
     template: str
     pooling: Pooling
     reroutes: bool = False
-    norm: Literal["post", "pre"] = "post"
+    norm: Norm = "post"
     tidy: Callable[[str], str] = str
 
 
@@ -82,3 +88,35 @@ def method(name: str) -> Method:
     if name not in METHODS:
         raise PlanError(f"There is no method {name!r}; choose one of {', '.join(METHODS)}.")
     return METHODS[name]
+
+
+def variant(
+    base: Method,
+    *,
+    separator: str | None = None,
+    pooling: str | None = None,
+    norm: str | None = None,
+) -> Method:
+    """``base`` with another separator in its compression prompt, another pooling or norm.
+
+    What is None stays, and so do the parts of a method that has no such choice: a separator
+    changes only the compression prompt, and pooling and norm only what uses that prompt.
+
+    Raises:
+        PlanError: there is no such separator, pooling or norm.
+    """
+    for value, known, what in (
+        (separator, COMPRESSION, "prompt separator"),
+        (pooling, POOLINGS, "pooling"),
+        (norm, NORMS, "norm"),
+    ):
+        if value is not None and value not in known:
+            raise PlanError(f"There is no {what} {value!r}; choose one of {', '.join(known)}.")
+    if base.template not in COMPRESSION.values():
+        return base
+    return replace(
+        base,
+        template=base.template if separator is None else COMPRESSION[separator],
+        pooling=base.pooling if pooling is None else cast(Pooling, pooling),
+        norm=base.norm if norm is None else cast(Norm, norm),
+    )

@@ -83,7 +83,8 @@ def replay(
         "position_embeddings": (cosine, sine),
         "attention_mask": None,
     }
-    changed.pop("position_ids", None)
+    if (ids := changed.get("position_ids")) is not None:
+        changed["position_ids"] = ids[..., :1]
     with _catching() as kept:
         forward(**changed)
     return kept[0]

@@ -83,7 +83,8 @@ class Routing:
     ``last`` (B,) int64 is the index of each row's final real token. ``gates`` maps a layer to
     g, float32 (B, H, T), when ``keep_gates``; ``visited`` holds the attention module of every
     layer that came by; ``keys`` a layer's prefix key (B, KV, 1, d) where it is not the token's
-    own. ``bent`` is set when a family passed a soft cap or sinks.
+    own. ``bent`` is set when a family passed a soft cap or sinks, ``own_mask`` when it made a
+    mask that this project did not.
     """
 
     plan: Plan
@@ -94,12 +95,13 @@ class Routing:
     visited: dict[int, torch.nn.Module] = field(default_factory=dict)
     keys: dict[int, torch.Tensor] = field(default_factory=dict)
     bent: bool = False
+    own_mask: bool = False
 
     def pair(
         self, layer: int, key: torch.Tensor, value: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """The prefix of ``layer``, two (B, KV, 1, d), from its keys and values (B, KV, T, d)."""
-        moved = self.keys.pop(layer, None)
+        moved = self.keys.get(layer)
         return gather_last(key, self.last) if moved is None else moved, gather_last(
             value, self.last
         )
@@ -147,7 +149,7 @@ def _over_sdpa(
     """Attention of (B, H, T, d) queries on (B, KV, T, d) pairs -> (B, T, H, d), by plan."""
     if (nothing := positions.caught(query, key, value)) is not None:
         return nothing, None
-    routing, layer = _note(module, kwargs)
+    routing, layer = _note(module, attention_mask, kwargs)
     if routing is None or layer not in routing.plan.active:
 
         def plain(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, m: Mask) -> Attended:
@@ -182,7 +184,7 @@ def _over_eager(
     if (nothing := positions.caught(query, key, value)) is not None:
         return nothing, None
     family_attention = sys.modules[type(module).__module__].eager_attention_forward
-    routing, layer = _note(module, kwargs)
+    routing, layer = _note(module, attention_mask, kwargs)
     active = routing is not None and layer in routing.plan.active
     pair = routing.pair(layer, key, value) if active else None  # type: ignore[union-attr]
 
@@ -201,11 +203,14 @@ def _over_eager(
     return out.transpose(1, 2).contiguous(), None
 
 
-def _note(module: torch.nn.Module, kwargs: dict[str, Any]) -> tuple[Routing | None, int]:
+def _note(
+    module: torch.nn.Module, mask: Mask, kwargs: dict[str, Any]
+) -> tuple[Routing | None, int]:
     """This pass's routing, told that ``module``'s layer came by; and that layer's number."""
     routing, layer = _ROUTING.get(), getattr(module, "layer_idx", -1)
     if routing is not None:
         routing.visited[layer] = module
+        routing.own_mask |= isinstance(mask, torch.Tensor)
         routing.bent |= kwargs.get("softcap") is not None or kwargs.get("s_aux") is not None
     return routing, layer
 

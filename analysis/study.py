@@ -9,7 +9,8 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +19,19 @@ from analysis import corpora, dimension, encoder, evaluation, selection, space, 
 from analysis.backbone import Backbone
 from analysis.corpora import Pairs, Texts
 from analysis.encoder import Trace
+from analysis.errors import PlanError
 from analysis.evaluation import StsScore
 from analysis.methods import DEFAULT, Method
 from analysis.rerouting import PLAIN, Plan
 
 T = TypeVar("T")
 Progress = Callable[[int, int], None]
+Cloud = Literal["last", "all"]
+CLOUDS: dict[Cloud, str] = {
+    "last": "the final token of each text",
+    "all": "as many tokens, drawn from all tokens of all texts",
+}
+"""Whose states a layer's dimension is measured on."""
 SAMPLES = 1000
 """Calibration texts by default, as in the paper."""
 
@@ -64,6 +72,7 @@ class Dimensions:
     prompted: bool
     seed: int
     made: Made
+    cloud: Cloud = "last"
 
     @property
     def duplicates_dropped(self) -> int:
@@ -121,14 +130,19 @@ def dimensions(
     seed: int = 0,
     estimator: str = "twonn",
     prompted: bool = True,
+    cloud: Cloud = "last",
     progress: Progress = _quiet,
 ) -> Dimensions:
-    """The intrinsic-dimension curve over last-token states of ``samples`` distinct texts.
+    """The intrinsic-dimension curve of ``samples`` distinct texts.
+
+    ``cloud`` says whose states are measured, see :data:`CLOUDS`.
 
     Raises:
         CorpusError: fewer than 20 distinct texts.
-        PlanError: there is no such estimator.
+        PlanError: there is no such estimator or cloud.
     """
+    if cloud not in CLOUDS:
+        raise PlanError(f"There is no cloud {cloud!r}; choose one of {', '.join(CLOUDS)}.")
     _, dropped = corpora.distinct(texts.texts)
     drawn = corpora.sample(texts, samples, seed).texts
     name = store.key(
@@ -138,9 +152,13 @@ def dimensions(
         estimator=estimator,
         prompted=prompted,
         seed=seed,
+        **({} if cloud == "last" else {"cloud": cloud}),
     )
     if (found := store.get(name)) is None:
-        states = encoder.last_token_states(backbone, drawn, prompted=prompted, progress=progress)
+        encode = encoder.last_token_states
+        if cloud == "all":
+            encode = partial(encoder.any_token_states, points=len(drawn), seed=seed)
+        states = encode(backbone, drawn, prompted=prompted, progress=progress)
         curve = dimension.curve(states, estimator=estimator, seed=seed)
         arrays = {key: getattr(curve, key) for key in ("dims", "low", "high", "resampled")}
         facts = {key: getattr(curve, key) for key in _others(curve, arrays)}
@@ -149,7 +167,7 @@ def dimensions(
     facts, arrays = found
     curve = _rebuilt(dimension.Curve, facts, arrays)
     return Dimensions(
-        curve, texts.name, len(drawn), dropped, prompted, seed, _made(backbone, facts)
+        curve, texts.name, len(drawn), dropped, prompted, seed, _made(backbone, facts), cloud
     )
 
 
@@ -337,6 +355,7 @@ def _how(method: Method, plan: Plan) -> dict[str, Any]:
         "tidy": method.tidy.__name__,
         "layers": list(plan.active),
         "bias": bias,
+        **({"key": plan.key_position} if plan.active and plan.key_position != "own" else {}),
     }
 
 

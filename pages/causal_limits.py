@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from analysis import causality, figures, selection
+from analysis import causality, figures, prompting, selection
 from pages import visit
 
 EXAMPLES = {
@@ -51,7 +51,8 @@ prompted = st.toggle(
 )
 
 backbone, plan = visit.backbone(), visit.plan()
-moved = causality.movement(backbone, first, second, plan, prompted=prompted)
+template = visit.methods()["kv-embedding"].template if prompted else prompting.BARE
+moved = causality.movement(backbone, first, second, plan, template=template)
 plain, rerouted = moved.plain[-1], moved.rerouted[-1]
 a, b = st.columns(2)
 a.metric("Plain model, largest move", f"{plain.max():.3g}")

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from analysis import corpora, evaluation, figures, methods, selection, shipped, space, study
+from analysis import corpora, evaluation, figures, selection, shipped, space, study
 from pages import visit
 
 visit.opening(
@@ -12,7 +12,8 @@ visit.opening(
 )
 loaded, plan = visit.backbone(), visit.plan()
 named = [entry.name for entry in corpora.list_corpora() if entry.kind == "texts"]
-names = list(methods.METHODS)
+methods = visit.methods()
+names = list(methods)
 a, b, c, d = st.columns([2, 2, 2, 1])
 first_name = a.selectbox("Left", names, names.index("mean"), key="left", bind="query-params")
 second_name = b.selectbox("Right", names, key="right", bind="query-params")
@@ -39,7 +40,7 @@ for name in (first_name, second_name):
             study.projected(
                 loaded,
                 corpus.texts,
-                methods.METHODS[name],
+                methods[name],
                 plan,
                 neighbours=neighbours,
                 min_dist=min_dist,

@@ -20,6 +20,15 @@ estimator = c.selectbox(
     "Estimator", list(dimension.ESTIMATORS), key="estimator", bind="query-params"
 )
 prompted = d.toggle("Prompt", True, key="id_prompt", help="Wrap each text in the prompt.")
+cloud = st.segmented_control(
+    "Whose states",
+    list(study.CLOUDS),
+    default="last",
+    required=True,
+    key="cloud",
+    bind="query-params",
+    help="; ".join(f"*{name}*: {meaning}" for name, meaning in study.CLOUDS.items()),
+)
 st.caption(dimension.ESTIMATORS[estimator].summary)
 
 with visit.progress("Encoding texts") as show:
@@ -29,6 +38,7 @@ with visit.progress("Encoding texts") as show:
         samples=int(samples),
         estimator=estimator,
         prompted=prompted,
+        cloud=cloud,
         progress=show,
     )
 chosen = found.selected(rule)

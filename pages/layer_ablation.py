@@ -1,12 +1,13 @@
 """Was the automatic choice a good one?"""
 
+from dataclasses import replace
 from typing import Any
 
 import streamlit as st
 
-from analysis import evaluation, figures, methods, selection, shipped, study
+from analysis import evaluation, figures, selection, shipped, study
 from analysis.evaluation import Difference
-from analysis.rerouting import PLAIN, Plan
+from analysis.rerouting import PLAIN
 from pages import visit
 
 visit.opening(
@@ -20,7 +21,7 @@ if loaded.refusal:
     st.warning(loaded.refusal)
     st.stop()
 
-automatic = Plan(visit.calibrated().selected(st.session_state.rule), plan.bias)
+automatic = replace(plan, layers=visit.calibrated().selected(st.session_state.rule))
 width = selection.window_width(loaded.layers)
 kind = st.segmented_control(
     "Re-route",
@@ -31,11 +32,11 @@ kind = st.segmented_control(
 )
 size = 1 if kind == "single layers" else width
 plans = [
-    window
+    replace(plan, layers=window.layers)
     for window in shipped.windows(loaded.layers, size, plan.bias)
     if set(window.layers) <= set(loaded.reroutable)
 ]
-method = methods.DEFAULT
+method = visit.methods()["kv-embedding"]
 known = {p: s for p in plans if (s := study.known_score(loaded, pairs, method, p)) is not None}
 missing = len(plans) - len(known)
 running = st.session_state.get("sweeping") == (plan.bias, pairs.name, size)

@@ -1,9 +1,11 @@
 """What does re-routing change, layer by layer?"""
 
+from dataclasses import replace
+
 import streamlit as st
 
-from analysis import causality, evaluation, figures, methods, selection, study
-from analysis.rerouting import PLAIN, Plan
+from analysis import causality, evaluation, figures, selection, study
+from analysis.rerouting import PLAIN
 from pages import visit
 
 visit.opening(
@@ -47,7 +49,8 @@ st.pills(
     help="Layer 0 is next to the input. Layers that this family cannot re-route are refused.",
 )
 
-method, shown = methods.DEFAULT, selection.spoken_layers(plan.layers, loaded.layers)
+method = visit.methods()["kv-embedding"]
+shown = selection.spoken_layers(plan.layers, loaded.layers)
 with visit.progress("Encoding without re-routing") as show:
     before = study.score(loaded, pairs, method, PLAIN, traced=True, progress=show)
 with visit.progress("Re-running the layers that can differ") as show:
@@ -86,7 +89,7 @@ st.markdown(
 text = st.text_input(
     "A text", "The old bridge over the river was closed after the flood.", key="gate_text"
 )
-listening = causality.gates(loaded, text, plan)
+listening = causality.gates(loaded, text, plan, template=method.template)
 if plan.active:
     strength = 100 * listening.values.mean(axis=(1, 2))
     st.markdown(
@@ -106,7 +109,7 @@ if st.toggle("Compare one layer at a time on this plan", key="one_by_one"):
     rows = []
     with visit.progress("Layers") as show:
         for number, layer in enumerate(plan.layers, 1):
-            without = Plan(tuple(i for i in plan.layers if i != layer), plan.bias)
+            without = replace(plan, layers=tuple(i for i in plan.layers if i != layer))
             left_out = study.score(loaded, pairs, method, without, traced=True)
             change = after.sts.spearman - left_out.sts.spearman
             rows.append({"layer": layer, "brings": change, "without it": left_out.sts.spearman})

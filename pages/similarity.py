@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from analysis import encoder, evaluation, figures, methods, prompting, study
+from analysis import encoder, evaluation, figures, prompting, study
 from analysis.rerouting import PLAIN
 from pages import visit
 
@@ -12,9 +12,8 @@ visit.opening(
     "**Where intervals overlap widely, read the paired comparison below before believing a rank.**",
 )
 loaded, plan, pairs = visit.backbone(), visit.plan(), visit.pairs()
-chosen = st.multiselect(
-    "Methods", list(methods.METHODS), list(methods.METHODS), key="methods", bind="query-params"
-)
+methods = visit.methods()
+chosen = st.multiselect("Methods", list(methods), list(methods), key="methods", bind="query-params")
 if not chosen:
     st.info("Choose at least one method.")
     st.stop()
@@ -22,7 +21,7 @@ if not chosen:
 scores = {}
 for name in chosen:
     with visit.progress(f"Encoding with {name}") as show:
-        scores[name] = study.score(loaded, pairs, methods.METHODS[name], plan, progress=show)
+        scores[name] = study.score(loaded, pairs, methods[name], plan, progress=show)
 found = list(scores.values())
 visit.figure(figures.score_bars(found), figures.score_table(found), "Scores by method")
 one = found[0]
@@ -67,8 +66,8 @@ rows = [
         encoder.encode(
             loaded,
             [one_text, other],
-            methods.METHODS[name],
-            plan if methods.METHODS[name].reroutes else PLAIN,
+            methods[name],
+            plan if methods[name].reroutes else PLAIN,
         ).embeddings
     ]
 ]
@@ -77,6 +76,6 @@ st.caption("A cosine means little by itself: compare it with the method's own me
 
 st.subheader("What the model is given")
 for name in chosen:
-    method = methods.METHODS[name]
+    method = methods[name]
     st.markdown(f"**{name}**: {method.summary} Pooled: {method.pooling}.")
     st.code(prompting.render(method.template, method.tidy(one_text or "..."))[0], language=None)

@@ -6,7 +6,7 @@ restores them; uploaded texts stay in the session and never enter the address.
 
 import math
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,10 +15,12 @@ import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 
 from analysis import backbone as backbones
-from analysis import corpora, selection, sources, space, study
+from analysis import corpora, pooling, prompting, selection, sources, space, study
 from analysis.backbone import Backbone
 from analysis.corpora import Pairs, Texts
 from analysis.errors import ExplorerError
+from analysis.methods import DEFAULT, METHODS, NORMS, Method, variant
+from analysis.positions import KEY_POSITIONS
 from analysis.rerouting import Plan
 from analysis.study import Dimensions
 
@@ -128,6 +130,52 @@ def choose_plan() -> None:
     st.caption(f"Re-routed now: {shown}.")
 
 
+def choose_options() -> None:
+    """The widgets of what else KV-Embedding leaves open: its key's place, prompt and pooling."""
+    with st.expander("How kv-embedding is done"):
+        st.selectbox(
+            "Key position",
+            backbone().key_positions or ("own",),
+            key="key_position",
+            bind="query-params",
+            help="Where the re-routed key stands. " + _meanings(KEY_POSITIONS),
+        )
+        st.selectbox(
+            "Prompt",
+            list(prompting.COMPRESSION),
+            key="separator",
+            bind="query-params",
+            help="What stands between the text and the instruction; sources disagree on it.",
+        )
+        st.selectbox(
+            "Pooling",
+            list(pooling.POOLINGS),
+            list(pooling.POOLINGS).index(DEFAULT.pooling),
+            key="pooling",
+            bind="query-params",
+            help="hybrid is the paper's: the last token and the mean of all, averaged.",
+        )
+        st.selectbox(
+            "Token states",
+            list(NORMS),
+            key="norm",
+            bind="query-params",
+            help=_meanings(NORMS),
+        )
+        st.caption("These hold for kv-embedding and prompt-only; the other methods stay as named.")
+
+
+def _meanings(values: Mapping[Any, str]) -> str:
+    """What each of some named values stands for, for a widget's help."""
+    return "; ".join(f"*{name}*: {meaning}" for name, meaning in values.items()) + "."
+
+
+def methods() -> dict[str, Method]:
+    """Every method by name, kv-embedding and prompt-only as the options say."""
+    asked = {name: st.session_state[name] for name in ("separator", "pooling", "norm")}
+    return {name: variant(method, **asked) for name, method in METHODS.items()}
+
+
 def choose_pairs() -> None:
     """The widget of the rated pairs that scores are computed on."""
     named = [entry.name for entry in corpora.list_corpora() if entry.kind == "pairs"]
@@ -163,7 +211,7 @@ def plan() -> Plan:
         return () if loaded.refusal else calibrated().selected(st.session_state.rule)
 
     layers = selection.parse_layers(st.session_state.layers, loaded.layers, auto)
-    return Plan(layers, st.session_state.bias)
+    return Plan(layers, st.session_state.bias, st.session_state.get("key_position", "own"))
 
 
 def calibrated() -> Dimensions:

@@ -94,7 +94,7 @@ def _attention(
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
-    _mask: None,
+    attention_mask: None = None,  # noqa: ARG001  (some families hand it over by name)
     scaling: float | None = None,
     softcap: float | None = None,
     s_aux: torch.Tensor | None = None,
@@ -123,7 +123,7 @@ def _attention(
     )
     if selected:
         slow.gates[layer] = gate
-    return out.transpose(1, 2), None
+    return out.transpose(1, 2).contiguous(), None
 
 
 AttentionInterface.register(NAME, _attention)

@@ -9,6 +9,8 @@ import tiny_models
 from analysis import causality
 from analysis.backbone import Backbone
 from analysis.errors import BackboneError, CorpusError, PlanError
+from analysis.methods import DEFAULT
+from analysis.prompting import BARE
 from analysis.rerouting import PLAIN, Plan
 
 FIRST = "She walked along the bank and watched the boats."
@@ -23,7 +25,8 @@ SLIDING = ("mistral", "phi3", "gemma3", "gemma2", "gpt_oss")
 def test_plain_tokens_stay_to_the_last_bit_and_rerouted_ones_move(
     tiny: Callable[[str], Backbone], family: str, prompted: bool
 ) -> None:
-    found = causality.movement(tiny(family), FIRST, SECOND, PLAN, prompted=prompted)
+    template = DEFAULT.template if prompted else BARE
+    found = causality.movement(tiny(family), FIRST, SECOND, PLAN, template=template)
     shared = len(found.tokens)
     assert found.plain.shape == found.rerouted.shape == (tiny_models.LAYERS + 1, shared)
     assert (found.plain == 0).all()
@@ -46,7 +49,7 @@ def test_smollm2_knows_nothing_of_the_ending(smollm2: Backbone) -> None:
 
 
 def test_tokens_are_the_texts_own(tiny: Callable[[str], Backbone]) -> None:
-    found = causality.movement(tiny("llama"), FIRST, SECOND, PLAN, prompted=False)
+    found = causality.movement(tiny("llama"), FIRST, SECOND, PLAN, template=BARE)
     assert "".join(found.tokens + found.endings[0]) == FIRST
     assert "".join(found.tokens + found.endings[1]) == SECOND
     assert found.endings[0][0] != found.endings[1][0]
@@ -54,7 +57,7 @@ def test_tokens_are_the_texts_own(tiny: Callable[[str], Backbone]) -> None:
 
 
 def test_one_text_may_be_the_beginning_of_the_other(tiny: Callable[[str], Backbone]) -> None:
-    found = causality.movement(tiny("llama"), "The old", "The old bridge", PLAN, prompted=False)
+    found = causality.movement(tiny("llama"), "The old", "The old bridge", PLAN, template=BARE)
     assert "".join(found.tokens) == "The old"
     assert (found.plain == 0).all()
 
@@ -83,7 +86,7 @@ def test_gates_are_shares_that_grow_with_the_bias(
 
 
 def test_line_breaks_are_made_visible(tiny: Callable[[str], Backbone]) -> None:
-    tokens = causality.gates(tiny("llama"), "one\ntwo", PLAN, prompted=False).tokens
+    tokens = causality.gates(tiny("llama"), "one\ntwo", PLAN, template=BARE).tokens
     assert "\u21b5" in "".join(tokens)
     assert "\n" not in "".join(tokens)
 
@@ -107,7 +110,7 @@ def test_bad_input_is_refused_in_one_sentence(
     said: str,
 ) -> None:
     with pytest.raises(error, match=said):
-        causality.movement(tiny("llama"), first, second, plan, prompted=False)
+        causality.movement(tiny("llama"), first, second, plan, template=BARE)
 
 
 def test_a_family_that_cannot_be_rerouted_still_shows_its_plain_side(

@@ -12,13 +12,14 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from properties import Case
+from scipy.spatial.distance import cdist
 from scipy.stats import spearmanr
 from tiny_models import CONTEXT, FAMILIES, IGNORING, LAYERS, backbone_of, byte_tokenizer, plain
 
 from analysis import forward
 from analysis.backbone import Backbone
 from analysis.corpora import load_pairs
-from analysis.encoder import Trace, encode, last_token_states, prepare
+from analysis.encoder import Trace, any_token_states, encode, last_token_states, prepare
 from analysis.errors import BackboneError, CorpusError, PlanError
 from analysis.methods import DEFAULT, METHODS, Method, method
 from analysis.prompting import COMPRESSION, tokenize
@@ -233,6 +234,38 @@ def test_last_token_states_are_those_that_transformers_reports(case: Case, promp
         ids = torch.tensor([case.backbone.tokenizer(prompt)["input_ids"]])
         wanted = torch.stack([states[-1] for states in reported(case, ids)[0]]).numpy()
         np.testing.assert_allclose(found[:, i], wanted, atol=1e-5 * np.abs(wanted).max(), rtol=1e-3)
+
+
+@pytest.mark.parametrize("prompted", [True, False])
+def test_any_token_states_are_those_that_transformers_reports(case: Case, prompted: bool) -> None:
+    """All tokens of all texts, each beginning once; found again among what each text gives."""
+    texts = [*TEXTS, "the thermostat is off"]
+    found = any_token_states(case.backbone, texts, points=10_000, prompted=prompted)
+    wanted: dict[tuple[int, ...], np.ndarray] = {}
+    for text in texts:
+        prompt = f"Context: {text}\nCompress the Context in one word:" if prompted else text
+        ids = case.backbone.tokenizer(prompt)["input_ids"]
+        states = np.stack([s.numpy() for s in reported(case, torch.tensor([ids]))[0]])
+        for stop in range(1, len(ids) + 1):
+            wanted[tuple(ids[:stop])] = states[:, stop - 1]
+    assert found.shape == (case.backbone.layers, len(wanted), case.backbone.facts.hidden)
+    expected = np.stack(list(wanted.values()), axis=1)
+    for layer in (0, case.backbone.layers // 2, case.backbone.layers - 1):
+        apart = cdist(found[layer], expected[layer])
+        near = 1e-3 * np.linalg.norm(expected[layer], axis=1).max()
+        assert apart.min(0).max() < near, "all of them"
+        assert apart.min(1).max() < near, "nothing else"
+
+
+def test_any_token_states_draw_by_the_seed(backbone: Backbone) -> None:
+    def drawn(points: int, seed: int) -> set[bytes]:
+        states = any_token_states(backbone, TEXTS, points=points, seed=seed)
+        assert states.shape[1] == points
+        return {row.tobytes() for row in states[-1].round(3)}
+
+    assert drawn(20, 0) == drawn(20, 0)
+    assert drawn(20, 0) != drawn(20, 1)
+    assert drawn(10, 0) < drawn(20, 0)
 
 
 def test_last_token_states_report_progress(backbone: Backbone) -> None:

@@ -476,8 +476,30 @@ def test_another_sample_and_estimator(tiny_llama: dict[str, str]) -> None:
     assert len(few) == len(other) == len(bare) == tiny_models.LAYERS
     assert (few != other).any()
     assert (other != bare).any()
+    app.segmented_control(key="cloud").set_value("all").run()
+    every = numbers(charts(well(app))[0]["data"][1]["y"])
+    assert (every != bare).any()
     app.number_input(key="id_samples").set_value(80).run()
     assert "80 distinct texts" in shown(well(app))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("key_position", "first"), ("separator", "quoted"), ("pooling", "last"), ("norm", "pre")],
+)
+def test_every_option_of_kv_embedding_changes_its_score(
+    tiny_llama: dict[str, str], key: str, value: str
+) -> None:
+    app = opened("rerouting", own_pairs=True, **tiny_llama)
+    usual = app.dataframe[-1].value
+    app.selectbox(key=key).set_value(value).run()
+    assert not well(app).dataframe[-1].value.equals(usual)
+
+
+def test_key_positions_offered_are_those_the_family_has(tmp_path: Path) -> None:
+    folder = str(tiny_models.save_folder(tmp_path / "tiny-gpt2", "gpt2"))
+    app = opened("rerouting", own_pairs=True, backbone=folder, layers="1")
+    assert app.selectbox(key="key_position").options == ["own"]
 
 
 # What is said of bad input

@@ -5,7 +5,7 @@ or head shows; sliding windows are short enough that the tests' texts exceed the
 """
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +140,42 @@ CONFIGS: dict[str, Callable[[], Any]] = {
         **_SIZED, sliding_window=WINDOW, query_pre_attn_scalar=16, use_bidirectional_attention=True
     ),
 }
+_ANY = {
+    **dict.fromkeys(("num_hidden_layers", "n_layer", "n_layers", "num_layers"), LAYERS),
+    **dict.fromkeys(("hidden_size", "n_embd", "d_model", "word_embed_proj_dim"), HIDDEN),
+    **dict.fromkeys(("num_attention_heads", "n_head", "n_heads"), HEADS),
+    **dict.fromkeys(("intermediate_size", "ffn_dim", "ffn_hidden_size", "d_ff", "n_inner"), 64),
+    **dict.fromkeys(("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len"), CONTEXT),
+    **dict.fromkeys(("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts"), 2),
+    **dict.fromkeys(("num_experts_per_tok", "moe_topk", "moe_k"), 2),
+    **dict.fromkeys(("n_shared_experts", "num_shared_experts", "n_group", "topk_group"), 1),
+    **dict.fromkeys(("moe_intermediate_size", "shared_expert_intermediate_size"), 32),
+    **{"vocab_size": VOCABULARY, "num_key_value_heads": 2, "head_dim": 16, "rotary_dim": 8},
+    **{"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0, "sliding_window": WINDOW},
+    **{"kv_lora_rank": 16, "q_lora_rank": 24, "v_head_dim": 12, "first_k_dense_replace": 2},
+    **{"qk_rope_head_dim": 8, "qk_nope_head_dim": 8, "conv_L_cache": 3},
+}
+"""Small sizes by every name that a family may give them."""
+
+
+def _any(family: str) -> Any:
+    """A family's own configuration with its sizes made small, whatever it calls them."""
+    kind = transformers.CONFIG_MAPPING[family]
+    usual = kind()
+    latent = hasattr(usual, "qk_rope_head_dim")  # its head size follows from its parts
+    small = {
+        name: HEADS if latent and name == "num_key_value_heads" else value
+        for name, value in _ANY.items()
+        if getattr(usual, name, None) is not None or name == "pad_token_id"
+        if not (latent and name == "head_dim")
+    }
+    return kind(**{name: value for name, value in small.items() if hasattr(usual, name)})
+
+
+OTHERS = (
+    *("afmoe", "apertus", "arcee", "aria_text", "axk1", "axk2", "biogpt", "bitnet", "cohere"),
+)
+CONFIGS |= {family: partial(_any, family) for family in OTHERS}
 BENT = ("gemma2", "gpt_oss")
 """Families that cap their logits or add sinks: their own eager function, concatenated form."""
 IGNORING = ("falcon", "gptj", "bloom")
@@ -157,11 +193,9 @@ PARTLY = ("qwen3_next",)
 def window_of(family: str, layer: int) -> int | None:
     """How many tokens, itself included, a token of this layer sees; None for all."""
     config = CONFIGS[family]()
-    kinds = getattr(config, "layer_types", None)
-    slides = (
-        kinds[layer] == "sliding_attention" if kinds else family in ("mistral", "phi3", "mixtral")
-    )
-    return WINDOW if slides else None
+    if kinds := getattr(config, "layer_types", None):
+        return WINDOW if kinds[layer] == "sliding_attention" else None
+    return getattr(config, "sliding_window", None) if family not in ("qwen2", "qwen2_moe") else None
 
 
 def plain(family: str, seed: int = 0) -> Any:
