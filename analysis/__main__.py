@@ -45,9 +45,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from analysis.backbone import DTYPES
     from analysis.corpora import CALIBRATION
     from analysis.methods import METHODS
+    from analysis.placement import DTYPES
     from analysis.selection import RULES
 
     parser = _Parser(prog="python -m analysis", description="Frozen decoders as text embedders.")
@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
             metavar="NAME|HUB_ID|FOLDER|FILE.gguf",
         )
         sub.add_argument("--dtype", default="auto", choices=["auto", *DTYPES])
-        sub.add_argument("--device", default="auto")
+        sub.add_argument("--device", default="auto", metavar="auto|cpu|cuda|mps|spread")
         sub.add_argument("--json", action="store_true", help="one JSON document on standard output")
         return sub
 
@@ -71,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("--bias", type=_bias, default=1.0, help="added to the prefix's logit")
         sub.add_argument("--rule", default="paper", choices=list(RULES), help="for --layers auto")
 
-    command("backbones", _backbones, "List what is packaged or cached, or one backbone's facts.")
+    command("backbones", _backbones, "List what is offered, or one backbone's facts.")
 
     sub = command("encode", _encode, "Encode texts, one a line, to a float32 .npy array.")
     plan(sub)
@@ -172,16 +172,11 @@ def _plan(options: argparse.Namespace, loaded: Any) -> Any:
 
 
 def _backbones(options: argparse.Namespace) -> list[dict[str, Any]]:
-    from analysis import backbone, sources
+    from analysis import backbone, placement, sources
 
-    names = (
-        [options.backbone]
-        if options.backbone
-        else [name for name, packaged in sources.PACKAGED.items() if packaged.installed]
-        + sources.cached_hub_ids()
-    )
-    device = backbone.choose_device(options.device)
-    dtype = backbone.choose_dtype(options.dtype, device.value)
+    names = [options.backbone] if options.backbone else sources.offered()
+    device = placement.choose_device(options.device)
+    dtype = placement.choose_dtype(options.dtype, device.value)
     chosen = {
         "device": device.value,
         "device_reason": device.reason,

@@ -84,9 +84,9 @@ def plain_smollm2(smollm2: "Backbone") -> Any:  # noqa: ARG001  (converts where 
     import torch
     from transformers import AutoModel
 
-    from analysis import sources
+    from analysis import fetching, sources
 
-    folder = sources.folder_of(sources.resolve("smollm2"))
+    folder = fetching.folder_of(sources.resolve("smollm2"))
     return AutoModel.from_pretrained(folder, dtype=torch.float32).eval().requires_grad_(False)
 
 
