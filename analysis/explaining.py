@@ -10,17 +10,23 @@ from typing import Any
 from analysis.errors import BackboneError
 from analysis.sources import Source
 
+VOCABULARIES = ("tokenizer.json", "tekken.json", "*.model", "vocab.*")
+"""Files one of which holds a tokenizer's vocabulary."""
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 
 
 def check_files(source: Source, folder: Path) -> None:
-    """Refuse weight files that are missing, cut short or pickled, before any of them loads.
+    """Refuse files that are missing, cut short or pickled, before any of them loads.
+
+    Without the tokenizer's, transformers would make up an empty one for some families.
 
     Raises:
         BackboneError: naming the first file that is missing or damaged.
     """
     from safetensors import SafetensorError, safe_open
 
+    if not any(True for pattern in VOCABULARIES for _ in folder.glob(pattern)):
+        raise BackboneError(f"{source.name} holds no tokenizer; add its tokenizer.json.")
     again = "load it again with the hub in reach" if source.kind == "hub" else "fetch it again"
     names = _weight_files(source, folder)
     if not names and (pickled := sorted(folder.glob("*.bin"))):
@@ -127,7 +133,7 @@ def _sentence(source: Source, error: Exception) -> str:
     if "not a valid JSON" in text:
         return f"The config.json of {name} is not valid JSON; fetch it again."
     if "backend tokenizer" in text:
-        return f"{name} holds no tokenizer that can be read; add its tokenizer.json."
+        return f"{name} holds a tokenizer that cannot be read; add its tokenizer.json."
     if unknown := re.search(r"model type `(.*?)` but Transformers does not recognize", text):
         return (
             f"{name} is of a family, {unknown[1]!r}, that the installed transformers does not "

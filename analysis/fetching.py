@@ -37,13 +37,15 @@ def config_of(source: Source) -> Any:
             return AutoConfig.from_pretrained(folder, trust_remote_code=False)
         with explained(source):
             return AutoConfig.from_pretrained(gguf.parent, gguf_file=gguf.name)
+    if source.kind == "folder":
+        with explained(source):
+            return AutoConfig.from_pretrained(source.location, trust_remote_code=False)
     try:
         with explained(source):
-            return AutoConfig.from_pretrained(
-                source.location, revision=source.revision, trust_remote_code=False
-            )
+            folder = Path(_snapshot(source, ["config.json"])())
+            return AutoConfig.from_pretrained(folder, trust_remote_code=False)
     except BackboneError:
-        known = PUBLISHED.get(source.location) if source.kind == "hub" else None
+        known = PUBLISHED.get(source.location)
         if known is None or source.revision:
             raise
         return AutoConfig.for_model(**known.architecture)
@@ -86,19 +88,24 @@ def gguf_file(source: Source) -> Path:
 
 def _download(source: Source, progress: Progress) -> Path:
     """The hub's snapshot in the local cache, fetched where need be and where the disk holds it."""
-    from huggingface_hub import snapshot_download
-
     progress(f"Fetching {source.location} from the Hugging Face hub")
-    snapshot = partial(
-        snapshot_download,
-        source.location,
-        revision=source.revision,
-        allow_patterns=["*.safetensors", "*.json", "*.model", "*.txt", "*.jinja"],
-        ignore_patterns=["consolidated*", "original/*"],  # the same weights in another format
-    )
+    snapshot = _snapshot(source, ["*.safetensors", "*.json", "*.model", "*.txt", "*.jinja"])
     with explained(source):
         _check_disk(source, snapshot)
         return Path(snapshot())
+
+
+def _snapshot(source: Source, patterns: list[str]) -> Callable[..., Any]:
+    """What fetches the hub's files of these patterns; without a network, what is cached serves."""
+    from huggingface_hub import snapshot_download
+
+    return partial(
+        snapshot_download,
+        source.location,
+        revision=source.revision,
+        allow_patterns=patterns,
+        ignore_patterns=["consolidated*", "original/*"],  # the same weights in another format
+    )
 
 
 def _check_disk(source: Source, snapshot: Callable[..., Any]) -> None:

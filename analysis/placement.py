@@ -157,9 +157,9 @@ def lay_out(
     first = next(part for part, _ in skeleton.named_parameters())
     main = next((device for device in modules.values() if device not in ("cpu", "disk")), "cpu")
     if device_of(first) != main or sizes["disk"] > limits.get("disk", sizes["disk"]):
-        has = ", ".join(f"{_called(device)} {size / 1e9:.1f} GB" for device, size in limits.items())
+        has = ", ".join(f"{_called(device)} {_gigabytes(size)}" for device, size in limits.items())
         raise BackboneError(
-            f"{name} needs {sum(sizes.values()) / 1e9:.1f} GB for its weights in {dtype} and "
+            f"{name} needs {_gigabytes(sum(sizes.values()))} for its weights in {dtype} and "
             f"cannot be spread over what is free ({has}), of which its embeddings and one layer "
             "at a time must fit into one memory; choose a smaller backbone or another dtype."
         )
@@ -180,6 +180,10 @@ def _prefixes(part: str) -> list[str]:
 
 def _called(device: int | str) -> str:
     return f"cuda:{device}" if isinstance(device, int) else device
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 1e9:.{1 if size >= 1e8 else 4}f} GB"
 
 
 def _where(device: int | str) -> str:

@@ -73,8 +73,8 @@ def choose_backbone() -> None:
         key="backbone",
         accept_new_options=True,
         bind="query-params",
-        help="A packaged model, or type a Hugging Face id (owner/name or owner/name@revision), "
-        "a folder, or a .gguf file.",
+        help="A packaged model, one of the paper's, or type a Hugging Face id (owner/name or "
+        "owner/name@revision), a folder, or a .gguf file.",
     )
     st.selectbox(
         "Precision",
@@ -94,6 +94,8 @@ def choose_backbone() -> None:
         st.caption(facts.needs)
     loaded = backbone()
     st.caption(f"Running in {loaded.dtype.value}: {loaded.dtype.reason}.")
+    if loaded.device.value == placement.SPREAD:
+        st.caption(f"Spread over several devices, {loaded.device.reason}.")
     if loaded.refusal:
         st.warning(loaded.refusal)
 
