@@ -79,9 +79,15 @@ def _convert(gguf: Path, folder: Path) -> None:
 
     source = Source(gguf.name, "gguf", str(gguf))
     with explained(source):
-        tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+        tokenizer = AutoTokenizer.from_pretrained(
+            gguf.parent, gguf_file=gguf.name, trust_remote_code=False
+        )
         model, found = AutoModel.from_pretrained(
-            gguf.parent, gguf_file=gguf.name, dtype=torch.float32, output_loading_info=True
+            gguf.parent,
+            gguf_file=gguf.name,
+            dtype=torch.float32,
+            trust_remote_code=False,
+            output_loading_info=True,
         )
     check_complete(source, found)
     model.hf_quantizer = None

@@ -36,8 +36,8 @@ def check_files(source: Source, folder: Path) -> None:
         )
     if not names:
         raise BackboneError(
-            f"{source.name} has no safetensors weights here, or no index of them; {again}, or "
-            "choose another."
+            f"{source.name} has no complete safetensors weights; {again}, or convert pickled ones "
+            "(.bin), which are never loaded."
         )
     if absent := [name for name in names if not (folder / name).is_file()]:
         raise BackboneError(

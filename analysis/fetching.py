@@ -36,13 +36,20 @@ def config_of(source: Source) -> Any:
         if intact(folder, weights=False):
             return AutoConfig.from_pretrained(folder, trust_remote_code=False)
         with explained(source):
-            return AutoConfig.from_pretrained(gguf.parent, gguf_file=gguf.name)
+            return AutoConfig.from_pretrained(
+                gguf.parent, gguf_file=gguf.name, trust_remote_code=False
+            )
     if source.kind == "folder":
         with explained(source):
             return AutoConfig.from_pretrained(source.location, trust_remote_code=False)
     try:
         with explained(source):
             folder = Path(_snapshot(source, ["config.json"])())
+            if not (folder / "config.json").is_file():
+                raise BackboneError(
+                    f"{source.location} holds no config.json; choose a model in Hugging Face "
+                    "format, or fetch its .gguf file and give that."
+                )
             return AutoConfig.from_pretrained(folder, trust_remote_code=False)
     except BackboneError:
         known = PUBLISHED.get(source.location)
@@ -77,9 +84,9 @@ def gguf_file(source: Source) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{target}.lock"):
             if not target.is_file():
-                partial = target.with_suffix(".partial")
-                assemble(partial, overwrite=True)
-                partial.replace(target)
+                part = target.with_suffix(".partial")
+                assemble(part, overwrite=True)
+                part.replace(target)
         return target
     spec = importlib.util.find_spec(source.location)
     assert spec is not None

@@ -200,7 +200,7 @@ def own_code(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("breaker", "advice"),
     [
-        (lambda f: (f / "model.safetensors").unlink(), "has no safetensors weights here"),
+        (lambda f: (f / "model.safetensors").unlink(), "has no complete safetensors weights"),
         (only_pickled, r"only pickled weights \(pytorch_model.bin\), which can run code"),
         (lambda f: (f / "model.safetensors").write_bytes(b"x" * 99), "damaged or cut short"),
         (drop_a_layer, r"lacks 9 of its weights \(layers.3"),

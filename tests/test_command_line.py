@@ -223,14 +223,10 @@ def test_backbones_lists_facts_and_reasons(ask: Ask, files: Path) -> None:
 
 
 @pytest.mark.weights
-def test_backbones_lists_what_is_packaged(ask: Ask) -> None:
+def test_backbones_lists_what_is_packaged_and_the_papers(ask: Ask) -> None:
     found = {facts["name"]: facts for facts in ask("backbones", "--json").document}
     assert found["smollm2"]["layers"] == 30
     assert found["smollm2"]["licence"] == "Apache-2.0"
-
-
-def test_backbones_lists_the_papers(ask: Ask) -> None:
-    found = {facts["name"]: facts for facts in ask("backbones", "--json").document}
     llama = found["meta-llama/Llama-3.1-8B"]
     assert {"Qwen/Qwen3-4B", "mistralai/Mistral-7B-v0.1"} < set(found)
     assert llama["memory"]["bfloat16"] == 15_009_849_344

@@ -1,5 +1,6 @@
 """Fetching a backbone, and folders and hub ids that cannot be: each ends in one sentence."""
 
+import ast
 import errno
 import json
 import re
@@ -158,6 +159,22 @@ def test_a_hub_id_that_cannot_be_had_says_why(
     assert said in refusal_of(name)
 
 
+@pytest.mark.parametrize(
+    ("missing", "said"),
+    [
+        ("config.json", "someone/model holds no config.json; choose a model in Hugging Face"),
+        ("model.safetensors", "no complete safetensors weights"),
+        ("tokenizer.json", "someone/model holds no tokenizer"),
+    ],
+)
+def test_a_repository_that_lacks_a_file_is_refused(
+    missing: str, said: str, hub: FakeHub, tmp_path: Path
+) -> None:
+    hub.folder = save_folder(tmp_path / "theirs")
+    (hub.folder / missing).rename(hub.folder / "pytorch_model.bin")
+    assert said in refusal_of("someone/model")
+
+
 def test_what_the_disk_cannot_hold_is_refused_before_it_is_fetched(
     hub: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -295,7 +312,7 @@ REMOTE = {"AutoConfig": "code.Config", "AutoModel": "code.Model"}
         (lambda f: cut_short(shards(f)[1]), r"^model-00002-of-00010\.safetensors of .* cut short"),
         (lambda f: spoil_the_header(shards(f)[2]), r"^model-00003-of-00010\.safetensors of .* dam"),
         (lack_a_tensor, r"lacks 1 of its weights \(layers\.0\."),
-        (lambda f: (f / INDEX).unlink(), "has no safetensors weights here, or no index of them"),
+        (lambda f: (f / INDEX).unlink(), "has no complete safetensors weights; fetch it again"),
         (lambda f: cut_short(f / INDEX), f"{INDEX} of .* is damaged; fetch it again"),
         (lambda f: (f / INDEX).write_text("[]"), "which lists its weights, is damaged"),
         (lambda f: (f / INDEX).write_text('{"weight_map": 3}'), "is damaged"),
@@ -331,7 +348,21 @@ def test_code_beside_a_known_family_is_not_run(tmp_path: Path) -> None:
     assert load(str(folder), dtype="float32", device="cpu").facts.family == "llama"
 
 
+LOADERS = {"from_pretrained", "from_config"}
+
+
 def test_a_models_own_code_is_never_trusted() -> None:
-    root = Path(__file__).parents[1]
+    """Every call that loads says so: left out, transformers would ask on the terminal."""
+    root, checked = Path(__file__).parents[1], 0
     for path in (*root.glob("analysis/*.py"), *root.glob("pages/*.py"), root / "app.py"):
-        assert not re.search(r"trust_remote_code\W+True", path.read_text(encoding="utf-8")), path
+        source = path.read_text(encoding="utf-8")
+        assert not re.search(r"trust_remote_code\W+True", source), path
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.Call):
+                called = [node.func, *node.args]
+                if any(isinstance(f, ast.Attribute) and f.attr in LOADERS for f in called):
+                    said = {k.arg: k.value for k in node.keywords}.get("trust_remote_code")
+                    assert isinstance(said, ast.Constant), f"{path}:{node.lineno}"
+                    assert said.value is False
+                    checked += 1
+    assert checked >= 7

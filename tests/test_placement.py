@@ -122,6 +122,25 @@ def test_a_model_spread_over_memory_and_disk_is_the_same_to_the_bit(
     assert len(list((empty_cache / "offload").iterdir())) == 1
 
 
+@pytest.mark.parametrize("stored", [torch.bfloat16, torch.float32])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_weights_on_disk_are_read_in_the_dtype_asked_for(
+    dtype: str,
+    stored: torch.dtype,
+    tmp_path: Path,
+    empty_cache: Path,  # noqa: ARG001
+) -> None:
+    folder = save_folder(tmp_path / "llama")
+    plain("llama").to(stored).save_pretrained(folder)
+    limit = {"cpu": int(describe(str(folder)).memory(dtype) * 0.7)}
+    whole = load(str(folder), dtype=dtype, device="cpu")
+    parts = load(str(folder), dtype=dtype, device="spread", max_memory=limit)
+    assert "on disk" in parts.device.reason
+    for plan in (PLAIN, Plan((4,))):
+        found, expected = (encode(b, TEXTS, DEFAULT, plan).embeddings for b in (parts, whole))
+        np.testing.assert_array_equal(found, expected)
+
+
 def test_a_resumed_pass_reads_only_the_layers_it_runs(
     tmp_path: Path,
     empty_cache: Path,  # noqa: ARG001
