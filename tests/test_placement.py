@@ -236,6 +236,25 @@ def test_a_gpu_that_is_too_small_becomes_a_spread_where_all_together_suffice(
         assert_one_sentence(caught.value)
 
 
+def test_loading_spreads_by_itself_where_the_gpu_is_too_small(
+    tmp_path: Path,
+    empty_cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder = save_folder(tmp_path / "llama")
+    need = describe(str(folder)).memory("float32")
+    monkeypatch.setattr(placement, "choose_device", lambda _: GPU)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (need // 2, need))
+    monkeypatch.setattr("accelerate.utils.get_max_memory", lambda: {"cpu": need})
+    loaded = load(str(folder), dtype="float32")
+    assert loaded.device.value == "spread"
+    assert loaded.device.reason.startswith("one GPU does not hold the weights: 4 layers in memory")
+    np.testing.assert_array_equal(
+        encode(loaded, TEXTS, DEFAULT, Plan((2,))).embeddings,
+        encode(tiny("llama"), TEXTS, DEFAULT, Plan((2,))).embeddings,
+    )
+
+
 def test_layers_are_told_by_device() -> None:
     """GPUs first, then memory, then the disk: the order in which accelerate fills them."""
     with torch.device("meta"):
