@@ -238,7 +238,7 @@ def test_a_gpu_that_is_too_small_becomes_a_spread_where_all_together_suffice(
 
 def test_loading_spreads_by_itself_where_the_gpu_is_too_small(
     tmp_path: Path,
-    empty_cache: Path,
+    empty_cache: Path,  # noqa: ARG001
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     folder = save_folder(tmp_path / "llama")
