@@ -45,9 +45,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from analysis.backbone import DTYPES
     from analysis.corpora import CALIBRATION
     from analysis.methods import METHODS, NORMS
+    from analysis.placement import DTYPES
     from analysis.pooling import POOLINGS
     from analysis.positions import KEY_POSITIONS
     from analysis.prompting import COMPRESSION
@@ -66,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
             metavar="NAME|HUB_ID|FOLDER|FILE.gguf",
         )
         sub.add_argument("--dtype", default="auto", choices=["auto", *DTYPES])
-        sub.add_argument("--device", default="auto")
+        sub.add_argument("--device", default="auto", metavar="auto|cpu|cuda|mps|spread")
         sub.add_argument("--json", action="store_true", help="one JSON document on standard output")
         return sub
 
@@ -80,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
         options.add_argument("--pooling", default="hybrid", choices=list(POOLINGS))
         options.add_argument("--norm", default="post", choices=list(NORMS))
 
-    command("backbones", _backbones, "List what is packaged or cached, or one backbone's facts.")
+    command("backbones", _backbones, "List what is offered, or one backbone's facts.")
 
     sub = command("encode", _encode, "Encode texts, one a line, to a float32 .npy array.")
     plan(sub)
@@ -206,16 +206,11 @@ def _described(method: Any, plan: Any) -> dict[str, Any]:
 
 
 def _backbones(options: argparse.Namespace) -> list[dict[str, Any]]:
-    from analysis import backbone, sources
+    from analysis import backbone, placement, sources
 
-    names = (
-        [options.backbone]
-        if options.backbone
-        else [name for name, packaged in sources.PACKAGED.items() if packaged.installed]
-        + sources.cached_hub_ids()
-    )
-    device = backbone.choose_device(options.device)
-    dtype = backbone.choose_dtype(options.dtype, device.value)
+    names = [options.backbone] if options.backbone else sources.offered()
+    device = placement.choose_device(options.device)
+    dtype = placement.choose_dtype(options.dtype, device.value)
     chosen = {
         "device": device.value,
         "device_reason": device.reason,

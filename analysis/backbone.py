@@ -11,21 +11,30 @@ import json
 import threading
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import psutil
 import torch
 
-from analysis import forward, positions, rerouting, sources
+from analysis import (
+    catalogue,
+    conversion,
+    explaining,
+    fetching,
+    forward,
+    placement,
+    positions,
+    rerouting,
+    sources,
+)
 from analysis.errors import BackboneError
+from analysis.placement import DTYPES, SPREAD, Choice, Memory
 from analysis.positions import KeyPosition
 from analysis.rerouting import EAGER, SDPA, Form, Plan, Routing, routed
 from analysis.sources import Progress, Source
 
-DtypeName = Literal["auto", "float32", "bfloat16", "float16"]
 FORMS: tuple[tuple[str, Form], ...] = ((SDPA, "closed"), (EAGER, "concatenated"))
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 @dataclass(frozen=True)
@@ -44,6 +53,7 @@ class Facts:
     context: int
     vocabulary: int
     licence: str | None
+    needs: str | None = None
 
     def memory(self, dtype: str) -> int:
         """Bytes of the weights in ``dtype``."""
@@ -52,14 +62,6 @@ class Facts:
     def as_dict(self) -> dict[str, Any]:
         """The facts and the weights' bytes in each dtype."""
         return asdict(self) | {"memory": {name: self.memory(name) for name in DTYPES}}
-
-
-@dataclass(frozen=True)
-class Choice:
-    """A setting that was chosen automatically or by request, and why."""
-
-    value: str
-    reason: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,13 +102,17 @@ def describe(name: str) -> Facts:
 
 
 def load(
-    name: str = sources.DEFAULT,
+    name: str = catalogue.DEFAULT,
     *,
     dtype: str = "auto",
     device: str = "auto",
+    max_memory: Memory | None = None,
     progress: Progress = lambda _: None,
 ) -> Backbone:
     """Load a backbone from a packaged name, hub id (``id@revision``), folder or GGUF file.
+
+    ``device`` is ``"auto"``, one that torch knows, or ``"spread"`` for a model larger than any:
+    over all GPUs, memory and disk, each of which ``max_memory`` may limit.
 
     Raises:
         BackboneError: it does not exist, cannot be read, or does not fit into memory.
@@ -115,28 +121,39 @@ def load(
 
     source = sources.resolve(name)
     facts = _facts(source)
-    where = choose_device(device)
-    what = choose_dtype(dtype, where.value)
-    _check_memory(facts, what.value, where.value)
-    folder = sources.folder_of(source, progress)
+    where = placement.choose_device(device)
+    what = placement.choose_dtype(dtype, where.value)
+    need = facts.memory(what.value)
+    where = placement.with_room(where, facts.name, need, what.value, automatic=device == "auto")
+    layout = None
+    if where.value == SPREAD:
+        skeleton = _skeleton(source)
+        layers = decoder_layers(text_decoder(skeleton))
+        layout = placement.lay_out(skeleton, layers, facts.name, what.value, max_memory)
+        where = Choice(SPREAD, f"{where.reason}: {layout.summary}")
+    folder = fetching.folder_of(source, progress)
     progress(f"Loading {facts.name} in {what.value} on {where.value}")
-    with sources.explained(source):
+    explaining.check_files(source, folder)
+    loader = partial(
+        AutoModel.from_pretrained,
+        folder,
+        dtype=DTYPES[what.value],
+        trust_remote_code=False,
+        use_safetensors=True,
+        output_loading_info=True,
+    )
+    with explaining.explained(source):
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-        model, found = AutoModel.from_pretrained(
-            folder,
-            dtype=DTYPES[what.value],
-            trust_remote_code=False,
-            use_safetensors=True,
-            output_loading_info=True,
-        )
-    sources.check_complete(source, found)
+        model, found = layout.load(loader) if layout else loader()
+    explaining.check_complete(source, found)
     if not tokenizer.is_fast:
         raise BackboneError(
             f"The tokenizer of {name} reports no character offsets, which prompts need; "
             "add its tokenizer.json."
         )
-    with sources.explained(source):
-        return assemble(facts, model.to(where.value), tokenizer, where, what, _fingerprint(folder))
+    with explaining.explained(source):
+        placed = model if layout else model.to(where.value)
+        return assemble(facts, placed, tokenizer, where, what, _fingerprint(folder))
 
 
 def assemble(
@@ -181,65 +198,13 @@ def decoder_layers(model: torch.nn.Module) -> list[torch.nn.Module]:
     )
 
 
-def choose_device(requested: str = "auto") -> Choice:
-    """The device to run on, with the reason.
-
-    Raises:
-        BackboneError: the requested device does not exist here.
-    """
-    if requested == "auto":
-        if torch.cuda.is_available():
-            return Choice("cuda", f"a CUDA device is present ({torch.cuda.get_device_name()})")
-        if torch.backends.mps.is_available():
-            return Choice("mps", "Apple's GPU is present")
-        return Choice("cpu", "no GPU is present")
-    try:
-        torch.empty(1, device=requested)
-    except (RuntimeError, AssertionError, NotImplementedError):
-        raise BackboneError(
-            f"The device {requested!r} cannot be used on this machine; use auto or cpu."
-        ) from None
-    return Choice(requested, "as requested")
-
-
-def choose_dtype(requested: str = "auto", device: str = "cpu") -> Choice:
-    """The weights' dtype, with the reason.
-
-    Raises:
-        BackboneError: the dtype is unknown.
-    """
-    if requested in DTYPES:
-        return Choice(requested, "as requested")
-    if requested != "auto":
-        raise BackboneError(f"There is no dtype {requested!r}; use auto, {', '.join(DTYPES)}.")
-    if device.startswith("cuda"):
-        if torch.cuda.is_bf16_supported():
-            return Choice("bfloat16", "this GPU has bfloat16 units")
-        return Choice("float16", "this GPU has no bfloat16 units")
-    if device == "mps":
-        return Choice("float16", "Apple's GPU computes float16 natively")
-    if device == "cpu" and not _cpu_has_bfloat16():
-        return Choice("float32", "this CPU has no bfloat16 units")
-    return Choice("float32", "exact on a CPU; bfloat16 is faster here, choose it for speed")
-
-
-def _cpu_has_bfloat16() -> bool:
-    """Whether the CPU multiplies bfloat16 natively (AVX-512 BF16 or AMX)."""
-    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
-
-
 def _facts(source: Source) -> Facts:
-    from transformers import AutoModel
-
-    config = sources.config_of(source)
     try:
-        if config.is_encoder_decoder:
+        skeleton = _skeleton(source)
+        if skeleton.config.is_encoder_decoder:
             raise ValueError("it is an encoder and a decoder")
-        with torch.device("meta"):
-            skeleton = text_decoder(
-                AutoModel.from_config(config, trust_remote_code=False)  # type: ignore[no-untyped-call]
-            )
-        text = config.get_text_config(decoder=True)
+        skeleton = text_decoder(skeleton)
+        text = skeleton.config.get_text_config(decoder=True)
         heads = text.num_attention_heads
         return Facts(
             name=source.name if source.kind in ("packaged", "hub") else Path(source.location).name,
@@ -254,7 +219,10 @@ def _facts(source: Source) -> Facts:
             context=getattr(text, "max_position_embeddings", 0) or 0,
             vocabulary=text.vocab_size,
             licence=source.licence,
+            needs=source.needs,
         )
+    except BackboneError:
+        raise
     except Exception as error:  # families without attention or words lack one fact or another
         reason = str(error).split("\n")[0][:160]
         raise BackboneError(
@@ -262,29 +230,25 @@ def _facts(source: Source) -> Facts:
         ) from error
 
 
-def _check_memory(facts: Facts, dtype: str, device: str) -> None:
-    """Refuse what cannot fit, before anything is downloaded."""
-    free = (
-        torch.cuda.mem_get_info()[0]
-        if device.startswith("cuda")
-        else psutil.virtual_memory().available
-    )
-    need = facts.memory(dtype)
-    if need > free:
-        raise BackboneError(
-            f"{facts.name} needs {need / 1e9:.1f} GB for its weights in {dtype} and {device} has "
-            f"{free / 1e9:.1f} GB free; choose a smaller backbone or another dtype or device."
+def _skeleton(source: Source) -> Any:
+    """The model without its weights, on the meta device."""
+    from transformers import AutoModel
+
+    config = fetching.config_of(source)
+    with torch.device("meta"):
+        return AutoModel.from_config(  # type: ignore[no-untyped-call]
+            config, trust_remote_code=False
         )
 
 
 def _fingerprint(folder: Path) -> str:
     """An identity of the weights: the source's checksum, the hub's commit, or the files'."""
-    provenance = folder / sources.PROVENANCE
+    provenance = folder / conversion.PROVENANCE
     if provenance.is_file():
         return str(json.loads(provenance.read_text())["sha256"])[:16]
     if folder.parent.name == "snapshots":
         return folder.name[:16]
-    digests = "".join(sources.sha256(path) for path in sorted(folder.glob("*.safetensors")))
+    digests = "".join(conversion.sha256(path) for path in sorted(folder.glob("*.safetensors")))
     return hashlib.sha256(digests.encode()).hexdigest()[:16]
 
 

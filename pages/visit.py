@@ -15,7 +15,7 @@ import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 
 from analysis import backbone as backbones
-from analysis import corpora, pooling, prompting, selection, sources, space, study
+from analysis import corpora, placement, pooling, prompting, selection, sources, space, study
 from analysis.backbone import Backbone
 from analysis.corpora import Pairs, Texts
 from analysis.errors import ExplorerError
@@ -69,19 +69,18 @@ def figure(drawn: Any, table: pd.DataFrame, name: str) -> None:
 
 def choose_backbone() -> None:
     """The backbone's widget, with its facts; loads what is chosen."""
-    installed = [name for name, packaged in sources.PACKAGED.items() if packaged.installed]
     st.selectbox(
         "Backbone",
-        list(dict.fromkeys([*installed, *_cached(), st.session_state.get("backbone", "smollm2")])),
+        list(dict.fromkeys([*_offered(), st.session_state.get("backbone", "smollm2")])),
         key="backbone",
         accept_new_options=True,
         bind="query-params",
-        help="A packaged model, or type a Hugging Face id (owner/name or owner/name@revision), "
-        "a folder, or a .gguf file.",
+        help="A packaged model, one of the paper's, or type a Hugging Face id (owner/name or "
+        "owner/name@revision), a folder, or a .gguf file.",
     )
     st.selectbox(
         "Precision",
-        ["auto", *backbones.DTYPES],
+        ["auto", *placement.DTYPES],
         key="dtype",
         bind="query-params",
         help="The numbers' format while computing.",
@@ -93,8 +92,12 @@ def choose_backbone() -> None:
         f"{facts.context:,} tokens. Weights: {facts.memory('float32') / 1e9:.2f} GB in float32, "
         f"{facts.memory('bfloat16') / 1e9:.2f} GB in half precision."
     )
+    if facts.needs:
+        st.caption(facts.needs)
     loaded = backbone()
     st.caption(f"Running in {loaded.dtype.value}: {loaded.dtype.reason}.")
+    if loaded.device.value == placement.SPREAD:
+        st.caption(f"Spread over several devices, {loaded.device.reason}.")
     if loaded.refusal:
         st.warning(loaded.refusal)
 
@@ -260,8 +263,8 @@ def _describe(name: str) -> backbones.Facts:
 
 
 @st.cache_data(show_spinner=False, ttl=60)
-def _cached() -> list[str]:
-    return sources.cached_hub_ids()
+def _offered() -> list[str]:
+    return sources.offered()
 
 
 @st.cache_resource(show_spinner=False, max_entries=1, on_release=lambda _: study.forget())

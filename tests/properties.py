@@ -88,11 +88,11 @@ def case(name: str) -> Case:
         )
     from transformers import AutoModel, MistralConfig, MistralModel
 
-    from analysis import backbone, sources
+    from analysis import backbone, fetching, sources
 
     if name == "smollm2":
         loaded = backbone.load(name, dtype="float32", device="cpu")
-        folder = sources.folder_of(sources.resolve(name))
+        folder = fetching.folder_of(sources.resolve(name))
         plain = AutoModel.from_pretrained(folder, dtype=torch.float32)
         return Case(loaded, _frozen(plain), lambda _layer: None, 1e-4)
     if name == "smollm2-as-mistral":
@@ -109,7 +109,7 @@ def case(name: str) -> Case:
             models.append(_frozen(model))
         backbone_ = tiny_models.backbone_of(models[0], None, name)
         return Case(backbone_, models[1], lambda _layer: WINDOW, 1e-4)
-    folder = sources.folder_of(sources.resolve(name))
+    folder = fetching.folder_of(sources.resolve(name))
     models = [
         _frozen(AutoModel.from_pretrained(folder, dtype=torch.float32, sliding_window=WINDOW))
         for _ in "ab"

@@ -29,20 +29,12 @@ from tiny_models import (
     write_gguf,
 )
 
-from analysis import backbone, rerouting, sources
-from analysis.backbone import (
-    Backbone,
-    Choice,
-    Facts,
-    choose_device,
-    choose_dtype,
-    decoder_layers,
-    describe,
-    load,
-)
+from analysis import conversion, fetching, rerouting
+from analysis.backbone import Backbone, Facts, decoder_layers, describe, load
 from analysis.encoder import encode
 from analysis.errors import BackboneError
 from analysis.methods import DEFAULT
+from analysis.placement import Choice
 from analysis.rerouting import Plan
 
 
@@ -105,7 +97,7 @@ def test_facts_of_a_gguf_file_are_the_same_before_and_after_conversion(
     assert loaded.facts == before == describe(str(path))
     assert (before.name, before.kind, before.layers, before.kv_heads) == ("tiny.gguf", "gguf", 2, 2)
     assert before.parameters == sum(p.numel() for p in loaded.model.parameters())
-    assert loaded.fingerprint == sources.sha256(path)[:16]
+    assert loaded.fingerprint == conversion.sha256(path)[:16]
     assert loaded.reroutable == (0, 1)
 
 
@@ -131,56 +123,7 @@ def test_facts_of_the_packaged_backbone(smollm2: Backbone) -> None:
     assert smollm2.reroutable == tuple(range(30))
 
 
-# Device and dtype
-
-
-def test_without_a_gpu_the_cpu_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    assert choose_device() == Choice("cpu", "no GPU is present")
-
-
-def test_a_gpu_is_chosen_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
-    assert choose_device() == Choice("mps", "Apple's GPU is present")
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Some GPU")
-    assert choose_device() == Choice("cuda", "a CUDA device is present (Some GPU)")
-
-
-def test_a_requested_device_is_used_or_refused() -> None:
-    assert choose_device("cpu") == Choice("cpu", "as requested")
-    for name in ("tpu", "cuda:99", ""):
-        with pytest.raises(BackboneError, match=f"device '{name}' cannot be used") as caught:
-            choose_device(name)
-        assert_one_sentence(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("device", "bfloat16", "expected", "reason"),
-    [
-        ("cuda", True, "bfloat16", "this GPU has bfloat16 units"),
-        ("cuda:1", False, "float16", "this GPU has no bfloat16 units"),
-        ("mps", False, "float16", "Apple's GPU computes float16 natively"),
-        ("cpu", False, "float32", "this CPU has no bfloat16 units"),
-        ("cpu", True, "float32", "exact on a CPU; bfloat16 is faster here, choose it for speed"),
-    ],
-)
-def test_dtypes_are_chosen_with_a_reason(
-    device: str, bfloat16: bool, expected: str, reason: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: bfloat16)
-    monkeypatch.setattr(backbone, "_cpu_has_bfloat16", lambda: bfloat16)
-    assert choose_dtype("auto", device) == Choice(expected, reason)
-
-
-def test_a_requested_dtype_is_used_or_refused() -> None:
-    assert choose_dtype("float16", "cpu") == Choice("float16", "as requested")
-    with pytest.raises(
-        BackboneError, match="no dtype 'int8'; use auto, float32, bfloat16, float16"
-    ):
-        choose_dtype("int8")
+# Dtype and memory
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
@@ -198,7 +141,7 @@ def test_a_backbone_that_does_not_fit_is_refused_before_it_is_fetched(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=300_000))
-    monkeypatch.setattr(sources, "folder_of", lambda *_: pytest.fail("it was fetched"))
+    monkeypatch.setattr(fetching, "folder_of", lambda *_: pytest.fail("it was fetched"))
     with pytest.raises(BackboneError, match=r"needs 0\.0 GB for its weights in float32"):
         load(str(folder), dtype="float32", device="cpu")
     with pytest.raises(pytest.fail.Exception, match="it was fetched"):
@@ -245,6 +188,7 @@ def python_tokenizer(folder: Path) -> None:
     for path in folder.glob("tokenizer*"):
         path.unlink()
     transformers.ByT5Tokenizer().save_pretrained(folder)
+    (folder / "vocab.json").write_text("{}")  # it has none
 
 
 def own_code(folder: Path) -> None:
@@ -256,13 +200,13 @@ def own_code(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("breaker", "advice"),
     [
-        (lambda f: (f / "model.safetensors").unlink(), "holds no complete safetensors weights"),
-        (only_pickled, r"convert pickled weights \(.bin\) to safetensors"),
-        (lambda f: (f / "model.safetensors").write_bytes(b"x" * 99), "cannot be read as a folder"),
+        (lambda f: (f / "model.safetensors").unlink(), "has no complete safetensors weights"),
+        (only_pickled, r"only pickled weights \(pytorch_model.bin\), which can run code"),
+        (lambda f: (f / "model.safetensors").write_bytes(b"x" * 99), "damaged or cut short"),
         (drop_a_layer, r"lacks 9 of its weights \(layers.3"),
         (lambda f: change(f / "config.json", hidden_size=40), "cannot be read as a folder"),
         (lambda f: change(f / "config.json", num_attention_heads="x"), "num_attention_heads"),
-        (lambda f: (f / "config.json").write_text('{"a'), "not a valid JSON"),
+        (lambda f: (f / "config.json").write_text('{"a'), "is not valid JSON"),
         (lambda f: (f / "config.json").write_text("{}"), "model_type"),
         (lambda f: (f / "config.json").write_text("[]"), "model_type"),
         (lambda f: (f / "config.json").write_text('{"model_type": "nonesuch"}'), "nonesuch"),

@@ -223,10 +223,21 @@ def test_backbones_lists_facts_and_reasons(ask: Ask, files: Path) -> None:
 
 
 @pytest.mark.weights
-def test_backbones_lists_what_is_packaged(ask: Ask) -> None:
+def test_backbones_lists_what_is_packaged_and_the_papers(ask: Ask) -> None:
     found = {facts["name"]: facts for facts in ask("backbones", "--json").document}
     assert found["smollm2"]["layers"] == 30
     assert found["smollm2"]["licence"] == "Apache-2.0"
+    llama = found["meta-llama/Llama-3.1-8B"]
+    assert {"Qwen/Qwen3-4B", "mistralai/Mistral-7B-v0.1"} < set(found)
+    assert llama["memory"]["bfloat16"] == 15_009_849_344
+    assert "gated" in llama["needs"]
+
+
+def test_a_spread_backbone_encodes_the_same(ask: Ask, files: Path, tmp_path: Path) -> None:
+    model = ("--backbone", files / "llama", "--layers", "2", "--input", files / "texts.txt")
+    for device in ("cpu", "spread"):
+        ask("encode", *model, "--device", device, "--output", tmp_path / f"{device}.npy")
+    np.testing.assert_array_equal(np.load(tmp_path / "cpu.npy"), np.load(tmp_path / "spread.npy"))
 
 
 def test_without_json_people_read_tables(ask: Ask, model: tuple[str, ...], files: Path) -> None:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ import tiny_models
 from numpy.typing import NDArray
 from streamlit.testing.v1 import AppTest
 
-from analysis import backbone, corpora, methods, selection, shipped, space, study
+from analysis import backbone, catalogue, corpora, methods, selection, shipped, space, study
 from analysis.backbone import Backbone
 from analysis.rerouting import PLAIN, Plan
 
@@ -581,6 +582,19 @@ def test_backbones_that_cannot_be_loaded(
 ) -> None:
     app = opened(backbone=folder_of("bert") if name == "bert" else name)
     assert said in sentence(app)
+
+
+def test_the_papers_backbones_are_offered_with_what_they_need(
+    tiny_llama: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=4 * 10**9))
+    app = opened(**tiny_llama)
+    assert set(catalogue.PUBLISHED) < set(app.selectbox(key="backbone").options)
+    app.selectbox(key="backbone").set_value("meta-llama/Llama-3.1-8B").run()
+    said = sentence(app)
+    assert "meta-llama/Llama-3.1-8B needs 30.0 GB for its weights in float32 and cpu has" in said
+    assert "7,505 million parameters, 32 layers" in shown(app)
+    assert "It is gated: accept its licence" in shown(app)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,8 @@ from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_toke
 from transformers import AutoModel, PreTrainedTokenizerFast
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 
-from analysis.backbone import Backbone, Choice, Facts, assemble
+from analysis.backbone import Backbone, Facts, assemble
+from analysis.placement import Choice
 
 LAYERS, HIDDEN, HEADS, VOCABULARY, CONTEXT, WINDOW = 6, 48, 4, 272, 256, 8
 LONG = WINDOW + 5
@@ -322,14 +323,23 @@ def save_folder(folder: Path, family: str = "llama", seed: int = 0) -> Path:
     return folder
 
 
+GGUF_SIZES = {
+    "hidden_size": 32,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "intermediate_size": 48,
+    "num_hidden_layers": 2,
+}
+
+
 def write_gguf(
     path: Path, *, seed: int = 0, architecture: str = "llama", without: str | None = None
 ) -> dict[str, np.ndarray]:
     """Write a two-layer decoder and its tokenizer as GGUF; return the tensors by their names.
 
-    The tensor named ``without`` is left out.
+    ``qwen2`` has biases where the architecture has them. The tensor named ``without`` is left out.
     """
-    hidden, heads, kv_heads, inner, layers = 32, 4, 2, 48, 2
+    hidden, heads, kv_heads, inner, layers = GGUF_SIZES.values()
     words = ["<s>", "</s>", *bytes_to_unicode().values(), "th", "the"]
     narrow = hidden * kv_heads // heads
     shapes: dict[str, tuple[int, ...]] = {"token_embd.weight": (len(words), hidden)}
@@ -346,6 +356,9 @@ def write_gguf(
             "ffn_down": (hidden, inner),
         }.items():
             shapes[f"blk.{layer}.{name}.weight"] = shape
+        if architecture == "qwen2":
+            for name, width in {"attn_q": hidden, "attn_k": narrow, "attn_v": narrow}.items():
+                shapes[f"blk.{layer}.{name}.bias"] = (width,)
     shapes["output_norm.weight"] = (hidden,)
     draw = np.random.default_rng(seed)
     tensors = {
@@ -381,3 +394,44 @@ def write_gguf(
     writer.write_tensors_to_file()
     writer.close()
     return tensors
+
+
+def model_of_gguf(tensors: dict[str, np.ndarray], architecture: str) -> Any:
+    """The model whose GGUF holds ``tensors``, built without reading the file."""
+    settings = {
+        **GGUF_SIZES,
+        "vocab_size": len(tensors["token_embd.weight"]),
+        "max_position_embeddings": 64,
+        "rms_norm_eps": 1e-5,
+        "rope_theta": 10_000.0,
+    }
+    model = AutoModel.from_config(transformers.AutoConfig.for_model(architecture, **settings))
+    parts = {
+        "attn_norm": "input_layernorm",
+        "attn_q": "self_attn.q_proj",
+        "attn_k": "self_attn.k_proj",
+        "attn_v": "self_attn.v_proj",
+        "attn_output": "self_attn.o_proj",
+        "ffn_norm": "post_attention_layernorm",
+        "ffn_gate": "mlp.gate_proj",
+        "ffn_up": "mlp.up_proj",
+        "ffn_down": "mlp.down_proj",
+    }
+    state = {
+        "embed_tokens.weight": tensors["token_embd.weight"],
+        "norm.weight": tensors["output_norm.weight"],
+    }
+    for name, tensor in tensors.items():
+        if name.startswith("blk."):
+            _, layer, part, kind = name.split(".")
+            if architecture == "llama" and part in ("attn_q", "attn_k"):
+                tensor = _halves(tensor, 4 if part == "attn_q" else 2)
+            state[f"layers.{layer}.{parts[part]}.{kind}"] = tensor
+    model.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in state.items()})
+    return model.eval()
+
+
+def _halves(weight: np.ndarray, heads: int) -> np.ndarray:
+    """llama.cpp keeps a head's rotated pairs side by side; transformers keeps them in halves."""
+    pairs = weight.reshape(heads, -1, 2, weight.shape[1])
+    return np.ascontiguousarray(pairs.swapaxes(1, 2).reshape(weight.shape))
