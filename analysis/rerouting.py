@@ -193,9 +193,13 @@ def _over_eager(
         if pair is not None and routing is not None:
             k, v = torch.cat([pair[0], k], 2), torch.cat([pair[1], v], 2)
             mask = torch.nn.functional.pad(mask, (1, 0), value=routing.plan.bias)  # type: ignore[arg-type]
-        out, attention = family_attention(module, q, k, v, mask, **kwargs)
-        gate = attention[..., 0].float() if routing is not None and routing.keep_gates else None
-        return out.transpose(1, 2), gate
+        out, _ = family_attention(module, q, k, v, mask, **kwargs)
+        if pair is None or routing is None or not routing.keep_gates:
+            return out.transpose(1, 2), None
+        mark = torch.zeros_like(v[..., :1])  # attended to like a value, it is the prefix's weight
+        mark[:, :, 0] = 1
+        gate, _ = family_attention(module, q, k, mark, mask, **kwargs)
+        return out.transpose(1, 2), gate[..., 0].transpose(1, 2).float()
 
     out, gate = blockwise(attend, query, key, value, attention_mask)
     if active and gate is not None:

@@ -84,7 +84,7 @@ def case(name: str) -> Case:
             tiny_models.plain(name),
             lambda layer: tiny_models.window_of(name, layer),
             # Recurrent layers work chunk by chunk, and padding on the left moves the chunks.
-            1e-4 if name in tiny_models.PARTLY else 2e-5,
+            2e-5 if len(tiny_models.tiny(name).reroutable) == tiny_models.LAYERS else 1e-4,
         )
     from transformers import AutoModel, MistralConfig, MistralModel
 
@@ -313,6 +313,10 @@ PROPERTIES: dict[str, Callable[[Case], str]] = {
     "key at first": key_at_first,
     "resumed pass": resumed,
 }
+
+
+QUICK = ("nothing re-routed", "earlier tokens before the first selected layer", "resumed pass")
+"""Those that the families of ``tiny_models.OTHERS`` are tried on in every run."""
 
 
 @cache

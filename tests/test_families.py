@@ -4,12 +4,19 @@ import family_table
 import properties
 import pytest
 import tiny_models
-from tiny_models import FAMILIES, IGNORING, MORE, PARTLY
+from tiny_models import FAMILIES, IGNORING, MORE, OTHERS, PARTLY
 
 from analysis import forward
 
 TINY = (*FAMILIES, *MORE, *PARTLY)
 REAL = [pytest.param(name, marks=pytest.mark.weights) for name in properties.REAL]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("of", [of for of in properties.PROPERTIES if of not in properties.QUICK])
+@pytest.mark.parametrize("name", OTHERS)
+def test_slower_property_holds_on_other_families(name: str, of: str) -> None:
+    assert properties.outcome(name, of)
 
 
 @pytest.mark.parametrize("of", properties.PROPERTIES)

@@ -129,7 +129,15 @@ CONFIGS: dict[str, Callable[[], Any]] = {
         linear_value_head_dim=8,
         layer_types=["linear_attention", "linear_attention", "full_attention"] * 2,
     ),
-    # Families that ignore transformers' attention interface.
+    "qwen3_5_text": lambda: transformers.Qwen3_5TextConfig(
+        **_SIZED,
+        linear_num_key_heads=2,
+        linear_num_value_heads=4,
+        linear_key_head_dim=8,
+        linear_value_head_dim=8,
+        layer_types=["linear_attention", "linear_attention", "full_attention"] * 2,
+    ),
+    # Families that ignore transformers' attention interface, or mask it in their own way.
     "falcon": lambda: transformers.FalconConfig(**_SIZES),
     "gptj": lambda: transformers.GPTJConfig(**_GPT, rotary_dim=8),
     "bloom": lambda: transformers.BloomConfig(
@@ -174,12 +182,21 @@ def _any(family: str) -> Any:
 
 
 OTHERS = (
-    *("afmoe", "apertus", "arcee", "aria_text", "axk1", "axk2", "biogpt", "bitnet", "cohere"),
+    *("afmoe", "apertus", "arcee", "aria_text", "axk1", "biogpt", "bitnet", "cohere"),
+    *("cohere2_moe", "ctrl", "cwm", "diffllama", "ernie4_5", "ernie4_5_moe", "exaone4"),
+    *("exaone_moe", "flex_olmo", "flint", "glm", "glm4", "glm4_moe", "glm4_moe_lite"),
+    *("gpt_bigcode", "granite_swa", "granitemoe", "granitemoeshared", "hy_v3"),
+    *("hyperclovax", "internlm3", "iquestcoder", "jais2", "jamba", "jetmoe", "kolibri1", "laguna"),
+    *("lfm2", "lfm3", "llama4_text", "mellum", "mimo_v2_flash", "minicpm3", "minimax"),
+    *("minimax_m2", "minimax_m3_vl_text", "ministral3", "modernbert-decoder", "nanochat", "olmo"),
+    *("olmo3", "olmo_hybrid", "olmoe", "persimmon", "phi", "phimoe", "seed_oss", "solar_open"),
+    *("starcoder2", "vaultgemma", "youtu"),
 )
-CONFIGS |= {family: partial(_any, family) for family in OTHERS}
+"""Families by their own default configuration made small."""
 BENT = ("gemma2", "gpt_oss")
 """Families that cap their logits or add sinks: their own eager function, concatenated form."""
-IGNORING = ("falcon", "gptj", "bloom")
+IGNORING = ("falcon", "gptj", "bloom", "codegen", "doge", "gpt_neox_japanese", "mpt", "xglm")
+"""Families that cannot be re-routed."""
 FAMILIES = ("llama", "mistral", "qwen2", "qwen3", "gemma3", "gpt2", "phi3", *BENT)
 """Families that every property is tested on."""
 MORE = (
@@ -187,8 +204,12 @@ MORE = (
     *("gpt_neox", "opt", "stablelm", "nemotron", "deepseek_v3"),
 )
 """Families that can be re-routed as well."""
-PARTLY = ("qwen3_next",)
+PARTLY = ("qwen3_next", "qwen3_5_text")
 """Families that re-routing reaches at some layers only."""
+
+
+for _family in (*OTHERS, *IGNORING):
+    CONFIGS.setdefault(_family, partial(_any, _family))
 
 
 def window_of(family: str, layer: int) -> int | None:
