@@ -4,7 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8501
 
-.PHONY: run test test-all check results screenshots clean
+OLDEST := .cache/transformers-oldest
+
+.PHONY: run test test-all test-oldest check results screenshots clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.app
@@ -15,6 +17,14 @@ test: $(VENV)/.dev check
 
 test-all: $(VENV)/.dev check
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+
+test-oldest: $(VENV)/.dev  ## what touches transformers, on the oldest minor that is admitted
+	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(OLDEST) \
+		"transformers$$(sed -n 's/^transformers>=\([0-9.]*\),.*/==\1.*/p' requirements.txt)"
+	PYTHONPATH=$(OLDEST) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile \
+		-m "not slow and not weights" tests/test_attention.py tests/test_backbone.py \
+		tests/test_encoder.py tests/test_families.py tests/test_forward.py \
+		tests/test_placement.py tests/test_positions.py tests/test_rerouting.py
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

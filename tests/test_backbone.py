@@ -68,9 +68,9 @@ def test_facts_are_exact_before_any_weight_loads(
     assert (facts.layers, facts.hidden, facts.heads) == (LAYERS, HIDDEN, HEADS)
     assert (facts.vocabulary, facts.family) == (VOCABULARY, config.model_type)
     assert facts.context == getattr(config, "max_position_embeddings", 0)
-    grouped = family in FAMILIES and family != "gpt2"
+    grouped = family in (*FAMILIES, "doge") and family != "gpt2"
     assert facts.kv_heads == (2 if grouped else HEADS)
-    sized = grouped and family not in ("qwen2", "phi3")
+    sized = grouped and family not in ("qwen2", "phi3", "doge")
     assert facts.head_size == (16 if sized else HIDDEN // HEADS)
     assert (facts.name, facts.kind, facts.licence) == (family, "folder", None)
 
@@ -295,7 +295,12 @@ def test_families_that_ignore_the_interface_are_loaded_and_say_so(
     loaded = load(str(folder), dtype="float32", device="cpu")
     assert loaded.reroutable == ()
     assert loaded.refusal == (
-        f"{family} cannot be re-routed: it does not use transformers' attention interface."
+        f"{family} cannot be re-routed: "
+        + (
+            "it weighs attention by a mask of its own making."
+            if family == "doge"
+            else "it does not use transformers' attention interface."
+        )
     )
     with pytest.raises(BackboneError) as caught:
         encode(loaded, ["a text"], DEFAULT, Plan((1,)))

@@ -33,7 +33,10 @@ def turned(family: str) -> Callable[[int, torch.Tensor, int], torch.Tensor]:
     return turn
 
 
-@pytest.mark.parametrize("family", [*ROTATE_HALVES, *properties.REAL])
+REAL = [pytest.param(name, marks=pytest.mark.weights) for name in properties.REAL]
+
+
+@pytest.mark.parametrize("family", [*ROTATE_HALVES, *REAL])
 def test_the_moved_key_is_the_formulas(family: str) -> None:
     case = properties.case(family)
     ids, lengths = case.tokens(LONG, LONG - 4, 1)
