@@ -29,7 +29,7 @@ from tiny_models import (
     write_gguf,
 )
 
-from analysis import conversion, fetching, rerouting
+from analysis import conversion, fetching, forward, rerouting
 from analysis.backbone import Backbone, Facts, decoder_layers, describe, load
 from analysis.encoder import encode
 from analysis.errors import BackboneError
@@ -285,6 +285,20 @@ def test_families_of_the_attention_interface_are_rerouted_at_every_layer(
     assert found.reroutable == tuple(range(LAYERS))
     assert found.refusal is None
     assert found.form == ("concatenated" if family in BENT else "closed")
+
+
+def test_of_a_model_that_also_sees_the_text_decoder_is_used(tmp_path: Path) -> None:
+    folder = save_folder(tmp_path / "seeing", "gemma3_seeing")
+    loaded = load(str(folder), dtype="float32", device="cpu")
+    whole = transformers.AutoModel.from_pretrained(folder, dtype=torch.float32)
+    decoder = whole.language_model.eval()
+    assert loaded.reroutable == tuple(range(LAYERS))
+    assert loaded.facts == describe(str(folder))
+    assert loaded.facts.parameters == sum(p.numel() for p in decoder.parameters())
+    ids, lengths = torch.arange(3, 14)[None], torch.tensor([11])
+    with torch.inference_mode():
+        expected = decoder(input_ids=ids, use_cache=False).last_hidden_state
+    assert torch.equal(forward.run(loaded.model, ids, lengths).final, expected)
 
 
 @pytest.mark.parametrize("family", IGNORING)

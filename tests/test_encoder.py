@@ -11,7 +11,7 @@ import properties
 import pytest
 import torch
 from numpy.typing import NDArray
-from properties import Case
+from properties import FORMS, Case
 from scipy.spatial.distance import cdist
 from scipy.stats import spearmanr
 from tiny_models import CONTEXT, FAMILIES, IGNORING, LAYERS, backbone_of, byte_tokenizer, plain
@@ -290,6 +290,22 @@ def test_a_text_longer_than_the_context_is_cut_and_counted(backbone: Backbone) -
     assert backbone.tokenizer.decode(list(ready.prompts[1].ids)).endswith(end)
     assert np.array_equal(found.embeddings[1], found.embeddings[2]), "cut, they are the same text"
     assert Trace(backbone, ["short", long, long + "more"], DEFAULT).texts_cut == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tokens", [4_100, 8_192])
+@pytest.mark.weights
+def test_a_long_text_is_exact_on_real_weights(tokens: int) -> None:
+    """Both forms agree, and what comes before the first selected layer is untouched."""
+    case = properties.case("smollm2")
+    ids, lengths = case.tokens(tokens)
+    with torch.inference_mode():
+        expected = case.plain(input_ids=ids, use_cache=False, output_hidden_states=True)
+    plan = Plan((10, 29))
+    kept = [case.run(ids, lengths, plan, form=form, keep_inputs=[10, 11]) for form in FORMS]
+    assert torch.equal(kept[0].inputs[10], expected.hidden_states[10])
+    assert not torch.equal(kept[0].inputs[11], expected.hidden_states[11])
+    case.close(kept[0].final, kept[1].final)
 
 
 def test_a_lower_limit_cuts_more_and_a_higher_one_no_less(

@@ -143,6 +143,19 @@ CONFIGS: dict[str, Callable[[], Any]] = {
     "bloom": lambda: transformers.BloomConfig(
         **{**_SIZES, "n_layer": LAYERS, "n_head": HEADS, "num_hidden_layers": LAYERS}
     ),
+    # A model that also sees, as many layers in its eye as in its decoder.
+    "gemma3_seeing": lambda: transformers.Gemma3Config(
+        text_config=CONFIGS["gemma3"](),
+        vision_config=transformers.SiglipVisionConfig(
+            hidden_size=32,
+            intermediate_size=32,
+            num_hidden_layers=LAYERS,
+            num_attention_heads=2,
+            image_size=32,
+            patch_size=16,
+        ),
+        mm_tokens_per_image=4,
+    ),
     # No causal decoders.
     "bert": lambda: transformers.BertConfig(**{**_SIZES, "pad_token_id": 0}),
     "embeddinggemma": lambda: transformers.Gemma3TextConfig(
