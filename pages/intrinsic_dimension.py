@@ -72,7 +72,8 @@ st.plotly_chart(
     figures.selection_frequency(found, rule), key="selection frequency", alt="selection frequency"
 )
 st.caption(
-    f"{found.curve.samples:,} distinct texts of {found.corpus}; {found.duplicates_dropped} "
+    (f"{found.curve.samples:,} tokens of " if found.cloud == "all" else "")
+    + f"{found.drawn:,} distinct texts of {found.corpus}; {found.duplicates_dropped} "
     f"duplicates left out, since they would falsify the estimate. {found.made.sentence}."
 )
 with st.expander("What the number means"):
