@@ -91,6 +91,7 @@ def choose_backbone() -> None:
         f"{facts.heads} heads on {facts.kv_heads} key-value heads, context of "
         f"{facts.context:,} tokens. Weights: {facts.memory('float32') / 1e9:.2f} GB in float32, "
         f"{facts.memory('bfloat16') / 1e9:.2f} GB in half precision."
+        + (f" Licence: {facts.licence}." if facts.licence else "")
     )
     if facts.needs:
         st.caption(facts.needs)

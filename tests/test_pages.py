@@ -595,6 +595,7 @@ def test_the_papers_backbones_are_offered_with_what_they_need(
     assert "meta-llama/Llama-3.1-8B needs 30.0 GB for its weights in float32 and cpu has" in said
     assert "7,505 million parameters, 32 layers" in shown(app)
     assert "It is gated: accept its licence" in shown(app)
+    assert "Licence: Llama 3.1 Community License" in shown(app)
 
 
 @pytest.mark.parametrize(
