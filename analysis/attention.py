@@ -24,23 +24,34 @@ BLOCK = 256
 
 @dataclass(frozen=True)
 class Band:
-    """In place of a T x T mask: token i sees the ``window`` tokens that end with itself."""
+    """In place of a T x T mask: token i sees the ``window`` tokens that end with itself.
+
+    It also sees the ``ahead`` tokens after itself; ``lengths`` (B,), where given, hides what comes
+    after each row's real tokens.
+    """
 
     window: int
+    ahead: int = 0
+    lengths: torch.Tensor | None = None
 
     def blocks(
         self, tokens: int, device: torch.device
     ) -> Iterator[tuple[slice, slice, torch.Tensor]]:
-        """Queries, the keys that any of them sees, and which does, bool (1, 1, rows, columns)."""
+        """Queries, the keys that any sees, and which does, bool (1 or B, 1, rows, columns)."""
         for begin in range(0, tokens, BLOCK):
             end, first = min(tokens, begin + BLOCK), max(0, begin - self.window + 1)
+            stop = min(tokens, end + self.ahead)
             i = torch.arange(begin, end, device=device)[:, None]
-            j = torch.arange(first, end, device=device)
-            yield (
-                slice(begin, end),
-                slice(first, end),
-                ((j <= i) & (j > i - self.window))[None, None],
-            )
+            j = torch.arange(first, stop, device=device)
+            seen = ((j <= i + self.ahead) & (j > i - self.window))[None, None]
+            if self.lengths is not None:  # padding sees itself, as a row of nothing has no softmax
+                real = j < self.lengths.to(device).view(-1, 1, 1, 1)
+                seen = seen & (real | (j == i))
+            yield slice(begin, end), slice(first, stop), seen
+
+    def both_ways(self, lengths: torch.Tensor) -> "Band":
+        """The same window to both sides, over the real tokens of rows of ``lengths`` (B,)."""
+        return Band(self.window, self.window - 1, lengths)
 
 
 Mask = torch.Tensor | Band | None

@@ -7,6 +7,8 @@ keeps the states of one plain pass, so that any plan costs only the layers from 
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +18,7 @@ from analysis import forward
 from analysis.backbone import Backbone
 from analysis.errors import BackboneError, CorpusError, PlanError
 from analysis.methods import Method
-from analysis.pooling import pool, weights
+from analysis.pooling import POOLINGS, pool, weights
 from analysis.prompting import BARE, COMPRESSION, Prompted, Role, tokenize
 from analysis.rerouting import PLAIN, Plan
 
@@ -43,21 +45,33 @@ class Encoding:
 
 @dataclass(frozen=True)
 class _Batch:
-    """Right-padded prompts: ids int64 (B, T), lengths int64 (B,), pooling rows float32 (B, T)."""
+    """Right-padded prompts: ids int64 (B, T), lengths int64 (B,), pooling rows float32 (B, T).
+
+    ``slots`` int64 (B,) is where placeholders stand, None for a method without.
+    """
 
     rows: tuple[int, ...]
     ids: torch.Tensor
     lengths: torch.Tensor
     weights: torch.Tensor
+    slots: torch.Tensor | None
 
 
 @dataclass(frozen=True)
 class _Prepared:
-    """All batches of a request, and which distinct prompt each text is."""
+    """All batches of a request, and which distinct prompt each text is.
+
+    ``of_text`` is int64 (K, N) for K templates and N texts, and ``prompts`` alike.
+    """
 
     batches: tuple[_Batch, ...]
     of_text: NDArray[np.int64]
-    prompts: tuple[Prompted, ...]
+    prompts: tuple[tuple[Prompted, ...], ...]
+
+    @property
+    def cut(self) -> tuple[int, ...]:
+        """Tokens that each text lost, the most where templates differ."""
+        return tuple(max(p.tokens_cut for p in same) for same in zip(*self.prompts, strict=True))
 
 
 def prepare(
@@ -81,13 +95,24 @@ def prepare(
     if not texts:
         raise CorpusError("There is no text to encode; give at least one.")
     limit = min(filter(None, (max_tokens, backbone.facts.context)), default=None)
-    found = tokenize(
-        backbone.tokenizer, texts, method.template, role=role, max_tokens=limit, tidy=method.tidy
+    found = tuple(
+        tuple(
+            tokenize(
+                backbone.tokenizer,
+                texts,
+                template,
+                role=role,
+                max_tokens=limit,
+                tidy=method.tidy,
+                placeholder=method.prepending.placeholder if method.prepending else None,
+            )
+        )
+        for template in method.templates
     )
     index: dict[tuple[int, ...], int] = {}
-    of_text = np.array([index.setdefault(p.ids, len(index)) for p in found], np.int64)
+    of_text = np.array([[index.setdefault(p.ids, len(index)) for p in row] for row in found])
     distinct: dict[int, Prompted] = {}
-    for row, prompt in zip(of_text.tolist(), found, strict=True):
+    for row, prompt in zip(of_text.ravel().tolist(), chain(*found), strict=True):
         distinct.setdefault(row, prompt)
     order = sorted(distinct, key=lambda row: len(distinct[row].ids))
     batches: list[list[int]] = []
@@ -99,7 +124,7 @@ def prepare(
     return _Prepared(
         tuple(_batch([distinct[row] for row in rows], rows, method) for rows in batches),
         of_text,
-        tuple(found),
+        found,
     )
 
 
@@ -108,7 +133,42 @@ def _batch(prompts: list[Prompted], rows: list[int], method: Method) -> _Batch:
     ids = torch.zeros(len(prompts), int(lengths.max()), dtype=torch.int64)
     for i, prompt in enumerate(prompts):
         ids[i, : len(prompt.ids)] = torch.tensor(prompt.ids)
-    return _Batch(tuple(rows), ids, lengths, weights(prompts, method.pooling))
+    held = [p.slot for p in prompts if p.slot is not None]
+    slots = torch.tensor(held) if held else None
+    return _Batch(tuple(rows), ids, lengths, weights(prompts, method.pooling), slots)
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """One prompt as the backbone reads it: its tokens, and what each counts in the pooling.
+
+    ``weights`` float32 (T,) sums to 1; ``text`` bool (T,) marks the text's own tokens; ``slot``
+    is the placeholder's place.
+    """
+
+    tokens: tuple[str, ...]
+    weights: NDArray[np.float32]
+    text: NDArray[np.bool_]
+    slot: int | None
+
+
+def shown(
+    backbone: Backbone, text: str, method: Method, *, role: Role = "Context"
+) -> tuple[Shown, ...]:
+    """Exactly what ``method`` gives the backbone for ``text``, one entry for each template.
+
+    Raises:
+        CorpusError, PlanError: see ``prepare``.
+    """
+    ready = prepare(backbone, [text], method, role=role)
+    out = []
+    for (prompt,) in ready.prompts:
+        inside = np.zeros(len(prompt.ids), bool)
+        for first, stop in prompt.spans:
+            inside[first:stop] = True
+        tokens = tuple(backbone.tokenizer.decode([token]) for token in prompt.ids)
+        out.append(Shown(tokens, POOLINGS[method.pooling](prompt), inside, prompt.slot))
+    return tuple(out)
 
 
 def check_plan(backbone: Backbone, plan: Plan) -> None:
@@ -136,6 +196,26 @@ def check_plan(backbone: Backbone, plan: Plan) -> None:
         )
 
 
+def check_method(backbone: Backbone, method: Method) -> None:
+    """Refuse a method that the backbone cannot carry out.
+
+    Raises:
+        BackboneError: the causal mask of some layers cannot be removed.
+        PlanError: the method needs more layers than there are.
+    """
+    if not method.causal and len(backbone.reroutable) < backbone.layers:
+        raise BackboneError(
+            f"The causal mask of {backbone.facts.name} ({backbone.facts.family}) cannot be removed "
+            f"at {backbone.layers - len(backbone.reroutable)} of its {backbone.layers} layers, so "
+            f"{method.name} cannot be done; choose another method or backbone."
+        )
+    if not 1 <= -method.output <= backbone.layers:
+        raise PlanError(
+            f"{method.name} reads layer {method.output} from the end, and {backbone.facts.name} "
+            f"has {backbone.layers} layers."
+        )
+
+
 def encode(
     backbone: Backbone,
     texts: Sequence[str],
@@ -158,20 +238,48 @@ def encode(
     began = time.perf_counter()
     plan = plan if method.reroutes else PLAIN
     check_plan(backbone, plan)
+    check_method(backbone, method)
     ready = prepare(
         backbone, texts, method, role=role, max_tokens=max_tokens, batch_tokens=batch_tokens
     )
 
     def run(_: int, batch: _Batch) -> forward.Pass:
-        return forward.run(backbone.model, batch.ids, batch.lengths, plan, form=backbone.form)
+        return _run(backbone, batch, method, plan)
 
     vectors = _pooled(backbone, ready, method, run, progress)
     return Encoding(
         vectors,
         sum(int(b.lengths.sum()) for b in ready.batches),
         time.perf_counter() - began,
-        sum(p.tokens_cut > 0 for p in ready.prompts),
-        sum(p.tokens_cut for p in ready.prompts),
+        sum(cut > 0 for cut in ready.cut),
+        sum(ready.cut),
+    )
+
+
+def _run(
+    backbone: Backbone,
+    batch: _Batch,
+    method: Method,
+    plan: Plan,
+    *,
+    keep_inputs: Sequence[int] = (),
+    **resumed: Any,
+) -> forward.Pass:
+    """One batch as ``method`` wants it; keeps the inputs of layers asked for and of its output."""
+    pooled = () if method.output == -1 else (backbone.layers + 1 + method.output,)
+    held = method.prepending
+    return forward.run(
+        backbone.model,
+        batch.ids,
+        batch.lengths,
+        plan,
+        form=backbone.form,
+        keep_inputs=(*keep_inputs, *pooled),
+        causal=method.causal,
+        overwriting=None
+        if held is None or batch.slots is None
+        else forward.Overwriting(batch.slots, held.start, held.stop(backbone.layers)),
+        **resumed,
     )
 
 
@@ -190,6 +298,8 @@ def _pooled(
         with backbone.lock:
             result = run(number, batch)
         states = result.raw if method.norm == "pre" else result.final
+        if method.output != -1:
+            states = result.inputs[backbone.layers + 1 + method.output]
         vectors = pool(states, batch.weights).cpu().numpy()
         if not np.isfinite(vectors).all():
             raise BackboneError(
@@ -198,7 +308,8 @@ def _pooled(
         out[list(batch.rows)] = vectors
         done += len(batch.rows)
         progress(done, distinct)
-    return out[ready.of_text]
+    averaged = torch.from_numpy(out[ready.of_text].mean(axis=0))
+    return np.asarray(torch.nn.functional.normalize(averaged, dim=-1).numpy())
 
 
 def last_token_states(
@@ -217,7 +328,7 @@ def last_token_states(
     rows = [torch.arange(len(columns)) for columns in last]
     found = _states_at(backbone, ready, list(zip(rows, last, strict=True)), progress)
     order = np.argsort([row for batch in ready.batches for row in batch.rows])
-    return found[:, order][:, ready.of_text]
+    return found[:, order][:, ready.of_text[0]]
 
 
 def any_token_states(
@@ -300,6 +411,7 @@ class Trace:
         budget: int = 2 * 1024**3,
         progress: Progress = lambda _done, _all: None,
     ) -> None:
+        check_method(backbone, method)
         self.backbone, self.method = backbone, method
         self._ready = prepare(backbone, texts, method)
         cells = sum(batch.ids.numel() for batch in self._ready.batches)
@@ -309,7 +421,7 @@ class Trace:
         self._inputs: list[dict[int, torch.Tensor]] = []
 
         def run(_: int, batch: _Batch) -> forward.Pass:
-            result = forward.run(backbone.model, batch.ids, batch.lengths, keep_inputs=self._kept)
+            result = _run(backbone, batch, method, PLAIN, keep_inputs=self._kept)
             self._inputs.append(result.inputs)
             return result
 
@@ -318,7 +430,7 @@ class Trace:
     @property
     def texts_cut(self) -> int:
         """How many texts were too long and lost their end."""
-        return sum(p.tokens_cut > 0 for p in self._ready.prompts)
+        return sum(cut > 0 for cut in self._ready.cut)
 
     def embed(
         self, plan: Plan, progress: Progress = lambda _done, _all: None
@@ -331,14 +443,7 @@ class Trace:
         start = max(layer for layer in self._kept if layer <= plan.active[0])
 
         def run(number: int, batch: _Batch) -> forward.Pass:
-            return forward.run(
-                self.backbone.model,
-                batch.ids,
-                batch.lengths,
-                plan,
-                form=self.backbone.form,
-                start=start,
-                state=self._inputs[number][start],
-            )
+            state = self._inputs[number][start]
+            return _run(self.backbone, batch, self.method, plan, start=start, state=state)
 
         return _pooled(self.backbone, self._ready, self.method, run, progress)

@@ -17,12 +17,22 @@ from typing import Any
 
 import torch
 
+from analysis.errors import PlanError
 from analysis.rerouting import PLAIN, Form, Plan, Routing, routed
+
+
+@dataclass(frozen=True)
+class Overwriting:
+    """Before each layer start <= l < exit, the state at ``slots`` (B,) becomes the last token's."""
+
+    slots: torch.Tensor
+    start: int
+    exit: int
 
 
 @dataclass
 class Pass:
-    """What one pass starts from, keeps and leaves behind.
+    """What one pass starts from, changes, keeps and leaves behind.
 
     ``inputs`` maps a layer to the states entering it, (B, T, D) in the model's dtype;
     ``outputs`` each layer to its output at the K tokens of ``keep_at`` (rows (K,), columns
@@ -34,6 +44,8 @@ class Pass:
     state: torch.Tensor | None = None
     keep_inputs: frozenset[int] = frozenset()
     keep_at: tuple[torch.Tensor, torch.Tensor] | None = None
+    overwriting: Overwriting | None = None
+    last: torch.Tensor = field(default_factory=torch.Tensor)
     inputs: dict[int, torch.Tensor] = field(default_factory=dict)
     outputs: dict[int, torch.Tensor] = field(default_factory=dict)
     gates: dict[int, torch.Tensor] = field(default_factory=dict)
@@ -56,20 +68,33 @@ def run(
     keep_inputs: Sequence[int] = (),
     keep_at: tuple[torch.Tensor, torch.Tensor] | None = None,
     keep_gates: bool = False,
+    causal: bool = True,
+    overwriting: Overwriting | None = None,
 ) -> Pass:
     """Run right-padded ``ids`` (B, T) of true ``lengths`` (B,), re-routed by ``plan``.
 
     With ``start`` and ``state`` (B, T, D, the states entering layer ``start``) the layers below
     are skipped; the result equals the whole pass as long as the plan holds no layer below.
+    Unless ``causal``, the causal mask is removed and every token sees every real one.
+
+    Raises:
+        PlanError: the mask is to be removed where a plan re-routes or where the family makes a
+            mask of its own.
     """
+    if plan.active and not causal:
+        raise PlanError(
+            "Re-routing answers the causal mask: remove the mask or re-route, not both."
+        )
     width = ids.shape[1]
     if plan.key_position == "first" and width == 1:  # place -1 is place 1 turned the other way
         ids = torch.nn.functional.pad(ids, (0, 1))
         state = None if state is None else torch.nn.functional.pad(state, (0, 0, 0, 1))
-    wanted = Pass(start, state, frozenset(keep_inputs), keep_at)
-    routing = Routing(plan, lengths - 1, form, keep_gates)
+    wanted = Pass(start, state, frozenset(keep_inputs), keep_at, overwriting, lengths - 1)
+    routing = Routing(plan, lengths - 1, form, keep_gates, causal)
     with torch.inference_mode(), routed(routing), _passing(wanted):
         output = model(input_ids=ids.to(_device(model)), use_cache=False)
+    if not causal and routing.own_mask:
+        raise PlanError("This family makes an attention mask of its own, which cannot be removed.")
     wanted.final, wanted.raw = output.last_hidden_state[:, :width], wanted.raw[:, :width]
     wanted.inputs = {layer: states[:, :width] for layer, states in wanted.inputs.items()}
     wanted.gates = {layer: gate[..., :width] for layer, gate in routing.gates.items()}
@@ -109,6 +134,10 @@ def _wrapped(inner: Callable[..., Any], index: int, *, last: bool) -> Callable[.
             hidden_states = wanted.state.to(hidden_states.device)
         if index in wanted.keep_inputs:
             wanted.inputs[index] = hidden_states
+        if (over := wanted.overwriting) is not None and over.start <= index < over.exit:
+            rows = torch.arange(len(hidden_states), device=hidden_states.device)
+            slots, end = (x.to(hidden_states.device) for x in (over.slots, wanted.last))
+            hidden_states = hidden_states.index_put((rows, slots), hidden_states[rows, end])
         output = inner(hidden_states, *args, **kwargs)
         returns_tuple = isinstance(output, tuple)
         states = output[0] if returns_tuple else output

@@ -55,6 +55,5 @@ def weights(prompts: Sequence[Prompted], pooling: Pooling) -> torch.Tensor:
 
 
 def pool(states: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-    """Weighted sum of states (B, T, D) by ``rows`` (B, T), float32, L2-normalised: (B, D)."""
-    pooled = torch.bmm(rows.to(states.device).unsqueeze(1), states.float()).squeeze(1)
-    return torch.nn.functional.normalize(pooled, dim=-1)
+    """Weighted sum of states (B, T, D) by ``rows`` (B, T), float32, not normalised: (B, D)."""
+    return torch.bmm(rows.to(states.device).unsqueeze(1), states.float()).squeeze(1)

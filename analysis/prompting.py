@@ -28,11 +28,21 @@ _FIELDS = re.compile(r"(\{role\}|\{text\})")
 
 @dataclass(frozen=True)
 class Prompted:
-    """One tokenised prompt: its ids, the token spans of each copy of the text, and what was cut."""
+    """One tokenised prompt: its ids, the token spans of each copy of the text, and what was cut.
+
+    ``slot`` is where a placeholder token stands before the text, where a method asks for one.
+    """
 
     ids: tuple[int, ...]
     spans: tuple[Span, ...]
     tokens_cut: int = 0
+    slot: int | None = None
+
+    def with_placeholder(self, token: int) -> "Prompted":
+        """The same with ``token`` put in right before the text."""
+        at = self.spans[0][0]
+        spans = tuple((first + 1, stop + 1) for first, stop in self.spans)
+        return Prompted((*self.ids[:at], token, *self.ids[at:]), spans, self.tokens_cut, at)
 
 
 def render(template: str, text: str, role: Role = "Context") -> tuple[str, tuple[Span, ...]]:
@@ -55,12 +65,14 @@ def tokenize(
     role: Role = "Context",
     max_tokens: int | None = None,
     tidy: Callable[[str], str] = str,
+    placeholder: str | None = None,
 ) -> list[Prompted]:
     """Tokenise ``texts`` inside ``template``; a first special token as the tokenizer gives it.
 
     ``tidy`` is applied to each text first. Special tokens that the tokenizer would append at the
     end are dropped: the prompt's own last token is what the method reads. With ``max_tokens``,
     texts are cut so that the prompt's end survives; ``tokens_cut`` says by how many tokens.
+    With ``placeholder``, the last token of that string is put in before the text's first.
 
     Raises:
         CorpusError: a text is empty or holds characters that cannot be encoded.
@@ -70,6 +82,9 @@ def tokenize(
         check_text(text, number)
     prompts = [render(template, tidy(text), role) for text in texts]
     encoded = _call(tokenizer, [prompt for prompt, _ in prompts])
+    held = None if placeholder is None else tokenizer.encode(placeholder, add_special_tokens=False)
+    if max_tokens is not None and held is not None:
+        max_tokens -= 1
     out = []
     for number, ((_, spans), item, text) in enumerate(zip(prompts, encoded, texts, strict=True), 1):
         prompted = _prompted(item, spans)
@@ -77,7 +92,7 @@ def tokenize(
             raise CorpusError(f"Text {number} gives no token at all; write some words in it.")
         if max_tokens is not None and len(prompted.ids) > max_tokens:
             prompted = _shorten(tokenizer, tidy(text), template, role, max_tokens, item, prompted)
-        out.append(prompted)
+        out.append(prompted if held is None else prompted.with_placeholder(held[-1]))
     return out
 
 

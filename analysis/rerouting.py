@@ -24,6 +24,7 @@ from transformers.masking_utils import eager_mask, sdpa_mask
 from analysis import positions
 from analysis.attention import (
     Attended,
+    Band,
     Mask,
     additive,
     blockwise,
@@ -84,13 +85,15 @@ class Routing:
     g, float32 (B, H, T), when ``keep_gates``; ``visited`` holds the attention module of every
     layer that came by; ``keys`` a layer's prefix key (B, KV, 1, d) where it is not the token's
     own. ``bent`` is set when a family passed a soft cap or sinks, ``own_mask`` when it made a
-    mask that this project did not.
+    mask that this project did not. Unless ``causal``, every token sees every real one (within the
+    window of a layer that has one), and nothing is re-routed.
     """
 
     plan: Plan
     last: torch.Tensor
     form: Form = "closed"
     keep_gates: bool = False
+    causal: bool = True
     gates: dict[int, torch.Tensor] = field(default_factory=dict)
     visited: dict[int, torch.nn.Module] = field(default_factory=dict)
     keys: dict[int, torch.Tensor] = field(default_factory=dict)
@@ -149,7 +152,7 @@ def _over_sdpa(
     """Attention of (B, H, T, d) queries on (B, KV, T, d) pairs -> (B, T, H, d), by plan."""
     if (nothing := positions.caught(query, key, value)) is not None:
         return nothing, None
-    routing, layer = _note(module, attention_mask, kwargs)
+    routing, layer, attention_mask = _note(module, query, attention_mask, kwargs)
     if routing is None or layer not in routing.plan.active:
 
         def plain(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, m: Mask) -> Attended:
@@ -184,7 +187,7 @@ def _over_eager(
     if (nothing := positions.caught(query, key, value)) is not None:
         return nothing, None
     family_attention = sys.modules[type(module).__module__].eager_attention_forward
-    routing, layer = _note(module, attention_mask, kwargs)
+    routing, layer, attention_mask = _note(module, query, attention_mask, kwargs)
     active = routing is not None and layer in routing.plan.active
     pair = routing.pair(layer, key, value) if active else None  # type: ignore[union-attr]
 
@@ -208,15 +211,17 @@ def _over_eager(
 
 
 def _note(
-    module: torch.nn.Module, mask: Mask, kwargs: dict[str, Any]
-) -> tuple[Routing | None, int]:
-    """This pass's routing, told that ``module``'s layer came by; and that layer's number."""
+    module: torch.nn.Module, query: torch.Tensor, mask: Mask, kwargs: dict[str, Any]
+) -> tuple[Routing | None, int, Mask]:
+    """This pass's routing, told that ``module``'s layer came by; its number; the mask to use."""
     routing, layer = _ROUTING.get(), getattr(module, "layer_idx", -1)
     if routing is not None:
         routing.visited[layer] = module
         routing.own_mask |= isinstance(mask, torch.Tensor)
         routing.bent |= kwargs.get("softcap") is not None or kwargs.get("s_aux") is not None
-    return routing, layer
+        if not routing.causal and not isinstance(mask, torch.Tensor):
+            mask = (mask or Band(query.shape[2])).both_ways(routing.last + 1)
+    return routing, layer, mask
 
 
 for _name, _attention, _mask in (

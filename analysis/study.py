@@ -353,10 +353,22 @@ def _how(method: Method, plan: Plan) -> dict[str, Any]:
         "pooling": method.pooling,
         "norm": method.norm,
         "tidy": method.tidy.__name__,
+        **_special(method),
         "layers": list(plan.active),
         "bias": bias,
         **({"key": plan.key_position} if plan.active and plan.key_position != "own" else {}),
     }
+
+
+def _special(method: Method) -> dict[str, Any]:
+    """What a method does that most do not; left out where it does not, as results are stored so."""
+    found = {
+        "further": list(method.further),
+        "bidirectional": not method.causal,
+        "prepending": method.prepending and asdict(method.prepending),
+        "output": method.output + 1,
+    }
+    return {name: value for name, value in found.items() if value}
 
 
 def _others(of: Any, arrays: dict[str, Any]) -> list[str]:

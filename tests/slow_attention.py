@@ -74,7 +74,8 @@ class Slow:
 
     ``real`` (B, T) marks the tokens that are no padding; ``window`` gives each layer's sliding
     window. With ``self_weighted`` nothing is prepended and the final token's weight for itself is
-    multiplied by 1 + e^bias instead. ``gates`` is filled with each layer's (B, H, T).
+    multiplied by 1 + e^bias instead. Unless ``causal``, tokens see what comes later too. ``gates``
+    is filled with each layer's (B, H, T).
     """
 
     layers: tuple[int, ...]
@@ -82,6 +83,7 @@ class Slow:
     real: torch.Tensor
     window: Callable[[int], int | None]
     self_weighted: bool = False
+    causal: bool = True
     turn: Callable[[int, torch.Tensor, int], torch.Tensor] = lambda _layer, key, _n: key
     gates: dict[int, torch.Tensor] = field(default_factory=dict)
 
@@ -104,8 +106,8 @@ def _attention(
     real, window = slow.real.tolist(), slow.window(layer)
 
     def sees(row: int, i: int, j: int) -> bool:
-        near = window is None or i - j < window
-        return j <= i and near and real[row][i] and real[row][j]
+        near = window is None or abs(i - j) < window
+        return (j <= i or not slow.causal) and near and real[row][i] and real[row][j]
 
     selected = layer in slow.layers
     out, gate = rerouted(

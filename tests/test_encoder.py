@@ -74,10 +74,13 @@ def test_embeddings_are_finite_unit_vectors(backbone: Backbone, name: str) -> No
     assert found.embeddings.dtype == np.float32
     assert_same(np.linalg.norm(found.embeddings, axis=1), np.ones(len(TEXTS), np.float32))
     assert np.array_equal(found.embeddings[0], found.embeddings[4])
-    distinct = set(
-        tokenize(backbone.tokenizer, TEXTS, method(name).template, tidy=method(name).tidy)
-    )
-    assert found.tokens == sum(len(prompt.ids) for prompt in distinct)
+    distinct = {
+        prompt.ids
+        for template in method(name).templates
+        for prompt in tokenize(backbone.tokenizer, TEXTS, template, tidy=method(name).tidy)
+    }
+    placeholders = len(distinct) if method(name).prepending else 0
+    assert found.tokens == sum(map(len, distinct)) + placeholders
     assert (found.texts_cut, found.tokens_cut) == (0, 0)
     assert found.seconds > 0
 
@@ -283,11 +286,11 @@ def test_a_text_longer_than_the_context_is_cut_and_counted(backbone: Backbone) -
     assert found.texts_cut == 2
     whole = tokenize(backbone.tokenizer, [long, long + "more"], DEFAULT.template)
     ready = prepare(backbone, ["short", long, long + "more"], DEFAULT)
-    lengths = [len(prompt.ids) for prompt in ready.prompts]
+    lengths = [len(prompt.ids) for prompt in ready.prompts[0]]
     assert CONTEXT - 2 <= lengths[1] == lengths[2] <= CONTEXT
     assert found.tokens_cut == sum(len(prompt.ids) for prompt in whole) - lengths[1] * 2
     end = "\nCompress the Context in one word:"
-    assert backbone.tokenizer.decode(list(ready.prompts[1].ids)).endswith(end)
+    assert backbone.tokenizer.decode(list(ready.prompts[0][1].ids)).endswith(end)
     assert np.array_equal(found.embeddings[1], found.embeddings[2]), "cut, they are the same text"
     assert Trace(backbone, ["short", long, long + "more"], DEFAULT).texts_cut == 2
 
@@ -314,7 +317,7 @@ def test_a_lower_limit_cuts_more_and_a_higher_one_no_less(
     backbone = tiny("gpt2")  # has no positions beyond its context
     long = ["word " * CONTEXT]
     lengths = {
-        limit: len(prepare(backbone, long, DEFAULT, max_tokens=limit).prompts[0].ids)
+        limit: len(prepare(backbone, long, DEFAULT, max_tokens=limit).prompts[0][0].ids)
         for limit in (64, None, 10 * CONTEXT)
     }
     assert 60 <= lengths[64] <= 64

@@ -59,13 +59,13 @@ def test_weights_sum_to_one_and_leave_padding_out(data: st.DataObject) -> None:
             assert (row[len(prompt.ids) :] == 0).all()
 
 
-def test_pooled_vectors_are_weighted_sums_of_unit_length() -> None:
+def test_pooled_vectors_are_weighted_sums() -> None:
     states = torch.randn(2, 8, 6)
     rows = weights([SHORT, ECHO], "mean")
     pooled = pool(states, rows)
     for i, tokens in enumerate((3, 8)):
         mean = states[i, :tokens].mean(0)
-        torch.testing.assert_close(pooled[i], mean / mean.norm())
+        torch.testing.assert_close(pooled[i], mean)
 
 
 def test_hybrid_averages_before_it_normalises() -> None:
@@ -74,7 +74,8 @@ def test_hybrid_averages_before_it_normalises() -> None:
     states = torch.stack([others, others, last])[None]
     mean = states[0].mean(0)
     pooled = pool(states, weights([SHORT], "hybrid"))[0]
-    torch.testing.assert_close(pooled, torch.nn.functional.normalize((last + mean) / 2, dim=0))
+    torch.testing.assert_close(pooled, (last + mean) / 2)
+    pooled = pooled / pooled.norm()
     normalised_first = last / last.norm() + mean / mean.norm()
     assert not torch.allclose(pooled, normalised_first / normalised_first.norm(), atol=0.01)
 

@@ -23,7 +23,7 @@ from analysis import (
 from analysis.backbone import Backbone, Choice
 from analysis.corpora import Pairs, Texts
 from analysis.errors import BackboneError, PlanError
-from analysis.methods import DEFAULT, METHODS
+from analysis.methods import DEFAULT, METHODS, Prepending
 from analysis.prompting import COMPRESSION
 from analysis.rerouting import PLAIN, Plan
 
@@ -186,6 +186,11 @@ SCORES: dict[str, tuple[Any, ...]] = {
             "pooling": {"pooling": "mean"},
             "norm": {"norm": "pre"},
             "tidy": {"tidy": METHODS["prompt-eol"].tidy},
+            "further templates": {"further": ("{text}.",)},
+            "mask": {"causal": False},
+            "placeholder": {"prepending": Prepending()},
+            "where the placeholder is left alone": {"prepending": Prepending(exit=2)},
+            "output": {"output": -2},
         }.items()
     },
     **{
