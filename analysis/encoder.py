@@ -1,13 +1,13 @@
-"""Texts -> embeddings: batching, progress, and passes that resume where a plan first differs.
+"""Texts -> embeddings: progress, shared passes, and passes that resume where a plan first differs.
 
-Each distinct prompt is run once, sorted by length and batched by a token budget. A ``Trace``
-keeps the states of one plain pass, so that any plan costs only the layers from its first one on.
+Methods of the same prompts share a pass. A ``Trace`` keeps the states of one plain pass, so that
+any plan costs only the layers from its first one on.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,15 +16,14 @@ from numpy.typing import NDArray
 
 from analysis import forward
 from analysis.backbone import Backbone
-from analysis.errors import BackboneError, CorpusError, PlanError
+from analysis.batches import BATCH_TOKENS, Batch, Prepared, prepare
+from analysis.errors import BackboneError, PlanError
 from analysis.methods import Method
-from analysis.pooling import POOLINGS, pool, weights
-from analysis.prompting import BARE, COMPRESSION, Prompted, Role, tokenize
+from analysis.pooling import pool, weights
+from analysis.prompting import Role
 from analysis.rerouting import PLAIN, Plan
 
 Progress = Callable[[int, int], None]
-BATCH_TOKENS = 1024
-"""Tokens a batch holds at most, padding included (one long text may exceed it)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,134 +40,6 @@ class Encoding:
     seconds: float
     texts_cut: int
     tokens_cut: int
-
-
-@dataclass(frozen=True)
-class _Batch:
-    """Right-padded prompts: ids int64 (B, T), lengths int64 (B,), pooling rows float32 (B, T).
-
-    ``slots`` int64 (B,) is where placeholders stand, None for a method without.
-    """
-
-    rows: tuple[int, ...]
-    ids: torch.Tensor
-    lengths: torch.Tensor
-    weights: torch.Tensor
-    slots: torch.Tensor | None
-
-
-@dataclass(frozen=True)
-class _Prepared:
-    """All batches of a request, and which distinct prompt each text is.
-
-    ``of_text`` is int64 (K, N) for K templates and N texts, and ``prompts`` alike.
-    """
-
-    batches: tuple[_Batch, ...]
-    of_text: NDArray[np.int64]
-    prompts: tuple[tuple[Prompted, ...], ...]
-
-    @property
-    def cut(self) -> tuple[int, ...]:
-        """Tokens that each text lost, the most where templates differ."""
-        return tuple(max(p.tokens_cut for p in same) for same in zip(*self.prompts, strict=True))
-
-
-def prepare(
-    backbone: Backbone,
-    texts: Sequence[str],
-    method: Method,
-    *,
-    role: Role = "Context",
-    max_tokens: int | None = None,
-    batch_tokens: int = BATCH_TOKENS,
-) -> _Prepared:
-    """Prompt, tokenise, de-duplicate and batch ``texts``.
-
-    ``max_tokens`` is by default, and at most, the backbone's context length; longer texts are cut
-    and counted.
-
-    Raises:
-        CorpusError: there is no text, or one is blank or cannot be encoded.
-        PlanError: the token limit leaves no room for a text.
-    """
-    if not texts:
-        raise CorpusError("There is no text to encode; give at least one.")
-    limit = min(filter(None, (max_tokens, backbone.facts.context)), default=None)
-    found = tuple(
-        tuple(
-            tokenize(
-                backbone.tokenizer,
-                texts,
-                template,
-                role=role,
-                max_tokens=limit,
-                tidy=method.tidy,
-                placeholder=method.prepending.placeholder if method.prepending else None,
-            )
-        )
-        for template in method.templates
-    )
-    index: dict[tuple[int, ...], int] = {}
-    of_text = np.array([[index.setdefault(p.ids, len(index)) for p in row] for row in found])
-    distinct: dict[int, Prompted] = {}
-    for row, prompt in zip(of_text.ravel().tolist(), chain(*found), strict=True):
-        distinct.setdefault(row, prompt)
-    order = sorted(distinct, key=lambda row: len(distinct[row].ids))
-    batches: list[list[int]] = []
-    for row in order:
-        width = len(distinct[row].ids)
-        if not batches or width * (len(batches[-1]) + 1) > batch_tokens:
-            batches.append([])
-        batches[-1].append(row)
-    return _Prepared(
-        tuple(_batch([distinct[row] for row in rows], rows, method) for rows in batches),
-        of_text,
-        found,
-    )
-
-
-def _batch(prompts: list[Prompted], rows: list[int], method: Method) -> _Batch:
-    lengths = torch.tensor([len(p.ids) for p in prompts])
-    ids = torch.zeros(len(prompts), int(lengths.max()), dtype=torch.int64)
-    for i, prompt in enumerate(prompts):
-        ids[i, : len(prompt.ids)] = torch.tensor(prompt.ids)
-    held = [p.slot for p in prompts if p.slot is not None]
-    slots = torch.tensor(held) if held else None
-    return _Batch(tuple(rows), ids, lengths, weights(prompts, method.pooling), slots)
-
-
-@dataclass(frozen=True, eq=False)
-class Shown:
-    """One prompt as the backbone reads it: its tokens, and what each counts in the pooling.
-
-    ``weights`` float32 (T,) sums to 1; ``text`` bool (T,) marks the text's own tokens; ``slot``
-    is the placeholder's place.
-    """
-
-    tokens: tuple[str, ...]
-    weights: NDArray[np.float32]
-    text: NDArray[np.bool_]
-    slot: int | None
-
-
-def shown(
-    backbone: Backbone, text: str, method: Method, *, role: Role = "Context"
-) -> tuple[Shown, ...]:
-    """Exactly what ``method`` gives the backbone for ``text``, one entry for each template.
-
-    Raises:
-        CorpusError, PlanError: see ``prepare``.
-    """
-    ready = prepare(backbone, [text], method, role=role)
-    out = []
-    for (prompt,) in ready.prompts:
-        inside = np.zeros(len(prompt.ids), bool)
-        for first, stop in prompt.spans:
-            inside[first:stop] = True
-        tokens = tuple(backbone.tokenizer.decode([token]) for token in prompt.ids)
-        out.append(Shown(tokens, POOLINGS[method.pooling](prompt), inside, prompt.slot))
-    return tuple(out)
 
 
 def check_plan(backbone: Backbone, plan: Plan) -> None:
@@ -232,33 +103,117 @@ def encode(
     ``progress(done, all)`` is called after every batch, in distinct texts.
 
     Raises:
-        CorpusError, PlanError, BackboneError: see ``prepare`` and ``check_plan``; or the states
-            overflowed the backbone's dtype.
+        CorpusError, PlanError, BackboneError: see ``prepare``, ``check_plan`` and
+            ``check_method``; or the states overflowed the backbone's dtype.
     """
-    began = time.perf_counter()
-    plan = plan if method.reroutes else PLAIN
-    check_plan(backbone, plan)
-    check_method(backbone, method)
-    ready = prepare(
-        backbone, texts, method, role=role, max_tokens=max_tokens, batch_tokens=batch_tokens
+    (found,) = encode_together(
+        backbone,
+        texts,
+        [(method, plan)],
+        role=role,
+        max_tokens=max_tokens,
+        batch_tokens=batch_tokens,
+        progress=progress,
     )
+    return found
 
-    def run(_: int, batch: _Batch) -> forward.Pass:
-        return _run(backbone, batch, method, plan)
 
-    vectors = _pooled(backbone, ready, method, run, progress)
-    return Encoding(
-        vectors,
-        sum(int(b.lengths.sum()) for b in ready.batches),
-        time.perf_counter() - began,
-        sum(cut > 0 for cut in ready.cut),
-        sum(ready.cut),
-    )
+def encode_together(
+    backbone: Backbone,
+    texts: Sequence[str],
+    asked: Sequence[tuple[Method, Plan]],
+    *,
+    role: Role = "Context",
+    max_tokens: int | None = None,
+    batch_tokens: int = BATCH_TOKENS,
+    progress: Progress = lambda _done, _all: None,
+) -> list[Encoding]:
+    """What ``encode`` gives for each method and plan of ``asked``, from as few passes as it takes.
+
+    Methods of the same prompts share one plain pass, pooled in different ways; a plan runs only
+    its layers from the first one on. ``tokens`` and ``seconds`` are of the whole pass that
+    requests of the same prompts share.
+
+    Raises:
+        CorpusError, PlanError, BackboneError: as ``encode``.
+    """
+    requests = [(method, plan if method.reroutes else PLAIN) for method, plan in asked]
+    for method, plan in requests:
+        check_plan(backbone, plan)
+        check_method(backbone, method)
+    shared: dict[Any, list[int]] = {}
+    for number, (method, _) in enumerate(requests):
+        shared.setdefault(_prompted_by(method), []).append(number)
+    groups = [
+        (
+            members,
+            prepare(
+                backbone,
+                texts,
+                requests[members[0]][0],
+                role=role,
+                max_tokens=max_tokens,
+                batch_tokens=batch_tokens,
+            ),
+        )
+        for members in shared.values()
+    ]
+    whole, before = sum(ready.distinct for _, ready in groups), 0
+    found: dict[int, Encoding] = {}
+    for members, ready in groups:
+        began = time.perf_counter()
+        wanted = [requests[number] for number in members]
+        vectors = _pooled(
+            backbone,
+            ready,
+            [method for method, _ in wanted],
+            partial(_passes, backbone, wanted),
+            partial(_offset, progress, before, whole),
+        )
+        seconds, cut = time.perf_counter() - began, ready.cut
+        for number, embeddings in zip(members, vectors, strict=True):
+            found[number] = Encoding(
+                embeddings, ready.tokens, seconds, sum(c > 0 for c in cut), sum(cut)
+            )
+        before += ready.distinct
+    return [found[number] for number in range(len(requests))]
+
+
+def _offset(progress: Progress, before: int, whole: int, done: int, _all: int) -> None:
+    progress(before + done, whole)
+
+
+def _prompted_by(method: Method) -> Any:
+    """What two methods share whose plain passes are the same."""
+    return (method.templates, method.tidy, method.prepending, method.causal)
+
+
+def _passes(
+    backbone: Backbone, wanted: Sequence[tuple[Method, Plan]], _: int, batch: Batch
+) -> Iterator[forward.Pass]:
+    """The pass of each request over one batch; one plain pass serves them all where it can."""
+    starts = sorted({plan.active[0] for _, plan in wanted if plan.active})
+    if len(wanted) == 1 and starts:
+        yield _run(backbone, batch, *wanted[0])
+        return
+    outputs = {layer for method, _ in wanted for layer in _output_of(backbone, method)}
+    plain = _run(backbone, batch, wanted[0][0], PLAIN, keep_inputs=(*starts, *outputs))
+    for method, plan in wanted:
+        if plan.active:
+            start = plan.active[0]
+            yield _run(backbone, batch, method, plan, start=start, state=plain.inputs[start])
+        else:
+            yield plain
+
+
+def _output_of(backbone: Backbone, method: Method) -> tuple[int, ...]:
+    """The layer whose input is what ``method`` pools, unless that is the last layer's output."""
+    return () if method.output == -1 else (backbone.layers + 1 + method.output,)
 
 
 def _run(
     backbone: Backbone,
-    batch: _Batch,
+    batch: Batch,
     method: Method,
     plan: Plan,
     *,
@@ -266,7 +221,6 @@ def _run(
     **resumed: Any,
 ) -> forward.Pass:
     """One batch as ``method`` wants it; keeps the inputs of layers asked for and of its output."""
-    pooled = () if method.output == -1 else (backbone.layers + 1 + method.output,)
     held = method.prepending
     return forward.run(
         backbone.model,
@@ -274,7 +228,7 @@ def _run(
         batch.lengths,
         plan,
         form=backbone.form,
-        keep_inputs=(*keep_inputs, *pooled),
+        keep_inputs=(*keep_inputs, *_output_of(backbone, method)),
         causal=method.causal,
         overwriting=None
         if held is None or batch.slots is None
@@ -285,113 +239,31 @@ def _run(
 
 def _pooled(
     backbone: Backbone,
-    ready: _Prepared,
-    method: Method,
-    run: Callable[[int, _Batch], forward.Pass],
+    ready: Prepared,
+    methods: Sequence[Method],
+    run: Callable[[int, Batch], Iterable[forward.Pass]],
     progress: Progress,
-) -> NDArray[np.float32]:
-    """Run every batch and pool it: embeddings float32 (N, D) in the order of the texts."""
-    distinct = int(ready.of_text.max()) + 1
-    out = np.empty((distinct, backbone.facts.hidden), np.float32)
+) -> list[NDArray[np.float32]]:
+    """Run every batch and pool it for each method: float32 (N, D) each, in the texts' order."""
+    out = np.empty((len(methods), ready.distinct, backbone.facts.hidden), np.float32)
     done = 0
     for number, batch in enumerate(ready.batches):
         with backbone.lock:
-            result = run(number, batch)
-        states = result.raw if method.norm == "pre" else result.final
-        if method.output != -1:
-            states = result.inputs[backbone.layers + 1 + method.output]
-        vectors = pool(states, batch.weights).cpu().numpy()
-        if not np.isfinite(vectors).all():
-            raise BackboneError(
-                f"{backbone.facts.name} overflowed in {backbone.dtype.value}; load it in float32."
-            )
-        out[list(batch.rows)] = vectors
+            for vectors, method, result in zip(out, methods, run(number, batch), strict=True):
+                states = result.raw if method.norm == "pre" else result.final
+                for layer in _output_of(backbone, method):
+                    states = result.inputs[layer]
+                pooled = pool(states, weights(batch.prompts, method.pooling)).cpu().numpy()
+                if not np.isfinite(pooled).all():
+                    raise BackboneError(
+                        f"{backbone.facts.name} overflowed in {backbone.dtype.value}; load it in "
+                        "float32."
+                    )
+                vectors[list(batch.rows)] = pooled
         done += len(batch.rows)
-        progress(done, distinct)
-    averaged = torch.from_numpy(out[ready.of_text].mean(axis=0))
-    return np.asarray(torch.nn.functional.normalize(averaged, dim=-1).numpy())
-
-
-def last_token_states(
-    backbone: Backbone,
-    texts: Sequence[str],
-    *,
-    prompted: bool = True,
-    progress: Progress = lambda _done, _all: None,
-) -> NDArray[np.float32]:
-    """The final token's state at the output of every layer, plain causal pass: float32 (L, N, D).
-
-    ``prompted`` wraps each text in the compression prompt. Nothing but these states is kept.
-    """
-    ready = _for_states(backbone, texts, prompted)
-    last = [b.lengths - 1 for b in ready.batches]
-    rows = [torch.arange(len(columns)) for columns in last]
-    found = _states_at(backbone, ready, list(zip(rows, last, strict=True)), progress)
-    order = np.argsort([row for batch in ready.batches for row in batch.rows])
-    return found[:, order][:, ready.of_text[0]]
-
-
-def any_token_states(
-    backbone: Backbone,
-    texts: Sequence[str],
-    *,
-    points: int,
-    seed: int = 0,
-    prompted: bool = False,
-    progress: Progress = lambda _done, _all: None,
-) -> NDArray[np.float32]:
-    """States of ``points`` tokens drawn from all tokens of the distinct texts: float32 (L, K, D).
-
-    Drawn without replacement, all where there are fewer; at the output of every layer, plain
-    causal pass. The same token at the same beginning counts once: under causal attention its
-    states are the same in every text. Nothing but these states is kept.
-    """
-    ready = _for_states(backbone, texts, prompted)
-    beginnings: dict[tuple[int, int], int] = {}  # of a beginning and one more token, its number
-    places: list[tuple[int, int, int]] = []
-    for number, batch in enumerate(ready.batches):
-        for row, (ids, length) in enumerate(
-            zip(batch.ids.tolist(), batch.lengths.tolist(), strict=True)
-        ):
-            beginning = -1
-            for column, token in enumerate(ids[:length]):
-                beginning = beginnings.setdefault((beginning, token), len(beginnings))
-                if beginning == len(places):
-                    places.append((number, row, column))
-    drawn = np.random.default_rng(seed).permutation(len(places))[:points]
-    table = torch.tensor([places[i] for i in sorted(drawn.tolist())])
-    at = [
-        (table[table[:, 0] == number, 1], table[table[:, 0] == number, 2])
-        for number in range(len(ready.batches))
-    ]
-    return _states_at(backbone, ready, at, progress)
-
-
-def _for_states(backbone: Backbone, texts: Sequence[str], prompted: bool) -> _Prepared:
-    template = COMPRESSION["newline"] if prompted else BARE
-    return prepare(backbone, texts, Method("states", "", template, "last"))
-
-
-def _states_at(
-    backbone: Backbone,
-    ready: _Prepared,
-    at: Sequence[tuple[torch.Tensor, torch.Tensor]],
-    progress: Progress,
-) -> NDArray[np.float32]:
-    """Every layer's output at each batch's (rows, columns), one after the other: (L, K, D)."""
-    whole = sum(len(rows) for rows, _ in at)
-    out = np.empty((backbone.layers, whole, backbone.facts.hidden), np.float32)
-    done = texts = 0
-    for batch, places in zip(ready.batches, at, strict=True):
-        if len(places[0]):
-            with backbone.lock:
-                result = forward.run(backbone.model, batch.ids, batch.lengths, keep_at=places)
-            for layer, states in result.outputs.items():
-                out[layer, done : done + len(places[0])] = states.numpy()
-        done += len(places[0])
-        texts += len(batch.rows)
-        progress(texts, sum(len(b.rows) for b in ready.batches))
-    return out
+        progress(done, ready.distinct)
+    averaged = torch.from_numpy(out[:, ready.of_text].mean(axis=1))
+    return list(torch.nn.functional.normalize(averaged, dim=-1).numpy())
 
 
 class Trace:
@@ -420,12 +292,12 @@ class Trace:
         self._kept = tuple(range(0, backbone.layers, step))
         self._inputs: list[dict[int, torch.Tensor]] = []
 
-        def run(_: int, batch: _Batch) -> forward.Pass:
+        def run(_: int, batch: Batch) -> list[forward.Pass]:
             result = _run(backbone, batch, method, PLAIN, keep_inputs=self._kept)
             self._inputs.append(result.inputs)
-            return result
+            return [result]
 
-        self.plain = _pooled(backbone, self._ready, method, run, progress)
+        (self.plain,) = _pooled(backbone, self._ready, [method], run, progress)
 
     @property
     def texts_cut(self) -> int:
@@ -442,8 +314,9 @@ class Trace:
             return self.plain
         start = max(layer for layer in self._kept if layer <= plan.active[0])
 
-        def run(number: int, batch: _Batch) -> forward.Pass:
+        def run(number: int, batch: Batch) -> list[forward.Pass]:
             state = self._inputs[number][start]
-            return _run(self.backbone, batch, self.method, plan, start=start, state=state)
+            return [_run(self.backbone, batch, self.method, plan, start=start, state=state)]
 
-        return _pooled(self.backbone, self._ready, self.method, run, progress)
+        (found,) = _pooled(self.backbone, self._ready, [self.method], run, progress)
+        return found

@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis import corpora, dimension, encoder, evaluation, selection, space, store
+from analysis import clouds, corpora, dimension, encoder, evaluation, selection, space, store
 from analysis.backbone import Backbone
 from analysis.corpora import Pairs, Texts
 from analysis.encoder import Trace
@@ -155,9 +155,9 @@ def dimensions(
         **({} if cloud == "last" else {"cloud": cloud}),
     )
     if (found := store.get(name)) is None:
-        encode = encoder.last_token_states
+        encode = clouds.last_token_states
         if cloud == "all":
-            encode = partial(encoder.any_token_states, points=len(drawn), seed=seed)
+            encode = partial(clouds.any_token_states, points=len(drawn), seed=seed)
         states = encode(backbone, drawn, prompted=prompted, progress=progress)
         curve = dimension.curve(states, estimator=estimator, seed=seed)
         arrays = {key: getattr(curve, key) for key in ("dims", "low", "high", "resampled")}

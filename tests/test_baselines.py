@@ -14,7 +14,8 @@ from slow_attention import Slow, attending
 
 from analysis import forward
 from analysis.backbone import Backbone
-from analysis.encoder import encode, shown
+from analysis.batches import shown
+from analysis.encoder import encode
 from analysis.errors import BackboneError, PlanError
 from analysis.methods import METHODS, Method, Prepending
 from analysis.prompting import tokenize

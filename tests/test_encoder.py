@@ -18,8 +18,10 @@ from tiny_models import CONTEXT, FAMILIES, IGNORING, LAYERS, backbone_of, byte_t
 
 from analysis import forward
 from analysis.backbone import Backbone
+from analysis.batches import prepare
+from analysis.clouds import any_token_states, last_token_states
 from analysis.corpora import load_pairs
-from analysis.encoder import Trace, any_token_states, encode, last_token_states, prepare
+from analysis.encoder import Trace, encode, encode_together
 from analysis.errors import BackboneError, CorpusError, PlanError
 from analysis.methods import DEFAULT, METHODS, Method, method
 from analysis.prompting import COMPRESSION, tokenize
@@ -222,6 +224,46 @@ def test_a_trace_is_right_for_every_method(backbone: Backbone, name: str) -> Non
     trace = Trace(backbone, TEXTS, method(name))
     plan = Plan((2, 3))
     assert_same(trace.embed(plan), encode(backbone, TEXTS, method(name), plan).embeddings)
+
+
+# Together
+
+
+def test_together_is_what_each_gives_alone(backbone: Backbone) -> None:
+    """Every method, plain and under several plans, in one request of shared passes."""
+    asked = [(m, plan) for m in METHODS.values() for plan in (PLAIN, Plan((2, 3)), Plan((1, 4)))]
+    steps: list[tuple[int, int]] = []
+    found = encode_together(
+        backbone,
+        TEXTS,
+        asked,
+        role="Query",
+        batch_tokens=100,
+        progress=lambda *step: steps.append(step),
+    )
+    for (m, plan), together in zip(asked, found, strict=True):
+        alone = encode(backbone, TEXTS, m, plan, role="Query")
+        assert_same(together.embeddings, alone.embeddings)
+        assert (together.tokens, together.texts_cut) == (alone.tokens, alone.texts_cut)
+    assert steps[-1][0] == steps[-1][1]
+    assert all(a[0] < b[0] and a[1] == b[1] for a, b in pairwise(steps))
+
+
+def test_together_takes_one_pass_for_methods_of_one_prompt(
+    backbone: Backbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passes: list[tuple[tuple[int, ...], int]] = []
+    run = forward.run
+
+    def counted(model: Any, ids: Any, lengths: Any, plan: Plan, **how: Any) -> forward.Pass:
+        passes.append((plan.active, how.get("start", 0)))
+        return run(model, ids, lengths, plan, **how)
+
+    monkeypatch.setattr(forward, "run", counted)
+    names = ("mean", "last-token", "pooling-only", "prompt-only")
+    plans = [(DEFAULT, Plan((2, 3))), (DEFAULT, Plan((4,)))]
+    encode_together(backbone, ["one text"], [*((METHODS[n], PLAIN) for n in names), *plans])
+    assert passes == [((), 0), ((), 0), ((2, 3), 2), ((4,), 4)]
 
 
 # Last-token states

@@ -14,7 +14,8 @@ from tiny_models import CONFIGS, plain, save_folder, tiny
 
 from analysis import fetching, placement
 from analysis.backbone import Backbone, describe, load
-from analysis.encoder import Trace, encode, last_token_states
+from analysis.clouds import last_token_states
+from analysis.encoder import Trace, encode
 from analysis.errors import BackboneError
 from analysis.methods import DEFAULT, METHODS
 from analysis.placement import Choice, choose_device, choose_dtype

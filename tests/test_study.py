@@ -10,6 +10,7 @@ import pytest
 import tiny_models
 
 from analysis import (
+    clouds,
     corpora,
     dimension,
     encoder,
@@ -40,7 +41,7 @@ PAIRS = Pairs(
 PLAN = Plan((2, 3), 1.5)
 COMPUTING = (
     (encoder, "encode"),
-    (encoder, "last_token_states"),
+    (clouds, "last_token_states"),
     (study, "Trace"),
     (dimension, "curve"),
     (evaluation, "sts"),
@@ -125,7 +126,7 @@ def test_a_result_is_the_librarys_own_parts_put_together(llama: Backbone) -> Non
     assert (score.method, score.corpus, score.plan) == ("kv-embedding", "made up", PLAN)
     found = study.dimensions(llama, TEXTS, samples=40, seed=2)
     drawn = corpora.sample(TEXTS, 40, 2).texts
-    same(found.curve, dimension.curve(encoder.last_token_states(llama, drawn), seed=2))
+    same(found.curve, dimension.curve(clouds.last_token_states(llama, drawn), seed=2))
     assert found.selected() == selection.select(found.curve.dims)
 
 

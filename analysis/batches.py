@@ -1,0 +1,157 @@
+"""Texts -> prompted batches: each distinct prompt once, sorted by length, batched by a budget."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from analysis.backbone import Backbone
+from analysis.errors import CorpusError
+from analysis.methods import Method
+from analysis.pooling import POOLINGS
+from analysis.prompting import Prompted, Role, tokenize
+
+BATCH_TOKENS = 1024
+"""Tokens a batch holds at most, padding included (one long text may exceed it)."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Right-padded prompts: ids int64 (B, T), lengths int64 (B,).
+
+    ``rows`` numbers them among the distinct prompts; ``slots`` int64 (B,) is where placeholders
+    stand, None for a method without.
+    """
+
+    rows: tuple[int, ...]
+    prompts: tuple[Prompted, ...]
+    ids: torch.Tensor
+    lengths: torch.Tensor
+    slots: torch.Tensor | None
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """All batches of a request, and which distinct prompt each text is.
+
+    ``of_text`` is int64 (K, N) for K templates and N texts, and ``prompts`` alike.
+    """
+
+    batches: tuple[Batch, ...]
+    of_text: NDArray[np.int64]
+    prompts: tuple[tuple[Prompted, ...], ...]
+
+    @property
+    def distinct(self) -> int:
+        """How many distinct prompts there are."""
+        return int(self.of_text.max()) + 1
+
+    @property
+    def tokens(self) -> int:
+        """Real tokens of all distinct prompts."""
+        return sum(int(batch.lengths.sum()) for batch in self.batches)
+
+    @property
+    def cut(self) -> tuple[int, ...]:
+        """Tokens that each text lost, the most where templates differ."""
+        return tuple(max(p.tokens_cut for p in same) for same in zip(*self.prompts, strict=True))
+
+
+def prepare(
+    backbone: Backbone,
+    texts: Sequence[str],
+    method: Method,
+    *,
+    role: Role = "Context",
+    max_tokens: int | None = None,
+    batch_tokens: int = BATCH_TOKENS,
+) -> Prepared:
+    """Prompt, tokenise, de-duplicate and batch ``texts``.
+
+    ``max_tokens`` is by default, and at most, the backbone's context length; longer texts are cut
+    and counted.
+
+    Raises:
+        CorpusError: there is no text, or one is blank or cannot be encoded.
+        PlanError: the token limit leaves no room for a text.
+    """
+    if not texts:
+        raise CorpusError("There is no text to encode; give at least one.")
+    limit = min(filter(None, (max_tokens, backbone.facts.context)), default=None)
+    found = tuple(
+        tuple(
+            tokenize(
+                backbone.tokenizer,
+                texts,
+                template,
+                role=role,
+                max_tokens=limit,
+                tidy=method.tidy,
+                placeholder=method.prepending.placeholder if method.prepending else None,
+            )
+        )
+        for template in method.templates
+    )
+    index: dict[tuple[int, ...], int] = {}
+    of_text = np.array([[index.setdefault(p.ids, len(index)) for p in row] for row in found])
+    distinct: dict[int, Prompted] = {}
+    for row, prompt in zip(of_text.ravel().tolist(), chain(*found), strict=True):
+        distinct.setdefault(row, prompt)
+    order = sorted(distinct, key=lambda row: len(distinct[row].ids))
+    batches: list[list[int]] = []
+    for row in order:
+        width = len(distinct[row].ids)
+        if not batches or width * (len(batches[-1]) + 1) > batch_tokens:
+            batches.append([])
+        batches[-1].append(row)
+    return Prepared(
+        tuple(_batch([distinct[row] for row in rows], rows) for rows in batches),
+        of_text,
+        found,
+    )
+
+
+def _batch(prompts: list[Prompted], rows: list[int]) -> Batch:
+    lengths = torch.tensor([len(p.ids) for p in prompts])
+    ids = torch.zeros(len(prompts), int(lengths.max()), dtype=torch.int64)
+    for i, prompt in enumerate(prompts):
+        ids[i, : len(prompt.ids)] = torch.tensor(prompt.ids)
+    held = [p.slot for p in prompts if p.slot is not None]
+    slots = torch.tensor(held) if held else None
+    return Batch(tuple(rows), tuple(prompts), ids, lengths, slots)
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """One prompt as the backbone reads it: its tokens, and what each counts in the pooling.
+
+    ``weights`` float32 (T,) sums to 1; ``text`` bool (T,) marks the text's own tokens; ``slot``
+    is the placeholder's place.
+    """
+
+    tokens: tuple[str, ...]
+    weights: NDArray[np.float32]
+    text: NDArray[np.bool_]
+    slot: int | None
+
+
+def shown(
+    backbone: Backbone, text: str, method: Method, *, role: Role = "Context"
+) -> tuple[Shown, ...]:
+    """Exactly what ``method`` gives the backbone for ``text``, one entry for each template.
+
+    Raises:
+        CorpusError, PlanError: see ``prepare``.
+    """
+    ready = prepare(backbone, [text], method, role=role)
+    out = []
+    for (prompt,) in ready.prompts:
+        inside = np.zeros(len(prompt.ids), bool)
+        for first, stop in prompt.spans:
+            inside[first:stop] = True
+        tokens = tuple(backbone.tokenizer.decode([token]) for token in prompt.ids)
+        out.append(Shown(tokens, POOLINGS[method.pooling](prompt), inside, prompt.slot))
+    return tuple(out)
