@@ -22,6 +22,7 @@ from analysis.encoder import Trace
 from analysis.errors import PlanError
 from analysis.evaluation import StsScore
 from analysis.methods import DEFAULT, Method
+from analysis.prompting import Role
 from analysis.rerouting import PLAIN, Plan
 
 T = TypeVar("T")
@@ -233,6 +234,66 @@ def embeddings(
     return _embeddings(backbone, texts, method, plan, traced, progress)[0]
 
 
+def embedded(
+    backbone: Backbone,
+    texts: Sequence[str],
+    asked: Sequence[tuple[Method, Plan]],
+    *,
+    role: Role = "Context",
+    max_tokens: int | None = None,
+    progress: Progress = _quiet,
+) -> list[NDArray[np.float32]]:
+    """Embeddings float32 (N, D) for each method and plan; what is not stored shares its passes.
+
+    ``max_tokens`` cuts texts so that no prompt is longer.
+
+    Raises:
+        CorpusError, PlanError, BackboneError: what encoding raises.
+    """
+    found: dict[str, NDArray[np.float32]] = {}
+    missing: dict[str, tuple[Method, Plan]] = {}
+    names = []
+    for method, plan in asked:
+        plan = plan if method.reroutes else PLAIN
+        name = _embeddings_key(backbone, texts, method, plan, role, max_tokens)
+        names.append(name)
+        if (stored := store.get(name)) is not None:
+            found[name] = stored[1]["embeddings"]
+        elif name not in found:
+            missing[name] = method, plan
+    new = encoder.encode_together(
+        backbone,
+        texts,
+        list(missing.values()),
+        role=role,
+        max_tokens=max_tokens,
+        progress=progress,
+    )
+    for name, encoding in zip(missing, new, strict=True):
+        found[name] = encoding.embeddings
+        facts = {"made": _facts(backbone), "cut": encoding.texts_cut}
+        store.put(name, facts, {"embeddings": encoding.embeddings})
+    return [found[name] for name in names]
+
+
+def _embeddings_key(
+    backbone: Backbone,
+    texts: Sequence[str],
+    method: Method,
+    plan: Plan,
+    role: Role = "Context",
+    max_tokens: int | None = None,
+) -> str:
+    return store.key(
+        "embeddings",
+        **_weights(backbone),
+        **_how(method, plan),
+        texts=store.digest(list(texts)),
+        **({} if role == "Context" else {"role": role}),
+        **({} if max_tokens is None else {"max_tokens": max_tokens}),
+    )
+
+
 def _embeddings(
     backbone: Backbone,
     texts: Sequence[str],
@@ -243,9 +304,7 @@ def _embeddings(
 ) -> tuple[NDArray[np.float32], Made]:
     plan = plan if method.reroutes else PLAIN
     encoder.check_plan(backbone, plan)
-    name = store.key(
-        "embeddings", **_weights(backbone), **_how(method, plan), texts=store.digest(list(texts))
-    )
+    name = _embeddings_key(backbone, texts, method, plan)
     if (found := store.get(name)) is not None:
         return found[1]["embeddings"], _made(backbone, found[0])
     vectors, _ = _embed(backbone, texts, method, plan, traced, progress)
