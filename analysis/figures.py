@@ -14,6 +14,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
+from analysis.batches import Shown
 from analysis.causality import Gates, Movement
 from analysis.corpora import Pairs
 from analysis.evaluation import Difference
@@ -209,6 +210,49 @@ def gate_table(result: Gates) -> pd.DataFrame:
     )
     table.insert(0, "token", result.tokens)
     return table
+
+
+def prompt_strip(prompt: Shown) -> str:
+    """A prompt as HTML: what is pooled is coloured by its weight, the text's own tokens underlined.
+
+    A placeholder is boxed. The colours are see-through, so that they show on any page.
+    """
+    strongest = float(prompt.weights.max())
+    parts = []
+    for i, token in enumerate(prompt.tokens):
+        style = ""
+        if weight := float(prompt.weights[i]):
+            style += f"background:rgba(31,131,198,{0.2 + 0.6 * weight / strongest:.2f});"
+        if prompt.text[i]:
+            style += f"border-bottom:2px solid {SELECTED};"
+        if i == prompt.slot:
+            style += f"outline:2px dashed {SELECTED};"
+        shown = _escaped(token).replace("\n", "\u21b5<br>")
+        title = f"token {i}, pooled with weight {weight:.3g}"
+        parts.append(f'<span style="{style}" title="{title}">{shown}</span>')
+    return (
+        '<div style="font-family:monospace;white-space:pre-wrap;overflow-wrap:anywhere;'
+        f'line-height:1.9">{"".join(parts)}</div>'
+    )
+
+
+def prompt_table(prompts: Sequence[Shown]) -> pd.DataFrame:
+    """One row a token of each prompt: whether it is the text's, and its weight in the pooling."""
+    return pd.DataFrame(
+        [
+            {
+                "prompt": number,
+                "token": token,
+                "of the text": bool(inside),
+                "placeholder": i == prompt.slot,
+                "weight": float(weight),
+            }
+            for number, prompt in enumerate(prompts, 1)
+            for i, (token, inside, weight) in enumerate(
+                zip(prompt.tokens, prompt.text, prompt.weights, strict=True)
+            )
+        ]
+    )
 
 
 def score_bars(scores: Sequence[Score]) -> go.Figure:

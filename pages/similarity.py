@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from analysis import encoder, evaluation, figures, prompting, study
+from analysis import batches, encoder, evaluation, figures, study
 from analysis.rerouting import PLAIN
 from pages import visit
 
@@ -20,9 +20,11 @@ if not chosen:
 
 scores = {}
 for name in chosen:
-    with visit.progress(f"Encoding with {name}") as show:
+    with visit.each(), visit.progress(f"Encoding with {name}") as show:
         scores[name] = study.score(loaded, pairs, methods[name], plan, progress=show)
-found = list(scores.values())
+if not scores:
+    st.stop()
+chosen, found = list(scores), list(scores.values())
 visit.figure(figures.score_bars(found), figures.score_table(found), "Scores by method")
 one = found[0]
 st.caption(
@@ -76,6 +78,14 @@ st.caption("A cosine means little by itself: compare it with the method's own me
 
 st.subheader("What the model is given")
 for name in chosen:
-    method = methods[name]
-    st.markdown(f"**{name}**: {method.summary} Pooled: {method.pooling}.")
-    st.code(prompting.render(method.template, method.tidy(one_text or "..."))[0], language=None)
+    st.markdown(f"**{name}**: {methods[name].summary}")
+    with visit.each():
+        prompts = batches.shown(loaded, one_text or "...", methods[name])
+        for prompt in prompts:
+            st.html(figures.prompt_strip(prompt))
+        with st.expander(f"Table: tokens of {name}"):
+            st.dataframe(figures.prompt_table(prompts), hide_index=True, key=f"tokens {name}")
+st.caption(
+    "Exactly the tokens that the model reads for the first text above. Underlined: the text's own. "
+    "Coloured: what is pooled, the stronger the more it counts. Dashed: a placeholder."
+)

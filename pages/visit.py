@@ -37,6 +37,15 @@ def sentences() -> Iterator[None]:
         st.stop()
 
 
+@contextmanager
+def each() -> Iterator[None]:
+    """Show what a person can solve as its sentence, and go on without this part of the page."""
+    try:
+        yield
+    except ExplorerError as error:
+        st.warning(str(error))
+
+
 def opening(title: str, look_at: str) -> None:
     """A page's question and the sentence that says what to look at."""
     if PagesManager.uses_pages_directory:
