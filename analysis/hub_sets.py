@@ -89,7 +89,7 @@ HUB_SETS = (
 
 def at_hand(wanted: HubSet) -> bool:
     """Whether the set lies whole in the cache of datasets, at its pinned revision."""
-    return all(_cached(wanted, config, split) for config, split in _parts(wanted))
+    return all(_cached(wanted, config, split) for config, split in _parts(wanted).items())
 
 
 def fetch_pairs(wanted: HubSet) -> Pairs:
@@ -98,7 +98,7 @@ def fetch_pairs(wanted: HubSet) -> Pairs:
     Raises:
         CorpusError: the set is neither cached nor to be had, or not as expected.
     """
-    left, right, scores = _columns(wanted, "default", "sentence1", "sentence2", "score")
+    left, right, scores = _columns(wanted, None, "sentence1", "sentence2", "score")
     return rated(
         wanted.name,
         [str(text) for text in left],
@@ -114,7 +114,7 @@ def fetch_labelled(wanted: HubSet) -> Texts:
     Raises:
         CorpusError: the set is neither cached nor to be had, or not as expected.
     """
-    columns = _columns(wanted, "default", "text", ("label_text", "label"))
+    columns = _columns(wanted, None, "text", ("label_text", "label"))
     rows = [(str(text), str(label)) for text, label in zip(*columns, strict=True) if text]
     texts, labels = ([row[side] for row in rows] for side in (0, 1))
     return Texts(wanted.name, tuple(texts), _source(wanted), tuple(labels))
@@ -145,12 +145,11 @@ def _source(wanted: HubSet) -> str:
     return f"{wanted.description} From {wanted.path} on the hub at {wanted.revision[:8]}."
 
 
-def _parts(wanted: HubSet) -> tuple[tuple[str, str], ...]:
-    """Configuration and split of each table; those of corpus and queries go by either name."""
-    rows = (("default", wanted.split),)
+def _parts(wanted: HubSet) -> dict[str | None, str]:
+    """The split of each table by its configuration; ``None`` is the only one, whatever its name."""
     if wanted.kind == "retrieval":
-        return (("corpus", "corpus"), ("queries", "queries"), *rows)
-    return rows
+        return {"corpus": "corpus", "queries": "queries", "default": wanted.split}
+    return {None: wanted.split}
 
 
 def _cache() -> Path:
@@ -161,14 +160,18 @@ def _cache() -> Path:
     return Path(os.environ.get("HF_DATASETS_CACHE") or Path(home, "datasets")).expanduser()
 
 
-def _cached(wanted: HubSet, config: str, split: str) -> Path | None:
+def _cached(wanted: HubSet, config: str | None, split: str) -> Path | None:
     """The table of a split as an Arrow file in the cache, if it is there in one piece."""
-    folder = _cache() / wanted.path.replace("/", "___") / config
-    found = folder.glob(f"*/{wanted.revision}/{wanted.path.partition('/')[2]}-{split}.arrow")
+    folder = _cache() / wanted.path.replace("/", "___")
+    found = folder.glob(
+        f"{config or '*'}/*/{wanted.revision}/{wanted.path.partition('/')[2]}-{split}.arrow"
+    )
     return next(iter(sorted(found)), None)
 
 
-def _columns(wanted: HubSet, config: str, *spellings: str | tuple[str, ...]) -> Iterator[list[Any]]:
+def _columns(
+    wanted: HubSet, config: str | None, *spellings: str | tuple[str, ...]
+) -> Iterator[list[Any]]:
     """Columns of one table; CorpusError if it cannot be had or lacks one."""
     table = _table(wanted, config)
     for spelling in spellings:
@@ -176,13 +179,13 @@ def _columns(wanted: HubSet, config: str, *spellings: str | tuple[str, ...]) -> 
         name = next((name for name in names if name in table.column_names), None)
         if name is None:
             raise CorpusError(
-                f"{wanted.path} on the hub has no column {' or '.join(names)} in its table "
-                f"{config}, so {wanted.name} cannot be read; use a local copy in KVE_CORPORA."
+                f"{wanted.path} on the hub has no column {' or '.join(names)}, "
+                f"so {wanted.name} cannot be read; use a local copy in KVE_CORPORA."
             )
         yield list(table[name])
 
 
-def _table(wanted: HubSet, config: str) -> Any:
+def _table(wanted: HubSet, config: str | None) -> Any:
     try:
         import datasets
     except ImportError:
@@ -190,7 +193,7 @@ def _table(wanted: HubSet, config: str) -> Any:
             f"{wanted.name} is on the Hugging Face hub and needs the package datasets: run pip "
             f"install datasets, or set KVE_CORPORA to a folder with a copy."
         ) from None
-    split = dict(_parts(wanted))[config]
+    split = _parts(wanted)[config]
     # The library reports failures by many exceptions, network and parsers' own among them.
     try:
         if (file := _cached(wanted, config, split)) is not None:

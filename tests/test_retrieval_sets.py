@@ -217,12 +217,12 @@ def test_too_few_passages_are_refused() -> None:
 
 # The hub
 
-TABLES: dict[tuple[str, str], dict[str, dict[str, list[object]]]] = {
-    ("mteb/stsbenchmark-sts", "default"): {
+TABLES: dict[tuple[str, str | None], dict[str, dict[str, list[object]]]] = {
+    ("mteb/stsbenchmark-sts", None): {
         split: {"sentence1": ["a", "b", "c"], "sentence2": ["b", "d", "e"], "score": [n, 1, 2.5]}
         for n, split in enumerate(("validation", "test"))
     },
-    ("mteb/emotion", "default"): {
+    ("mteb/emotion", None): {
         "train": {"text": ["x"], "label": [0], "label_text": ["no"]},
         "test": {"text": ["x", "", "y"], "label": [0, 1, 1], "label_text": ["joy", "-", "fear"]},
     },
@@ -246,7 +246,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     asked: list[str] = []
 
-    def load(path: str, config: str, *, revision: str, cache_dir: str) -> Any:
+    def load(path: str, config: str | None, *, revision: str, cache_dir: str) -> Any:
         assert cache_dir
         asked.append(revision)
         tables = TABLES[path, config]
@@ -276,8 +276,8 @@ def test_sets_on_the_hub_are_fetched_at_their_revision(hub: list[str]) -> None:
 
 
 def test_a_set_of_another_shape_is_refused(hub: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(TABLES, ("mteb/sts13-sts", "default"), {"test": {"a": ["x"]}})
-    monkeypatch.setitem(TABLES, ("mteb/sts14-sts", "default"), {"a": {"a": []}, "b": {"a": []}})
+    monkeypatch.setitem(TABLES, ("mteb/sts13-sts", None), {"test": {"a": ["x"]}})
+    monkeypatch.setitem(TABLES, ("mteb/sts14-sts", None), {"a": {"a": []}, "b": {"a": []}})
     for name, message in (("sts13", "has no column sentence1"), ("sts14", "no such split")):
         with pytest.raises(CorpusError, match=message) as caught:
             load_pairs(name)
@@ -293,7 +293,7 @@ def test_what_is_cached_is_read_without_asking(
     monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path))
     [known] = [entry for entry in hub_sets.HUB_SETS if entry.name == "stsb-dev"]
     assert "stsb-dev" not in corpora.names("pairs", at_hand=True)
-    table = TABLES["mteb/stsbenchmark-sts", "default"]["validation"]
+    table = TABLES["mteb/stsbenchmark-sts", None]["validation"]
     folder = tmp_path / "mteb___stsbenchmark-sts/default/0.0.0" / known.revision
     datasets.Dataset.from_dict(table).save_to_disk(str(tmp_path / "saved"))
     [arrow] = (tmp_path / "saved").glob("*.arrow")
