@@ -13,6 +13,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import PurePath
 
 import numpy as np
@@ -65,14 +66,16 @@ class Table:
         return CorpusError(f"{self.name}, line {line}: {problem}.")
 
 
-def read_table(name: str, data: bytes) -> Table:
+def read_table(name: str, data: bytes, keys: tuple[str, ...] = ()) -> Table:
     """Parse a file's content by the suffix of its name.
 
     ``.txt`` has one column named text, its blank lines skipped. A ``.tsv`` is read unquoted,
     raw double quotes and all, unless only quoting gives it constant columns or every quote in
     it is plainly a writer's. A ``.csv`` is quoted. Both start with a header line; without one
     (some, not all, cells of the first line are numbers) columns are named by their position.
-    A ``.jsonl`` has an object a line, its columns being the keys of the first; numbers become text.
+    Columns of the same name are told apart by a number: "text", "text (2)".
+    A ``.jsonl`` has an object a line, its columns being ``keys`` or else the keys of the first;
+    numbers become text.
 
     Raises:
         CorpusError: unknown suffix, undecodable bytes, no rows, ragged rows, malformed quoting
@@ -85,7 +88,7 @@ def read_table(name: str, data: bytes) -> Table:
     if not text.strip():
         raise CorpusError(f"{name} is empty.")
     if suffix == ".jsonl":
-        table = _json_lines(name, text)
+        table = _json_lines(name, text, keys)
     elif suffix == ".txt":
         table = Table(name, ("text",), tuple((n, (s,)) for n, s in _lines(text)))
     else:
@@ -179,10 +182,19 @@ def _titled(name: str, rows: _Rows) -> Table:
     numerals = [_number(cell) is not None for cell in first if cell.strip()]
     if any(numerals) and not all(numerals):
         return Table(name, tuple(f"column {i + 1}" for i in range(len(first))), tuple(rows))
-    return Table(name, tuple(first), tuple(rows[1:]))
+    return Table(name, _unlike(first), tuple(rows[1:]))
 
 
-def _json_lines(name: str, text: str) -> Table:
+def _unlike(names: list[str]) -> tuple[str, ...]:
+    """Column names, each repeated one numbered so that a name means one column."""
+    taken: list[str] = []
+    for name in names:
+        spellings = chain([name], (f"{name} ({n})" for n in count(2)))
+        taken.append(next(s for s in spellings if s not in taken))
+    return tuple(taken)
+
+
+def _json_lines(name: str, text: str, keys: tuple[str, ...]) -> Table:
     records = []
     for line, content in _lines(text):
         try:
@@ -193,7 +205,7 @@ def _json_lines(name: str, text: str) -> Table:
         if not isinstance(record, dict):
             raise CorpusError(f"{name}, line {line}: not a JSON object.")
         records.append((line, record))
-    columns = tuple(records[0][1])
+    columns = keys or tuple(records[0][1])
     return Table(
         name,
         columns,

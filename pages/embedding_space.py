@@ -11,7 +11,7 @@ visit.opening(
     "read its text. **Compare the maps: what stays together in both, what finds a new place?**",
 )
 loaded, plan = visit.backbone(), visit.plan()
-named = [entry.name for entry in corpora.list_corpora() if entry.kind == "texts"]
+named = corpora.names("texts", at_hand=True)
 methods = visit.methods()
 names = list(methods)
 a, b, c, d = st.columns([2, 2, 2, 1])

@@ -12,7 +12,7 @@ visit.opening(
     "re-routes from there on.** The band says how sure the curve is.",
 )
 loaded, rule = visit.backbone(), st.session_state.rule
-named = [entry.name for entry in corpora.list_corpora() if entry.kind == "texts"]
+named = corpora.names("texts", at_hand=True)
 a, b, c, d = st.columns([2, 1, 2, 1])
 corpus = a.selectbox("Texts", named, key="id_corpus", bind="query-params")
 samples = b.number_input("Sample", 20, 5000, study.SAMPLES, 100, key="id_samples")

@@ -191,7 +191,7 @@ def methods() -> dict[str, Method]:
 
 def choose_pairs() -> None:
     """The widget of the rated pairs that scores are computed on."""
-    named = [entry.name for entry in corpora.list_corpora() if entry.kind == "pairs"]
+    named = corpora.names("pairs", at_hand=True)
     st.selectbox(
         "Rated pairs",
         [*named, _UPLOAD],

@@ -25,7 +25,11 @@ GUARDED = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
 }
 os.environ.update(GUARDED)  # some are read when huggingface_hub is imported, so before any test
-for _name in ("HF_TOKEN", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "TRANSFORMERS_CACHE"):
+_DROPPED = (
+    *("HF_TOKEN", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "TRANSFORMERS_CACHE"),
+    *("HF_DATASETS_CACHE", "KVE_CORPORA"),
+)
+for _name in _DROPPED:
     os.environ.pop(_name, None)
 
 
@@ -43,6 +47,8 @@ def guard(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test reads or writes the user's caches or reaches the network, whatever ran before it."""
     for name, value in GUARDED.items():
         monkeypatch.setenv(name, value)
+    for name in _DROPPED:
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture

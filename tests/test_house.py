@@ -13,7 +13,11 @@ ROOT = Path(__file__).parents[1]
 ORDER = (
     "errors",
     "tables",
+    "texts",
+    "reading",
+    "hub_sets",
     "corpora",
+    "passages",
     "positions",
     "attention",
     "rerouting",
