@@ -1,11 +1,10 @@
 """Corpora by name: packaged ones, local copies, sets on the hub; or files by their path.
 
-A folder that the
-environment variable ``KVE_CORPORA`` names is laid out by kind: ``texts/`` and ``labelled/`` with
-a table a corpus, ``sts/`` with a table of rated pairs each, ``retrieval/`` with folders or ZIPs in
-the layout of BEIR; every file there is a corpus by its stem, and goes before a set on the hub of
-the same name. What the values are is said in :mod:`analysis.texts`, how files are read in
-:mod:`analysis.reading` and :mod:`analysis.beir`; all are offered here too.
+A folder that the environment variable ``KVE_CORPORA`` names is laid out by kind: ``texts/`` and
+``labelled/`` with a table a corpus, ``sts/`` with a table of rated pairs each, ``retrieval/`` with
+folders or ZIPs in the layout of BEIR. Every file there is a corpus by its stem, and goes before a
+set on the hub of the same name. What the values are is said in :mod:`analysis.texts`, how files
+are read in :mod:`analysis.reading` and :mod:`analysis.beir`; all are offered here too.
 """
 
 import os
@@ -19,13 +18,7 @@ from analysis import hub_sets, packaged
 from analysis.beir import read_folder, read_retrieval
 from analysis.errors import CorpusError
 from analysis.packaged import CALIBRATION
-from analysis.reading import (
-    Columns,
-    guess_columns,
-    read_labelled,
-    read_pairs,
-    read_texts,
-)
+from analysis.reading import Columns, guess_columns, read_labelled, read_pairs, read_texts
 from analysis.texts import Kind, Pairs, Retrieval, Texts, distinct, first, sample
 
 __all__ = [
