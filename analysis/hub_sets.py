@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from analysis.beir import judged, titled
 from analysis.errors import CorpusError
-from analysis.reading import judged, rated, titled
+from analysis.reading import rated
 from analysis.texts import Pairs, Retrieval, Texts
 
 

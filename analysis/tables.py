@@ -104,6 +104,18 @@ def read_table(name: str, data: bytes, keys: tuple[str, ...] = ()) -> Table:
     return table
 
 
+def offer(table: Table) -> str:
+    """Which columns there are, for the end of a sentence."""
+    shown = [repr(short(column)) for column in table.columns[:8]]
+    more = len(table.columns) - len(shown)
+    return "its columns are " + ", ".join(shown) + (f" and {more} more" if more else "")
+
+
+def short(text: str) -> str:
+    """A cell or name cut to what fits in a sentence."""
+    return text if len(text) <= 24 else f"{text[:21]}..."
+
+
 def _decode(name: str, data: bytes) -> str:
     utf16 = data[:2] in (b"\xff\xfe", b"\xfe\xff")
     encoding = "utf-16" if utf16 else "utf-8"

@@ -7,12 +7,15 @@ texts, pairs or queries the whole has, so that a score on a part can never pass 
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TypeVar, final
+from typing import Literal, TypeVar, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.errors import CorpusError
+
+Kind = Literal["texts", "pairs", "labelled", "retrieval"]
+"""What a corpus can be read as; labelled texts are :class:`Texts` with labels."""
 
 
 @final

@@ -16,7 +16,7 @@ from conftest import assert_one_sentence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis import corpora
+from analysis import corpora, packaged
 from analysis.corpora import (
     Columns,
     Texts,
@@ -106,7 +106,7 @@ def test_packages_are_not_imported() -> None:
 def test_missing_package_is_named_with_the_way_to_get_it(
     name: str, package: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(corpora, "find_spec", lambda _: None)
+    monkeypatch.setattr(packaged, "find_spec", lambda _: None)
     with pytest.raises(CorpusError, match=f"pip install {package}\\.$"):
         load_texts(name)
 
@@ -115,7 +115,7 @@ def test_incomplete_package_is_missing_too(tmp_path: Path, monkeypatch: pytest.M
     spec = find_spec("yaml")
     assert spec is not None
     spec.submodule_search_locations = [str(tmp_path)]
-    monkeypatch.setattr(corpora, "find_spec", lambda _: spec)
+    monkeypatch.setattr(packaged, "find_spec", lambda _: spec)
     with pytest.raises(CorpusError, match="not complete"):
         load_pairs("lee50")
 

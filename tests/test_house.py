@@ -15,6 +15,8 @@ ORDER = (
     "tables",
     "texts",
     "reading",
+    "beir",
+    "packaged",
     "hub_sets",
     "corpora",
     "passages",

