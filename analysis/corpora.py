@@ -173,6 +173,8 @@ def load_retrieval(source: str) -> Retrieval:
         CorpusError: the hub is not to be reached, or the files are missing or cannot be read
             (see :func:`analysis.beir.read_folder`).
     """
+    if source in _names_packaged("retrieval"):
+        return packaged.retrieval(source)
     path = _copies().get((source, "retrieval"))
     if path is None and (known := _on_hub(source, "retrieval")) is not None:
         return hub_sets.fetch_retrieval(known)

@@ -1,6 +1,7 @@
 """Corpora inside installed packages, located without importing the package they ship in."""
 
 import re
+from collections.abc import Iterator
 from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 import yaml
 
 from analysis.errors import CorpusError
-from analysis.texts import Kind, Pairs, Texts, first_places
+from analysis.texts import Kind, Pairs, Retrieval, Texts, first_places
 
 CALIBRATION = "news-sentences"
 """The corpus that layers are chosen on: neutral prose, disjoint from every rated pair here. On the
@@ -42,8 +43,21 @@ PACKAGED: tuple[tuple[str, Kind, int, str], ...] = (
         "Pincombe & Welsh 2005; package gensim, licence of the texts not stated).",
     ),
     ("chatterbot", "labelled", 1569, _CHATTERBOT),
+    (
+        "chatterbot-answers",
+        "retrieval",
+        306,
+        "Short English questions of fact, each with its own answers among everyone's (twelve "
+        "topics of package chatterbot-corpus, BSD).",
+    ),
 )
 """Name, kind, size and description of each."""
+
+_OF_FACT = (
+    *("ai", "computers", "food", "health", "history", "literature", "money", "movies"),
+    *("politics", "science", "sports", "trivia"),
+)
+"""Topics whose questions have answers that could be found; in the others people chat."""
 
 
 def texts(name: str) -> Texts:
@@ -80,14 +94,41 @@ def pairs(name: str) -> Pairs:
     return Pairs(name, documents, left, right, similarity[left, right], _described(name, "pairs"))
 
 
+def retrieval(name: str) -> Retrieval:
+    """Questions of three words or more, and the distinct answers of two or more to any of them.
+
+    Raises:
+        CorpusError: the package is not installed or not complete.
+    """
+    answers: dict[str, dict[str, int]] = {}
+    for topic, said in _conversations():
+        if topic in _OF_FACT and len(said) > 1 and len(said[0].split()) >= 3 and " " in said[1]:
+            answers.setdefault(said[0], {})[said[1]] = 1
+    documents = tuple(dict.fromkeys(answer for found in answers.values() for answer in found))
+    place = {document: i for i, document in enumerate(documents)}
+    return Retrieval(
+        name,
+        tuple(answers),
+        documents,
+        tuple({place[answer]: 1 for answer in found} for found in answers.values()),
+        _described(name, "retrieval"),
+    )
+
+
+def _conversations() -> Iterator[tuple[str, list[str]]]:
+    """Topic and what is said, from the package's files."""
+    for path in sorted(_packaged("chatterbot_corpus", "data/english").glob("*.yml")):
+        for conversation in yaml.safe_load(path.read_text("utf-8"))["conversations"]:
+            yield path.stem, [text.strip() for text in conversation]
+
+
 def _chatterbot() -> Texts:
     """Distinct strings of three words or more, labelled by the topic file they first appear in."""
     said_all, topics = [], []
-    for path in sorted(_packaged("chatterbot_corpus", "data/english").glob("*.yml")):
-        for conversation in yaml.safe_load(path.read_text("utf-8"))["conversations"]:
-            said = [text.strip() for text in conversation if len(text.split()) >= 3]
-            said_all += said
-            topics += [path.stem] * len(said)
+    for topic, conversation in _conversations():
+        said = [text for text in conversation if len(text.split()) >= 3]
+        said_all += said
+        topics += [topic] * len(said)
     firsts = first_places(said_all)
     return Texts(
         "chatterbot",

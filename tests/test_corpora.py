@@ -49,7 +49,11 @@ PACKAGED = [entry for entry in list_corpora() if entry.where == "packaged"]
 @pytest.mark.parametrize("entry", PACKAGED, ids=lambda entry: f"{entry.name}-{entry.kind}")
 def test_packaged_corpora_are_what_the_menu_says(entry: corpora.Entry) -> None:
     assert entry.at_hand
-    if entry.kind != "pairs":
+    if entry.kind == "retrieval":
+        found = corpora.load_retrieval(entry.name)
+        assert (found.name, len(found.queries)) == (entry.name, entry.size)
+        assert found.source == entry.description
+    elif entry.kind != "pairs":
         corpus = (load_texts if entry.kind == "texts" else load_labelled)(entry.name)
         assert corpus.of is None
         assert (corpus.name, len(corpus.texts)) == (entry.name, entry.size)
@@ -331,7 +335,11 @@ def test_local_copies_are_offered_by_their_stem(
     }
     listed = [(entry.name, entry.kind) for entry in list_corpora()]
     assert len(set(listed)) == len(listed)
-    assert set(names("retrieval", at_hand=True)) == {"scifact-mini", "qmsum-test"}
+    assert set(names("retrieval", at_hand=True)) == {
+        "chatterbot-answers",
+        "scifact-mini",
+        "qmsum-test",
+    }
     assert names("retrieval", at_hand=False) == ("scifact", "nfcorpus")
     assert load_pairs("stsb-dev").name == "stsb-dev"
     assert len(load_texts("stsb-dev").texts) == len(load_pairs("stsb-dev").texts)
@@ -452,7 +460,7 @@ def test_missing_file_lists_what_is_known_by_name(
         (load_texts, "any texts here: news-sentences, chatterbot, "),
         (load_labelled, "any labelled here: chatterbot, banking77-test, "),
         (load_pairs, "any pairs here: lee50, stsb-dev, "),
-        (load_retrieval, "any retrieval here: scifact, nfcorpus"),
+        (load_retrieval, "any retrieval here: chatterbot-answers, scifact, nfcorpus"),
     ):
         with pytest.raises(CorpusError, match=known) as caught:
             load(source)

@@ -324,3 +324,15 @@ def test_datasets_is_imported_only_to_fetch() -> None:
     )
     root = Path(__file__).parents[1]
     assert subprocess.run([sys.executable, "-c", program], cwd=root, check=False).returncode == 0
+
+
+def test_the_packaged_questions_find_their_answers() -> None:
+    found = corpora.load_retrieval("chatterbot-answers")
+    (entry,) = (e for e in corpora.list_corpora() if e.name == found.name)
+    assert entry.size == len(found.queries) == len(found.relevance)
+    assert len(set(found.queries)) == len(found.queries)
+    assert len(set(found.documents)) == len(found.documents) > 100
+    at = found.queries.index("Where is the uvula located?")
+    assert [found.documents[i] for i in found.relevance[at]] == ["In The Throat"]
+    named = {document for grades in found.relevance for document in grades}
+    assert named == set(range(len(found.documents)))
