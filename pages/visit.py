@@ -23,8 +23,7 @@ from analysis.methods import DEFAULT, METHODS, NORMS, Method, variant
 from analysis.positions import KEY_POSITIONS
 from analysis.rerouting import Plan
 from analysis.study import Dimensions
-
-_UPLOAD = "uploaded file"
+from pages import corpus
 
 
 @contextmanager
@@ -190,25 +189,12 @@ def methods() -> dict[str, Method]:
 
 
 def choose_pairs() -> None:
-    """The widget of the rated pairs that scores are computed on."""
-    named = corpora.names("pairs", at_hand=True)
-    st.selectbox(
+    """The widgets of the rated pairs that scores are computed on."""
+    corpus.choose(
+        "pairs",
         "Rated pairs",
-        [*named, _UPLOAD],
-        key="pairs",
-        bind="query-params",
-        help="Pairs of texts with a human similarity; scores are rank correlations with it.",
+        "Pairs of texts with a human similarity; scores are rank correlations with it.",
     )
-    if st.session_state.pairs == _UPLOAD:
-        file = st.file_uploader(
-            "Pairs as TSV, CSV or JSONL", type=["tsv", "csv", "jsonl"], key="pairs_file"
-        )
-        found = corpora.read_pairs(file.name, file.getvalue()) if file is not None else None
-        st.session_state.uploaded_pairs = found
-        if found is None:
-            st.info("Until a file is uploaded, scores are on lee50.")
-        else:
-            st.caption(f"{found.name}: {len(found.scores):,} pairs. {found.note}")
 
 
 def backbone() -> Backbone:
@@ -235,9 +221,7 @@ def calibrated() -> Dimensions:
 
 def pairs() -> Pairs:
     """The chosen rated pairs."""
-    if st.session_state.pairs == _UPLOAD:
-        return st.session_state.get("uploaded_pairs") or _pairs("lee50")
-    return _pairs(st.session_state.pairs)
+    return corpus.chosen("pairs")
 
 
 def use_layers(layers: tuple[int, ...]) -> None:
@@ -260,11 +244,6 @@ def warm_up() -> None:
 def texts(name: str) -> Texts:
     """A named corpus of texts."""
     return corpora.load_texts(name)
-
-
-@st.cache_data(show_spinner=False)
-def _pairs(name: str) -> Pairs:
-    return corpora.load_pairs(name)
 
 
 @st.cache_data(show_spinner="Reading the backbone's description", max_entries=50)

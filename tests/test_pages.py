@@ -449,10 +449,15 @@ def test_two_uploads_of_one_name_are_not_mixed_up(tiny_llama: dict[str, str]) ->
 def test_own_texts_on_the_similarity_page(tiny_llama: dict[str, str]) -> None:
     app = opened("similarity", own_pairs=True, **tiny_llama)
     app.text_input(key="own_first").set_value("Someone makes music.").run()
-    table = well(app).dataframe[-1].value
+    (table,) = (t.value for t in well(app).dataframe if "cosine" in t.value and "method" in t.value)
     assert table["method"].tolist() == list(methods.METHODS)
     np.testing.assert_allclose(table["cosine"], 1, atol=1e-5)
-    assert len(app.code) == len(methods.METHODS)
+    prompts = [t.value for t in app.dataframe if "placeholder" in t.value]
+    assert len(prompts) == len(methods.METHODS)
+    for table, method in zip(prompts, methods.METHODS.values(), strict=True):
+        assert table["prompt"].max() == len(method.templates)
+        np.testing.assert_allclose(table["weight"].sum(), len(method.templates), rtol=1e-5)
+        assert table["placeholder"].any() == (method.prepending is not None)
     app.multiselect(key="methods").set_value(["mean", "echo"]).run()
     (trace,) = charts(well(app))[0]["data"]
     assert sorted(trace["y"]) == ["echo", "mean"]
