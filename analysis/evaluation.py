@@ -4,7 +4,7 @@ The score is the Spearman correlation of cosine and rating, times 100. Its inter
 percentile bootstrap. Pairs that share a text are not independent, so resampling pairs would
 claim too much: the 1,225 pairs of lee50 hold 50 texts, and the sample is 50. What is drawn
 therefore follows from the pairs themselves, see :func:`_resamples`. Comparisons are paired:
-both methods are scored on the same draws.
+both methods are scored on the same draws, see :mod:`analysis.significance`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -20,8 +20,8 @@ from scipy.stats import spearmanr
 
 from analysis.corpora import Pairs
 from analysis.errors import CorpusError
+from analysis.significance import Difference, Floats, corrected, interval, p_value
 
-Floats = NDArray[np.float64]
 Unit = Literal["texts", "groups", "pairs"]
 """What a bootstrap draws: single texts, groups of pairs that share texts, or single pairs."""
 
@@ -43,31 +43,6 @@ class StsScore:
     """Draws the interval rests on: those asked for, less any that left nothing to rank."""
     cosines: Floats
     """Shape (P,), in the order of the pairs."""
-
-
-@dataclass(frozen=True)
-class Difference:
-    """Spearman of ``first`` minus that of ``second``, times 100, with a 95% interval."""
-
-    delta: float
-    ci_low: float
-    ci_high: float
-    pairs: int
-    first: str
-    second: str
-
-    @property
-    def sentence(self) -> str:
-        """The finding in words, which name a winner only if the interval leaves out 0."""
-        on = f"on {self.pairs:,} pairs."
-        if min(self.delta, self.ci_low) > 0:
-            interval = f"{self.delta:.1f} [{self.ci_low:.1f}, {self.ci_high:.1f}]"
-            return f"{self.first} is ahead of {self.second} by {interval} {on}"
-        if max(self.delta, self.ci_high) < 0:
-            interval = f"{-self.delta:.1f} [{-self.ci_high:.1f}, {-self.ci_low:.1f}]"
-            return f"{self.second} is ahead of {self.first} by {interval} {on}"
-        interval = f"{self.delta:+z.1f} [{self.ci_low:z.1f}, {self.ci_high:z.1f}]"
-        return f"No clear difference between {self.first} and {self.second}: {interval} {on}"
 
 
 def cosines(embeddings: NDArray[Any], pairs: Pairs) -> Floats:
@@ -122,7 +97,7 @@ def sts(
     _ranked(found, pairs)
     unit, draws = _resamples(pairs, resamples, seed)
     drawn = np.concatenate([_spearman(found, pairs.scores, weights) for weights in draws])
-    low, high = _interval(drawn, confidence)
+    low, high = interval(drawn, confidence)
     return StsScore(
         spearman=100 * float(spearmanr(found, pairs.scores).statistic),
         ci_low=low,
@@ -172,6 +147,8 @@ def changes(
 ) -> list[Difference]:
     """Differences of many methods' scores to one's, all bootstrapped on the same draws.
 
+    Where there are two or more, their p-values are corrected by Holm's method.
+
     Args:
         found: shape (P,) cosines by name.
         base: shape (P,), the cosines of the one that all are compared with.
@@ -195,16 +172,20 @@ def changes(
             correlation = _correlation(_midranks(values, weights), human, weights)
             drawn[name].append(correlation - at_base)
     plain = spearmanr(base, scores).statistic
-    return [
-        Difference(
-            100 * float(spearmanr(values, scores).statistic - plain),
-            *_interval(np.concatenate(drawn[name]), 0.95),
-            len(scores),
-            name,
-            base_name,
-        )
-        for name, values in found.items()
-    ]
+    return corrected(
+        [
+            Difference(
+                100 * float(spearmanr(values, scores).statistic - plain),
+                *interval(np.concatenate(drawn[name])),
+                len(scores),
+                name,
+                base_name,
+                of=pairs.of,
+                p=p_value(np.concatenate(drawn[name])),
+            )
+            for name, values in found.items()
+        ]
+    )
 
 
 def anisotropy(embeddings: NDArray[Any]) -> float:
@@ -339,12 +320,3 @@ def _midranks(values: Floats, weights: Floats) -> Floats:
     ranks = np.cumsum(totals, axis=1) - totals / 2
     ranks -= weights.sum(axis=1, keepdims=True) / 2
     return ranks[:, np.unique(values, return_inverse=True)[1]]
-
-
-def _interval(drawn: Floats, confidence: float) -> tuple[float, float]:
-    """The central interval of the draws that are defined, times 100."""
-    defined = drawn[np.isfinite(drawn)]
-    if not len(defined):
-        raise CorpusError("There are too few pairs for an interval: no resample can be ranked.")
-    low, high = 100 * np.quantile(defined, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return float(low), float(high)

@@ -17,9 +17,9 @@ from plotly.subplots import make_subplots
 from analysis.batches import Shown
 from analysis.causality import Gates, Movement
 from analysis.corpora import Pairs
-from analysis.evaluation import Difference
 from analysis.rerouting import Plan
 from analysis.selection import skipped
+from analysis.significance import Difference
 from analysis.study import Dimensions, Score, Space
 
 SELECTED, REROUTED, PLAIN, BAND = "#D55E00", "#1F83C6", "#7A7A7A", "rgba(31,131,198,0.25)"

@@ -6,8 +6,8 @@ from typing import Any
 import streamlit as st
 
 from analysis import evaluation, figures, selection, shipped, study
-from analysis.evaluation import Difference
 from analysis.rerouting import PLAIN
+from analysis.significance import Difference
 from pages import visit
 
 visit.opening(
