@@ -111,6 +111,25 @@ def sts(
     )
 
 
+def correlations(
+    found: Floats, pairs: Pairs, resamples: int = 1000, seed: int = 0
+) -> tuple[Unit, Floats, Floats]:
+    """What is drawn, and of each draw the Spearman and the Pearson correlation, both (B,).
+
+    Raises:
+        CorpusError: cosines or ratings that are all the same.
+    """
+    _ranked(found, pairs)
+    unit, draws = _resamples(pairs, resamples, seed)
+    ranks, values = [], []
+    for weights in draws:
+        ranks.append(_spearman(found, pairs.scores, weights))
+        whole = weights.sum(axis=1, keepdims=True)
+        a, b = (x - (weights @ x)[:, None] / whole for x in (found, pairs.scores))
+        values.append(_correlation(a, b, weights))
+    return unit, np.concatenate(ranks), np.concatenate(values)
+
+
 def compare(
     first: Floats,
     second: Floats,

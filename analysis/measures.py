@@ -1,4 +1,4 @@
-"""Scores of embeddings on labelled texts and on queries with documents, with their draws.
+"""Scores of embeddings on rated pairs, labelled texts and queries with documents, with draws.
 
 A measure keeps the bootstrap draws of its interval. Two methods measured on the same corpus share
 the draws' weights, so their difference is paired by subtracting draw from draw.
@@ -13,10 +13,13 @@ import pytrec_eval
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
+from scipy.stats import spearmanr
 from sklearn.cluster import KMeans
 from sklearn.metrics import v_measure_score
 from sklearn.neighbors import NearestNeighbors
 
+from analysis import evaluation
+from analysis.corpora import Pairs
 from analysis.errors import CorpusError
 from analysis.significance import Difference, Floats, corrected, interval, p_value
 
@@ -78,6 +81,24 @@ def differences(
             )
         )
     return corrected(out)
+
+
+def agreement(
+    cosines: Floats, pairs: Pairs, *, resamples: int = RESAMPLES, seed: int = 0
+) -> list[Measure]:
+    """Spearman and Pearson correlation of ``cosines`` (P,) with the pairs' human ratings.
+
+    What the bootstrap draws follows from the pairs, see :mod:`analysis.evaluation`.
+
+    Raises:
+        CorpusError: cosines or ratings that are all the same, or pairs too few for an interval.
+    """
+    unit, ranks, values = evaluation.correlations(cosines, pairs, resamples, seed)
+    rank, linear = spearmanr(cosines, pairs.scores), np.corrcoef(cosines, pairs.scores)
+    return [
+        _measure("Spearman", float(rank.statistic), ranks, len(cosines), "pairs", unit),
+        _measure("Pearson", float(linear[0, 1]), values, len(cosines), "pairs", unit),
+    ]
 
 
 def labelled(embeddings: NDArray[Any], labels: Sequence[str], *, seed: int = 0) -> list[Measure]:

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,6 +101,13 @@ class Score:
     texts_cut: int = 0
 
 
+class Embedded(NamedTuple):
+    """Embeddings float32 (N, D), and how many texts were too long and lost their end."""
+
+    embeddings: NDArray[np.float32]
+    texts_cut: int
+
+
 @dataclass(frozen=True, eq=False)
 class Space:
     """Embeddings float32 (N, D) of some texts, and their projection to the plane."""
@@ -163,12 +170,12 @@ def dimensions(
         curve = dimension.curve(states, estimator=estimator, seed=seed)
         arrays = {key: getattr(curve, key) for key in ("dims", "low", "high", "resampled")}
         facts = {key: getattr(curve, key) for key in _others(curve, arrays)}
-        store.put(name, facts | {"made": _facts(backbone)}, arrays)
+        store.put(name, facts | {"made": made_facts(backbone)}, arrays)
         found = facts, arrays
     facts, arrays = found
     curve = _rebuilt(dimension.Curve, facts, arrays)
     return Dimensions(
-        curve, texts.name, len(drawn), dropped, prompted, seed, _made(backbone, facts), cloud
+        curve, texts.name, len(drawn), dropped, prompted, seed, made_of(backbone, facts), cloud
     )
 
 
@@ -197,7 +204,9 @@ def score(
     result = evaluation.sts(evaluation.cosines(vectors, pairs), pairs)
     arrays = {"cosines": result.cosines}
     facts = {key: getattr(result, key) for key in _others(result, arrays)} | {"cut": cut}
-    store.put(_score_key(backbone, pairs, method, plan), facts | {"made": _facts(backbone)}, arrays)
+    store.put(
+        _score_key(backbone, pairs, method, plan), facts | {"made": made_facts(backbone)}, arrays
+    )
     return Score(method.name, pairs.name, plan, result, made(backbone), cut)
 
 
@@ -208,7 +217,7 @@ def known_score(backbone: Backbone, pairs: Pairs, method: Method, plan: Plan) ->
         return None
     facts, arrays = found
     sts = _rebuilt(StsScore, facts, arrays)
-    return Score(method.name, pairs.name, plan, sts, _made(backbone, facts), facts["cut"])
+    return Score(method.name, pairs.name, plan, sts, made_of(backbone, facts), facts["cut"])
 
 
 def _score_key(backbone: Backbone, pairs: Pairs, method: Method, plan: Plan) -> str:
@@ -242,15 +251,15 @@ def embedded(
     role: Role = "Context",
     max_tokens: int | None = None,
     progress: Progress = _quiet,
-) -> list[NDArray[np.float32]]:
-    """Embeddings float32 (N, D) for each method and plan; what is not stored shares its passes.
+) -> list[Embedded]:
+    """The embeddings of each method and plan; what is not stored shares its passes.
 
     ``max_tokens`` cuts texts so that no prompt is longer.
 
     Raises:
         CorpusError, PlanError, BackboneError: what encoding raises.
     """
-    found: dict[str, NDArray[np.float32]] = {}
+    found: dict[str, Embedded] = {}
     missing: dict[str, tuple[Method, Plan]] = {}
     names = []
     for method, plan in asked:
@@ -258,8 +267,8 @@ def embedded(
         name = _embeddings_key(backbone, texts, method, plan, role, max_tokens)
         names.append(name)
         if (stored := store.get(name)) is not None:
-            found[name] = stored[1]["embeddings"]
-        elif name not in found:
+            found[name] = Embedded(stored[1]["embeddings"], stored[0].get("cut", 0))
+        else:
             missing[name] = method, plan
     new = encoder.encode_together(
         backbone,
@@ -270,8 +279,8 @@ def embedded(
         progress=progress,
     )
     for name, encoding in zip(missing, new, strict=True):
-        found[name] = encoding.embeddings
-        facts = {"made": _facts(backbone), "cut": encoding.texts_cut}
+        found[name] = Embedded(encoding.embeddings, encoding.texts_cut)
+        facts = {"made": made_facts(backbone), "cut": encoding.texts_cut}
         store.put(name, facts, {"embeddings": encoding.embeddings})
     return [found[name] for name in names]
 
@@ -306,9 +315,9 @@ def _embeddings(
     encoder.check_plan(backbone, plan)
     name = _embeddings_key(backbone, texts, method, plan)
     if (found := store.get(name)) is not None:
-        return found[1]["embeddings"], _made(backbone, found[0])
-    vectors, _ = _embed(backbone, texts, method, plan, traced, progress)
-    store.put(name, {"made": _facts(backbone)}, {"embeddings": vectors})
+        return found[1]["embeddings"], made_of(backbone, found[0])
+    vectors, cut = _embed(backbone, texts, method, plan, traced, progress)
+    store.put(name, {"made": made_facts(backbone), "cut": cut}, {"embeddings": vectors})
     return vectors, made(backbone)
 
 
@@ -404,6 +413,11 @@ def _weights(backbone: Backbone) -> dict[str, Any]:
     }
 
 
+def decisive(backbone: Backbone, method: Method, plan: Plan) -> dict[str, Any]:
+    """What of a request decides its embeddings, texts aside, for the key of a result."""
+    return {**_weights(backbone), **_how(method, plan)}
+
+
 def _how(method: Method, plan: Plan) -> dict[str, Any]:
     """What of the method and plan decides numbers; a method's name and summary do not."""
     bias = plan.bias if plan.active else 0.0
@@ -440,11 +454,13 @@ def _rebuilt(kind: type[T], facts: dict[str, Any], arrays: dict[str, Any]) -> T:
     return kind(**arrays, **{name: facts[name] for name in _others(kind, arrays)})
 
 
-def _facts(backbone: Backbone) -> dict[str, Any]:
+def made_facts(backbone: Backbone) -> dict[str, Any]:
+    """What makes results here and now, as a result is stored with it."""
     return asdict(made(backbone))
 
 
-def _made(backbone: Backbone, facts: dict[str, Any]) -> Made:
+def made_of(backbone: Backbone, facts: dict[str, Any]) -> Made:
+    """What made a stored result."""
     stored = facts.get("made")
     if stored is None:
         return made(backbone)
