@@ -13,6 +13,7 @@ page = st.navigation(
         st.Page("pages/rerouting.py", title="Re-routing"),
         st.Page("pages/embedding_space.py", title="Embedding space"),
         st.Page("pages/similarity.py", title="Similarity"),
+        st.Page("pages/long_texts.py", title="Long texts"),
         st.Page("pages/layer_ablation.py", title="Layer ablation"),
     ]
 )

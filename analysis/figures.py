@@ -1,12 +1,9 @@
 """Results -> Plotly figures and the tables beside them.
 
-A figure is a pure function of a result. Colours are those of Okabe and Ito, which stay apart for
-colour-blind readers, the blue lightened so that it also shows on a dark page; one meaning has one
-colour everywhere.
+A figure is a pure function of a result. Those of scores are in :mod:`analysis.score_figures`.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,29 +11,22 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
-from analysis.batches import Shown
 from analysis.causality import Gates, Movement
-from analysis.corpora import Pairs
 from analysis.rerouting import Plan
 from analysis.selection import skipped
 from analysis.significance import Difference
 from analysis.study import Dimensions, Score, Space
-
-SELECTED, REROUTED, PLAIN, BAND = "#D55E00", "#1F83C6", "#7A7A7A", "rgba(31,131,198,0.25)"
-PALETTE = ("#1F83C6", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8C6D1F", "#7A7A7A")
-SEQUENTIAL = "Cividis"
-_SHORT = 90
-
-
-def _laid_out(figure: go.Figure, height: int, **layout: Any) -> go.Figure:
-    figure.update_layout(
-        height=height,
-        margin={"l": 8, "r": 8, "t": 36, "b": 8},
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
-        hoverlabel={"align": "left"},
-        **layout,
-    )
-    return figure
+from analysis.theme import (
+    BAND,
+    PALETTE,
+    PLAIN,
+    REROUTED,
+    SELECTED,
+    SEQUENTIAL,
+    escaped,
+    laid_out,
+    shortened,
+)
 
 
 def dimension_curve(result: Dimensions, layers: Sequence[int]) -> go.Figure:
@@ -93,7 +83,7 @@ def dimension_curve(result: Dimensions, layers: Sequence[int]) -> go.Figure:
         )
     figure.update_xaxes(title="layer (its output)", range=[-0.5, len(x) - 0.5], dtick=_tick(len(x)))
     figure.update_yaxes(title="intrinsic dimension", rangemode="tozero")
-    return _laid_out(figure, 400)
+    return laid_out(figure, 400)
 
 
 def dimension_table(result: Dimensions, layers: Sequence[int], rule: str) -> pd.DataFrame:
@@ -125,7 +115,7 @@ def selection_frequency(result: Dimensions, rule: str) -> go.Figure:
     )
     figure.update_xaxes(title="layer", range=[-0.5, len(share) - 0.5], dtick=_tick(len(share)))
     figure.update_yaxes(title="selected (%)", range=[0, 100])
-    return _laid_out(figure, 220)
+    return laid_out(figure, 220)
 
 
 def movement_strips(result: Movement) -> go.Figure:
@@ -150,7 +140,7 @@ def movement_strips(result: Movement) -> go.Figure:
         )
     )
     figure.update_xaxes(tickangle=-45, tickmode="array", tickvals=names, ticktext=tokens)
-    return _laid_out(figure, 240)
+    return laid_out(figure, 240)
 
 
 def movement_by_layer(result: Movement) -> go.Figure:
@@ -170,7 +160,7 @@ def movement_by_layer(result: Movement) -> go.Figure:
     )
     figure.update_xaxes(tickangle=-45, tickmode="array", tickvals=names, ticktext=tokens)
     figure.update_yaxes(title="state entering layer", type="category")
-    return _laid_out(figure, 420)
+    return laid_out(figure, 420)
 
 
 def movement_table(result: Movement) -> pd.DataFrame:
@@ -200,7 +190,7 @@ def gate_map(result: Gates) -> go.Figure:
     )
     figure.update_xaxes(tickangle=-45, tickmode="array", tickvals=names, ticktext=tokens)
     figure.update_yaxes(title="layer", type="category")
-    return _laid_out(figure, max(220, 120 + 24 * len(result.layers)))
+    return laid_out(figure, max(220, 120 + 24 * len(result.layers)))
 
 
 def gate_table(result: Gates) -> pd.DataFrame:
@@ -210,155 +200,6 @@ def gate_table(result: Gates) -> pd.DataFrame:
     )
     table.insert(0, "token", result.tokens)
     return table
-
-
-def prompt_strip(prompt: Shown) -> str:
-    """A prompt as HTML: what is pooled is coloured by its weight, the text's own tokens underlined.
-
-    A placeholder is boxed. The colours are see-through, so that they show on any page.
-    """
-    strongest = float(prompt.weights.max())
-    parts = []
-    for i, token in enumerate(prompt.tokens):
-        style = ""
-        if weight := float(prompt.weights[i]):
-            style += f"background:rgba(31,131,198,{0.2 + 0.6 * weight / strongest:.2f});"
-        if prompt.text[i]:
-            style += f"border-bottom:2px solid {SELECTED};"
-        if i == prompt.slot:
-            style += f"outline:2px dashed {SELECTED};"
-        shown = _escaped(token).replace("\n", "\u21b5<br>")
-        title = f"token {i}, pooled with weight {weight:.3g}"
-        parts.append(f'<span style="{style}" title="{title}">{shown}</span>')
-    return (
-        '<div style="font-family:monospace;white-space:pre-wrap;overflow-wrap:anywhere;'
-        f'line-height:1.9">{"".join(parts)}</div>'
-    )
-
-
-def prompt_table(prompts: Sequence[Shown]) -> pd.DataFrame:
-    """One row a token of each prompt: whether it is the text's, and its weight in the pooling."""
-    return pd.DataFrame(
-        [
-            {
-                "prompt": number,
-                "token": token,
-                "of the text": bool(inside),
-                "placeholder": i == prompt.slot,
-                "weight": float(weight),
-            }
-            for number, prompt in enumerate(prompts, 1)
-            for i, (token, inside, weight) in enumerate(
-                zip(prompt.tokens, prompt.text, prompt.weights, strict=True)
-            )
-        ]
-    )
-
-
-def score_bars(scores: Sequence[Score]) -> go.Figure:
-    """Methods x Spearman with 95% intervals."""
-    ordered = sorted(scores, key=lambda s: s.sts.spearman)
-    values = np.array([s.sts.spearman for s in ordered])
-    figure = go.Figure(
-        go.Scatter(
-            x=values,
-            y=[s.method for s in ordered],
-            mode="markers+text",
-            text=[f"{v:.1f}" for v in values],
-            textposition="top center",
-            marker={
-                "size": 12,
-                "color": [SELECTED if s.method == "kv-embedding" else REROUTED for s in ordered],
-            },
-            error_x={
-                "type": "data",
-                "symmetric": False,
-                "array": [s.sts.ci_high - s.sts.spearman for s in ordered],
-                "arrayminus": [s.sts.spearman - s.sts.ci_low for s in ordered],
-                "color": PLAIN,
-            },
-            hovertemplate="%{y}: %{x:.1f}<extra></extra>",
-        )
-    )
-    figure.update_xaxes(title="Spearman x 100, 95% interval")
-    return _laid_out(figure, 90 + 58 * len(ordered))
-
-
-def score_table(scores: Sequence[Score]) -> pd.DataFrame:
-    """One row a score, best first."""
-    return pd.DataFrame(
-        [
-            {
-                "method": s.method,
-                "Spearman": s.sts.spearman,
-                "low": s.sts.ci_low,
-                "high": s.sts.ci_high,
-                "Pearson": s.sts.pearson,
-                "pairs": s.sts.pairs,
-                "texts": s.sts.texts,
-                "layers": ", ".join(map(str, s.plan.layers)) or "none",
-                "bias": s.plan.bias if s.plan.layers else None,
-                "corpus": s.corpus,
-                "dtype": s.made.dtype,
-            }
-            for s in sorted(scores, key=lambda s: -s.sts.spearman)
-        ]
-    )
-
-
-def human_against_cosine(score: Score, pairs: Pairs) -> go.Figure:
-    """Each pair's human rating against its cosine."""
-    texts = [_shortened(text) for text in pairs.texts]
-    figure = go.Figure(
-        go.Scattergl(
-            x=pairs.scores,
-            y=score.sts.cosines,
-            mode="markers",
-            marker={"size": 6, "opacity": 0.6, "color": REROUTED},
-            text=[
-                f"{texts[i]}<br>{texts[j]}" for i, j in zip(pairs.left, pairs.right, strict=True)
-            ],
-            hovertemplate="%{text}<br>human %{x:.2f}, cosine %{y:.3f}<extra></extra>",
-        )
-    )
-    figure.update_xaxes(title="human similarity")
-    figure.update_yaxes(title="cosine of the embeddings")
-    return _laid_out(figure, 420)
-
-
-def pair_table(score: Score, pairs: Pairs) -> pd.DataFrame:
-    """One row a pair, worst first: by how many places the two rankings disagree."""
-    human = pd.Series(pairs.scores).rank()
-    cosine = pd.Series(score.sts.cosines).rank()
-    table = pd.DataFrame(
-        {
-            "places apart": (cosine - human).round(1),
-            "human": pairs.scores,
-            "cosine": score.sts.cosines,
-            "first": [pairs.texts[i] for i in pairs.left],
-            "second": [pairs.texts[i] for i in pairs.right],
-        }
-    )
-    return table.reindex(table["places apart"].abs().sort_values(ascending=False).index)
-
-
-def moved_pairs(before: Score, after: Score, pairs: Pairs) -> pd.DataFrame:
-    """One row a pair, those whose cosine rank changed most first."""
-    was = pd.Series(before.sts.cosines).rank()
-    now = pd.Series(after.sts.cosines).rank()
-    human = pd.Series(pairs.scores).rank()
-    table = pd.DataFrame(
-        {
-            "places moved": now - was,
-            "towards people": (now - human).abs() < (was - human).abs(),
-            "human": pairs.scores,
-            "cosine before": before.sts.cosines,
-            "cosine after": after.sts.cosines,
-            "first": [pairs.texts[i] for i in pairs.left],
-            "second": [pairs.texts[i] for i in pairs.right],
-        }
-    )
-    return table.reindex(table["places moved"].abs().sort_values(ascending=False).index)
 
 
 def two_maps(
@@ -372,7 +213,7 @@ def two_maps(
     figure = make_subplots(1, 2, subplot_titles=titles, horizontal_spacing=0.03)
     groups: list[str] = sorted(set(labels)) if labels else [""]
     names = np.array(labels if labels else [""] * len(texts))
-    hover = np.array([_shortened(text) for text in texts])
+    hover = np.array([shortened(text) for text in texts])
     for column, found in enumerate((first, second), 1):
         for index, group in enumerate(groups):
             rows = np.flatnonzero(names == group)
@@ -381,7 +222,7 @@ def two_maps(
                     x=found.projection.points[rows, 0],
                     y=found.projection.points[rows, 1],
                     mode="markers",
-                    name=_shortened(group),
+                    name=shortened(group),
                     legendgroup=group,
                     showlegend=bool(labels) and column == 1,
                     text=hover[rows],
@@ -399,7 +240,7 @@ def two_maps(
             )
     figure.update_xaxes(showticklabels=False, zeroline=False)
     figure.update_yaxes(showticklabels=False, zeroline=False)
-    _laid_out(figure, 520)
+    laid_out(figure, 520)
     figure.update_layout(legend={"orientation": "h", "y": -0.03, "yanchor": "top"})
     return figure
 
@@ -467,7 +308,7 @@ def sweep_chart(
     last = max((s.plan.layers[-1] for s, _ in shown), default=1)
     figure.update_xaxes(title="first re-routed layer", range=[-0.7, last + 0.7], dtick=_tick(last))
     figure.update_yaxes(title="change of Spearman x 100")
-    return _laid_out(figure, 400)
+    return laid_out(figure, 400)
 
 
 def sweep_table(scores: Sequence[Score], changes: Sequence[Difference]) -> pd.DataFrame:
@@ -505,16 +346,5 @@ def _tick(layers: int) -> int:
 
 def _token_names(tokens: Sequence[str]) -> tuple[list[str], list[str]]:
     """Tokens as an axis has them, told apart by their number, and as it shows them."""
-    safe = [_escaped(token) for token in tokens]
+    safe = [escaped(token) for token in tokens]
     return [f"{i} {token}" for i, token in enumerate(safe)], safe
-
-
-def _shortened(text: str) -> str:
-    """A text for a hover label: one line, safe as Plotly's HTML, not too long."""
-    line = " ".join(text.split())
-    return _escaped(line if len(line) <= _SHORT else line[: _SHORT - 1] + "\u2026")
-
-
-def _escaped(text: str) -> str:
-    """A text that Plotly shows as it is: it takes labels for HTML."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -6,13 +6,23 @@ part and compares. They are for the packaged default backbone in float32 on a CP
 
 import shutil
 import sys
+import tempfile
+from pathlib import Path
 
-from analysis import backbone, corpora, selection, store, study
-from analysis.methods import DEFAULT, METHODS
-from analysis.rerouting import Plan
+from analysis import backbone, corpora, passages, scoring, selection, store, study
+from analysis.backbone import Backbone
+from analysis.corpora import Retrieval
+from analysis.methods import DEFAULT, METHODS, Method
+from analysis.passages import Place
+from analysis.rerouting import PLAIN, Plan
 
 MAP_CORPUS, MAP_TEXTS = "chatterbot", 200
 """What the embedding-space page opens with."""
+LABELLED, QUERIES, DOCUMENTS = 300, 100, 400
+"""How much is scored unless more is asked for: texts; queries and documents."""
+LONG_METHODS = ("kv-embedding", "prompt-only", "mean")
+LONG_QUERIES, LONG_DOCUMENTS, AROUND, LENGTHS = 40, 100, 4, (32, 64, 128)
+"""What the page on long texts opens with."""
 
 
 def windows(layers: int, width: int, bias: float = 1.0) -> list[Plan]:
@@ -20,16 +30,34 @@ def windows(layers: int, width: int, bias: float = 1.0) -> list[Plan]:
     return [Plan(tuple(range(first, min(first + width, layers))), bias) for first in range(layers)]
 
 
+def part(whole: Retrieval, queries: int, documents: int) -> Retrieval:
+    """At most so many queries, and documents unless the queries need more."""
+    drawn = corpora.first(whole, queries, 0)
+    needed = {document for grades in drawn.relevance for document in grades}
+    return corpora.first(whole, queries, 0, documents=max(documents, len(needed)))
+
+
+def places(whole: Retrieval) -> dict[Place, Retrieval]:
+    """A part of ``whole`` with each answer at the start, in the middle and at the end."""
+    drawn = part(whole, LONG_QUERIES, LONG_DOCUMENTS)
+    return passages.position_variants(drawn, around=AROUND)
+
+
 def compute() -> None:
     """Compute every shipped result into ``store.SHIPPED``, in place of those that are there."""
     shutil.rmtree(store.SHIPPED, ignore_errors=True)
+    add()
+
+
+def add() -> None:
+    """Compute the shipped results that are missing."""
     loaded = backbone.load(dtype="float32", device="cpu")
     with store.only(store.SHIPPED):
         found = study.dimensions(loaded, corpora.load_texts(corpora.CALIBRATION))
         automatic = Plan(found.selected())
         pairs = corpora.load_pairs("lee50")
-        for method in METHODS.values():
-            study.score(loaded, pairs, method, automatic)
+        for plan in (PLAIN, automatic):
+            study.score(loaded, pairs, DEFAULT, plan)
         texts = corpora.sample(corpora.load_texts(MAP_CORPUS), MAP_TEXTS, 0).texts
         for name in ("mean", DEFAULT.name):
             study.projected(loaded, texts, METHODS[name], automatic)
@@ -37,6 +65,31 @@ def compute() -> None:
         plans = [plan for width in widths for plan in windows(loaded.layers, width)]
         for number, score in enumerate(study.sweep(loaded, pairs, plans), 1):
             print(f"{number}/{len(plans)} {score.plan.layers}", file=sys.stderr, flush=True)
+    _measure(loaded, automatic)
+
+
+def _measure(loaded: Backbone, automatic: Plan) -> None:
+    """What the pages on similarity and long texts open with; embeddings are not shipped."""
+    every = [(method, automatic) for method in METHODS.values()]
+    answers = corpora.load_retrieval("chatterbot-answers")
+    labelled = corpora.first(corpora.load_labelled("chatterbot"), LABELLED, 0)
+    variants = places(answers)
+    long = [(METHODS[name], automatic) for name in LONG_METHODS]
+    todo: list[tuple[scoring.Corpus, list[tuple[Method, Plan]], int | None]] = [
+        *((corpus, long, None) for corpus in variants.values()),
+        *((variants["middle"], long, length) for length in LENGTHS),
+        (corpora.load_pairs("lee50"), every, None),
+        (labelled, every, None),
+        (part(answers, QUERIES, DOCUMENTS), every, None),
+    ]
+    with tempfile.TemporaryDirectory() as folder, store.only(Path(folder)):
+        for path in store.SHIPPED.glob("measured-*"):
+            shutil.copy(path, folder)
+        for corpus, asked, length in todo:
+            scoring.measured(loaded, corpus, asked, max_tokens=length)
+            for path in Path(folder).glob("measured-*"):
+                shutil.copy(path, store.SHIPPED)
+            print(f"{corpus.name} {length or ''}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from typing import Any, Literal, overload
 
 import streamlit as st
 
-from analysis import corpora
+from analysis import corpora, shipped
 from analysis.corpora import Columns, Kind, Pairs, Retrieval, Texts
 
 Corpus = Texts | Pairs | Retrieval
@@ -20,9 +20,8 @@ _ROLES = {
 }
 _THINGS = {"pairs": "pairs", "labelled": "texts", "retrieval": "queries"}
 _FIRST = {"pairs": "lee50", "labelled": "chatterbot", "retrieval": "chatterbot-answers"}
-_MOST = {"pairs": 300, "labelled": 300, "retrieval": 100}
-_DOCUMENTS = 400
-"""Documents kept of a retrieval set unless more are asked for."""
+_MOST = {"pairs": 300, "labelled": shipped.LABELLED, "retrieval": shipped.QUERIES}
+_DOCUMENTS = shipped.DOCUMENTS
 
 
 def choose(kind: Kind, label: str, explained: str) -> None:
@@ -57,15 +56,13 @@ def chosen(kind: Kind) -> Corpus:
     """The chosen corpus, or the part of it that was asked for."""
     whole = _whole(kind)
     most = int(st.session_state.get(f"{kind}_most_{whole.name}", _usual(kind, whole)))
-    found: Corpus = _part(_whole(kind), most)
+    found: Corpus = _part(whole, most)
     return found
 
 
 def _part(whole: Any, most: int) -> Any:
-    if isinstance(whole, Retrieval) and len(whole.documents) > _DOCUMENTS:
-        needed = corpora.first(whole, most, 0)
-        least = len({document for grades in needed.relevance for document in grades})
-        return corpora.first(whole, most, 0, documents=max(_DOCUMENTS, least))
+    if isinstance(whole, Retrieval):
+        return shipped.part(whole, most, _DOCUMENTS)
     return corpora.first(whole, most, 0)
 
 

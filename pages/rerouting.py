@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from analysis import causality, evaluation, figures, selection, study
+from analysis import causality, evaluation, figures, score_figures, selection, study
 from analysis.rerouting import PLAIN
 from pages import visit
 
@@ -103,7 +103,7 @@ else:
     st.info("No layer is re-routed: there is no gate. Light a layer above.")
 
 st.subheader("Which pairs moved most?")
-table = figures.moved_pairs(before, after, pairs)
+table = score_figures.moved_pairs(before, after, pairs)
 st.dataframe(table.head(20), hide_index=True)
 if st.toggle("Compare one layer at a time on this plan", key="one_by_one"):
     rows = []

@@ -2,89 +2,136 @@
 
 import streamlit as st
 
-from analysis import batches, encoder, evaluation, figures, study
+from analysis import batches, encoder, measures, score_figures, scoring
+from analysis.corpora import Pairs
+from analysis.postprocessing import POSTPROCESSINGS
 from analysis.rerouting import PLAIN
-from pages import visit
+from pages import corpus, visit
+
+_KINDS = {
+    "rated pairs": "Do cosines rank pairs as people do? Spearman correlation with the ratings.",
+    "labelled texts": "Do texts of one label lie together? Nearest neighbours, and clusters.",
+    "retrieval": "Does a query find its documents? The first ten of the ranking count.",
+}
 
 visit.opening(
     "Does it score better?",
-    "How well each method's cosines rank pairs as people do (Spearman correlation x 100). "
-    "**Where intervals overlap widely, read the paired comparison below before believing a rank.**",
+    "Every method from the same weights, scored on the same texts. **Where intervals overlap "
+    "widely, read the paired comparison below before believing a rank.**",
 )
-loaded, plan, pairs = visit.backbone(), visit.plan(), visit.pairs()
-methods = visit.methods()
-chosen = st.multiselect("Methods", list(methods), list(methods), key="methods", bind="query-params")
+loaded, plan, methods = visit.backbone(), visit.plan(), visit.methods()
+kind = st.segmented_control(
+    "Scored on", list(_KINDS), default="rated pairs", key="scored_on", required=True
+)
+st.caption(_KINDS[kind])
+scored: scoring.Corpus
+match kind:
+    case "labelled texts":
+        corpus.choose("labelled", "Labelled texts", "Texts with one label each.")
+        scored = corpus.chosen("labelled")
+    case "retrieval":
+        corpus.choose("retrieval", "Retrieval set", "Queries, documents, and which belong.")
+        scored = corpus.chosen("retrieval")
+    case _:
+        scored = visit.pairs()
+a, b = st.columns([4, 1])
+chosen = a.multiselect("Methods", list(methods), list(methods), key="methods", bind="query-params")
+processing = b.selectbox(
+    "Post-processing",
+    list(POSTPROCESSINGS),
+    key="processing",
+    bind="query-params",
+    help="; ".join(f"*{step.name}*: {step.summary}" for step in POSTPROCESSINGS.values())
+    + f". Fitted on {scoring.FITTED_ON} calibration texts, never on those scored.",
+)
 if not chosen:
     st.info("Choose at least one method.")
     st.stop()
 
-scores = {}
+found: dict[str, scoring.Measured] = {}
 for name in chosen:
     with visit.each(), visit.progress(f"Encoding with {name}") as show:
-        scores[name] = study.score(loaded, pairs, methods[name], plan, progress=show)
-if not scores:
+        (found[name],) = scoring.measured(
+            loaded, scored, [(methods[name], plan)], processing=processing, progress=show
+        )
+if not found:
     st.stop()
-chosen, found = list(scores), list(scores.values())
-visit.figure(figures.score_bars(found), figures.score_table(found), "Scores by method")
-one = found[0]
-st.caption(
-    f"{pairs.name}: {one.sts.pairs:,} pairs of {one.sts.texts:,} texts; 95% intervals from "
-    f"{one.sts.resamples:,} bootstrap draws of {one.sts.resampled}. {pairs.source} "
-    f"{one.made.sentence}."
+chosen, results = list(found), list(found.values())
+first = results[0].measures[0]
+shown = [measure.name for measure in results[0].measures]
+measure = st.radio("Measure", shown, horizontal=True, key=f"measure_{kind}")
+visit.figure(
+    score_figures.measure_bars(results, measure),
+    score_figures.measure_table(results),
+    "Scores by method",
 )
-if cut := max(score.texts_cut for score in found):
+part = f" of {results[0].of:,}" if results[0].of else ""
+texts = f" of {len(scored.texts):,} texts" if isinstance(scored, Pairs) else ""
+st.caption(
+    f"{scored.name}: {first.items:,}{part} {first.things}{texts}; 95% intervals from "
+    f"{len(first.drawn):,} bootstrap draws of {first.resampled}. {scored.source} "
+    f"{getattr(scored, 'note', '')} {results[0].made.sentence}."
+)
+if cut := max(one.texts_cut for one in results):
     st.warning(f"{cut} texts were longer than the context of {loaded.facts.context} and were cut.")
 
 st.subheader("Method against method")
 base = st.selectbox("Compare with", chosen, key="base")
-others = {name: scores[name].sts.cosines for name in chosen if name != base}
-for change in evaluation.changes(others, scores[base].sts.cosines, pairs, base):
-    st.markdown(f"- {change.sentence}")
+others = {name: one.measure(measure) for name, one in found.items() if name != base}
+differences = measures.differences(others, found[base].measure(measure), base, results[0].of)
+for difference in sorted(differences, key=lambda d: -d.delta):
+    st.markdown(f"- {difference.sentence}")
+with st.expander("Table: comparisons"):
+    st.dataframe(score_figures.difference_table(differences), hide_index=True)
 st.caption(
-    "Paired: both methods are scored on the same draws. The intervals are not corrected for "
-    "making several comparisons."
+    f"{measure}. Paired: both methods are scored on the same bootstrap draws, which also give p. "
+    "Two or more comparisons are corrected by Holm's method, so that the chance of one false "
+    "finding among them stays below 5%."
 )
 
-st.subheader("Human against cosine")
-shown = st.selectbox("Method", chosen, key="shown")
-visit.figure(
-    figures.human_against_cosine(scores[shown], pairs),
-    figures.pair_table(scores[shown], pairs),
-    "Human rating and cosine, worst pairs first",
-)
+if isinstance(scored, Pairs):
+    st.subheader("Human against cosine")
+    which = st.selectbox("Method", chosen, key="shown")
+    visit.figure(
+        score_figures.human_against_cosine(found[which], scored),
+        score_figures.pair_table(found[which], scored),
+        "Human rating and cosine, worst pairs first",
+    )
 
 st.subheader("Two texts of your own")
 a, b = st.columns(2)
 one_text = a.text_input("First", "A man is playing a guitar.", key="own_first")
 other = b.text_input("Second", "Someone makes music.", key="own_second")
-rows = [
-    {
-        "method": name,
-        "cosine": float(u @ v),
-        "mean of the rated pairs": float(scores[name].sts.cosines.mean()),
-    }
-    for name in chosen
-    for u, v in [
-        encoder.encode(
-            loaded,
-            [one_text, other],
-            methods[name],
-            plan if methods[name].reroutes else PLAIN,
-        ).embeddings
-    ]
-]
-st.dataframe(rows, hide_index=True)
+own = encoder.encode_together(
+    loaded,
+    [one_text, other],
+    [(methods[name], plan if methods[name].reroutes else PLAIN) for name in chosen],
+)
+st.dataframe(
+    [
+        {
+            "method": name,
+            "cosine": float(encoding.embeddings[0] @ encoding.embeddings[1]),
+            **(
+                {"mean of the rated pairs": float(found[name].cosines.mean())}  # type: ignore[union-attr]
+                if isinstance(scored, Pairs) and processing == "none"
+                else {}
+            ),
+        }
+        for name, encoding in zip(chosen, own, strict=True)
+    ],
+    hide_index=True,
+)
 st.caption("A cosine means little by itself: compare it with the method's own mean.")
 
 st.subheader("What the model is given")
 for name in chosen:
     st.markdown(f"**{name}**: {methods[name].summary}")
-    with visit.each():
-        prompts = batches.shown(loaded, one_text or "...", methods[name])
-        for prompt in prompts:
-            st.html(figures.prompt_strip(prompt))
-        with st.expander(f"Table: tokens of {name}"):
-            st.dataframe(figures.prompt_table(prompts), hide_index=True, key=f"tokens {name}")
+    prompts = batches.shown(loaded, one_text or "...", methods[name])
+    for prompt in prompts:
+        st.html(score_figures.prompt_strip(prompt))
+    with st.expander(f"Table: tokens of {name}"):
+        st.dataframe(score_figures.prompt_table(prompts), hide_index=True, key=f"tokens {name}")
 st.caption(
     "Exactly the tokens that the model reads for the first text above. Underlined: the text's own. "
     "Coloured: what is pooled, the stronger the more it counts. Dashed: a placeholder."

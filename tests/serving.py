@@ -21,6 +21,7 @@ PAGES = (
     "rerouting",
     "embedding_space",
     "similarity",
+    "long_texts",
     "layer_ablation",
 )
 CHROMIUM = shutil.which("chromium")

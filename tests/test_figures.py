@@ -11,11 +11,13 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
-from analysis import evaluation, figures
+from analysis import evaluation, figures, measures, score_figures, theme
+from analysis.batches import Shown
 from analysis.causality import Gates, Movement
 from analysis.corpora import Pairs
 from analysis.dimension import Curve
 from analysis.rerouting import PLAIN, Plan
+from analysis.scoring import Measured
 from analysis.space import Projection
 from analysis.study import Dimensions, Made, Score, Space
 
@@ -72,6 +74,22 @@ CHANGES = evaluation.changes(
     {str(i): s.sts.cosines for i, s in enumerate(SWEEP)}, BEFORE.sts.cosines, PAIRS, "none"
 )
 FIRST, SECOND = space(), space("echo")
+
+
+def measured(name: str) -> Measured:
+    cosines = PAIRS.scores / 10 + RNG.normal(0, 0.2, 7)
+    found = tuple(measures.agreement(cosines, PAIRS, resamples=50))
+    return Measured(name, "pairs", Plan((2, 3)), found, MADE, of=100, cosines=cosines)
+
+
+ONE, OTHER = measured("kv-embedding"), measured("mean")
+ALONG = [(length, one) for length in ("32", "64") for one in (ONE, OTHER)]
+PROMPT = Shown(
+    HOSTILE,
+    np.array([0, 0.5, 0, 0.5], np.float32),
+    np.array([False, True, True, False]),
+    2,
+)
 MOVEMENT = Movement(
     HOSTILE,
     (("a",), ("b",)),
@@ -91,8 +109,9 @@ FIGURES: dict[str, tuple[Callable[..., go.Figure], tuple[Any, ...]]] = {
     "strips": (figures.movement_strips, (MOVEMENT,)),
     "movement": (figures.movement_by_layer, (MOVEMENT,)),
     "gates": (figures.gate_map, (GATES,)),
-    "bars": (figures.score_bars, ([BEFORE, AFTER, score("mean")],)),
-    "scatter": (figures.human_against_cosine, (BEFORE, PAIRS)),
+    "bars": (score_figures.measure_bars, ([ONE, OTHER], "Spearman")),
+    "along": (score_figures.measures_along, (ALONG, "Pearson", "tokens")),
+    "scatter": (score_figures.human_against_cosine, (ONE, PAIRS)),
     "maps": (figures.two_maps, (FIRST, SECOND, TEXTS)),
     "labelled maps": (figures.two_maps, (FIRST, SECOND, TEXTS, TEXTS[::-1])),
     "sweep": (figures.sweep_chart, (SWEEP, CHANGES, Plan((2, 3)))),
@@ -102,9 +121,12 @@ TABLES: dict[str, tuple[Callable[..., pd.DataFrame], tuple[Any, ...], int]] = {
     "curve": (figures.dimension_table, (DIMENSIONS, (6, 7), "paper"), LAYERS),
     "movement": (figures.movement_table, (MOVEMENT,), 4),
     "gates": (figures.gate_table, (GATES,), 4),
-    "scores": (figures.score_table, ([BEFORE, AFTER],), 2),
-    "pairs": (figures.pair_table, (BEFORE, PAIRS), 7),
-    "moved": (figures.moved_pairs, (BEFORE, AFTER, PAIRS), 7),
+    "scores": (score_figures.measure_table, ([ONE, OTHER],), 2),
+    "scores along": (score_figures.along_table, (ALONG, "tokens"), 4),
+    "differences": (score_figures.difference_table, (CHANGES,), 3),
+    "prompts": (score_figures.prompt_table, ([PROMPT, PROMPT],), 8),
+    "pairs": (score_figures.pair_table, (ONE, PAIRS), 7),
+    "moved": (score_figures.moved_pairs, (BEFORE, AFTER, PAIRS), 7),
     "maps": (figures.space_table, (FIRST, SECOND, TEXTS, KEPT), len(TEXTS)),
     "sweep": (figures.sweep_table, (SWEEP, CHANGES), 3),
 }
@@ -181,7 +203,7 @@ def test_the_curve_marks_what_is_selected_and_what_is_skipped() -> None:
     band, curve = figure.data
     np.testing.assert_array_equal(curve.y, DIMENSIONS.curve.dims)
     assert len(band.x) == 2 * LAYERS
-    lit = [i for i, colour in enumerate(curve.marker.color) if colour == figures.SELECTED]
+    lit = [i for i, colour in enumerate(curve.marker.color) if colour == theme.SELECTED]
     assert lit == [6, 7]
     assert [(s.x0, s.x1) for s in figure.layout.shapes] == [(-0.5, 1.5), (5.5, 7.5)]
 
@@ -213,12 +235,23 @@ def test_the_sweep_marks_the_automatic_choice() -> None:
 
 
 def test_scores_are_drawn_with_their_intervals() -> None:
-    (points,) = figures.score_bars([BEFORE, score("mean")]).data
+    (points,) = score_figures.measure_bars([ONE, OTHER], "Pearson").data
     assert set(points.y) == {"kv-embedding", "mean"}
-    row = list(points.y).index("kv-embedding")
-    assert points.x[row] == BEFORE.sts.spearman
-    assert points.x[row] + points.error_x.array[row] == pytest.approx(BEFORE.sts.ci_high)
-    assert points.x[row] - points.error_x.arrayminus[row] == pytest.approx(BEFORE.sts.ci_low)
+    row, expected = list(points.y).index("kv-embedding"), ONE.measure("Pearson")
+    assert points.x[row] == expected.value
+    assert points.x[row] + points.error_x.array[row] == pytest.approx(expected.ci_high)
+    assert points.x[row] - points.error_x.arrayminus[row] == pytest.approx(expected.ci_low)
+
+
+def test_a_prompt_marks_what_is_pooled_and_shows_texts_as_they_are() -> None:
+    html = score_figures.prompt_strip(PROMPT)
+    spans = html.split("<span")[1:]
+    assert len(spans) == len(HOSTILE)
+    assert ["background" in span for span in spans] == [False, True, False, True]
+    assert ["border-bottom" in span for span in spans] == [False, True, True, False]
+    assert ["outline" in span for span in spans] == [False, False, True, False]
+    assert "<b>" not in html
+    assert "<a " not in html
 
 
 def test_an_empty_gate_map_has_a_table_without_layers() -> None:

@@ -49,6 +49,8 @@ ORDER = (
     "study",
     "scoring",
     "shipped",
+    "theme",
+    "score_figures",
     "figures",
     "__main__",
 )

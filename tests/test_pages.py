@@ -19,7 +19,17 @@ import tiny_models
 from numpy.typing import NDArray
 from streamlit.testing.v1 import AppTest
 
-from analysis import backbone, catalogue, corpora, methods, selection, shipped, space, study
+from analysis import (
+    backbone,
+    catalogue,
+    corpora,
+    methods,
+    scoring,
+    selection,
+    shipped,
+    space,
+    study,
+)
 from analysis.backbone import Backbone
 from analysis.rerouting import PLAIN, Plan
 
@@ -30,6 +40,7 @@ TITLES = {
     "rerouting": "What does re-routing change, layer by layer?",
     "embedding_space": "How does the space move?",
     "similarity": "Does it score better?",
+    "long_texts": "Does it hold on long texts?",
     "layer_ablation": "Was the automatic choice a good one?",
 }
 CHARTS = {
@@ -38,6 +49,7 @@ CHARTS = {
     "rerouting": 1,
     "embedding_space": 1,
     "similarity": 2,
+    "long_texts": 2,
     "layer_ablation": 1,
 }
 WORDS = ("boat", "bank", "loan", "river", "house", "rain", "train", "song", "king", "bread")
@@ -303,7 +315,8 @@ def test_the_scores_shown_are_the_librarys(loaded: Backbone, automatic: Plan) ->
     drawn = dict(zip(trace["y"], numbers(trace["x"]), strict=True))
     assert set(drawn) == set(methods.METHODS)
     for name, value in drawn.items():
-        assert value == study.score(loaded, pairs, methods.METHODS[name], automatic).sts.spearman
+        (one,) = scoring.measured(loaded, pairs, [(methods.METHODS[name], automatic)])
+        assert value == one.measure("Spearman").value
 
 
 @smollm2
@@ -462,6 +475,61 @@ def test_own_texts_on_the_similarity_page(tiny_llama: dict[str, str]) -> None:
     (trace,) = charts(well(app))[0]["data"]
     assert sorted(trace["y"]) == ["echo", "mean"]
     app.multiselect(key="methods").set_value([]).run()
+    assert "at least one method" in shown(well(app))
+
+
+def test_columns_of_an_upload_are_shown_and_can_be_changed(tiny_llama: dict[str, str]) -> None:
+    odd = OWN_PAIRS.replace("sentence1\tsentence2\tscore", "left\tright\tagreed")
+    app = upload(opened("similarity", **tiny_llama), odd)
+    assert "Guessed:" in shown(well(app))
+    picked = {
+        role: next(s for s in app.selectbox if str(s.key).startswith(f"pairs_{role}_"))
+        for role in ("text", "other", "score")
+    }
+    assert {role: s.value for role, s in picked.items()} == {
+        "text": "left",
+        "other": "right",
+        "score": "agreed",
+    }
+    picked["other"].set_value("left").run()
+    assert "10 pairs" in shown(app)
+    assert "'left' and 'left'" in shown(app)
+
+
+def test_labelled_texts_and_retrieval_on_the_similarity_page(tiny_llama: dict[str, str]) -> None:
+    app = opened("similarity", methods="kv-embedding", **tiny_llama)
+    app.multiselect(key="methods").set_value(["mean", "kv-embedding"]).run()
+    app.segmented_control(key="scored_on").set_value("labelled texts").run()
+    app.number_input(key="labelled_most_chatterbot").set_value(60).run()
+    assert "60 of 1,569 texts" in shown(well(app))
+    assert "kv-embedding" in shown(app)
+    app.radio(key="measure_labelled texts").set_value("V-measure").run()
+    (trace,) = charts(well(app))[0]["data"]
+    assert sorted(trace["y"]) == ["kv-embedding", "mean"]
+    app.segmented_control(key="scored_on").set_value("retrieval").run()
+    app.number_input(key="retrieval_most_chatterbot-answers").set_value(10).run()
+    assert "10 of 306 queries" in shown(well(app))
+    app.selectbox(key="processing").set_value("centre").run()
+    assert "10 of 306 queries" in shown(well(app))
+
+
+def test_long_texts_of_few_queries(
+    tiny_llama: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shipped, "LONG_QUERIES", 5)
+    monkeypatch.setattr(shipped, "LONG_DOCUMENTS", 12)
+    monkeypatch.setattr(shipped, "LENGTHS", (64, 128))
+    app = well(opened("long_texts", **tiny_llama))
+    places, lengths = charts(app)
+    assert [trace["name"] for trace in places["data"]] == list(shipped.LONG_METHODS)
+    assert places["data"][0]["x"] == ["start", "middle", "end"]
+    assert lengths["data"][0]["x"] == ["64", "128"]
+    app.multiselect(key="lengths").set_value([32, 64]).run()
+    assert "limit of 32 tokens leaves no room" in shown(well(app))
+    assert charts(app)[1]["data"][0]["x"] == ["64"]
+    app.multiselect(key="lengths").set_value([]).run()
+    assert "at least one length" in shown(well(app))
+    app.multiselect(key="long_methods").set_value([]).run()
     assert "at least one method" in shown(well(app))
 
 

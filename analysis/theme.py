@@ -1,0 +1,37 @@
+"""What all figures share: colours with one meaning each, a layout, and texts made safe.
+
+Colours are those of Okabe and Ito, which stay apart for colour-blind readers, the blue lightened
+so that it also shows on a dark page.
+"""
+
+from typing import Any
+
+import plotly.graph_objects as go
+
+SELECTED, REROUTED, PLAIN, BAND = "#D55E00", "#1F83C6", "#7A7A7A", "rgba(31,131,198,0.25)"
+PALETTE = ("#1F83C6", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8C6D1F", "#7A7A7A")
+SEQUENTIAL = "Cividis"
+_SHORT = 90
+
+
+def laid_out(figure: go.Figure, height: int, **layout: Any) -> go.Figure:
+    """The figure with the margins, legend and labels that all have; ``height`` in pixels."""
+    figure.update_layout(
+        height=height,
+        margin={"l": 8, "r": 8, "t": 36, "b": 8},
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        hoverlabel={"align": "left"},
+        **layout,
+    )
+    return figure
+
+
+def shortened(text: str) -> str:
+    """A text for a hover label: one line, safe as Plotly's HTML, not too long."""
+    line = " ".join(text.split())
+    return escaped(line if len(line) <= _SHORT else line[: _SHORT - 1] + "\u2026")
+
+
+def escaped(text: str) -> str:
+    """A text that Plotly shows as it is: it takes labels for HTML."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,0 +1,75 @@
+"""Does it hold on long texts?"""
+
+import streamlit as st
+
+from analysis import score_figures, scoring, shipped
+from pages import corpus, visit
+
+visit.opening(
+    "Does it hold on long texts?",
+    "One vector has to hold a whole document, and under causal attention early tokens know nothing "
+    "of late ones. **Does a query still find its document when the answer moves to the end, and "
+    "when more of the document is read?**",
+)
+loaded, plan, methods = visit.backbone(), visit.plan(), visit.methods()
+corpus.choose("retrieval", "Retrieval set", "Queries, documents, and which belong together.")
+chosen = st.multiselect(
+    "Methods", list(methods), list(shipped.LONG_METHODS), key="long_methods", bind="query-params"
+)
+if not chosen:
+    st.info("Choose at least one method.")
+    st.stop()
+asked = [(methods[name], plan) for name in chosen]
+scored = corpus.chosen("retrieval")
+
+st.subheader("Where the answer stands")
+variants = shipped.places(scored)
+along: list[tuple[str, scoring.Measured]] = []
+for place, variant in variants.items():
+    with visit.progress(f"Answer at the {place}") as show:
+        measured = scoring.measured(loaded, variant, asked, progress=show)
+    along += [(place, one) for one in measured]
+visit.figure(
+    score_figures.measures_along(along, "nDCG@10", "where the relevant passage stands"),
+    score_figures.along_table(along, "place"),
+    "Score by place of the answer",
+)
+one = along[0][1]
+st.caption(
+    f"{scored.name}: {one.measures[0].items:,} queries; each document is put first, in the middle "
+    f"or last among {shipped.AROUND} other passages, the same in all three, so that only the place "
+    f"differs. nDCG@10 x 100, 95% intervals from bootstrap draws of {one.measures[0].resampled}. "
+    f"{scored.source} {one.made.sentence}."
+)
+
+st.subheader("How much of the document is read")
+lengths = st.multiselect(
+    "Tokens, prompt included",
+    [32, 64, 128, 256, 512, 1024, 2048, 4096],
+    list(shipped.LENGTHS),
+    key="lengths",
+)
+if not lengths:
+    st.info("Choose at least one length.")
+    st.stop()
+by_length: list[tuple[str, scoring.Measured]] = []
+for length in sorted(lengths):
+    with visit.each(), visit.progress(f"Documents of {length:,} tokens") as show:
+        measured = scoring.measured(
+            loaded, variants["middle"], asked, max_tokens=length, progress=show
+        )
+        by_length += [(f"{length:,}", found) for found in measured]
+if not by_length:
+    st.stop()
+visit.figure(
+    score_figures.measures_along(by_length, "nDCG@10", "tokens read of each document"),
+    score_figures.along_table(by_length, "tokens"),
+    "Score by length read",
+)
+cut = {length: found.texts_cut for length, found in by_length}
+st.caption(
+    "The documents above with the answer in the middle, cut at their end to so many tokens, the "
+    "prompt included. Cut: "
+    + ", ".join(f"{n:,} at {length}" for length, n in cut.items())
+    + f" of {len(variants['middle'].documents):,} documents and {one.measures[0].items:,} queries."
+)
