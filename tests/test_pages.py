@@ -720,4 +720,8 @@ def test_a_family_that_cannot_be_rerouted_is_explored_with_the_reason(
             assert (rerouted == 0).all()
     app.text_input(key="layers").set_value("1-2").run()
     turn_to(app, "similarity")
-    assert reason in sentence(app)
+    said = [warning.value for warning in well(app).warning]
+    assert sum(reason in warning for warning in said) == 3, "in the sidebar and for two methods"
+    assert sum("causal mask" in warning for warning in said) == 1
+    (trace,) = charts(app)[0]["data"][:1]
+    assert len(trace["y"]) == len(methods.METHODS) - 3
