@@ -43,6 +43,7 @@ ORDER = (
     "significance",
     "evaluation",
     "measures",
+    "windows",
     "space",
     "causality",
     "store",
