@@ -77,6 +77,7 @@ def measured(
             data=_digest(corpus),
             processing=processing,
             max_tokens=max_tokens,
+            resamples=measures.RESAMPLES,
         )
         for method, plan in requests
     ]

@@ -50,6 +50,8 @@ ORDER = (
     "study",
     "scoring",
     "shipped",
+    "runs",
+    "report",
     "theme",
     "score_figures",
     "figures",

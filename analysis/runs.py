@@ -1,0 +1,191 @@
+"""The project's own results: what is run on which corpora, and how runs are stored.
+
+``python -m analysis.report run`` computes every run that is not stored yet, one JSON file each in
+``assets/report``; the corpora are those of ``KVE_CORPORA`` or the hub.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from analysis import backbone as backbones
+from analysis import corpora, evaluation, measures, scoring, selection, shipped, study, windows
+from analysis.backbone import Backbone
+from analysis.methods import DEFAULT, METHODS
+from analysis.rerouting import PLAIN, Plan
+from analysis.scoring import Corpus
+
+ROOT = Path(__file__).resolve().parent.parent
+STORED = ROOT / "assets" / "report"
+BACKBONES = ("smollm2", "gemma3-270m")
+PAIRS = ("stsb-dev", "stsb-test", "sts12", "sts16", "sickr-test")
+PART = 200
+"""Pairs drawn of each set: all methods on all pairs take days on two CPU cores."""
+QUERIES, DOCUMENTS, DOCUMENT_TOKENS = 40, 100, 512
+"""What is drawn of scifact-mini, and where its documents are cut."""
+LENGTHS = (512, 1024, 2048, 4096)
+"""Tokens read of each document of qmsum-test, prompt included."""
+SHORT_METHODS = tuple(name for name in METHODS if name != "meta-eol")
+LONG_METHODS = (
+    *("kv-embedding", "prompt-only", "re-routing-only", "pooling-only", "mean", "last-token"),
+)
+"""Methods on long documents: those that share their passes; each other one costs as much again."""
+WINDOWED = ("lee50", "stsb-dev", "sickr-test")
+BASE = DEFAULT.name
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run: a backbone on a corpus, by all methods or by all windows."""
+
+    backbone: str
+    name: str
+    compute: Callable[[Backbone], dict[str, Any]]
+
+    @property
+    def path(self) -> Path:
+        """Where it is stored."""
+        return STORED / f"{self.backbone}.{self.name}.json"
+
+
+def runs() -> Iterator[Run]:
+    """Everything that is run, the cheap before the dear."""
+    for name in BACKBONES:
+        for pairs in PAIRS:
+            yield Run(name, pairs, lambda b, p=pairs: _scores(b, _pairs(p), tuple(METHODS), None))  # type: ignore[misc]
+        yield Run(name, "scifact-mini", _scifact)
+        for corpus in WINDOWED:
+            yield Run(name, f"{corpus}.windows", lambda b, c=corpus: _windows(b, c))  # type: ignore[misc]
+        for length in LENGTHS:
+            yield Run(name, f"qmsum-test.{length}", lambda b, n=length: _qmsum(b, n))  # type: ignore[misc]
+
+
+def _pairs(name: str) -> corpora.Pairs:
+    whole = corpora.load_pairs(name)
+    return whole if len(whole.texts) <= 100 else corpora.first(whole, PART, 0)
+
+
+def _scifact(loaded: Backbone) -> dict[str, Any]:
+    whole = corpora.load_retrieval("scifact-mini")
+    drawn = corpora.first(whole, QUERIES, 0, documents=DOCUMENTS)
+    return _scores(loaded, drawn, SHORT_METHODS, DOCUMENT_TOKENS)
+
+
+def _qmsum(loaded: Backbone, length: int) -> dict[str, Any]:
+    return _scores(loaded, corpora.load_retrieval("qmsum-test"), LONG_METHODS, length)
+
+
+def _automatic(loaded: Backbone) -> Plan:
+    return Plan(study.dimensions(loaded, corpora.load_texts(corpora.CALIBRATION)).selected())
+
+
+def _scores(
+    loaded: Backbone, corpus: Corpus, names: tuple[str, ...], length: int | None
+) -> dict[str, Any]:
+    plan = _automatic(loaded)
+    asked = [(METHODS[name], plan) for name in names]
+    found = scoring.measured(loaded, corpus, asked, max_tokens=length)
+    first = found[0].measures[0]
+    by_name = {one.method: one for one in found}
+    differences = {
+        measure.name: measures.differences(
+            {name: one.measure(measure.name) for name, one in by_name.items() if name != BASE},
+            by_name[BASE].measure(measure.name),
+            BASE,
+            corpus.of,
+        )
+        for measure in found[0].measures
+    }
+    return {
+        "made": asdict(study.made(loaded)),
+        "layers": list(plan.layers),
+        "bias": plan.bias,
+        "items": first.items,
+        "things": first.things,
+        "of": corpus.of,
+        "documents": len(corpus.documents) if isinstance(corpus, corpora.Retrieval) else None,
+        "tokens": length,
+        "resampled": first.resampled,
+        "source": corpus.source,
+        "scores": {
+            one.method: {m.name: [m.value, m.ci_low, m.ci_high] for m in one.measures}
+            for one in found
+        },
+        "cut": {one.method: one.texts_cut for one in found},
+        "differences": {name: [asdict(d) for d in ds] for name, ds in differences.items()},
+    }
+
+
+def _windows(loaded: Backbone, name: str) -> dict[str, Any]:
+    """Every window of the rule's width, and every rule's choice, under test."""
+    pairs, texts = _pairs(name), corpora.load_texts(corpora.CALIBRATION)
+    found = study.dimensions(loaded, texts)
+    chosen = {rule: found.selected(rule) for rule in selection.RULES}
+    width = selection.window_width(loaded.layers)
+    plans = [PLAIN, *shipped.windows(loaded.layers, width)]
+    plans += [Plan(layers) for layers in chosen.values() if Plan(layers) not in plans]
+    embedded = study.embedded(loaded, pairs.texts, [(DEFAULT, plan) for plan in plans])
+    cosines = {
+        plan.layers: evaluation.cosines(one.embeddings, pairs)
+        for plan, one in zip(plans, embedded, strict=True)
+    }
+    scores = {
+        layers: measures.agreement(values, pairs, resamples=1)[0].value
+        for layers, values in cosines.items()
+    }
+    changes = evaluation.changes(
+        {str(layers): values for layers, values in cosines.items() if layers},
+        cosines[()],
+        pairs,
+        "re-routing nothing",
+    )
+    return {
+        "made": asdict(study.made(loaded)),
+        "items": len(pairs.scores),
+        "of": pairs.of,
+        "width": width,
+        "scores": [[list(layers), score] for layers, score in scores.items()],
+        "changes": [asdict(change) for change in changes],
+        "tested": [asdict(one) for one in windows.held_out(cosines, pairs, chosen)],
+        "variability": {
+            rule: asdict(windows.variability(found.curve.resampled, rule, scores))
+            for rule in selection.RULES
+        },
+    }
+
+
+def run() -> None:
+    """Compute and store every run that is not stored."""
+    STORED.mkdir(parents=True, exist_ok=True)
+    loaded: dict[str, Backbone] = {}
+    for one in runs():
+        if one.path.exists():
+            continue
+        if one.backbone not in loaded:
+            loaded = {one.backbone: backbones.load(one.backbone, dtype="float32", device="cpu")}
+        result = _rounded(one.compute(loaded[one.backbone]))
+        one.path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        print(one.path.name, file=sys.stderr, flush=True)
+
+
+def _rounded(value: Any) -> Any:
+    """Numbers at four decimals, which is finer than what the bootstrap's seed decides."""
+    if isinstance(value, dict):
+        return {key: _rounded(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(part) for part in value]
+    if isinstance(value, float):
+        return None if value != value else round(value, 4)
+    return value
+
+
+def stored() -> dict[tuple[str, str], dict[str, Any]]:
+    """All stored runs by backbone and name."""
+    found = {}
+    for one in runs():
+        if one.path.exists():
+            found[one.backbone, one.name] = json.loads(one.path.read_text(encoding="utf-8"))
+    return found
