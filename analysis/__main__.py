@@ -1,4 +1,4 @@
-"""The command line: ``python -m analysis backbones | encode | dimension | sts | space``.
+"""The command line: ``python -m analysis backbones | encode | dimension | sts | space | mteb``.
 
 Results go to standard output, as a table or with ``--json`` as one document; progress and
 warnings go to standard error. Bad input ends with exit code 2 and one sentence.
@@ -109,6 +109,13 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--method", action="append", choices=list(METHODS), help="give it twice")
     sub.add_argument("--seed", type=_seed, default=0)
     sub.add_argument("--output", required=True, metavar="FILE.html")
+
+    sub = command("mteb", _mteb, "Run mteb's own evaluation and leave its result files.")
+    plan(sub)
+    sub.add_argument("--method", default="kv-embedding", choices=list(METHODS))
+    sub.add_argument("--tasks", required=True, nargs="+", metavar="TASK")
+    sub.add_argument("--max-tokens", type=_count, help="where texts are cut, prompt included")
+    sub.add_argument("--output", required=True, metavar="FOLDER")
     return parser
 
 
@@ -364,6 +371,23 @@ def _sts(options: argparse.Namespace) -> list[dict[str, Any]]:
             }
         )
     return found
+
+
+def _mteb(options: argparse.Namespace) -> list[dict[str, Any]]:
+    from analysis import mteb_encoder
+    from analysis.embedder import Embedder
+    from analysis.rerouting import PLAIN
+
+    folder = Path(options.output)
+    if folder.exists() and not folder.is_dir():
+        raise CorpusError(f"{folder} is a file; name a folder to write results into.")
+    tasks = mteb_encoder.named_tasks(options.tasks)
+    loaded, method = _load(options), _method(options, options.method)
+    plan = _plan(options, loaded) if method.reroutes else PLAIN
+    embedder = Embedder(loaded, method, plan, max_tokens=options.max_tokens)
+    with contextlib.redirect_stdout(sys.stderr), _writing(folder):
+        found = mteb_encoder.evaluate(mteb_encoder.MtebEncoder(embedder), tasks, folder)
+    return [_described(method, plan) | row for row in found]
 
 
 def _space(options: argparse.Namespace) -> dict[str, Any]:

@@ -49,6 +49,8 @@ ORDER = (
     "store",
     "study",
     "scoring",
+    "embedder",
+    "mteb_encoder",
     "shipped",
     "runs",
     "report",
