@@ -8,6 +8,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,21 +29,26 @@ QUERIES, DOCUMENTS, DOCUMENT_TOKENS = 40, 100, 512
 """What is drawn of scifact-mini, and where its documents are cut."""
 LENGTHS = (512, 1024, 2048, 4096)
 """Tokens read of each document of qmsum-test, prompt included."""
-SHORT_METHODS = tuple(name for name in METHODS if name != "meta-eol")
 LONG_METHODS = (
     *("kv-embedding", "prompt-only", "re-routing-only", "pooling-only", "mean", "last-token"),
 )
 """Methods on long documents: those that share their passes; each other one costs as much again."""
+DOCUMENT_METHODS = (*LONG_METHODS, "prompt-eol")
+"""Methods on scifact-mini."""
 WINDOWED = ("lee50", "stsb-dev", "sickr-test")
 BASE = DEFAULT.name
 
 
+Stored = dict[tuple[str, str], dict[str, Any]]
+
+
 @dataclass(frozen=True)
 class Run:
-    """One run: a backbone on a corpus, by all methods or by all windows."""
+    """One run: a backbone on a corpus, by ``methods`` or, where there are none, by all windows."""
 
     backbone: str
     name: str
+    methods: tuple[str, ...]
     compute: Callable[[Backbone], dict[str, Any]]
 
     @property
@@ -50,17 +56,26 @@ class Run:
         """Where it is stored."""
         return STORED / f"{self.backbone}.{self.name}.json"
 
+    def left(self, found: Stored) -> bool:
+        """Whether it, or one of its methods, is not among the stored runs ``found``."""
+        result = found.get((self.backbone, self.name))
+        return result is None or not set(self.methods) <= set(result.get("scores", ()))
+
 
 def runs() -> Iterator[Run]:
     """Everything that is run, the cheap before the dear."""
     for name in BACKBONES:
         for pairs in PAIRS:
-            yield Run(name, pairs, lambda b, p=pairs: _scores(b, _pairs(p), tuple(METHODS), None))  # type: ignore[misc]
-        yield Run(name, "scifact-mini", _scifact)
+            yield Run(name, pairs, tuple(METHODS), partial(_similarity, pairs))
+        yield Run(name, "scifact-mini", DOCUMENT_METHODS, _scifact)
         for corpus in WINDOWED:
-            yield Run(name, f"{corpus}.windows", lambda b, c=corpus: _windows(b, c))  # type: ignore[misc]
+            yield Run(name, f"{corpus}.windows", (), partial(_windows, corpus))
         for length in LENGTHS:
-            yield Run(name, f"qmsum-test.{length}", lambda b, n=length: _qmsum(b, n))  # type: ignore[misc]
+            yield Run(name, f"qmsum-test.{length}", LONG_METHODS, partial(_qmsum, length))
+
+
+def _similarity(name: str, loaded: Backbone) -> dict[str, Any]:
+    return _scores(loaded, _pairs(name), tuple(METHODS), None)
 
 
 def _pairs(name: str) -> corpora.Pairs:
@@ -71,10 +86,10 @@ def _pairs(name: str) -> corpora.Pairs:
 def _scifact(loaded: Backbone) -> dict[str, Any]:
     whole = corpora.load_retrieval("scifact-mini")
     drawn = corpora.first(whole, QUERIES, 0, documents=DOCUMENTS)
-    return _scores(loaded, drawn, SHORT_METHODS, DOCUMENT_TOKENS)
+    return _scores(loaded, drawn, DOCUMENT_METHODS, DOCUMENT_TOKENS)
 
 
-def _qmsum(loaded: Backbone, length: int) -> dict[str, Any]:
+def _qmsum(length: int, loaded: Backbone) -> dict[str, Any]:
     return _scores(loaded, corpora.load_retrieval("qmsum-test"), LONG_METHODS, length)
 
 
@@ -119,7 +134,7 @@ def _scores(
     }
 
 
-def _windows(loaded: Backbone, name: str) -> dict[str, Any]:
+def _windows(name: str, loaded: Backbone) -> dict[str, Any]:
     """Every window of the rule's width, and every rule's choice, under test."""
     pairs, texts = _pairs(name), corpora.load_texts(corpora.CALIBRATION)
     found = study.dimensions(loaded, texts)
@@ -141,13 +156,14 @@ def _windows(loaded: Backbone, name: str) -> dict[str, Any]:
         cosines[()],
         pairs,
         "re-routing nothing",
+        resamples=measures.RESAMPLES,
     )
     return {
         "made": asdict(study.made(loaded)),
         "items": len(pairs.scores),
         "of": pairs.of,
         "width": width,
-        "scores": [[list(layers), score] for layers, score in scores.items()],
+        "windows": [[list(layers), score] for layers, score in scores.items()],
         "changes": [asdict(change) for change in changes],
         "tested": [asdict(one) for one in windows.held_out(cosines, pairs, chosen)],
         "variability": {
@@ -158,17 +174,21 @@ def _windows(loaded: Backbone, name: str) -> dict[str, Any]:
 
 
 def run() -> None:
-    """Compute and store every run that is not stored."""
+    """Compute and store every run that is not stored whole."""
     STORED.mkdir(parents=True, exist_ok=True)
     loaded: dict[str, Backbone] = {}
     for one in runs():
-        if one.path.exists():
-            continue
-        if one.backbone not in loaded:
-            loaded = {one.backbone: backbones.load(one.backbone, dtype="float32", device="cpu")}
-        result = _rounded(one.compute(loaded[one.backbone]))
-        one.path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-        print(one.path.name, file=sys.stderr, flush=True)
+        if one.left(stored()):
+            if one.backbone not in loaded:
+                loaded = {one.backbone: backbones.load(one.backbone, dtype="float32", device="cpu")}
+            keep(one, one.compute(loaded[one.backbone]))
+            print(one.path.name, file=sys.stderr, flush=True)
+
+
+def keep(one: Run, result: dict[str, Any]) -> None:
+    """Store the result of a run."""
+    text = json.dumps(_rounded(result), indent=1, allow_nan=False)
+    one.path.write_text(text + "\n", encoding="utf-8")
 
 
 def _rounded(value: Any) -> Any:
@@ -182,7 +202,7 @@ def _rounded(value: Any) -> Any:
     return value
 
 
-def stored() -> dict[tuple[str, str], dict[str, Any]]:
+def stored() -> Stored:
     """All stored runs by backbone and name."""
     found = {}
     for one in runs():
