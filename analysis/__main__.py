@@ -1,4 +1,4 @@
-"""The command line: ``python -m analysis backbones | encode | dimension | sts | space | mteb``.
+"""The command line: ``python -m analysis backbones | encode | dimension | sts | score | ...``.
 
 Results go to standard output, as a table or with ``--json`` as one document; progress and
 warnings go to standard error. Bad input ends with exit code 2 and one sentence.
@@ -50,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     from analysis.placement import DTYPES
     from analysis.pooling import POOLINGS
     from analysis.positions import KEY_POSITIONS
+    from analysis.postprocessing import POSTPROCESSINGS
     from analysis.prompting import COMPRESSION
     from analysis.selection import RULES
     from analysis.study import CLOUDS
@@ -102,6 +103,15 @@ def _parser() -> argparse.ArgumentParser:
     plan(sub)
     sub.add_argument("--corpus", default="lee50", metavar="lee50|FILE")
     sub.add_argument("--method", action="append", choices=list(METHODS))
+
+    sub = command("score", _score, "Compare methods on pairs, labelled texts or retrieval.")
+    plan(sub)
+    sub.add_argument("--on", default="pairs", choices=["pairs", "labelled", "retrieval"])
+    sub.add_argument("--corpus", metavar="NAME|FILE|FOLDER", help="lee50, chatterbot, ...")
+    sub.add_argument("--method", action="append", choices=list(METHODS))
+    sub.add_argument("--post-processing", default="none", choices=list(POSTPROCESSINGS))
+    sub.add_argument("--max-tokens", type=_count, help="where texts are cut, prompt included")
+    sub.add_argument("--part", type=_count, help="score so many, drawn at random, and say so")
 
     sub = command("space", _space, "Two methods' maps of the same texts, as one HTML file.")
     plan(sub)
@@ -371,6 +381,68 @@ def _sts(options: argparse.Namespace) -> list[dict[str, Any]]:
             }
         )
     return found
+
+
+def _score(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Every measure of every method; the paired comparisons with the first go to stderr."""
+    from analysis import corpora, measures, scoring, shipped
+    from analysis.rerouting import PLAIN
+
+    corpus: scoring.Corpus
+    match options.on:
+        case "labelled":
+            corpus = corpora.load_labelled(options.corpus or "chatterbot")
+        case "retrieval":
+            corpus = corpora.load_retrieval(options.corpus or "chatterbot-answers")
+        case _:
+            corpus = corpora.load_pairs(options.corpus or "lee50")
+    if note := getattr(corpus, "note", ""):
+        _say(note)
+    match corpus:
+        case corpora.Retrieval() if options.part:
+            corpus = shipped.part(corpus, options.part, shipped.DOCUMENTS)
+        case corpora.Pairs() if options.part:
+            corpus = corpora.first(corpus, options.part, 0)
+        case corpora.Texts() if options.part:
+            corpus = corpora.first(corpus, options.part, 0)
+    methods = [_method(options, name) for name in options.method or ["kv-embedding"]]
+    loaded = _load(options)
+    plan = _plan(options, loaded) if any(m.reroutes for m in methods) else PLAIN
+    found = scoring.measured(
+        loaded,
+        corpus,
+        [(method, plan) for method in methods],
+        processing=options.post_processing,
+        max_tokens=options.max_tokens,
+        progress=_counter("encoding"),
+    )
+    base, *others = found
+    for measure in base.measures if others else ():
+        for difference in measures.differences(
+            {one.method: one.measure(measure.name) for one in others},
+            measure,
+            base.method,
+            corpus.of,
+        ):
+            _say(f"{measure.name}: {difference.sentence}")
+    return [
+        {
+            **_described(method, one.plan),
+            "corpus": corpus.name,
+            "measure": m.name,
+            "value": m.value,
+            "ci_low": m.ci_low,
+            "ci_high": m.ci_high,
+            m.things: m.items,
+            "of": one.of,
+            "post_processing": options.post_processing,
+            "texts_cut": one.texts_cut,
+            "backbone": loaded.facts.name,
+            "dtype": loaded.dtype.value,
+        }
+        for method, one in zip(methods, found, strict=True)
+        for m in one.measures
+    ]
 
 
 def _mteb(options: argparse.Namespace) -> list[dict[str, Any]]:

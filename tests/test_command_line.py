@@ -184,6 +184,39 @@ def test_dimension_counts_the_duplicates_it_leaves_out(
     assert found["duplicates_dropped"] >= 7
 
 
+@pytest.mark.parametrize(
+    ("on", "part", "names", "things"),
+    [
+        ("pairs", "20", ["Spearman", "Pearson"], "pairs"),
+        ("labelled", "60", ["kNN accuracy (k = 5)", "V-measure"], "texts"),
+        ("retrieval", "10", ["nDCG@10", "recall@10"], "queries"),
+    ],
+)
+def test_score_measures_and_compares(
+    ask: Ask, model: tuple[str, ...], on: str, part: str, names: list[str], things: str
+) -> None:
+    methods = ("--method", "kv-embedding", "--method", "mean", "--layers", "2-3")
+    answer = ask("score", *model, "--on", on, "--part", part, *methods, "--json")
+    rows = answer.document
+    assert [row["measure"] for row in rows] == names * 2
+    assert [row["method"] for row in rows] == ["kv-embedding"] * 2 + ["mean"] * 2
+    for row in rows:
+        assert row["ci_low"] <= row["value"] <= row["ci_high"]
+        assert row[things] == int(part) < row["of"]
+    said = answer.err.splitlines()
+    assert [line.partition(":")[0] for line in said[-2:]] == names
+    assert all("mean" in line and "kv-embedding" in line for line in said[-2:])
+
+
+def test_score_reads_files_and_post_processes(
+    ask: Ask, model: tuple[str, ...], files: Path
+) -> None:
+    asked = ("score", *model, "--method", "mean", "--corpus", files / "pairs.tsv", "--json")
+    plain, centred = ask(*asked), ask(*asked, "--post-processing", "centre")
+    assert plain.document[0]["value"] != centred.document[0]["value"]
+    assert centred.document[0]["post_processing"] == "centre"
+
+
 def test_sts_scores_every_method_asked_for(ask: Ask, model: tuple[str, ...], files: Path) -> None:
     methods = ("--method", "kv-embedding", "--method", "mean")
     plan = ("--layers", "1-2", "--bias", "0.5")

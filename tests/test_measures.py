@@ -38,6 +38,13 @@ def test_groups_that_lie_apart_score_full_marks_and_noise_scores_chance() -> Non
     assert agreement.value < 25
 
 
+def test_many_small_groups_lie_within_their_interval() -> None:
+    """Repeated texts agree with themselves, which would put the bootstrap above the score."""
+    points, labels = blobs(20, 3, 2.0)
+    found = clusters(points, labels)
+    assert found.ci_low < found.value < found.ci_high
+
+
 def test_neighbours_are_those_of_a_loop() -> None:
     points, labels = blobs(4, 15, 1.5)
     unit = points / np.linalg.norm(points, axis=1, keepdims=True)
