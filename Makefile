@@ -6,7 +6,7 @@ PORT ?= 8501
 
 OLDEST := .cache/transformers-oldest
 
-.PHONY: run test test-all test-oldest check results screenshots clean
+.PHONY: run test test-all test-oldest check results report screenshots clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.app
@@ -33,6 +33,9 @@ check: $(VENV)/.dev
 
 results: $(VENV)/.app  ## compute the results that ship in assets/results anew
 	$(BIN)/python -m analysis.shipped
+
+report: $(VENV)/.app  ## compute the runs that are missing (KVE_CORPORA) and make docs/results.md anew
+	$(BIN)/python -m analysis.report run
 
 screenshots: $(VENV)/.dev  ## take the pictures of the README anew
 	$(BIN)/python -m tests.screenshots

@@ -13,7 +13,7 @@ from sklearn.metrics import ndcg_score, v_measure_score
 
 from analysis import measures
 from analysis.errors import CorpusError
-from analysis.measures import Measure, differences, labelled, neighbours, retrieval
+from analysis.measures import Measure, clusters, differences, labelled, neighbours, retrieval
 
 
 def blobs(
