@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from scipy.special import logsumexp
 from scipy.stats import spearmanr
 
 from analysis.corpora import Pairs
 from analysis.errors import CorpusError
+from analysis.geometry import check
 from analysis.significance import Difference, Floats, corrected, interval, p_value
 
 Unit = Literal["texts", "groups", "pairs"]
@@ -58,7 +58,7 @@ def cosines(embeddings: NDArray[Any], pairs: Pairs) -> Floats:
     Raises:
         CorpusError: another shape, or a row that is all zero or not finite.
     """
-    _check(embeddings)
+    check(embeddings)
     if len(embeddings) != len(pairs.texts):
         raise CorpusError(
             f"{len(embeddings):,} embeddings were given for the {len(pairs.texts):,} texts of "
@@ -205,66 +205,6 @@ def changes(
             for name, values in found.items()
         ]
     )
-
-
-def anisotropy(embeddings: NDArray[Any]) -> float:
-    """Mean cosine of two different embeddings: 0 for even directions, 1 for a single one.
-
-    Exact over all n(n - 1) pairs, as the squared length of the sum of the unit vectors is the
-    sum of all n^2 cosines. As a measure of a space: Ethayarajh 2019, section 3.2.
-
-    Args:
-        embeddings: shape (N, D) with N >= 2, any real dtype.
-
-    Raises:
-        CorpusError: fewer than two rows, or one that is all zero or not finite.
-    """
-    unit = _unit(embeddings)
-    n = len(unit)
-    return float((np.square(unit.sum(axis=0)).sum() - n) / (n * (n - 1)))
-
-
-def uniformity(embeddings: NDArray[Any], t: float = 2) -> float:
-    """Log of the mean Gaussian potential exp(-t |u - v|^2) of two different unit vectors.
-
-    Lower is more uniform; 0 if all directions coincide. Wang & Isola 2020, section 4.1.2,
-    with their t = 2; exact over all pairs.
-
-    Args:
-        embeddings: shape (N, D) with N >= 2, any real dtype.
-        t: sharpness of the potential, above 0.
-
-    Raises:
-        CorpusError: fewer than two rows, or one that is all zero or not finite.
-    """
-    unit = _unit(embeddings)
-    n = len(unit)
-    parts = []
-    for start in range(0, n, _BLOCK):
-        exponents = 2 * t * (unit[start : start + _BLOCK] @ unit.T - 1)  # |u - v|^2 = 2 - 2 u.v
-        np.fill_diagonal(exponents[:, start:], -np.inf)
-        parts.append(logsumexp(exponents))
-    return float(logsumexp(parts) - np.log(n * (n - 1)))
-
-
-def _check(embeddings: NDArray[Any]) -> None:
-    if embeddings.ndim != 2:
-        raise CorpusError(f"Embeddings need two axes, texts and width, not {embeddings.ndim}.")
-    if not np.isfinite(embeddings).all():
-        row = int(np.argmin(np.isfinite(embeddings).all(axis=1)))
-        raise CorpusError(f"The embedding of text {row + 1:,} is not finite.")
-    if not embeddings.any(axis=1).all():
-        row = int(np.argmin(embeddings.any(axis=1)))
-        raise CorpusError(f"The embedding of text {row + 1:,} is all zero and has no direction.")
-
-
-def _unit(embeddings: NDArray[Any]) -> Floats:
-    _check(embeddings)
-    if len(embeddings) < 2:
-        raise CorpusError("A space is measured on at least 2 embeddings.")
-    wide = embeddings.astype(np.float64)
-    wide /= np.linalg.norm(wide, axis=1, keepdims=True)
-    return wide
 
 
 def _ranked(found: Floats, pairs: Pairs) -> Floats:

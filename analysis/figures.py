@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
 from analysis.causality import Gates, Movement
+from analysis.geometry import Geometry
 from analysis.rerouting import Plan
 from analysis.selection import skipped
 from analysis.significance import Difference
@@ -243,6 +244,45 @@ def two_maps(
     laid_out(figure, 520)
     figure.update_layout(legend={"orientation": "h", "y": -0.03, "yanchor": "top"})
     return figure
+
+
+def geometry_table(shapes: Sequence[Geometry], names: Sequence[str]) -> pd.DataFrame:
+    """One row a space, with its measures."""
+    return pd.DataFrame(
+        [
+            {
+                "space": name,
+                "mean cosine": shape.anisotropy,
+                "uniformity": shape.uniformity,
+                "isotropy": shape.isotropy,
+                "texts": shape.texts,
+            }
+            for name, shape in zip(names, shapes, strict=True)
+        ]
+    )
+
+
+def cone_by_layer(result: Dimensions) -> go.Figure:
+    """Mean cosine of two different texts at each layer."""
+    figure = go.Figure(
+        go.Scatter(
+            x=np.arange(len(result.anisotropy)),
+            y=result.anisotropy,
+            mode="lines+markers",
+            line={"color": REROUTED, "width": 2},
+            hovertemplate="layer %{x}: %{y:.2f}<extra></extra>",
+        )
+    )
+    figure.update_xaxes(title="layer", dtick=_tick(len(result.anisotropy)))
+    figure.update_yaxes(title="mean cosine of two texts", rangemode="tozero")
+    return laid_out(figure, 300)
+
+
+def cone_table(result: Dimensions) -> pd.DataFrame:
+    """One row a layer."""
+    return pd.DataFrame(
+        {"layer": np.arange(len(result.anisotropy)), "mean cosine": result.anisotropy}
+    )
 
 
 def space_table(

@@ -15,7 +15,17 @@ from typing import Any, Literal, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis import clouds, corpora, dimension, encoder, evaluation, selection, space, store
+from analysis import (
+    clouds,
+    corpora,
+    dimension,
+    encoder,
+    evaluation,
+    geometry,
+    selection,
+    space,
+    store,
+)
 from analysis.backbone import Backbone
 from analysis.corpora import Pairs, Texts
 from analysis.encoder import Trace
@@ -73,6 +83,8 @@ class Dimensions:
     prompted: bool
     seed: int
     made: Made
+    anisotropy: NDArray[np.float64]
+    """Mean cosine of two different texts' states at the output of each layer, (L,)."""
     cloud: Cloud = "last"
 
     @property
@@ -162,7 +174,8 @@ def dimensions(
         seed=seed,
         **({} if cloud == "last" else {"cloud": cloud}),
     )
-    if (found := store.get(name)) is None:
+    found = store.get(name)
+    if found is None or "anisotropy" not in found[1]:
         encode = clouds.last_token_states
         if cloud == "all":
             encode = partial(clouds.any_token_states, points=len(drawn), seed=seed)
@@ -170,12 +183,22 @@ def dimensions(
         curve = dimension.curve(states, estimator=estimator, seed=seed)
         arrays = {key: getattr(curve, key) for key in ("dims", "low", "high", "resampled")}
         facts = {key: getattr(curve, key) for key in _others(curve, arrays)}
+        arrays["anisotropy"] = geometry.anisotropy_by_layer(states)
         store.put(name, facts | {"made": made_facts(backbone)}, arrays)
         found = facts, arrays
     facts, arrays = found
+    cone = arrays.pop("anisotropy")
     curve = _rebuilt(dimension.Curve, facts, arrays)
     return Dimensions(
-        curve, texts.name, len(drawn), dropped, prompted, seed, made_of(backbone, facts), cloud
+        curve,
+        texts.name,
+        len(drawn),
+        dropped,
+        prompted,
+        seed,
+        made_of(backbone, facts),
+        cone,
+        cloud,
     )
 
 

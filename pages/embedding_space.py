@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from analysis import corpora, evaluation, figures, selection, shipped, space, study
+from analysis import corpora, figures, geometry, selection, shipped, space, study
 from pages import visit
 
 visit.opening(
@@ -60,10 +60,18 @@ visit.figure(
     figures.space_table(first, second, corpus.texts, kept),
     "Two maps of the same texts",
 )
+shapes = [geometry.geometry(s.embeddings) for s in (first, second)]
 x, y, z = st.columns(3)
 x.metric("Neighbours kept", f"{100 * kept.mean():.0f}%")
-y.metric("Mean cosine, left", f"{evaluation.anisotropy(first.embeddings):.2f}")
-z.metric("Mean cosine, right", f"{evaluation.anisotropy(second.embeddings):.2f}")
+y.metric("Mean cosine, left", f"{shapes[0].anisotropy:.2f}")
+z.metric("Mean cosine, right", f"{shapes[1].anisotropy:.2f}")
+with st.expander("Table: the shape of both spaces"):
+    st.dataframe(figures.geometry_table(shapes, titles), hide_index=True)
+    st.caption(
+        "*Uniformity* (Wang & Isola 2020): the lower, the more evenly the texts spread over the "
+        "sphere. *Isotropy* (Mu & Viswanath 2018): 1 if no direction is preferred, near 0.14 if "
+        "all texts point the same way."
+    )
 st.caption(
     f"{len(corpus.texts):,} texts of {corpus.name}. {first.projection.reason}. The right map is "
     "turned, scaled and shifted onto the left one; that changes no distance's order. "

@@ -76,6 +76,12 @@ st.caption(
     + f"{found.drawn:,} distinct texts of {found.corpus}; {found.duplicates_dropped} "
     f"duplicates left out, since they would falsify the estimate. {found.made.sentence}."
 )
+st.subheader("How narrow is the cone?")
+st.markdown(
+    "The mean cosine of two different texts at each layer, from the same states: near 1 all texts "
+    "point the same way, at 0 directions are used evenly."
+)
+visit.figure(figures.cone_by_layer(found), figures.cone_table(found), "Mean cosine by layer")
 with st.expander("What the number means"):
     st.markdown(
         "A layer's states live in a space of "

@@ -20,9 +20,7 @@ from analysis.evaluation import (
     StsScore,
     _resamples,
     _spearman,
-    anisotropy,
     cosines,
-    uniformity,
 )
 from analysis.significance import Difference, interval
 
@@ -238,27 +236,6 @@ def test_a_lost_signal_is_found() -> None:
     assert compare(noise, embeddings, pairs).sentence.startswith("second is ahead of first by ")
 
 
-# Spaces
-
-
-def test_measures_of_a_space_are_the_means_over_all_pairs() -> None:
-    embeddings = np.random.default_rng(0).normal(1, 1, size=(1500, 5)).astype(np.float32)
-    unit = embeddings / np.linalg.norm(embeddings.astype(np.float64), axis=1, keepdims=True)
-    gram = (unit @ unit.T)[np.triu_indices(1500, 1)]
-    assert anisotropy(embeddings) == pytest.approx(gram.mean())
-    assert uniformity(embeddings) == pytest.approx(np.log(np.exp(-4 * (1 - gram)).mean()))
-    assert uniformity(embeddings, t=3) == pytest.approx(np.log(np.exp(-6 * (1 - gram)).mean()))
-
-
-def test_measures_of_known_spaces() -> None:
-    one = np.ones((5, 3))
-    assert (anisotropy(one), uniformity(one)) == pytest.approx((1, 0))
-    axes = np.eye(4)
-    assert (anisotropy(axes), uniformity(axes)) == pytest.approx((0, -4))
-    opposite = np.array([[1, 0], [-2, 0]])
-    assert (anisotropy(opposite), uniformity(opposite, t=100)) == pytest.approx((-1, -400))
-
-
 # Bad input
 
 
@@ -295,10 +272,3 @@ def test_unfit_ratings_are_refused(scores: list[float]) -> None:
     angles = np.arange(len(scores))
     with pytest.raises(CorpusError, match="cannot be ranked"):
         sts(_fan(angles), _disjoint(np.array(scores)))
-
-
-@pytest.mark.parametrize("measure", [anisotropy, uniformity])
-@pytest.mark.parametrize("embeddings", [np.ones((1, 2)), _broken(np.nan), _broken(0), np.ones(3)])
-def test_spaces_that_cannot_be_measured(measure: Any, embeddings: NDArray[Any]) -> None:
-    with pytest.raises(CorpusError):
-        measure(embeddings)

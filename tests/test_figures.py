@@ -11,7 +11,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
-from analysis import evaluation, figures, measures, score_figures, theme
+from analysis import evaluation, figures, geometry, measures, score_figures, theme
 from analysis.batches import Shown
 from analysis.causality import Gates, Movement
 from analysis.corpora import Pairs
@@ -43,7 +43,7 @@ def dimensions(*, broken: bool = False) -> Dimensions:
             for field in fields(Curve)
         }
     )
-    return Dimensions(curve, "corpus", 100, 2, True, 0, MADE)
+    return Dimensions(curve, "corpus", 100, 2, True, 0, MADE, RNG.uniform(0, 1, LAYERS))
 
 
 PAIRS = Pairs(
@@ -106,6 +106,7 @@ FIGURES: dict[str, tuple[Callable[..., go.Figure], tuple[Any, ...]]] = {
     "curve with a gap": (figures.dimension_curve, (BROKEN, (6, 7))),
     "curve, nothing selected": (figures.dimension_curve, (DIMENSIONS, ())),
     "selection": (figures.selection_frequency, (DIMENSIONS, "paper")),
+    "cone": (figures.cone_by_layer, (DIMENSIONS,)),
     "strips": (figures.movement_strips, (MOVEMENT,)),
     "movement": (figures.movement_by_layer, (MOVEMENT,)),
     "gates": (figures.gate_map, (GATES,)),
@@ -127,6 +128,8 @@ TABLES: dict[str, tuple[Callable[..., pd.DataFrame], tuple[Any, ...], int]] = {
     "prompts": (score_figures.prompt_table, ([PROMPT, PROMPT],), 8),
     "pairs": (score_figures.pair_table, (ONE, PAIRS), 7),
     "moved": (score_figures.moved_pairs, (BEFORE, AFTER, PAIRS), 7),
+    "cone": (figures.cone_table, (DIMENSIONS,), LAYERS),
+    "geometry": (figures.geometry_table, ([geometry.geometry(FIRST.embeddings)], ["a"]), 1),
     "maps": (figures.space_table, (FIRST, SECOND, TEXTS, KEPT), len(TEXTS)),
     "sweep": (figures.sweep_table, (SWEEP, CHANGES), 3),
 }

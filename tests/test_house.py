@@ -41,6 +41,7 @@ ORDER = (
     "dimension",
     "selection",
     "significance",
+    "geometry",
     "evaluation",
     "measures",
     "windows",

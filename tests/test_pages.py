@@ -45,7 +45,7 @@ TITLES = {
 }
 CHARTS = {
     "causal_limits": 2,
-    "intrinsic_dimension": 2,
+    "intrinsic_dimension": 3,
     "rerouting": 1,
     "embedding_space": 1,
     "similarity": 2,
