@@ -73,20 +73,21 @@ def _measure(loaded: Backbone, automatic: Plan) -> None:
     every = [(method, automatic) for method in METHODS.values()]
     answers = corpora.load_retrieval("chatterbot-answers")
     labelled = corpora.first(corpora.load_labelled("chatterbot"), LABELLED, 0)
-    variants = places(answers)
+    asked = part(answers, QUERIES, DOCUMENTS)
+    variants = places(asked)
     long = [(METHODS[name], automatic) for name in LONG_METHODS]
     todo: list[tuple[scoring.Corpus, list[tuple[Method, Plan]], int | None]] = [
         *((corpus, long, None) for corpus in variants.values()),
         *((variants["middle"], long, length) for length in LENGTHS),
         (corpora.load_pairs("lee50"), every, None),
         (labelled, every, None),
-        (part(answers, QUERIES, DOCUMENTS), every, None),
+        (asked, every, None),
     ]
     with tempfile.TemporaryDirectory() as folder, store.only(Path(folder)):
         for path in store.SHIPPED.glob("measured-*"):
             shutil.copy(path, folder)
-        for corpus, asked, length in todo:
-            scoring.measured(loaded, corpus, asked, max_tokens=length)
+        for corpus, requests, length in todo:
+            scoring.measured(loaded, corpus, requests, max_tokens=length)
             for path in Path(folder).glob("measured-*"):
                 shutil.copy(path, store.SHIPPED)
             print(f"{corpus.name} {length or ''}", file=sys.stderr, flush=True)

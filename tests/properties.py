@@ -108,7 +108,7 @@ def case(name: str) -> Case:
             model.load_state_dict(llama.state_dict(), assign=True)
             models.append(_frozen(model))
         backbone_ = tiny_models.backbone_of(models[0], None, name)
-        return Case(backbone_, models[1], lambda _layer: WINDOW, 1e-4)
+        return Case(backbone_, models[1], lambda _layer: WINDOW, 3e-4)
     folder = fetching.folder_of(sources.resolve(name))
     models = [
         _frozen(AutoModel.from_pretrained(folder, dtype=torch.float32, sliding_window=WINDOW))

@@ -42,6 +42,7 @@ PAIRS = Pairs(
 PLAN = Plan((2, 3), 1.5)
 COMPUTING = (
     (encoder, "encode"),
+    (encoder, "encode_together"),
     (clouds, "last_token_states"),
     (study, "Trace"),
     (dimension, "curve"),
@@ -339,7 +340,7 @@ def test_everything_that_pages_open_with_ships(smollm2: Backbone, idle: Callable
         asked = shipped.part(answers, shipped.QUERIES, shipped.DOCUMENTS)
         for corpus in (pairs, labelled, asked):
             assert len(scoring.measured(smollm2, corpus, every)) == len(METHODS)
-        variants = shipped.places(answers)
+        variants = shipped.places(asked)
         few = [(METHODS[name], automatic) for name in shipped.LONG_METHODS]
         for variant in variants.values():
             scoring.measured(smollm2, variant, few)
