@@ -6,6 +6,7 @@ warnings go to standard error. Bad input ends with exit code 2 and one sentence.
 
 import argparse
 import contextlib
+import errno
 import json
 import logging
 import math
@@ -446,20 +447,51 @@ def _score(options: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def _mteb(options: argparse.Namespace) -> list[dict[str, Any]]:
+    import datasets
+
     from analysis import mteb_encoder
     from analysis.embedder import Embedder
     from analysis.rerouting import PLAIN
 
-    folder = Path(options.output)
-    if folder.exists() and not folder.is_dir():
-        raise CorpusError(f"{folder} is a file; name a folder to write results into.")
-    tasks = mteb_encoder.named_tasks(options.tasks)
+    shown = sys.stderr.isatty()
+    if not shown:
+        datasets.disable_progress_bars()
+    tasks = mteb_encoder.find_tasks(options.tasks)
+    folder = _folder(options.output)
     loaded, method = _load(options), _method(options, options.method)
     plan = _plan(options, loaded) if method.reroutes else PLAIN
-    embedder = Embedder(loaded, method, plan, max_tokens=options.max_tokens)
-    with contextlib.redirect_stdout(sys.stderr), _writing(folder):
-        found = mteb_encoder.evaluate(mteb_encoder.MtebEncoder(embedder), tasks, folder)
-    return [_described(method, plan) | row for row in found]
+    embedder = Embedder(loaded, method, plan, options.max_tokens)
+    encoder = mteb_encoder.MtebEncoder(embedder)
+    found: list[dict[str, Any]] = []
+    for result in mteb_encoder.run(encoder, tasks, folder, show_progress=shown):
+        if result.reused and result.task not in {row["task"] for row in found}:
+            _say(f"{result.task} was there already and is taken from {result.file}.")
+        found.append(
+            {
+                "task": result.task,
+                "split": result.split,
+                "subset": result.subset,
+                "metric": result.metric,
+                "main_score": _finite(result.score),
+                "reused": result.reused,
+                "file": str(result.file),
+            }
+        )
+    if embedder.texts_cut:
+        _say(f"{embedder.texts_cut} texts were too long and lost their end.")
+    if encoder.blank:
+        _say(f"{encoder.blank} texts are empty and were encoded as {mteb_encoder.BLANK!r}.")
+    return found
+
+
+def _folder(name: str) -> Path:
+    """An output folder, made if it is not there, refused before any work if it cannot be."""
+    folder = Path(name)
+    with _writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    return folder
 
 
 def _space(options: argparse.Namespace) -> dict[str, Any]:

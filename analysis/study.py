@@ -142,6 +142,15 @@ def made(backbone: Backbone) -> Made:
     )
 
 
+def identity(
+    backbone: Backbone, method: Method, plan: Plan = PLAIN, *, max_tokens: int | None = None
+) -> str:
+    """A digest of all that decides embeddings besides the texts and the packages' versions."""
+    plan = plan if method.reroutes else PLAIN
+    limit = {} if max_tokens is None else {"max_tokens": max_tokens}
+    return store.digest(_weights(backbone), _how(method, plan), limit)
+
+
 def dimensions(
     backbone: Backbone,
     texts: Texts,
