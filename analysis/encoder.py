@@ -188,22 +188,66 @@ def _prompted_by(method: Method) -> Any:
     return (method.templates, method.tidy, method.prepending, method.causal)
 
 
+def branches(plans: Sequence[Plan], layers: int) -> list[tuple[int, int]]:
+    """Where each plan's pass can begin: (the earlier plan whose states it takes, at which layer).
+
+    The source is the plan before it that acts alike on the most layers, the first such where
+    several do; -1 and layer 0 where none acts alike on any. A plan that acts like an earlier one
+    on all ``layers`` takes all from it.
+    """
+    acts = [
+        [(p.bias, p.key_position) if layer in p.active else None for layer in range(layers)]
+        for p in plans
+    ]
+    found = []
+    for number, mine in enumerate(acts):
+        source, begin = -1, 0
+        for earlier, other in enumerate(acts[:number]):
+            alike = next((i for i in range(layers) if mine[i] != other[i]), layers)
+            if alike > begin:
+                source, begin = earlier, alike
+        found.append((source, begin))
+    return found
+
+
 def _passes(
     backbone: Backbone, wanted: Sequence[tuple[Method, Plan]], _: int, batch: Batch
 ) -> Iterator[forward.Pass]:
-    """The pass of each request over one batch; one plain pass serves them all where it can."""
-    starts = sorted({plan.active[0] for _, plan in wanted if plan.active})
-    if len(wanted) == 1 and starts:
+    """The pass of each request over one batch, begun where it parts from an earlier one.
+
+    States are kept only where a later pass begins, and only until the last such has begun.
+    """
+    if len(wanted) == 1:
         yield _run(backbone, batch, *wanted[0])
         return
     outputs = {layer for method, _ in wanted for layer in _output_of(backbone, method)}
-    plain = _run(backbone, batch, wanted[0][0], PLAIN, keep_inputs=(*starts, *outputs))
-    for method, plan in wanted:
-        if plan.active:
-            start = plan.active[0]
-            yield _run(backbone, batch, method, plan, start=start, state=plain.inputs[start])
+    plans = [PLAIN, *(plan for _, plan in wanted)]
+    tree = [
+        (source, begin if begin == backbone.layers else min({begin, *outputs}))
+        for source, begin in branches(plans, backbone.layers)
+    ]
+    last_use = {branch: number for number, branch in enumerate(tree)}
+    kept: dict[tuple[int, int], torch.Tensor] = {}
+    passes: dict[int, forward.Pass] = {}
+    for number, (plan, branch) in enumerate(zip(plans, tree, strict=True)):
+        source, begin = branch
+        if begin == backbone.layers:
+            result = passes[source]
         else:
-            yield plain
+            needed = [layer for from_, layer in tree if from_ == number and layer < backbone.layers]
+            result = _run(
+                *(backbone, batch, wanted[0][0], plan),
+                keep_inputs=(*needed, *outputs),
+                start=begin,
+                state=kept.get(branch),
+            )
+            kept |= {(number, layer): result.inputs[layer] for layer in needed}
+            if last_use[branch] == number:
+                kept.pop(branch, None)
+        if (number, backbone.layers) in last_use:
+            passes[number] = result
+        if number:
+            yield result
 
 
 def _output_of(backbone: Backbone, method: Method) -> tuple[int, ...]:

@@ -21,7 +21,7 @@ from analysis.backbone import Backbone
 from analysis.batches import prepare
 from analysis.clouds import any_token_states, last_token_states
 from analysis.corpora import load_pairs
-from analysis.encoder import Trace, encode, encode_together
+from analysis.encoder import Trace, branches, encode, encode_together
 from analysis.errors import BackboneError, CorpusError, PlanError
 from analysis.methods import DEFAULT, METHODS, Method, method
 from analysis.prompting import COMPRESSION, tokenize
@@ -264,6 +264,40 @@ def test_together_takes_one_pass_for_methods_of_one_prompt(
     plans = [(DEFAULT, Plan((2, 3))), (DEFAULT, Plan((4,)))]
     encode_together(backbone, ["one text"], [*((METHODS[n], PLAIN) for n in names), *plans])
     assert passes == [((), 0), ((), 0), ((2, 3), 2), ((4,), 4)]
+
+
+WINDOWS = [
+    Plan(tuple(range(first, stop)))
+    for first in range(LAYERS)
+    for stop in range(first + 1, LAYERS + 1)
+]
+
+
+def test_plans_begin_where_they_part_from_an_earlier_one() -> None:
+    loud = Plan((1, 2), 3.0)
+    plans = [PLAIN, Plan((1, 2)), Plan((1,)), Plan((0, 3), -math.inf), loud, Plan((1, 2))]
+    assert branches(plans, 4) == [(-1, 0), (0, 1), (1, 2), (0, 4), (0, 1), (1, 4)]
+    assert branches([Plan((0,)), PLAIN], 4) == [(-1, 0), (-1, 0)]
+
+
+def test_all_windows_share_their_beginnings(
+    tiny: Callable[[str], Backbone], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over all windows of 30 layers this costs 0.36 of whole passes; of 6 layers, 0.44."""
+    backbone, run, layers_run = tiny("gemma3"), forward.run, []
+
+    def counted(*args: Any, **how: Any) -> forward.Pass:
+        layers_run.append(LAYERS - how.get("start", 0))
+        return run(*args, **how)
+
+    monkeypatch.setattr(forward, "run", counted)
+    found = encode_together(backbone, TEXTS, [(DEFAULT, plan) for plan in WINDOWS])
+    batches = layers_run.count(LAYERS) // 2  # the plain pass and the first window of layer 0
+    assert sum(layers_run) == batches * (LAYERS + LAYERS * (LAYERS + 1) * (LAYERS + 2) // 6)
+
+    monkeypatch.undo()
+    for plan, together in zip(WINDOWS, found, strict=True):
+        assert_same(together.embeddings, encode(backbone, TEXTS, DEFAULT, plan).embeddings)
 
 
 # Last-token states
