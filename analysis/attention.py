@@ -150,6 +150,11 @@ def blockwise(
     return torch.cat([out for out, _ in parts], 2), torch.cat(rest, 2) if rest else None
 
 
+def apart(one: torch.Tensor, other: torch.Tensor) -> float:
+    """The distance of two tensors as a share of the first one's length."""
+    return float((one.float() - other.float()).norm() / one.float().norm().clamp(min=1e-12))
+
+
 def gather_last(states: torch.Tensor, last: torch.Tensor) -> torch.Tensor:
     """The final real token's row of each (B, KV, T, d): (B, KV, 1, d)."""
     index = last.to(states.device).view(-1, 1, 1, 1)

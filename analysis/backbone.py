@@ -23,11 +23,13 @@ from analysis import (
     explaining,
     fetching,
     forward,
+    packing,
     placement,
     positions,
     rerouting,
     sources,
 )
+from analysis.attention import apart
 from analysis.errors import BackboneError
 from analysis.placement import DTYPES, SPREAD, Choice, Memory
 from analysis.positions import KeyPosition
@@ -164,12 +166,13 @@ def assemble(
     dtype: Choice,
     fingerprint: str,
 ) -> Backbone:
-    """Freeze, instrument and probe a model that is already in memory.
+    """Freeze, pack, instrument and probe a model that is already in memory.
 
     Raises:
         BackboneError: it is not a causal decoder, or its layers cannot be found.
     """
     model = text_decoder(model).eval().requires_grad_(False)
+    packing.pack(model)
     layers = decoder_layers(model)
     forward.instrument(layers)
     _check_causal(model)
@@ -255,14 +258,19 @@ def _fingerprint(folder: Path) -> str:
 def _check_causal(model: Any) -> None:
     """Refuse encoders: padding on the right is harmless only if no token sees a later one."""
     ids, lengths = _sample(model)
-    whole = forward.run(model, ids, lengths).final[:, :6].float()
-    begin = forward.run(model, ids[:, :6], lengths - 6).final.float()
-    tolerance = 2e-4 if model.dtype == torch.float32 else 5e-2
-    if bool((whole - begin).abs().max() > tolerance * whole.abs().max().clamp(min=1.0)):
+    one, other = (
+        forward.run(model, sequence, lengths).final[:, :6].float()
+        for sequence in (ids, torch.cat([ids[:, :6], ids[:, 6:].flip(1)], 1))
+    )
+    if apart(one, other) > _ROUNDING[model.dtype]:
         raise BackboneError(
             f"{model.config.model_type} is not a causal decoder: its early tokens see the later "
             "ones; choose a decoder-only language model."
         )
+
+
+_ROUNDING = {torch.float32: 1e-4, torch.bfloat16: 3e-2, torch.float16: 1e-2}
+"""How far apart equal states may lie, as a share of their length, after a few operations."""
 
 
 def _sample(model: Any) -> tuple[torch.Tensor, torch.Tensor]:
@@ -282,14 +290,9 @@ def _probe(model: Any, layers: int) -> Probed:
     """
     family = model.config.model_type
     ids, lengths = _sample(model)
-    plain = forward.run(model, ids, lengths).final.float()
+    plain = forward.run(model, ids, lengths).final
     everything = tuple(range(layers))
-    tolerance = 2e-4 if model.dtype == torch.float32 else 5e-2
-    scale = plain.abs().max().clamp(min=1.0)
-
-    def differs(other: torch.Tensor, by: float) -> bool:
-        return bool((other.float() - plain).abs().max() > by * scale)
-
+    grown = 2e-4 if model.dtype == torch.float32 else 0.1  # rounding, after all layers
     form: Form = "closed"
     seen = Routing(Plan(), lengths - 1)
     for name, form in FORMS:
@@ -316,18 +319,18 @@ def _probe(model: Any, layers: int) -> Probed:
         return refuse("it does not use transformers' attention interface")
     if seen.own_mask:
         return refuse("it weighs attention by a mask of its own making")
-    if differs(forward.run(model, ids, lengths, Plan()).final, tolerance):
+    if apart(plain, forward.run(model, ids, lengths, Plan()).final) > grown:
         return refuse("with no layer selected its output would differ from the plain model's")
     shut = Plan(everything, -1e4)  # not -inf, which would not get as far as the attention
-    if differs(forward.run(model, ids, lengths, shut, form=form).final, tolerance):
+    if apart(plain, forward.run(model, ids, lengths, shut, form=form).final) > grown:
         return refuse("with the prefix shut out its output would differ from the plain model's")
-    moved = forward.run(model, ids, lengths, Plan(reached)).final
-    if not differs(moved, 1e-6) or not torch.isfinite(moved).all():
+    tried = Routing(Plan(reached), lengths - 1, form, check_forms=form == "closed")
+    with torch.inference_mode(), routed(tried):
+        moved = model(input_ids=ids.to(model.device), use_cache=False).last_hidden_state
+    if apart(plain, moved) < 1e-6 or not torch.isfinite(moved).all():
         return refuse("a plan has no effect on its output")
-    if form == "closed":
-        other = forward.run(model, ids, lengths, Plan(reached), form="concatenated").final
-        if bool((other.float() - moved.float()).abs().max() > tolerance * scale):
-            return refuse("its closed and concatenated forms disagree")
+    if tried.forms_apart > _ROUNDING[model.dtype]:
+        return refuse("its closed and concatenated forms disagree")
     return form, reached, _key_positions(model, [seen.visited[i] for i in reached]), None
 
 

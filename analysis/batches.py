@@ -14,8 +14,16 @@ from analysis.methods import Method
 from analysis.pooling import POOLINGS
 from analysis.prompting import Prompted, Role, tokenize
 
-BATCH_TOKENS = 1024
-"""Tokens a batch holds at most, padding included (one long text may exceed it)."""
+BATCH_TOKENS = {"float32": 512, "bfloat16": 1024, "float16": 1024}
+"""Tokens a batch holds at most on a CPU, by dtype: few, so that its states stay in the cache."""
+GPU_BATCH_TOKENS = 16_384
+"""The same on a GPU, which wants many at a time."""
+
+
+def budget(backbone: Backbone) -> int:
+    """Tokens a batch holds at most, padding included (one long text may exceed it)."""
+    on_cpu = backbone.device.value == "cpu"
+    return BATCH_TOKENS[backbone.dtype.value] if on_cpu else GPU_BATCH_TOKENS
 
 
 @dataclass(frozen=True)
@@ -67,12 +75,12 @@ def prepare(
     *,
     role: Role = "Context",
     max_tokens: int | None = None,
-    batch_tokens: int = BATCH_TOKENS,
+    batch_tokens: int | None = None,
 ) -> Prepared:
     """Prompt, tokenise, de-duplicate and batch ``texts``.
 
     ``max_tokens`` is by default, and at most, the backbone's context length; longer texts are cut
-    and counted.
+    and counted. ``batch_tokens`` is ``budget`` unless given.
 
     Raises:
         CorpusError: there is no text, or one is blank or cannot be encoded.
@@ -100,11 +108,12 @@ def prepare(
     distinct: dict[int, Prompted] = {}
     for row, prompt in zip(of_text.ravel().tolist(), chain(*found), strict=True):
         distinct.setdefault(row, prompt)
+    most = budget(backbone) if batch_tokens is None else batch_tokens
     order = sorted(distinct, key=lambda row: len(distinct[row].ids))
     batches: list[list[int]] = []
     for row in order:
         width = len(distinct[row].ids)
-        if not batches or width * (len(batches[-1]) + 1) > batch_tokens:
+        if not batches or width * (len(batches[-1]) + 1) > most:
             batches.append([])
         batches[-1].append(row)
     return Prepared(

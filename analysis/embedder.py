@@ -115,7 +115,7 @@ class Embedder:
             prompt_name: the role of the texts, see :data:`ROLES`; None is a document.
             prompt: refused, since a prompt belongs to the method.
             batch_size: accepted and not used: a batch holds as many texts as fit into a budget
-                of tokens (``batches.BATCH_TOKENS``). It changes no embedding.
+                of tokens (``batches.budget``). It changes no embedding.
             show_progress_bar: a bar on standard error.
             normalize_embeddings: accepted and not used: embeddings have unit length either way,
                 as those of a ``SentenceTransformer`` that ends in a normalising module.

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from analysis import forward
 from analysis.backbone import Backbone
-from analysis.batches import BATCH_TOKENS, Batch, Prepared, prepare
+from analysis.batches import Batch, Prepared, prepare
 from analysis.errors import BackboneError, PlanError
 from analysis.methods import Method
 from analysis.pooling import pool, weights
@@ -95,7 +95,7 @@ def encode(
     *,
     role: Role = "Context",
     max_tokens: int | None = None,
-    batch_tokens: int = BATCH_TOKENS,
+    batch_tokens: int | None = None,
     progress: Progress = lambda _done, _all: None,
 ) -> Encoding:
     """Encode ``texts`` by ``method``; ``plan`` counts only if the method re-routes.
@@ -125,7 +125,7 @@ def encode_together(
     *,
     role: Role = "Context",
     max_tokens: int | None = None,
-    batch_tokens: int = BATCH_TOKENS,
+    batch_tokens: int | None = None,
     progress: Progress = lambda _done, _all: None,
 ) -> list[Encoding]:
     """What ``encode`` gives for each method and plan of ``asked``, from as few passes as it takes.

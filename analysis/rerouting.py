@@ -27,6 +27,7 @@ from analysis.attention import (
     Band,
     Mask,
     additive,
+    apart,
     blockwise,
     closed_form,
     concatenated_form,
@@ -86,7 +87,9 @@ class Routing:
     layer that came by; ``keys`` a layer's prefix key (B, KV, 1, d) where it is not the token's
     own. ``bent`` is set when a family passed a soft cap or sinks, ``own_mask`` when it made a
     mask that this project did not. Unless ``causal``, every token sees every real one (within the
-    window of a layer that has one), and nothing is re-routed.
+    window of a layer that has one), and nothing is re-routed. With ``check_forms`` a layer done in
+    the closed form is done in the concatenated one too, and ``forms_apart`` is the largest
+    distance of both.
     """
 
     plan: Plan
@@ -94,11 +97,13 @@ class Routing:
     form: Form = "closed"
     keep_gates: bool = False
     causal: bool = True
+    check_forms: bool = False
     gates: dict[int, torch.Tensor] = field(default_factory=dict)
     visited: dict[int, torch.nn.Module] = field(default_factory=dict)
     keys: dict[int, torch.Tensor] = field(default_factory=dict)
     bent: bool = False
     own_mask: bool = False
+    forms_apart: float = 0.0
 
     def pair(
         self, layer: int, key: torch.Tensor, value: torch.Tensor
@@ -166,6 +171,9 @@ def _over_sdpa(
     if routing.form == "closed" and query.device.type == "cpu" and "position_bias" not in kwargs:
         out, gate = closed_form(query, key, value, pair, attention_mask, scale, bias)
         found: torch.Tensor | None = gate
+        if routing.check_forms:
+            other, _ = concatenated_form(query, key, value, pair, attention_mask, scale, bias)
+            routing.forms_apart = max(routing.forms_apart, apart(other, out))
     else:
         out, found = concatenated_form(
             query, key, value, pair, attention_mask, scale, bias, routing.keep_gates

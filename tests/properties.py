@@ -17,7 +17,7 @@ import torch
 from slow_attention import Slow, attending
 from tiny_models import LONG, WINDOW
 
-from analysis import forward
+from analysis import forward, packing
 from analysis.backbone import Backbone
 from analysis.rerouting import PLAIN, Form, Plan, Routing, routed
 
@@ -120,7 +120,9 @@ def case(name: str) -> Case:
 
 
 def _frozen(model: Any) -> Any:
-    return model.eval().requires_grad_(False)
+    model = model.eval().requires_grad_(False)
+    packing.pack(model)  # as a backbone is, so that equal numbers are equal to the bit
+    return model
 
 
 def nothing_rerouted(case: Case) -> str:

@@ -363,3 +363,11 @@ def test_the_probe_refuses_an_attention_without_its_mask(monkeypatch: pytest.Mon
         "mistral cannot be re-routed: with no layer selected its output would differ from the "
         "plain model's."
     )
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_real_weights_are_rerouted_in_half_precision_too(dtype: str) -> None:
+    """Rounding grows on the way through thirty layers, which is no fault of the family."""
+    loaded = load("smollm2", dtype=dtype, device="cpu")
+    assert (loaded.form, loaded.reroutable, loaded.refusal) == ("closed", tuple(range(30)), None)
+    assert loaded.key_positions == ("own", "first")

@@ -17,6 +17,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_toke
 from transformers import AutoModel, PreTrainedTokenizerFast
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 
+from analysis import packing
 from analysis.backbone import Backbone, Facts, assemble
 from analysis.placement import Choice
 
@@ -254,7 +255,10 @@ def window_of(family: str, layer: int) -> int | None:
 
 
 def plain(family: str, seed: int = 0) -> Any:
-    """A fresh model of the family as transformers makes it, with its own attention."""
+    """A fresh model of the family as transformers makes it, with its own attention.
+
+    Its linear layers are packed as a backbone's are, so that equal numbers are equal to the bit.
+    """
     torch.manual_seed(seed)
     model = AutoModel.from_config(CONFIGS[family]())
     with torch.no_grad():
@@ -262,7 +266,9 @@ def plain(family: str, seed: int = 0) -> Any:
             # Biases, norms and sinks start as ones and zeros, which would hide mistakes.
             scale = 0.2 if parameter.ndim > 1 or "norm" in name else 0.5
             parameter.add_(torch.randn_like(parameter), alpha=scale)
-    return model.eval().requires_grad_(False)
+    model = model.eval().requires_grad_(False)
+    packing.pack(model)
+    return model
 
 
 def backbone_of(model: Any, tokenizer: Any = None, name: str = "tiny") -> Backbone:

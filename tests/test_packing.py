@@ -1,0 +1,77 @@
+"""Packed linear layers give what the plain ones give."""
+
+import psutil
+import pytest
+import torch
+
+from analysis import attention, forward, packing
+from analysis.backbone import Backbone
+from analysis.rerouting import Plan
+
+
+def _linear(dtype: torch.dtype, bias: bool = True) -> torch.nn.Linear:
+    torch.manual_seed(0)
+    return torch.nn.Linear(24, 40, bias=bias).to(dtype).eval().requires_grad_(False)
+
+
+@pytest.mark.parametrize("dtype", packing.DTYPES)
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("shape", [(24,), (1, 24), (3, 5, 24), (2, 700, 24), (0, 24)])
+def test_packed_layers_equal_plain_ones(
+    dtype: torch.dtype, bias: bool, shape: tuple[int, ...]
+) -> None:
+    model = torch.nn.Sequential(_linear(dtype, bias))
+    given = torch.randn(shape).to(dtype)
+    plain = model(given)
+    assert packing.pack(model) == 1
+    with torch.inference_mode():
+        found = model(given)
+    assert found.dtype == dtype
+    tolerance = 1e-6 if dtype == torch.float32 else 8e-3
+    torch.testing.assert_close(found, plain, atol=tolerance, rtol=tolerance)
+
+
+def test_a_slice_with_gaps_between_its_rows_is_read_right() -> None:
+    model = torch.nn.Sequential(_linear(torch.float32))
+    given = torch.randn(4, 9, 48)[:, ::2, :24]
+    plain = model(given)
+    packing.pack(model)
+    torch.testing.assert_close(model(given), plain)
+
+
+def test_what_cannot_be_packed_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Special(torch.nn.Linear):
+        pass
+
+    hooked = _linear(torch.float32)
+    hooked.forward = hooked.forward  # type: ignore[method-assign]
+    others = [Special(3, 3), hooked, _linear(torch.float16), torch.nn.LayerNorm(3)]
+    assert packing.pack(torch.nn.Sequential(*others)) == 0
+    model = torch.nn.Sequential(_linear(torch.float32))
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: type("", (), {"available": 10_000}))
+    assert packing.pack(model) == 0
+    assert "forward" not in vars(model[0])
+
+
+def test_gradients_take_the_plain_way() -> None:
+    model = torch.nn.Sequential(_linear(torch.float32))
+    packing.pack(model)
+    given = torch.ones(2, 24, requires_grad=True)
+    model(given).sum().backward()
+    assert given.grad is not None
+
+
+def test_packing_real_weights_changes_nothing_but_rounding(smollm2: Backbone) -> None:
+    """The packaged backbone against its own layers called in PyTorch's way."""
+    ids = torch.arange(3, 63).view(3, 20)
+    lengths = torch.full((3,), 20)
+    packed = forward.run(smollm2.model, ids, lengths, Plan((4, 29))).final
+    layers = [m for m in smollm2.model.modules() if type(m) is torch.nn.Linear]
+    assert all("forward" in vars(layer) for layer in layers)
+    kept = [vars(layer).pop("forward") for layer in layers]
+    try:
+        plain = forward.run(smollm2.model, ids, lengths, Plan((4, 29))).final
+    finally:
+        for layer, found in zip(layers, kept, strict=True):
+            layer.forward = found
+    assert attention.apart(plain, packed) < 1e-4
