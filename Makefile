@@ -6,7 +6,7 @@ PORT ?= 8501
 
 OLDEST := .cache/transformers-oldest
 
-.PHONY: run test test-all test-oldest check results report screenshots clean
+.PHONY: run test test-all test-oldest check results report bench screenshots clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.app
@@ -36,6 +36,9 @@ results: $(VENV)/.app  ## compute the results that ship in assets/results anew
 
 report: $(VENV)/.app  ## compute the runs that are missing (KVE_CORPORA) and make docs/results.md anew
 	$(BIN)/python -m analysis.report run
+
+bench: $(VENV)/.app  ## measure the claims of docs/performance.md anew, on a machine that does nothing else
+	$(BIN)/python -m benchmarks
 
 screenshots: $(VENV)/.dev  ## take the pictures of the README anew
 	$(BIN)/python -m tests.screenshots

@@ -30,16 +30,24 @@ Progress = Callable[[int, int], None]
 class Encoding:
     """Embeddings float32 (N, D), L2-normalised, and what it took.
 
-    ``tokens`` counts real tokens run, prompts included, each distinct prompt once;
-    ``texts_cut`` and ``tokens_cut`` say how many texts were too long for the backbone and by how
-    much in all.
+    ``tokens`` counts real tokens run, prompts included, each distinct prompt once; ``cut`` (N,)
+    says how many tokens each text lost because it was too long.
     """
 
     embeddings: NDArray[np.float32]
     tokens: int
     seconds: float
-    texts_cut: int
-    tokens_cut: int
+    cut: tuple[int, ...]
+
+    @property
+    def texts_cut(self) -> int:
+        """How many texts were too long and lost their end."""
+        return sum(tokens > 0 for tokens in self.cut)
+
+    @property
+    def tokens_cut(self) -> int:
+        """How many tokens they lost in all."""
+        return sum(self.cut)
 
 
 def check_plan(backbone: Backbone, plan: Plan) -> None:
@@ -170,11 +178,9 @@ def encode_together(
             partial(_passes, backbone, wanted),
             partial(_offset, progress, before, whole),
         )
-        seconds, cut = time.perf_counter() - began, ready.cut
+        seconds = time.perf_counter() - began
         for number, embeddings in zip(members, vectors, strict=True):
-            found[number] = Encoding(
-                embeddings, ready.tokens, seconds, sum(c > 0 for c in cut), sum(cut)
-            )
+            found[number] = Encoding(embeddings, ready.tokens, seconds, ready.cut)
         before += ready.distinct
     return [found[number] for number in range(len(requests))]
 
@@ -344,9 +350,9 @@ class Trace:
         (self.plain,) = _pooled(backbone, self._ready, [method], run, progress)
 
     @property
-    def texts_cut(self) -> int:
-        """How many texts were too long and lost their end."""
-        return sum(cut > 0 for cut in self._ready.cut)
+    def cut(self) -> tuple[int, ...]:
+        """Tokens that each text lost because it was too long."""
+        return self._ready.cut
 
     def embed(
         self, plan: Plan, progress: Progress = lambda _done, _all: None

@@ -1,7 +1,8 @@
 """The results that ship with the project: what the pages show first, computed in advance.
 
 ``python -m analysis.shipped`` computes them anew into ``assets/results``; a test recomputes a
-part and compares. They are for the packaged default backbone in float32 on a CPU.
+part and compares. They are for the packaged default backbone on a CPU, in the dtypes that are
+chosen there automatically: bfloat16 where the CPU has units for it, else float32.
 """
 
 import shutil
@@ -16,6 +17,7 @@ from analysis.methods import DEFAULT, METHODS, Method
 from analysis.passages import Place
 from analysis.rerouting import PLAIN, Plan
 
+DTYPES = ("float32", "bfloat16")
 MAP_CORPUS, MAP_TEXTS = "chatterbot", 200
 """What the embedding-space page opens with."""
 LABELLED, QUERIES, DOCUMENTS = 300, 100, 400
@@ -51,7 +53,11 @@ def compute() -> None:
 
 def add() -> None:
     """Compute the shipped results that are missing."""
-    loaded = backbone.load(dtype="float32", device="cpu")
+    for dtype in DTYPES:
+        _add(backbone.load(dtype=dtype, device="cpu"))
+
+
+def _add(loaded: Backbone) -> None:
     with store.only(store.SHIPPED):
         found = study.dimensions(loaded, corpora.load_texts(corpora.CALIBRATION))
         automatic = Plan(found.selected())

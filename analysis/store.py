@@ -94,8 +94,11 @@ def only(shelf: Path) -> Iterator[None]:
         _ONLY.reset(token)
 
 
+def users_shelf() -> Path | None:
+    """The folder of the user's results of the installed versions; None inside ``only``."""
+    return None if _ONLY.get() is not None else cache_home() / "results" / digest(versions())
+
+
 def _shelf() -> Path:
-    """The user's results of the installed versions, or the one shelf of ``only``."""
-    if (shelf := _ONLY.get()) is not None:
-        return shelf
-    return cache_home() / "results" / digest(versions())
+    """The user's results, or the one shelf of ``only``."""
+    return users_shelf() or _ONLY.get()  # type: ignore[return-value]

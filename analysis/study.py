@@ -25,15 +25,17 @@ from analysis import (
     selection,
     space,
     store,
+    vectors,
 )
 from analysis.backbone import Backbone
 from analysis.corpora import Pairs, Texts
 from analysis.encoder import Trace
-from analysis.errors import PlanError
+from analysis.errors import CorpusError, PlanError
 from analysis.evaluation import StsScore
 from analysis.methods import DEFAULT, Method
 from analysis.prompting import Role
 from analysis.rerouting import PLAIN, Plan
+from analysis.vectors import Vector
 
 T = TypeVar("T")
 Progress = Callable[[int, int], None]
@@ -232,8 +234,8 @@ def score(
     encoder.check_plan(backbone, plan)
     if (known := known_score(backbone, pairs, method, plan)) is not None:
         return known
-    vectors, cut = _embed(backbone, pairs.texts, method, plan, traced, progress)
-    result = evaluation.sts(evaluation.cosines(vectors, pairs), pairs)
+    found, cut = _embed(backbone, pairs.texts, method, plan, traced, progress)
+    result = evaluation.sts(evaluation.cosines(found, pairs), pairs)
     arrays = {"cosines": result.cosines}
     facts = {key: getattr(result, key) for key in _others(result, arrays)} | {"cut": cut}
     store.put(
@@ -296,25 +298,81 @@ def embedded(
     names = []
     for method, plan in asked:
         plan = plan if method.reroutes else PLAIN
+        encoder.check_plan(backbone, plan)
         name = _embeddings_key(backbone, texts, method, plan, role, max_tokens)
         names.append(name)
         if (stored := store.get(name)) is not None:
             found[name] = Embedded(stored[1]["embeddings"], stored[0].get("cut", 0))
         else:
             missing[name] = method, plan
-    new = encoder.encode_together(
-        backbone,
-        texts,
-        list(missing.values()),
-        role=role,
-        max_tokens=max_tokens,
-        progress=progress,
-    )
-    for name, encoding in zip(missing, new, strict=True):
-        found[name] = Embedded(encoding.embeddings, encoding.texts_cut)
-        facts = {"made": made_facts(backbone), "cut": encoding.texts_cut}
-        store.put(name, facts, {"embeddings": encoding.embeddings})
+    if missing:
+        new = _by_text(backbone, texts, list(missing.values()), role, max_tokens, progress)
+        found |= dict(zip(missing, new, strict=True))
     return [found[name] for name in names]
+
+
+def _by_text(
+    backbone: Backbone,
+    texts: Sequence[str],
+    asked: Sequence[tuple[Method, Plan]],
+    role: Role,
+    max_tokens: int | None,
+    progress: Progress,
+) -> list[Embedded]:
+    """What ``embedded`` gives, every text encoded that is not kept; kept chunk by chunk."""
+    recipes = [_recipe(backbone, method, plan, role, max_tokens) for method, plan in asked]
+    distinct = list(dict.fromkeys(texts))
+    kept = {recipe: vectors.known(recipe, distinct) for recipe in recipes}
+    lacking = [text for text in distinct if any(text not in known for known in kept.values())]
+    wanting = [
+        (recipe, request)
+        for recipe, request in zip(recipes, asked, strict=True)
+        if len(kept[recipe]) < len(distinct)
+    ]
+    done = len(distinct) - len(lacking)
+    for chunk in vectors.chunks(lacking):
+        encodings = encoder.encode_together(
+            backbone,
+            chunk,
+            [request for _, request in wanting],
+            role=role,
+            max_tokens=max_tokens,
+            progress=partial(_within, progress, done, len(chunk), len(distinct)),
+        )
+        for (recipe, _), encoding in zip(wanting, encodings, strict=True):
+            new = dict(zip(chunk, _vectors(encoding.embeddings, encoding.cut), strict=True))
+            vectors.keep(recipe, new)
+            kept[recipe] |= new
+        done += len(chunk)
+    if not texts:
+        raise CorpusError("There is no text to encode; give at least one.")
+    return [
+        Embedded(
+            np.stack([kept[recipe][text].embedding for text in texts]),
+            sum(kept[recipe][text].cut > 0 for text in texts),
+        )
+        for recipe in recipes
+    ]
+
+
+def _within(progress: Progress, before: int, chunk: int, whole: int, done: int, of: int) -> None:
+    """Progress of a chunk, ``done`` of ``of`` prompts, as texts of the ``whole``."""
+    progress(before + round(chunk * done / of), whole)
+
+
+def _vectors(embeddings: NDArray[np.float32], cut: Sequence[int]) -> list[Vector]:
+    return [Vector(embedding, tokens) for embedding, tokens in zip(embeddings, cut, strict=True)]
+
+
+def _recipe(
+    backbone: Backbone,
+    method: Method,
+    plan: Plan,
+    role: Role = "Context",
+    max_tokens: int | None = None,
+) -> str:
+    """A digest of all that decides an embedding besides its text."""
+    return store.digest(_weights(backbone), _how(method, plan), role, max_tokens)
 
 
 def _embeddings_key(
@@ -348,9 +406,9 @@ def _embeddings(
     name = _embeddings_key(backbone, texts, method, plan)
     if (found := store.get(name)) is not None:
         return found[1]["embeddings"], made_of(backbone, found[0])
-    vectors, cut = _embed(backbone, texts, method, plan, traced, progress)
-    store.put(name, {"made": made_facts(backbone), "cut": cut}, {"embeddings": vectors})
-    return vectors, made(backbone)
+    new, cut = _embed(backbone, texts, method, plan, traced, progress)
+    store.put(name, {"made": made_facts(backbone), "cut": cut}, {"embeddings": new})
+    return new, made(backbone)
 
 
 def projected(
@@ -367,17 +425,17 @@ def projected(
 ) -> Space:
     """The embedding space of ``texts`` under one method, projected to the plane."""
     plan = plan if method.reroutes else PLAIN
-    vectors, by = _embeddings(backbone, texts, method, plan, traced, progress)
+    placed, by = _embeddings(backbone, texts, method, plan, traced, progress)
     settings = {"neighbours": neighbours, "min_dist": min_dist, "seed": seed}
-    name = store.key("projection", vectors=store.digest(vectors.tobytes().hex()), **settings)
+    name = store.key("projection", vectors=store.digest(placed.tobytes().hex()), **settings)
     if (found := store.get(name)) is None:
-        projection = space.project(vectors, neighbours=neighbours, min_dist=min_dist, seed=seed)
+        projection = space.project(placed, neighbours=neighbours, min_dist=min_dist, seed=seed)
         facts = {"how": projection.how, "reason": projection.reason}
         store.put(name, facts, {"points": projection.points})
         found = facts, {"points": projection.points}
     facts, arrays = found
     projection = _rebuilt(space.Projection, facts, arrays)
-    return Space(method.name, plan, vectors, projection, by)
+    return Space(method.name, plan, placed, projection, by)
 
 
 def aligned(moving: Space, fixed: Space) -> Space:
@@ -413,11 +471,11 @@ def _embed(
     plan: Plan,
     traced: bool,
     progress: Progress,
-) -> tuple[NDArray[np.float32], int]:
-    """Embeddings and the number of texts that were cut."""
+) -> Embedded:
+    """Embeddings from what is kept of each text, or from a trace, which is kept in memory."""
     if not traced or not method.reroutes:
-        encoding = encoder.encode(backbone, texts, method, plan, progress=progress)
-        return encoding.embeddings, encoding.texts_cut
+        (found,) = _by_text(backbone, texts, [(method, plan)], "Context", None, progress)
+        return found
     name = store.digest(id(backbone.model), list(texts), _how(method, PLAIN))
     with _TRACING:
         trace = _TRACES.get(name)
@@ -426,7 +484,10 @@ def _embed(
         with _TRACING:
             _TRACES.clear()
             _TRACES[name] = trace
-    return trace.embed(plan, progress), trace.texts_cut
+    embeddings = trace.embed(plan, progress)
+    new = dict(zip(texts, _vectors(embeddings, trace.cut), strict=True))
+    vectors.keep(_recipe(backbone, method, plan), new)
+    return Embedded(embeddings, sum(cut > 0 for cut in trace.cut))
 
 
 def forget() -> None:

@@ -54,7 +54,10 @@ def test_a_requested_device_is_used_or_refused() -> None:
         ("cuda:1", False, "float16", "this GPU has no bfloat16 units"),
         ("mps", False, "float16", "Apple's GPU computes float16 natively"),
         ("cpu", False, "float32", "this CPU has no bfloat16 units"),
-        ("cpu", True, "float32", "exact on a CPU; bfloat16 is faster here, choose it for speed"),
+        (
+            *("cpu", True, "bfloat16"),
+            "this CPU has bfloat16 units; scores stay within noise of float32",
+        ),
     ],
 )
 def test_dtypes_are_chosen_with_a_reason(
