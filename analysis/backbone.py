@@ -93,6 +93,11 @@ class Backbone:
         """Number of decoder layers L."""
         return self.facts.layers
 
+    @property
+    def slow_form(self) -> bool:
+        """Whether re-routed layers run in the concatenated form, for want of a log-sum-exp."""
+        return self.form == "concatenated" or not self.device.value.startswith(("cpu", SPREAD))
+
 
 def describe(name: str) -> Facts:
     """Facts of the backbone called ``name``, without loading its weights.

@@ -255,6 +255,7 @@ def geometry_table(shapes: Sequence[Geometry], names: Sequence[str]) -> pd.DataF
                 "mean cosine": shape.anisotropy,
                 "uniformity": shape.uniformity,
                 "isotropy": shape.isotropy,
+                **({} if shape.alignment is None else {"alignment": shape.alignment}),
                 "texts": shape.texts,
             }
             for name, shape in zip(names, shapes, strict=True)

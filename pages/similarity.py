@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from analysis import batches, encoder, measures, score_figures, scoring
-from analysis.corpora import Pairs
+from analysis import batches, encoder, figures, geometry, measures, score_figures, scoring, study
+from analysis.corpora import Pairs, Retrieval
 from analysis.postprocessing import POSTPROCESSINGS
 from analysis.rerouting import PLAIN
 from pages import corpus, visit
@@ -96,6 +96,23 @@ if isinstance(scored, Pairs):
         score_figures.human_against_cosine(found[which], scored),
         score_figures.pair_table(found[which], scored),
         "Human rating and cosine, worst pairs first",
+    )
+
+if st.toggle("The shape of each space", key="shape", help="Encodes what is not kept yet."):
+    scored_texts = scored.documents if isinstance(scored, Retrieval) else scored.texts
+    with visit.progress("Encoding") as show:
+        spaces = study.embedded(
+            loaded, scored_texts, [(methods[name], plan) for name in chosen], progress=show
+        )
+    rated = scored if isinstance(scored, Pairs) else None
+    shapes = [geometry.geometry(one.embeddings, rated) for one in spaces]
+    st.dataframe(figures.geometry_table(shapes, chosen), hide_index=True)
+    st.caption(
+        "Before any post-processing. *Mean cosine* of two different texts: 0 if directions are "
+        "used evenly, 1 in a narrow cone. *Uniformity*: the lower, the more even. *Isotropy*: 1 if "
+        "no direction is preferred. *Alignment*, on rated pairs: the mean squared distance of the "
+        "pairs in the top fifth of the ratings; low is good only where uniformity is low too, for "
+        "a space that has collapsed aligns everything."
     )
 
 st.subheader("Two texts of your own")

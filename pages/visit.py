@@ -109,6 +109,11 @@ def choose_backbone() -> None:
         st.caption(f"Spread over several devices, {loaded.device.reason}.")
     if loaded.refusal:
         st.warning(loaded.refusal)
+    elif loaded.slow_form:
+        st.caption(
+            "Re-routed layers put the pair in front of the others, with a mask: no fast kernel "
+            "here gives the log-sum-exp that the closed form needs."
+        )
 
 
 def choose_plan() -> None:

@@ -49,6 +49,8 @@ def guard(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
     for name in _DROPPED:
         monkeypatch.delenv(name, raising=False)
+    # The dtype that is chosen automatically does not depend on the machine, in this process.
+    monkeypatch.setattr("analysis.placement._cpu_has_bfloat16", lambda: False)
 
 
 @pytest.fixture

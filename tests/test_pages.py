@@ -198,6 +198,17 @@ def tiny_llama(folder_of: Callable[[str], str], nothing_stored: None) -> dict[st
     return {"backbone": folder_of("llama"), "layers": "2-3"}
 
 
+@pytest.mark.parametrize(("family", "slow"), [("gemma2", True), ("llama", False)])
+def test_the_side_says_where_the_concatenated_form_serves(
+    folder_of: Callable[[str], str],
+    nothing_stored: None,  # noqa: ARG001
+    family: str,
+    slow: bool,
+) -> None:
+    app = well(opened(backbone=folder_of(family), layers="2-3"))
+    assert ("put the pair in front of the others" in shown(app)) == slow
+
+
 # What opens by default, on SmolLM2
 
 
@@ -474,6 +485,10 @@ def test_own_texts_on_the_similarity_page(tiny_llama: dict[str, str]) -> None:
     app.multiselect(key="methods").set_value(["mean", "echo"]).run()
     (trace,) = charts(well(app))[0]["data"]
     assert sorted(trace["y"]) == ["echo", "mean"]
+    app.toggle(key="shape").set_value(True).run()
+    (table,) = (t.value for t in well(app).dataframe if "alignment" in t.value)
+    assert table["space"].tolist() == ["mean", "echo"]
+    assert table["alignment"].between(0, 4).all()
     app.multiselect(key="methods").set_value([]).run()
     assert "at least one method" in shown(well(app))
 

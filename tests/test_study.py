@@ -326,8 +326,12 @@ def test_plans_and_families_that_do_not_fit_are_refused_before_the_store(llama: 
 
 
 @pytest.mark.weights
-def test_everything_that_pages_open_with_ships(smollm2: Backbone, idle: Callable[[], None]) -> None:
+@pytest.mark.parametrize("dtype", shipped.DTYPES)
+def test_everything_that_pages_open_with_ships(
+    smollm2: Backbone, idle: Callable[[], None], dtype: str
+) -> None:
     idle()
+    smollm2 = dataclasses.replace(smollm2, dtype=Choice(dtype, "a test"))
     with store.only(store.SHIPPED):
         found = study.dimensions(smollm2, corpora.load_texts(corpora.CALIBRATION))
         automatic = Plan(found.selected())

@@ -1,0 +1,182 @@
+"""``python -m benchmarks``: measure every claim; write results.json and docs/performance.md.
+
+``python -m benchmarks NAME ...`` measures some scripts anew and keeps the other numbers;
+``python -m benchmarks write`` only makes the page anew from the stored numbers.
+"""
+
+import json
+import platform
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from analysis import store
+from analysis.placement import choose_dtype
+from benchmarks import (
+    ablation_cost,
+    dimension_cost,
+    flip_cost,
+    growth,
+    half_precision,
+    load_cost,
+    matmul_share,
+    repeat_cost,
+    rerouting_cost,
+    throughput,
+)
+from benchmarks.half_precision import Checked
+from benchmarks.measuring import Point, Ratio
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS, PAGE = ROOT / "benchmarks" / "results.json", ROOT / "docs" / "performance.md"
+NOTES = ROOT / "benchmarks" / "notes.md"
+CLAIMS = {
+    claim.__name__.split(".")[-1]: claim
+    for claim in (
+        rerouting_cost,
+        throughput,
+        matmul_share,
+        ablation_cost,
+        flip_cost,
+        dimension_cost,
+        load_cost,
+        repeat_cost,
+    )
+}
+Measured = dict[str, Any]
+
+
+def machine() -> str:
+    """The processor, its threads in use, and the versions that compute."""
+    import torch
+
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    name = next((li.split(":")[1].strip() for li in lines if li.startswith("model name")), "")
+    units = " with bfloat16 units" if choose_dtype().value == "bfloat16" else ""
+    return (
+        f"{name or platform.processor() or platform.machine()}, {torch.get_num_threads()} threads, "
+        f"{torch.backends.cpu.get_cpu_capability()}{units}; torch {torch.__version__}, "
+        f"transformers {store.versions()['transformers']}"
+    )
+
+
+def page(found: Measured) -> str:
+    """docs/performance.md, from the stored numbers and the notes beside them."""
+    ratios = [Ratio(**ratio) for name in CLAIMS for ratio in found["claims"].get(name, ())]
+    rows = [
+        f"| {r.claim} | {r.against} | {r.on} | {r.ratio:.3f} [{r.low:.3f}, {r.high:.3f}] | "
+        f"{_target(r)} | {_amount(r.ours, r.unit)} | {_amount(r.theirs, r.unit)} |"
+        for r in ratios
+    ]
+    notes = [f"- {r.claim}: {r.note}." for r in ratios if r.note]
+    return _PAGE.format(
+        machine=found["machine"],
+        dtype=found["dtype"],
+        rows="\n".join(rows),
+        notes="\n".join(notes),
+        growth=_growth([Point(**point) for point in found["growth"]]),
+        half=half_precision.tables([Checked(**one) for one in found["half_precision"]]),
+        told=NOTES.read_text(encoding="utf-8").strip(),
+    )
+
+
+_PAGE = """# Performance
+
+Made by `make bench` from numbers measured on one machine that did nothing else. Each row compares
+two ways on the same texts in one run, in turn, after a warm-up: the median ratio [smallest,
+largest of single repetitions], what it should be, and the medians. SmolLM2 135M in {dtype} unless
+a row says otherwise; *share* and *encode* rows are speeds, larger is better, all others costs.
+
+Machine: {machine}.
+
+| claim | against | on | ratio | should be | ours | alternative |
+| --- | --- | --- | --- | --- | --- | --- |
+{rows}
+
+{notes}
+
+{told}
+
+## How cost grows
+
+{growth}
+
+## Whether bfloat16 changes what is found
+
+{half}
+"""
+
+
+def _target(ratio: Ratio) -> str:
+    if ratio.target is None:
+        return "listed beside"
+    bound = "at least" if ratio.at_least else "at most"
+    return f"{bound} {ratio.target:g}: {'yes' if ratio.reached else '**no**'}"
+
+
+def _amount(value: float, unit: str) -> str:
+    if unit != "s":
+        return f"{value:,.0f} {unit}"
+    return f"{1000 * value:.1f} ms" if value < 1 else f"{value:.1f} s"
+
+
+def _growth(points: Sequence[Point]) -> str:
+    parts = []
+    for axis in dict.fromkeys(point.axis for point in points):
+        along = [point for point in points if point.axis == axis]
+        parts.append(
+            f"| {axis} | seconds | {along[0].unit} |\n| --- | --- | --- |\n"
+            + "\n".join(f"| {p.size:,} | {p.seconds:.2f} | {p.each:.4g} |" for p in along)
+        )
+    return "\n\n".join(parts)
+
+
+def write() -> None:
+    """Make the page from the stored numbers."""
+    found = json.loads(RESULTS.read_text(encoding="utf-8"))
+    PAGE.write_text(page(found), encoding="utf-8")
+
+
+def measure(names: Sequence[str]) -> None:
+    """Measure the scripts of these names, all where there are none, and store what they found."""
+    found: Measured = {"claims": {}, "growth": [], "half_precision": []}
+    if names:
+        found = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else found
+    found |= {"machine": machine(), "dtype": choose_dtype().value}
+    for name in names or (*CLAIMS, "growth", "half_precision"):
+        if name in CLAIMS:
+            ratios = CLAIMS[name].measure()
+            for ratio in ratios:
+                print(f"{ratio.claim}: {ratio.ratio:.3f} ({_target(ratio)})", flush=True)
+            found["claims"][name] = [asdict(ratio) for ratio in ratios]
+        else:
+            script = growth if name == "growth" else half_precision
+            found[name] = [asdict(one) for one in script.measure()]
+        RESULTS.write_text(json.dumps(_rounded(found), indent=1) + "\n", encoding="utf-8")
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _rounded(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(part) for part in value]
+    return float(f"{value:.6g}") if isinstance(value, float) else value
+
+
+def main(arguments: list[str]) -> int:
+    """Measure, store and write, or only write."""
+    known = (*CLAIMS, "growth", "half_precision")
+    if arguments != ["write"]:
+        if unknown := [name for name in arguments if name not in known]:
+            print(f"There is no benchmark {unknown[0]!r}; choose of {', '.join(known)}, or write.")
+            return 2
+        measure(arguments)
+    write()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

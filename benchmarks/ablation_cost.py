@@ -1,0 +1,64 @@
+"""Claim: an ablation takes a part of the time that one full pass for each plan takes."""
+
+import tempfile
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from analysis import selection, shipped, store, study
+from analysis.backbone import Backbone
+from analysis.corpora import Pairs
+from analysis.encoder import encode, encode_together
+from analysis.methods import DEFAULT
+from analysis.rerouting import Plan
+from benchmarks.measuring import Ratio, backbone, compare, described, pairs
+
+
+def measure() -> list[Ratio]:
+    """Single layers and windows of the rule's width as the page does them, and all windows."""
+    loaded = backbone()
+    layers = loaded.layers
+    width = selection.window_width(layers)
+    every = [Plan(tuple(range(s, e + 1))) for s in range(layers) for e in range(s, layers)]
+    few, fewer = pairs(30), pairs(8)
+    swept = [
+        _compared(loaded, few, name, shipped.windows(layers, size), 0.60, partial(_sweep, loaded))
+        for name, size in (("every single layer", 1), (f"every window of {width} layers", width))
+    ]
+    together = partial(_together, loaded)
+    return [*swept, _compared(loaded, fewer, "all windows", every, 0.40, together, repetitions=1)]
+
+
+def _compared(
+    loaded: Backbone,
+    rated: Pairs,
+    name: str,
+    plans: Sequence[Plan],
+    target: float,
+    ours: partial[None],
+    repetitions: int = 2,
+) -> Ratio:
+    return compare(
+        f"{name} ({len(plans)} plans)",
+        partial(ours, rated, plans),
+        "one full pass for each",
+        # a pass in the middle of the network costs what any other does
+        partial(encode, loaded, rated.texts, DEFAULT, Plan((loaded.layers // 2,))),
+        on=described(rated.texts, rated.name),
+        target=target,
+        scale=len(plans),
+        repetitions=repetitions,
+        note="the alternative is one pass, timed and multiplied",
+    )
+
+
+def _sweep(loaded: Backbone, rated: Pairs, plans: Sequence[Plan]) -> None:
+    """What the page on ablation does, scores and their intervals included, nothing stored yet."""
+    study.forget()
+    with tempfile.TemporaryDirectory() as folder, store.only(Path(folder)):
+        for _ in study.sweep(loaded, rated, plans):
+            pass
+
+
+def _together(loaded: Backbone, rated: Pairs, plans: Sequence[Plan]) -> None:
+    encode_together(loaded, rated.texts, [(DEFAULT, plan) for plan in plans])

@@ -1,0 +1,30 @@
+"""Claim: the curve of all layers, its band included, costs little more than encoding the texts."""
+
+from analysis import clouds, corpora, dimension
+from analysis.encoder import encode
+from analysis.methods import METHODS
+from benchmarks.measuring import Ratio, backbone, compare, described
+
+SAMPLES = 1000
+
+
+def measure() -> list[Ratio]:
+    """1,000 calibration sentences in the compression prompt."""
+    loaded = backbone()
+    drawn = corpora.sample(corpora.load_texts(corpora.CALIBRATION), SAMPLES, 0)
+
+    def curve() -> None:
+        dimension.curve(clouds.last_token_states(loaded, drawn.texts))
+
+    return [
+        compare(
+            "the intrinsic-dimension curve of all layers with its band",
+            curve,
+            "encoding the texts",
+            lambda: encode(loaded, drawn.texts, METHODS["prompt-only"]),
+            on=described(drawn.texts, drawn.name),
+            target=1.15,
+            repetitions=3,
+            note="of all states only the last tokens' are kept",
+        )
+    ]

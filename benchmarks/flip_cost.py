@@ -1,0 +1,36 @@
+"""Claim: one switch flipped at layer s runs the layers from s on, and no others."""
+
+import tempfile
+from functools import partial
+from pathlib import Path
+
+from analysis import corpora, store, study
+from analysis.encoder import encode
+from analysis.methods import DEFAULT
+from analysis.rerouting import PLAIN, Plan
+from benchmarks.measuring import Ratio, backbone, compare, described
+
+
+def measure() -> list[Ratio]:
+    """A flip near the input, in the middle and at the last layer, as the page does it."""
+    loaded, rated = backbone(), corpora.load_pairs("lee50")
+    study.forget()
+    with tempfile.TemporaryDirectory() as folder, store.only(Path(folder)):
+        study.score(loaded, rated, DEFAULT, PLAIN, traced=True)
+
+    def flip(layer: int) -> None:
+        with tempfile.TemporaryDirectory() as folder, store.only(Path(folder)):
+            study.score(loaded, rated, DEFAULT, Plan((layer,)), traced=True)
+
+    return [
+        compare(
+            f"one switch flipped at layer {layer}, scored with its interval",
+            partial(flip, layer),
+            "a full pass",
+            partial(encode, loaded, rated.texts, DEFAULT, Plan((layer,))),
+            on=described(rated.texts, rated.name),
+            target=round((loaded.layers - layer) / loaded.layers + 0.1, 3),
+            repetitions=3,
+        )
+        for layer in (0, loaded.layers // 2, loaded.layers - 1)
+    ]
