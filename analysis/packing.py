@@ -43,12 +43,13 @@ def pack(model: torch.nn.Module) -> int:
 
 
 def _packed(module: torch.nn.Linear) -> Callable[[torch.Tensor], torch.Tensor]:
-    plain, bias = module.forward, module.bias
+    plain, bias, dtype = module.forward, module.bias, module.weight.dtype
     with torch.inference_mode():
         laid_out = torch.ops.mkldnn._reorder_linear_weight(module.weight.detach(), ROWS)
 
     def forward(input: torch.Tensor) -> torch.Tensor:
-        if input.dtype != module.weight.dtype or input.numel() == 0 or input.requires_grad:
+        changed = {input.dtype, module.weight.dtype} != {dtype}
+        if changed or input.numel() == 0 or input.requires_grad:
             return plain(input)
         found: torch.Tensor = torch.ops.mkldnn._linear_pointwise(
             input, laid_out, bias, "none", [], ""

@@ -160,7 +160,7 @@ def upload(app: AppTest, content: str = OWN_PAIRS, name: str = "own.tsv") -> App
 @pytest.fixture(scope="module")
 def loaded() -> Backbone:
     """SmolLM2 as the pages load it by default."""
-    return backbone.load()
+    return backbone.load(dtype="float32")
 
 
 @pytest.fixture(scope="module")
