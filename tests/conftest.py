@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -91,3 +91,15 @@ def tiny() -> "Callable[[str], Backbone]":
     import tiny_models
 
     return tiny_models.tiny
+
+
+@pytest.fixture
+def llama(empty_cache: Path) -> "Iterator[Backbone]":  # noqa: ARG001
+    """A tiny backbone of which nothing is stored."""
+    import tiny_models
+
+    from analysis import study
+
+    study.forget()
+    yield tiny_models.tiny("llama")
+    study.forget()

@@ -1,7 +1,7 @@
 """Recipe in, result out: the same numbers whichever way they came, and nothing computed twice."""
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -49,14 +49,6 @@ COMPUTING = (
     (evaluation, "sts"),
     (space, "project"),
 )
-
-
-@pytest.fixture
-def llama(empty_cache: Path) -> Iterator[Backbone]:  # noqa: ARG001
-    """A tiny backbone of which nothing is stored."""
-    study.forget()
-    yield tiny_models.tiny("llama")
-    study.forget()
 
 
 @pytest.fixture

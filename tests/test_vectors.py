@@ -3,14 +3,13 @@
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import diskcache
 import numpy as np
 import pytest
-import tiny_models
 from conftest import GUARDED
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -24,14 +23,6 @@ from analysis.rerouting import PLAIN, Plan
 from analysis.vectors import Vector
 
 TEXTS = [f"Text number {'x' * (7 * i % 31)} {i}." for i in range(40)]
-
-
-@pytest.fixture
-def llama(empty_cache: Path) -> Iterator[Backbone]:  # noqa: ARG001
-    """A tiny backbone of which nothing is stored."""
-    study.forget()
-    yield tiny_models.tiny("llama")
-    study.forget()
 
 
 @pytest.fixture
