@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages import visit
+from pages import showing, visit
 
 st.set_page_config(page_title="KV-Embedding Explorer", layout="wide")
 
@@ -17,10 +17,10 @@ page = st.navigation(
         st.Page("pages/layer_ablation.py", title="Layer ablation"),
     ]
 )
-with visit.sentences(), st.sidebar:
+with showing.sentences(), st.sidebar:
     visit.choose_backbone()
     visit.choose_plan()
     visit.choose_options()
     visit.choose_pairs()
-with visit.sentences():
+with showing.sentences():
     page.run()

@@ -495,7 +495,7 @@ def _folder(name: str) -> Path:
 
 
 def _space(options: argparse.Namespace) -> dict[str, Any]:
-    from analysis import corpora, figures, space, study
+    from analysis import corpora, space, space_figures, study
 
     names = options.method or ["mean", "kv-embedding"]
     if len(names) != 2:
@@ -517,7 +517,7 @@ def _space(options: argparse.Namespace) -> dict[str, Any]:
     )
     kept = space.neighbourhood_overlap(first.embeddings, second.embeddings)
     aligned = study.aligned(second, first)
-    figure = figures.two_maps(first, aligned, texts.texts, texts.labels, (names[0], names[1]))
+    figure = space_figures.two_maps(first, aligned, texts.texts, texts.labels, (names[0], names[1]))
     with _writing(output):
         figure.write_html(output, include_plotlyjs=True)
     return {

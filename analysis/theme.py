@@ -4,6 +4,7 @@ Colours are those of Okabe and Ito, which stay apart for colour-blind readers, t
 so that it also shows on a dark page.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import plotly.graph_objects as go
@@ -35,3 +36,14 @@ def shortened(text: str) -> str:
 def escaped(text: str) -> str:
     """A text that Plotly shows as it is: it takes labels for HTML."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def tick(layers: int) -> int:
+    """The distance of ticks on an axis of layers."""
+    return 1 if layers <= 16 else 2 if layers <= 32 else 4
+
+
+def token_names(tokens: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Tokens as an axis has them, told apart by their number, and as it shows them."""
+    safe = [escaped(token) for token in tokens]
+    return [f"{i} {token}" for i, token in enumerate(safe)], safe

@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from analysis import causality, figures, prompting, selection
-from pages import visit
+from analysis import causal_figures, causality, prompting, selection
+from pages import showing, visit
 
 EXAMPLES = {
     "Homonym: bank": (
@@ -83,15 +83,21 @@ if not plan.active:
     st.info(
         "No layer is re-routed, so both strips show the plain model. Choose layers at the side."
     )
-visit.figure(
-    figures.movement_strips(moved), figures.movement_table(moved), "How far each shared token moved"
+showing.figure(
+    causal_figures.movement_strips(moved),
+    causal_figures.movement_table(moved),
+    "How far each shared token moved",
 )
 st.subheader("Where it happens")
 st.markdown(
     "The same tokens, layer by layer, in the re-routed model. Below the first re-routed layer "
     "nothing can differ; above it the news spreads."
 )
-st.plotly_chart(figures.movement_by_layer(moved), key="movement by layer", alt="movement by layer")
+showing.figure(
+    causal_figures.movement_by_layer(moved),
+    causal_figures.movement_by_layer_table(moved),
+    "How far each token moved, by layer",
+)
 with st.expander("Terms"):
     st.markdown(
         "- **Token**: a piece of text the model reads as one unit, often a word or part of one.\n"

@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from analysis import corpora, figures, geometry, selection, shipped, space, study
-from pages import visit
+from analysis import corpora, geometry, selection, shipped, space, space_figures, study
+from pages import showing, visit
 
 visit.opening(
     "How does the space move?",
@@ -33,7 +33,7 @@ corpus = corpora.sample(visit.texts(corpus_name), int(most), 0)
 spaces = []
 for name in (first_name, second_name):
     with (
-        visit.progress(f"Encoding with {name}") as show,
+        showing.progress(f"Encoding with {name}") as show,
         st.spinner("Drawing; the first map of a visit takes up to half a minute"),
     ):
         spaces.append(
@@ -55,9 +55,9 @@ titles = tuple(
     + (f", {selection.spoken_layers(s.plan.layers, loaded.layers)}" if s.plan.layers else "")
     for s in spaces
 )
-visit.figure(
-    figures.two_maps(first, second, corpus.texts, corpus.labels, (titles[0], titles[1])),
-    figures.space_table(first, second, corpus.texts, kept),
+showing.figure(
+    space_figures.two_maps(first, second, corpus.texts, corpus.labels, (titles[0], titles[1])),
+    space_figures.space_table(first, second, corpus.texts, kept),
     "Two maps of the same texts",
 )
 shapes = [geometry.geometry(s.embeddings) for s in (first, second)]
@@ -66,7 +66,7 @@ x.metric("Neighbours kept", f"{100 * kept.mean():.0f}%")
 y.metric("Mean cosine, left", f"{shapes[0].anisotropy:.2f}")
 z.metric("Mean cosine, right", f"{shapes[1].anisotropy:.2f}")
 with st.expander("Table: the shape of both spaces"):
-    st.dataframe(figures.geometry_table(shapes, titles), hide_index=True)
+    st.dataframe(space_figures.geometry_table(shapes, titles), hide_index=True)
     st.caption(
         "*Uniformity* (Wang & Isola 2020): the lower, the more evenly the texts spread over the "
         "sphere. *Isotropy* (Mu & Viswanath 2018): 1 if no direction is preferred, near 0.14 if "
@@ -83,7 +83,7 @@ st.caption(
 )
 st.subheader("Texts with the most new neighbours")
 st.dataframe(
-    figures.space_table(first, second, corpus.texts, kept).head(15)[
+    space_figures.space_table(first, second, corpus.texts, kept).head(15)[
         ["text", "neighbours kept (%)"]
     ],
     hide_index=True,

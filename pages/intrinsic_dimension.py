@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from analysis import corpora, dimension, figures, selection, study
-from pages import visit
+from analysis import corpora, dimension, dimension_figures, selection, study
+from pages import showing, visit
 
 visit.opening(
     "Where does the model compress?",
@@ -31,7 +31,7 @@ cloud = st.segmented_control(
 )
 st.caption(dimension.ESTIMATORS[estimator].summary)
 
-with visit.progress("Encoding texts") as show:
+with showing.progress("Encoding texts") as show:
     found = study.dimensions(
         loaded,
         visit.texts(corpus),
@@ -58,9 +58,9 @@ right.button(
     disabled=bool(loaded.refusal),
     help=loaded.refusal,
 )
-visit.figure(
-    figures.dimension_curve(found, chosen),
-    figures.dimension_table(found, chosen, rule),
+showing.figure(
+    dimension_figures.dimension_curve(found, chosen),
+    dimension_figures.dimension_table(found, chosen, rule),
     "Intrinsic dimension by layer",
 )
 st.subheader("How often is each layer selected?")
@@ -68,9 +68,7 @@ st.markdown(
     f"The curve was redrawn {len(found.curve.resampled)} times from random halves of the texts and "
     "the rule applied to each. A choice that rests on the curve, not on the sample, stands at 100%."
 )
-st.plotly_chart(
-    figures.selection_frequency(found, rule), key="selection frequency", alt="selection frequency"
-)
+showing.picture(dimension_figures.selection_frequency(found, rule), "Selection frequency")
 st.caption(
     (f"{found.curve.samples:,} tokens of " if found.cloud == "all" else "")
     + f"{found.drawn:,} distinct texts of {found.corpus}; {found.duplicates_dropped} "
@@ -81,7 +79,11 @@ st.markdown(
     "The mean cosine of two different texts at each layer, from the same states: near 1 all texts "
     "point the same way, at 0 directions are used evenly."
 )
-visit.figure(figures.cone_by_layer(found), figures.cone_table(found), "Mean cosine by layer")
+showing.figure(
+    dimension_figures.cone_by_layer(found),
+    dimension_figures.cone_table(found),
+    "Mean cosine by layer",
+)
 with st.expander("What the number means"):
     st.markdown(
         "A layer's states live in a space of "

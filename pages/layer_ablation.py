@@ -5,10 +5,10 @@ from typing import Any
 
 import streamlit as st
 
-from analysis import evaluation, figures, selection, shipped, study
+from analysis import ablation_figures, evaluation, selection, shipped, study
 from analysis.rerouting import PLAIN
 from analysis.significance import Difference
-from pages import visit
+from pages import showing, visit
 
 visit.opening(
     "Was the automatic choice a good one?",
@@ -58,7 +58,7 @@ if missing:
         help="Scores are kept as they come: stopping loses nothing, starting again goes on.",
     )
 place, bar = st.empty(), st.empty()
-with visit.progress("Nothing re-routed") as show:
+with showing.progress("Nothing re-routed") as show:
     plain = study.score(loaded, pairs, method, PLAIN, traced=running, progress=show)
 
 
@@ -80,8 +80,10 @@ def _draw(name: str) -> list[Difference]:
         (pairs.left, pairs.right),
     )
     with place.container():
-        st.plotly_chart(
-            figures.sweep_chart(scores, changes, automatic), key=name, alt="Change by first layer"
+        showing.picture(
+            ablation_figures.sweep_chart(scores, changes, automatic),
+            "Change by first layer",
+            key=name,
         )
     return changes
 
@@ -125,7 +127,7 @@ st.markdown(
     "best of many looks better than it is: it was picked on these same pairs."
 )
 with st.expander("Table: scores by layers"):
-    st.dataframe(figures.sweep_table(list(known.values()), changes), hide_index=True)
+    st.dataframe(ablation_figures.sweep_table(list(known.values()), changes), hide_index=True)
 st.button(
     f"Use the best as plan ({selection.format_layers(best.plan.layers, loaded.layers)})",
     on_click=visit.use_layers,

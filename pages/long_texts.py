@@ -3,7 +3,7 @@
 import streamlit as st
 
 from analysis import score_figures, scoring, shipped
-from pages import corpus, visit
+from pages import corpus, showing, visit
 
 visit.opening(
     "Does it hold on long texts?",
@@ -26,10 +26,10 @@ st.subheader("Where the answer stands")
 variants = shipped.places(scored)
 along: list[tuple[str, scoring.Measured]] = []
 for place, variant in variants.items():
-    with visit.progress(f"Answer at the {place}") as show:
+    with showing.progress(f"Answer at the {place}") as show:
         measured = scoring.measured(loaded, variant, asked, progress=show)
     along += [(place, one) for one in measured]
-visit.figure(
+showing.figure(
     score_figures.measures_along(along, "nDCG@10", "where the relevant passage stands"),
     score_figures.along_table(along, "place"),
     "Score by place of the answer",
@@ -54,14 +54,14 @@ if not lengths:
     st.stop()
 by_length: list[tuple[str, scoring.Measured]] = []
 for length in sorted(lengths):
-    with visit.each(), visit.progress(f"Documents of {length:,} tokens") as show:
+    with showing.each(), showing.progress(f"Documents of {length:,} tokens") as show:
         measured = scoring.measured(
             loaded, variants["middle"], asked, max_tokens=length, progress=show
         )
         by_length += [(f"{length:,}", found) for found in measured]
 if not by_length:
     st.stop()
-visit.figure(
+showing.figure(
     score_figures.measures_along(by_length, "nDCG@10", "tokens read of each document"),
     score_figures.along_table(by_length, "tokens"),
     "Score by length read",

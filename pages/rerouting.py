@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import streamlit as st
 
-from analysis import causality, evaluation, figures, score_figures, selection, study
+from analysis import causal_figures, causality, evaluation, score_figures, selection, study
 from analysis.rerouting import PLAIN
-from pages import visit
+from pages import showing, visit
 
 visit.opening(
     "What does re-routing change, layer by layer?",
@@ -51,9 +51,9 @@ st.pills(
 
 method = visit.methods()["kv-embedding"]
 shown = selection.spoken_layers(plan.layers, loaded.layers)
-with visit.progress("Encoding without re-routing") as show:
+with showing.progress("Encoding without re-routing") as show:
     before = study.score(loaded, pairs, method, PLAIN, traced=True, progress=show)
-with visit.progress("Re-running the layers that can differ") as show:
+with showing.progress("Re-running the layers that can differ") as show:
     after = study.score(loaded, pairs, method, plan, traced=True, progress=show)
 found = evaluation.compare(
     after.sts.cosines,
@@ -67,7 +67,7 @@ a.metric("Nothing re-routed", f"{before.sts.spearman:.1f}")
 b.metric(
     "Re-routed",
     f"{after.sts.spearman:.1f}",
-    visit.signed(found.delta),
+    showing.signed(found.delta),
     delta_color="normal" if clear else "off",
 )
 c.metric("95% interval of the change", f"{found.ci_low:+.1f} to {found.ci_high:+.1f}")
@@ -98,7 +98,9 @@ if plan.active:
             f"{layer}: {value:.1f}%" for layer, value in zip(plan.active, strength, strict=True)
         )
     )
-    visit.figure(figures.gate_map(listening), figures.gate_table(listening), "Gate by token")
+    showing.figure(
+        causal_figures.gate_map(listening), causal_figures.gate_table(listening), "Gate by token"
+    )
 else:
     st.info("No layer is re-routed: there is no gate. Light a layer above.")
 
@@ -107,7 +109,7 @@ table = score_figures.moved_pairs(before, after, pairs)
 st.dataframe(table.head(20), hide_index=True)
 if st.toggle("Compare one layer at a time on this plan", key="one_by_one"):
     rows = []
-    with visit.progress("Layers") as show:
+    with showing.progress("Layers") as show:
         for number, layer in enumerate(plan.layers, 1):
             without = replace(plan, layers=tuple(i for i in plan.layers if i != layer))
             left_out = study.score(loaded, pairs, method, without, traced=True)

@@ -2,11 +2,20 @@
 
 import streamlit as st
 
-from analysis import batches, encoder, figures, geometry, measures, score_figures, scoring, study
+from analysis import (
+    batches,
+    encoder,
+    geometry,
+    measures,
+    score_figures,
+    scoring,
+    space_figures,
+    study,
+)
 from analysis.corpora import Pairs, Retrieval
 from analysis.postprocessing import POSTPROCESSINGS
 from analysis.rerouting import PLAIN
-from pages import corpus, visit
+from pages import corpus, showing, visit
 
 _KINDS = {
     "rated pairs": "Do cosines rank pairs as people do? Spearman correlation with the ratings.",
@@ -50,7 +59,7 @@ if not chosen:
 
 found: dict[str, scoring.Measured] = {}
 for name in chosen:
-    with visit.each(), visit.progress(f"Encoding with {name}") as show:
+    with showing.each(), showing.progress(f"Encoding with {name}") as show:
         (found[name],) = scoring.measured(
             loaded, scored, [(methods[name], plan)], processing=processing, progress=show
         )
@@ -60,7 +69,7 @@ chosen, results = list(found), list(found.values())
 first = results[0].measures[0]
 shown = [measure.name for measure in results[0].measures]
 measure = st.radio("Measure", shown, horizontal=True, key=f"measure_{kind}")
-visit.figure(
+showing.figure(
     score_figures.measure_bars(results, measure),
     score_figures.measure_table(results),
     "Scores by method",
@@ -92,7 +101,7 @@ st.caption(
 if isinstance(scored, Pairs):
     st.subheader("Human against cosine")
     which = st.selectbox("Method", chosen, key="shown")
-    visit.figure(
+    showing.figure(
         score_figures.human_against_cosine(found[which], scored),
         score_figures.pair_table(found[which], scored),
         "Human rating and cosine, worst pairs first",
@@ -100,13 +109,13 @@ if isinstance(scored, Pairs):
 
 if st.toggle("The shape of each space", key="shape", help="Encodes what is not kept yet."):
     scored_texts = scored.documents if isinstance(scored, Retrieval) else scored.texts
-    with visit.progress("Encoding") as show:
+    with showing.progress("Encoding") as show:
         spaces = study.embedded(
             loaded, scored_texts, [(methods[name], plan) for name in chosen], progress=show
         )
     rated = scored if isinstance(scored, Pairs) else None
     shapes = [geometry.geometry(one.embeddings, rated) for one in spaces]
-    st.dataframe(figures.geometry_table(shapes, chosen), hide_index=True)
+    st.dataframe(space_figures.geometry_table(shapes, chosen), hide_index=True)
     st.caption(
         "Before any post-processing. *Mean cosine* of two different texts: 0 if directions are "
         "used evenly, 1 in a narrow cone. *Uniformity*: the lower, the more even. *Isotropy*: 1 if "

@@ -1,16 +1,13 @@
-"""What all pages share during a visit: the backbone, the plan, the rated pairs, and manners.
+"""What all pages share during a visit: the backbone, the plan and the rated pairs.
 
 The shared choices are widgets of the entry file, bound to the address bar, so that a link
 restores them; uploaded texts stay in the session and never enter the address.
 """
 
-import math
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 
@@ -18,31 +15,11 @@ from analysis import backbone as backbones
 from analysis import corpora, placement, pooling, prompting, selection, sources, space, study
 from analysis.backbone import Backbone
 from analysis.corpora import Pairs, Texts
-from analysis.errors import ExplorerError
 from analysis.methods import DEFAULT, METHODS, NORMS, Method, variant
 from analysis.positions import KEY_POSITIONS
 from analysis.rerouting import Plan
 from analysis.study import Dimensions
-from pages import corpus
-
-
-@contextmanager
-def sentences() -> Iterator[None]:
-    """Show what a person can solve as its sentence, and stop this run there."""
-    try:
-        yield
-    except ExplorerError as error:
-        st.error(str(error))
-        st.stop()
-
-
-@contextmanager
-def each() -> Iterator[None]:
-    """Show what a person can solve as its sentence, and go on without this part of the page."""
-    try:
-        yield
-    except ExplorerError as error:
-        st.warning(str(error))
+from pages import corpus, showing
 
 
 def opening(title: str, look_at: str) -> None:
@@ -54,25 +31,6 @@ def opening(title: str, look_at: str) -> None:
         st.rerun()
     st.title(title)
     st.markdown(look_at)
-
-
-@contextmanager
-def progress(label: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar that appears with the first batch and goes when the work is done."""
-    place = st.empty()
-
-    def show(done: int, whole: int) -> None:
-        place.progress(done / whole, f"{label}: {done:,} of {whole:,}")
-
-    yield show
-    place.empty()
-
-
-def figure(drawn: Any, table: pd.DataFrame, name: str) -> None:
-    """A figure with its table beside it, folded away."""
-    st.plotly_chart(drawn, key=name, alt=name, config={"displaylogo": False})
-    with st.expander(f"Table: {name}"):
-        st.dataframe(table, hide_index=True, key=f"table {name}")
 
 
 def choose_backbone() -> None:
@@ -220,7 +178,7 @@ def plan() -> Plan:
 
 def calibrated() -> Dimensions:
     """The curve that ``auto`` reads: the default recipe on the calibration corpus."""
-    with progress("Measuring the intrinsic dimension") as show:
+    with showing.progress("Measuring the intrinsic dimension") as show:
         return study.dimensions(backbone(), texts(corpora.CALIBRATION), progress=show)
 
 
@@ -232,11 +190,6 @@ def pairs() -> Pairs:
 def use_layers(layers: tuple[int, ...]) -> None:
     """Make ``layers`` the plan; for widgets' callbacks."""
     st.session_state.layers = selection.format_layers(layers, backbone().layers)
-
-
-def signed(value: float) -> str:
-    """A change with its sign, one decimal."""
-    return f"{value:+.1f}" if math.isfinite(value) else "undefined"
 
 
 @st.cache_resource(show_spinner=False)

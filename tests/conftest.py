@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -103,3 +104,29 @@ def llama(empty_cache: Path) -> "Iterator[Backbone]":  # noqa: ARG001
     study.forget()
     yield tiny_models.tiny("llama")
     study.forget()
+
+
+@pytest.fixture(scope="session")
+def folder_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
+    """``folder_of(family)``: a tiny backbone on disk, to be typed in as a folder."""
+    import tiny_models
+
+    def save(family: str) -> str:
+        folder = tmp_path_factory.getbasetemp() / f"tiny-{family}"
+        return str(folder if folder.exists() else tiny_models.save_folder(folder, family))
+
+    return save
+
+
+@pytest.fixture
+def nothing_stored(empty_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001
+    """An empty cache; what auto stands for is found on 60 texts."""
+    from analysis import study
+
+    monkeypatch.setattr(study, "dimensions", partial(study.dimensions, samples=60))
+
+
+@pytest.fixture
+def tiny_llama(folder_of: Callable[[str], str], nothing_stored: None) -> dict[str, str]:  # noqa: ARG001
+    """A link's settings for a tiny backbone of which nothing is stored yet."""
+    return {"backbone": folder_of("llama"), "layers": "2-3"}

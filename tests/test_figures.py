@@ -11,7 +11,17 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
-from analysis import evaluation, figures, geometry, measures, score_figures, theme
+from analysis import (
+    ablation_figures,
+    causal_figures,
+    dimension_figures,
+    evaluation,
+    geometry,
+    measures,
+    score_figures,
+    space_figures,
+    theme,
+)
 from analysis.batches import Shown
 from analysis.causality import Gates, Movement
 from analysis.corpora import Pairs
@@ -102,36 +112,36 @@ NO_GATES = Gates(HOSTILE, (), np.empty((0, 4, 4), np.float32))
 KEPT = RNG.uniform(0, 1, len(TEXTS))
 
 FIGURES: dict[str, tuple[Callable[..., go.Figure], tuple[Any, ...]]] = {
-    "curve": (figures.dimension_curve, (DIMENSIONS, (6, 7))),
-    "curve with a gap": (figures.dimension_curve, (BROKEN, (6, 7))),
-    "curve, nothing selected": (figures.dimension_curve, (DIMENSIONS, ())),
-    "selection": (figures.selection_frequency, (DIMENSIONS, "paper")),
-    "cone": (figures.cone_by_layer, (DIMENSIONS,)),
-    "strips": (figures.movement_strips, (MOVEMENT,)),
-    "movement": (figures.movement_by_layer, (MOVEMENT,)),
-    "gates": (figures.gate_map, (GATES,)),
+    "curve": (dimension_figures.dimension_curve, (DIMENSIONS, (6, 7))),
+    "curve with a gap": (dimension_figures.dimension_curve, (BROKEN, (6, 7))),
+    "curve, nothing selected": (dimension_figures.dimension_curve, (DIMENSIONS, ())),
+    "selection": (dimension_figures.selection_frequency, (DIMENSIONS, "paper")),
+    "cone": (dimension_figures.cone_by_layer, (DIMENSIONS,)),
+    "strips": (causal_figures.movement_strips, (MOVEMENT,)),
+    "movement": (causal_figures.movement_by_layer, (MOVEMENT,)),
+    "gates": (causal_figures.gate_map, (GATES,)),
     "bars": (score_figures.measure_bars, ([ONE, OTHER], "Spearman")),
     "along": (score_figures.measures_along, (ALONG, "Pearson", "tokens")),
     "scatter": (score_figures.human_against_cosine, (ONE, PAIRS)),
-    "maps": (figures.two_maps, (FIRST, SECOND, TEXTS)),
-    "labelled maps": (figures.two_maps, (FIRST, SECOND, TEXTS, TEXTS[::-1])),
-    "sweep": (figures.sweep_chart, (SWEEP, CHANGES, Plan((2, 3)))),
-    "sweep of nothing": (figures.sweep_chart, ([], [], PLAIN)),
+    "maps": (space_figures.two_maps, (FIRST, SECOND, TEXTS)),
+    "labelled maps": (space_figures.two_maps, (FIRST, SECOND, TEXTS, TEXTS[::-1])),
+    "sweep": (ablation_figures.sweep_chart, (SWEEP, CHANGES, Plan((2, 3)))),
+    "sweep of nothing": (ablation_figures.sweep_chart, ([], [], PLAIN)),
 }
 TABLES: dict[str, tuple[Callable[..., pd.DataFrame], tuple[Any, ...], int]] = {
-    "curve": (figures.dimension_table, (DIMENSIONS, (6, 7), "paper"), LAYERS),
-    "movement": (figures.movement_table, (MOVEMENT,), 4),
-    "gates": (figures.gate_table, (GATES,), 4),
+    "curve": (dimension_figures.dimension_table, (DIMENSIONS, (6, 7), "paper"), LAYERS),
+    "movement": (causal_figures.movement_table, (MOVEMENT,), 4),
+    "gates": (causal_figures.gate_table, (GATES,), 4),
     "scores": (score_figures.measure_table, ([ONE, OTHER],), 2),
     "scores along": (score_figures.along_table, (ALONG, "tokens"), 4),
     "differences": (score_figures.difference_table, (CHANGES,), 3),
     "prompts": (score_figures.prompt_table, ([PROMPT, PROMPT],), 8),
     "pairs": (score_figures.pair_table, (ONE, PAIRS), 7),
     "moved": (score_figures.moved_pairs, (BEFORE, AFTER, PAIRS), 7),
-    "cone": (figures.cone_table, (DIMENSIONS,), LAYERS),
-    "geometry": (figures.geometry_table, ([geometry.geometry(FIRST.embeddings)], ["a"]), 1),
-    "maps": (figures.space_table, (FIRST, SECOND, TEXTS, KEPT), len(TEXTS)),
-    "sweep": (figures.sweep_table, (SWEEP, CHANGES), 3),
+    "cone": (dimension_figures.cone_table, (DIMENSIONS,), LAYERS),
+    "geometry": (space_figures.geometry_table, ([geometry.geometry(FIRST.embeddings)], ["a"]), 1),
+    "maps": (space_figures.space_table, (FIRST, SECOND, TEXTS, KEPT), len(TEXTS)),
+    "sweep": (ablation_figures.sweep_table, (SWEEP, CHANGES), 3),
 }
 
 
@@ -185,7 +195,7 @@ def test_a_visitors_text_is_never_html(
 
 
 def test_hover_labels_say_the_text_in_one_short_line() -> None:
-    texts = figures.two_maps(FIRST, SECOND, TEXTS).data[0].text
+    texts = space_figures.two_maps(FIRST, SECOND, TEXTS).data[0].text
     assert texts[0] == "&lt;b&gt;bold&lt;/b&gt; &amp; brave"
     assert len(texts[2]) == 90
     assert texts[6] == "line break"
@@ -202,7 +212,7 @@ def test_a_table_has_a_row_for_each(
 
 
 def test_the_curve_marks_what_is_selected_and_what_is_skipped() -> None:
-    figure = figures.dimension_curve(DIMENSIONS, (6, 7))
+    figure = dimension_figures.dimension_curve(DIMENSIONS, (6, 7))
     band, curve = figure.data
     np.testing.assert_array_equal(curve.y, DIMENSIONS.curve.dims)
     assert len(band.x) == 2 * LAYERS
@@ -212,14 +222,14 @@ def test_the_curve_marks_what_is_selected_and_what_is_skipped() -> None:
 
 
 def test_strips_hold_both_models_and_write_an_exact_nought() -> None:
-    (strip,) = figures.movement_strips(MOVEMENT).data
+    (strip,) = causal_figures.movement_strips(MOVEMENT).data
     assert list(strip.y) == ["re-routed", "plain"]
     np.testing.assert_array_equal(strip.z, [MOVEMENT.rerouted[-1], MOVEMENT.plain[-1]])
     assert list(strip.text[1]) == ["0"] * 4
 
 
 def test_maps_put_every_text_on_both_sides_with_its_row() -> None:
-    figure = figures.two_maps(FIRST, SECOND, TEXTS, ["a", "b"] * 4, ("left", "right"))
+    figure = space_figures.two_maps(FIRST, SECOND, TEXTS, ["a", "b"] * 4, ("left", "right"))
     for axis, found in (("x", FIRST), ("x2", SECOND)):
         traces = [trace for trace in figure.data if (trace.xaxis or "x") == axis]
         rows = np.concatenate([trace.customdata for trace in traces])
@@ -231,7 +241,7 @@ def test_maps_put_every_text_on_both_sides_with_its_row() -> None:
 
 
 def test_the_sweep_marks_the_automatic_choice() -> None:
-    others, automatic = figures.sweep_chart(SWEEP, CHANGES, Plan((2, 3))).data
+    others, automatic = ablation_figures.sweep_chart(SWEEP, CHANGES, Plan((2, 3))).data
     assert list(others.x) == [4, 7]
     assert list(automatic.x) == [2]
     assert automatic.y[0] == CHANGES[1].delta
@@ -258,4 +268,4 @@ def test_a_prompt_marks_what_is_pooled_and_shows_texts_as_they_are() -> None:
 
 
 def test_an_empty_gate_map_has_a_table_without_layers() -> None:
-    assert list(figures.gate_table(NO_GATES).columns) == ["token"]
+    assert list(causal_figures.gate_table(NO_GATES).columns) == ["token"]

@@ -59,7 +59,10 @@ ORDER = (
     "report",
     "theme",
     "score_figures",
-    "figures",
+    "dimension_figures",
+    "causal_figures",
+    "space_figures",
+    "ablation_figures",
     "__main__",
 )
 """Modules of ``analysis``; each may import those before it."""

@@ -4,20 +4,14 @@ What opens by default is looked at on the real SmolLM2, whose results ship; what
 computed is computed on a backbone of six tiny layers or on a handful of short texts.
 """
 
-import base64
-import json
 import re
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
 import tiny_models
-from numpy.typing import NDArray
-from streamlit.testing.v1 import AppTest
 
 from analysis import (
     backbone,
@@ -27,13 +21,25 @@ from analysis import (
     scoring,
     selection,
     shipped,
-    space,
     study,
 )
 from analysis.backbone import Backbone
 from analysis.rerouting import PLAIN, Plan
+from tests.visits import (
+    OWN_PAIRS,
+    charts,
+    metric,
+    numbers,
+    opened,
+    press,
+    sentence,
+    shown,
+    turn_to,
+    type_backbone,
+    upload,
+    well,
+)
 
-ROOT = Path(__file__).parents[1]
 TITLES = {
     "causal_limits": "What can an early token know?",
     "intrinsic_dimension": "Where does the model compress?",
@@ -52,109 +58,7 @@ CHARTS = {
     "long_texts": 2,
     "layer_ablation": 1,
 }
-WORDS = ("boat", "bank", "loan", "river", "house", "rain", "train", "song", "king", "bread")
-OWN_PAIRS = "sentence1\tsentence2\tscore\n" + "".join(
-    f"The {a} is by the {b}.\tThere is a {b} near the {c}.\t{number % 5}\n"
-    for number, (a, b, c) in enumerate(
-        zip(WORDS, WORDS[3:] + WORDS, WORDS[5:] + WORDS, strict=False)
-    )
-)
-
 smollm2 = pytest.mark.weights
-
-
-def opened(page: str = "causal_limits", *, own_pairs: bool = False, **query: str) -> AppTest:
-    """A fresh visit to one page, by a link with ``query``; ``own_pairs`` are uploaded first."""
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=300)
-    for name, value in query.items():
-        app.query_params[name] = value
-    # What has to be computed is computed on a few texts.
-    app.session_state["id_samples"] = 60 if "backbone" in query else study.SAMPLES
-    app.session_state["space_texts"] = 10 if "backbone" in query else shipped.MAP_TEXTS
-    app.run()
-    if backbone_name := query.get("backbone"):
-        type_backbone(app, backbone_name)
-    if own_pairs:
-        upload(app)
-    if page != "causal_limits":
-        turn_to(app, page)
-    return app
-
-
-def type_backbone(app: AppTest, name: str) -> AppTest:
-    """Type a name into the backbone's menu; the harness only knows names that are listed."""
-    menu = app.selectbox(key="backbone")
-    if name not in menu.options:
-        menu.options.append(name)
-    menu.set_value(name)
-    return app
-
-
-def turn_to(app: AppTest, page: str) -> AppTest:
-    """The same visit on another page."""
-    return app.switch_page(f"pages/{page}.py").run()
-
-
-def well(app: AppTest) -> AppTest:
-    """The visit, which must have met neither an exception nor an error."""
-    assert not app.exception, app.exception[0].message
-    assert not app.error, app.error[0].value
-    return app
-
-
-def sentence(app: AppTest) -> str:
-    """The one sentence that a page shows where its result would have been."""
-    assert not app.exception, app.exception[0].message
-    assert len(app.error) == 1
-    said = str(app.error[0].value)
-    assert "\n" not in said
-    assert "Traceback" not in said
-    assert said.endswith((".", "packaged"))
-    return said
-
-
-def charts(app: AppTest) -> list[dict[str, Any]]:
-    """The figures on the page, as the browser receives them."""
-
-    def refuse(constant: str) -> None:
-        raise AssertionError(f"{constant} in a figure")
-
-    specs = [chart.proto.spec for chart in app.get("plotly_chart")]
-    return [json.loads(spec, parse_constant=refuse) for spec in specs]
-
-
-def numbers(data: Any) -> NDArray[np.float64]:
-    """A figure's data as numbers, whether Plotly wrote a list or packed bytes."""
-    if isinstance(data, dict):
-        flat = np.frombuffer(base64.b64decode(data["bdata"]), np.dtype(data["dtype"]))
-        shape = [int(size) for size in str(data.get("shape", len(flat))).split(",")]
-        return flat.reshape(shape).astype(np.float64)
-    return np.array(data, np.float64)
-
-
-def metric(app: AppTest, label: str) -> str:
-    """The value of the metric whose label begins with ``label``."""
-    (found,) = (m.value for m in app.metric if m.label.startswith(label))
-    return str(found)
-
-
-def press(app: AppTest, label: str) -> AppTest:
-    """Click the button whose label begins with ``label``."""
-    (found,) = (b for b in app.button if b.label.startswith(label))
-    return found.click().run()
-
-
-def shown(app: AppTest) -> str:
-    """Everything the page says in words, the sidebar's included."""
-    parts = (app.markdown, app.caption, app.info, app.warning, app.error)
-    return "\n".join(str(element.value) for kind in parts for element in kind)
-
-
-def upload(app: AppTest, content: str = OWN_PAIRS, name: str = "own.tsv") -> AppTest:
-    """Upload rated pairs."""
-    app.selectbox(key="pairs").set_value("uploaded file").run()
-    app.file_uploader(key="pairs_file").upload(name, content.encode())
-    return app.run()
 
 
 @pytest.fixture(scope="module")
@@ -167,35 +71,6 @@ def loaded() -> Backbone:
 def automatic(loaded: Backbone) -> Plan:
     """What the sidebar's auto stands for."""
     return Plan(study.dimensions(loaded, corpora.load_texts(corpora.CALIBRATION)).selected())
-
-
-@pytest.fixture(scope="session")
-def folder_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
-    """``folder_of(family)``: a tiny backbone on disk, to be typed in as a folder."""
-
-    def save(family: str) -> str:
-        folder = tmp_path_factory.getbasetemp() / f"tiny-{family}"
-        return str(folder if folder.exists() else tiny_models.save_folder(folder, family))
-
-    return save
-
-
-@pytest.fixture(autouse=True)
-def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No page compiles UMAP in the background of these tests."""
-    monkeypatch.setattr(space, "warm_up", lambda: None)
-
-
-@pytest.fixture
-def nothing_stored(empty_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001
-    """An empty cache; what auto stands for is found on 60 texts."""
-    monkeypatch.setattr(study, "dimensions", partial(study.dimensions, samples=60))
-
-
-@pytest.fixture
-def tiny_llama(folder_of: Callable[[str], str], nothing_stored: None) -> dict[str, str]:  # noqa: ARG001
-    """A link's settings for a tiny backbone of which nothing is stored yet."""
-    return {"backbone": folder_of("llama"), "layers": "2-3"}
 
 
 @pytest.mark.parametrize(("family", "slow"), [("gemma2", True), ("llama", False)])

@@ -1,0 +1,141 @@
+"""How pages show things: sentences instead of tracebacks, progress, figures with their tables.
+
+Every figure has its table beside it, and both can be taken along: the table as CSV, the figure as
+a page that needs no network, or as PNG or SVG by the camera in its corner.
+"""
+
+import math
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+import streamlit as st
+
+from analysis.errors import ExplorerError
+
+PICTURES = ("png", "svg")
+"""What the camera in a figure's corner saves."""
+
+
+@contextmanager
+def sentences() -> Iterator[None]:
+    """Show what a person can solve as its sentence, and stop this run there."""
+    try:
+        yield
+    except ExplorerError as error:
+        st.error(str(error))
+        st.stop()
+
+
+@contextmanager
+def each() -> Iterator[None]:
+    """Show what a person can solve as its sentence, and go on without this part of the page."""
+    try:
+        yield
+    except ExplorerError as error:
+        st.warning(str(error))
+
+
+@contextmanager
+def progress(label: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar that appears with the first batch and goes when the work is done."""
+    place = st.empty()
+
+    def show(done: int, whole: int) -> None:
+        place.progress(done / whole, f"{label}: {done:,} of {whole:,}")
+
+    yield show
+    place.empty()
+
+
+def figure(
+    drawn: go.Figure,
+    table: pd.DataFrame,
+    name: str,
+    *,
+    on_select: Any = "ignore",
+    selection_mode: Any = ("points", "box", "lasso"),
+) -> Any:
+    """A figure with its table folded away below it; what is selected in it, where that is asked.
+
+    ``name`` is its title for the table, downloads and screen readers, unlike any other's on the
+    page; ``on_select`` and ``selection_mode`` are Streamlit's, the state is kept under ``name``.
+    """
+    selected = picture(drawn, name, on_select=on_select, selection_mode=selection_mode)
+    with st.expander(f"Table: {name}"):
+        st.dataframe(table, hide_index=True, key=f"table {name}")
+        downloads(name, table, drawn)
+    return selected
+
+
+def picture(
+    drawn: go.Figure,
+    name: str,
+    *,
+    key: str | None = None,
+    on_select: Any = "ignore",
+    selection_mode: Any = ("points", "box", "lasso"),
+) -> Any:
+    """A figure alone, as while it fills in; ``key`` where one name is drawn again and again."""
+    return st.plotly_chart(
+        drawn,
+        key=key or name,
+        alt=name,
+        on_select=on_select,
+        selection_mode=selection_mode,
+        config={
+            "displaylogo": False,
+            "toImageButtonOptions": {
+                "format": st.session_state.get("picture", PICTURES[0]),
+                "filename": file_name(name),
+            },
+        },
+    )
+
+
+def downloads(name: str, table: pd.DataFrame, drawn: go.Figure | None = None) -> None:
+    """Buttons that take a table along as CSV, and a figure as a page of its own."""
+    with st.container(horizontal=True):
+        st.download_button(
+            "CSV",
+            lambda: csv(table),
+            f"{file_name(name)}.csv",
+            "text/csv",
+            key=f"csv {name}",
+            on_click="ignore",
+            help="The table, UTF-8. Cells that a spreadsheet would run are led by an apostrophe.",
+        )
+        if drawn is not None:
+            st.download_button(
+                "HTML",
+                lambda: drawn.to_html(include_plotlyjs=True).encode(),
+                f"{file_name(name)}.html",
+                "text/html",
+                key=f"html {name}",
+                on_click="ignore",
+                help="The figure, interactive, in one file that opens without a network. As a "
+                "picture: the camera in the figure's corner.",
+            )
+
+
+def csv(table: pd.DataFrame) -> bytes:
+    """The table as CSV; what a spreadsheet would take for a formula is led by an apostrophe."""
+
+    def inert(cell: Any) -> Any:
+        return f"'{cell}" if isinstance(cell, str) and cell[:1] in "=+-@\t\r" and cell else cell
+
+    safe = table.map(inert).rename(columns=inert)
+    return safe.to_csv(index=False).encode("utf-8", "backslashreplace")
+
+
+def file_name(name: str) -> str:
+    """A figure's name as a file has it."""
+    return re.sub(r"\W+", "-", name.lower()).strip("-")
+
+
+def signed(value: float) -> str:
+    """A change with its sign, one decimal."""
+    return f"{value:+.1f}" if math.isfinite(value) else "undefined"

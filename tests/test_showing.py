@@ -1,0 +1,32 @@
+"""What pages share in showing things, without a page around it."""
+
+import csv
+import io
+
+import pandas as pd
+import pytest
+
+from pages import showing
+
+
+def test_a_csv_holds_the_table_and_nothing_that_a_spreadsheet_would_run() -> None:
+    table = pd.DataFrame(
+        {"text": ["=1+1", "+a", "-b", "@c", "\td", "plain = text", "", 'q"uo,te'], "=n": range(8)}
+    )
+    rows = list(csv.reader(io.StringIO(showing.csv(table).decode())))
+    assert rows[0] == ["text", "'=n"]
+    assert [row[0] for row in rows[1:]] == [
+        *("'=1+1", "'+a", "'-b", "'@c", "'\td", "plain = text", "", 'q"uo,te'),
+    ]
+    assert [row[1] for row in rows[1:]] == [str(n) for n in range(8)]
+
+
+def test_a_csv_of_text_that_is_no_unicode_is_still_a_csv() -> None:
+    assert showing.csv(pd.DataFrame({"text": ["\ud800"]})).decode() == "text\n\\ud800\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "file"), [("Gate by token", "gate-by-token"), ("../x: y?", "x-y")]
+)
+def test_a_file_is_called_after_its_figure(name: str, file: str) -> None:
+    assert showing.file_name(name) == file

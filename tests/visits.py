@@ -1,0 +1,115 @@
+"""A visit to a page in Streamlit's own test harness, and what can be read from it."""
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from streamlit.testing.v1 import AppTest
+
+from analysis import shipped, study
+
+ROOT = Path(__file__).parents[1]
+WORDS = ("boat", "bank", "loan", "river", "house", "rain", "train", "song", "king", "bread")
+OWN_PAIRS = "sentence1\tsentence2\tscore\n" + "".join(
+    f"The {a} is by the {b}.\tThere is a {b} near the {c}.\t{number % 5}\n"
+    for number, (a, b, c) in enumerate(
+        zip(WORDS, WORDS[3:] + WORDS, WORDS[5:] + WORDS, strict=False)
+    )
+)
+
+
+def opened(page: str = "causal_limits", *, own_pairs: bool = False, **query: str) -> AppTest:
+    """A fresh visit to one page, by a link with ``query``; ``own_pairs`` are uploaded first."""
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=300)
+    for name, value in query.items():
+        app.query_params[name] = value
+    # What has to be computed is computed on a few texts.
+    app.session_state["id_samples"] = 60 if "backbone" in query else study.SAMPLES
+    app.session_state["space_texts"] = 10 if "backbone" in query else shipped.MAP_TEXTS
+    app.run()
+    if backbone_name := query.get("backbone"):
+        type_backbone(app, backbone_name)
+    if own_pairs:
+        upload(app)
+    if page != "causal_limits":
+        turn_to(app, page)
+    return app
+
+
+def type_backbone(app: AppTest, name: str) -> AppTest:
+    """Type a name into the backbone's menu; the harness only knows names that are listed."""
+    menu = app.selectbox(key="backbone")
+    if name not in menu.options:
+        menu.options.append(name)
+    menu.set_value(name)
+    return app
+
+
+def turn_to(app: AppTest, page: str) -> AppTest:
+    """The same visit on another page."""
+    return app.switch_page(f"pages/{page}.py").run()
+
+
+def well(app: AppTest) -> AppTest:
+    """The visit, which must have met neither an exception nor an error."""
+    assert not app.exception, app.exception[0].message
+    assert not app.error, app.error[0].value
+    return app
+
+
+def sentence(app: AppTest) -> str:
+    """The one sentence that a page shows where its result would have been."""
+    assert not app.exception, app.exception[0].message
+    assert len(app.error) == 1
+    said = str(app.error[0].value)
+    assert "\n" not in said
+    assert "Traceback" not in said
+    assert said.endswith((".", "packaged"))
+    return said
+
+
+def charts(app: AppTest) -> list[dict[str, Any]]:
+    """The figures on the page, as the browser receives them."""
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} in a figure")
+
+    specs = [chart.proto.spec for chart in app.get("plotly_chart")]
+    return [json.loads(spec, parse_constant=refuse) for spec in specs]
+
+
+def numbers(data: Any) -> NDArray[np.float64]:
+    """A figure's data as numbers, whether Plotly wrote a list or packed bytes."""
+    if isinstance(data, dict):
+        flat = np.frombuffer(base64.b64decode(data["bdata"]), np.dtype(data["dtype"]))
+        shape = [int(size) for size in str(data.get("shape", len(flat))).split(",")]
+        return flat.reshape(shape).astype(np.float64)
+    return np.array(data, np.float64)
+
+
+def metric(app: AppTest, label: str) -> str:
+    """The value of the metric whose label begins with ``label``."""
+    (found,) = (m.value for m in app.metric if m.label.startswith(label))
+    return str(found)
+
+
+def press(app: AppTest, label: str) -> AppTest:
+    """Click the button whose label begins with ``label``."""
+    (found,) = (b for b in app.button if b.label.startswith(label))
+    return found.click().run()
+
+
+def shown(app: AppTest) -> str:
+    """Everything the page says in words, the sidebar's included."""
+    parts = (app.markdown, app.caption, app.info, app.warning, app.error)
+    return "\n".join(str(element.value) for kind in parts for element in kind)
+
+
+def upload(app: AppTest, content: str = OWN_PAIRS, name: str = "own.tsv") -> AppTest:
+    """Upload rated pairs."""
+    app.selectbox(key="pairs").set_value("uploaded file").run()
+    app.file_uploader(key="pairs_file").upload(name, content.encode())
+    return app.run()
