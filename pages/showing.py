@@ -128,7 +128,7 @@ def csv(table: pd.DataFrame) -> bytes:
         return f"'{cell}" if isinstance(cell, str) and cell[:1] in "=+-@\t\r" and cell else cell
 
     safe = table.map(inert).rename(columns=inert)
-    return safe.to_csv(index=False).encode("utf-8", "backslashreplace")
+    return safe.to_csv(index=False).encode()
 
 
 def file_name(name: str) -> str:

@@ -11,6 +11,8 @@ import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext, Page
+
     from analysis.backbone import Backbone
 
 settings.register_profile("unhurried", deadline=None)  # a busy machine is not a failure
@@ -130,3 +132,56 @@ def nothing_stored(empty_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None: 
 def tiny_llama(folder_of: Callable[[str], str], nothing_stored: None) -> dict[str, str]:  # noqa: ARG001
     """A link's settings for a tiny backbone of which nothing is stored yet."""
     return {"backbone": folder_of("llama"), "layers": "2-3"}
+
+
+@pytest.fixture(scope="module")
+def browser() -> "Iterator[Browser]":
+    """One headless Chromium; without it these tests are skipped, except on CI."""
+    from tests import serving
+
+    if serving.CHROMIUM is None:
+        if os.environ.get("CI"):
+            pytest.fail("no chromium; install Debian's package")
+        pytest.skip("no chromium")
+    with serving.browsing() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The running app, with the cache that all tests share."""
+    from tests import serving
+
+    with serving.served(tmp_path_factory.mktemp("server") / "log.txt") as found:
+        yield found
+
+
+@pytest.fixture
+def context(browser: "Browser") -> "Iterator[BrowserContext]":
+    """A visitor who was never here before."""
+    found = browser.new_context(viewport={"width": 1440, "height": 1000})
+    found.set_default_timeout(120_000)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def complaints() -> list[str]:
+    """Errors that the page logged."""
+    return []
+
+
+@pytest.fixture
+def visit(context: "BrowserContext", complaints: list[str]) -> "Page":
+    """A tab whose errors are noted."""
+    page = context.new_page()
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on(
+        "console",
+        lambda message: (
+            complaints.append(f"{message.text} ({message.location.get('url', '')})")
+            if message.type == "error"
+            else None
+        ),
+    )
+    return page

@@ -1,66 +1,16 @@
 """A visit with a real browser: what only the rendered page can show."""
 
-import os
 import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from analysis.selection import parse_layers
 from tests import serving
 from tests.serving import settled
 
 pytestmark = [pytest.mark.browser, pytest.mark.weights]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One headless Chromium; without it these tests are skipped, except on CI."""
-    if serving.CHROMIUM is None:
-        if os.environ.get("CI"):
-            pytest.fail("no chromium; install Debian's package")
-        pytest.skip("no chromium")
-    with serving.browsing() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The running app, with the cache that all tests share."""
-    with serving.served(tmp_path_factory.mktemp("server") / "log.txt") as found:
-        yield found
-
-
-@pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    """A visitor who was never here before."""
-    found = browser.new_context(viewport={"width": 1440, "height": 1000})
-    found.set_default_timeout(120_000)
-    yield found
-    found.close()
-
-
-@pytest.fixture
-def complaints() -> list[str]:
-    """Errors that the page logged."""
-    return []
-
-
-@pytest.fixture
-def visit(context: BrowserContext, complaints: list[str]) -> Page:
-    """A tab whose errors are noted."""
-    page = context.new_page()
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on(
-        "console",
-        lambda message: (
-            complaints.append(f"{message.text} ({message.location.get('url', '')})")
-            if message.type == "error"
-            else None
-        ),
-    )
-    return page
 
 
 def unexpected(complaints: list[str]) -> list[str]:

@@ -21,10 +21,6 @@ def test_a_csv_holds_the_table_and_nothing_that_a_spreadsheet_would_run() -> Non
     assert [row[1] for row in rows[1:]] == [str(n) for n in range(8)]
 
 
-def test_a_csv_of_text_that_is_no_unicode_is_still_a_csv() -> None:
-    assert showing.csv(pd.DataFrame({"text": ["\ud800"]})).decode() == "text\n\\ud800\n"
-
-
 @pytest.mark.parametrize(
     ("name", "file"), [("Gate by token", "gate-by-token"), ("../x: y?", "x-y")]
 )
