@@ -19,3 +19,7 @@ class CorpusError(ExplorerError):
 
 class PlanError(ExplorerError):
     """A layer list, bias, method or rule that does not exist or does not fit the backbone."""
+
+
+class RecipeError(ExplorerError):
+    """A command or a recipe that cannot be understood."""

@@ -42,6 +42,7 @@ def choose(kind: Kind, label: str, explained: str) -> None:
             size,
             _usual(kind, whole),
             key=f"{kind}_most_{whole.name}",
+            bind=None if st.session_state[kind] == _UPLOAD else "query-params",
             help=f"A part of the {size:,} is drawn at random and marked as one; fewer is faster.",
         )
 
@@ -58,6 +59,13 @@ def chosen(kind: Kind) -> Corpus:
     most = int(st.session_state.get(f"{kind}_most_{whole.name}", _usual(kind, whole)))
     found: Corpus = _part(whole, most)
     return found
+
+
+def spoken(kind: Kind) -> dict[str, Any]:
+    """The choice as a recipe says it: the corpus by name or file, and the part drawn of it."""
+    whole = _whole(kind)
+    most = int(st.session_state.get(f"{kind}_most_{whole.name}", _usual(kind, whole)))
+    return {"on": kind, "corpus": whole.name, "part": most if most < _size(whole) else None}
 
 
 def _part(whole: Any, most: int) -> Any:

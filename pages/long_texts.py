@@ -48,6 +48,7 @@ lengths = st.multiselect(
     [32, 64, 128, 256, 512, 1024, 2048, 4096],
     list(shipped.LENGTHS),
     key="lengths",
+    bind="query-params",
 )
 if not lengths:
     st.info("Choose at least one length.")

@@ -14,7 +14,10 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
+from analysis import recipe
 from analysis.errors import ExplorerError
+from analysis.options import PROGRAM
+from analysis.recipe import Recipe
 
 PICTURES = ("png", "svg")
 """What the camera in a figure's corner saves."""
@@ -118,6 +121,34 @@ def downloads(name: str, table: pd.DataFrame, drawn: go.Figure | None = None) ->
                 on_click="ignore",
                 help="The figure, interactive, in one file that opens without a network. As a "
                 "picture: the camera in the figure's corner.",
+            )
+
+
+def reproduce(made: Recipe) -> None:
+    """How this view is had again: by its link, in a terminal, from a script or from a file."""
+    with st.expander("Take this view along"):
+        st.markdown(
+            "**As a link**: the address bar holds all choices of this view; what was typed or "
+            "uploaded stays out of it. **In a terminal**, in the project's folder:"
+        )
+        st.code(made.command_line(), language="bash", wrap_lines=True)
+        st.markdown("**From a script**:")
+        st.code(recipe.python(made), language="python", wrap_lines=True)
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            st.download_button(
+                "Download recipe",
+                made.yaml,
+                f"{made.command}.yaml",
+                "application/yaml",
+                on_click="ignore",
+                help=f"A file for `{PROGRAM} run`, each choice with what it means.",
+            )
+            st.segmented_control(
+                "The camera in a figure's corner saves",
+                PICTURES,
+                default=PICTURES[0],
+                required=True,
+                key="picture",
             )
 
 

@@ -30,19 +30,24 @@ visit.opening(
 )
 loaded, plan, methods = visit.backbone(), visit.plan(), visit.methods()
 kind = st.segmented_control(
-    "Scored on", list(_KINDS), default="rated pairs", key="scored_on", required=True
+    "Scored on",
+    list(_KINDS),
+    default="rated pairs",
+    key="scored_on",
+    required=True,
+    bind="query-params",
 )
 st.caption(_KINDS[kind])
 scored: scoring.Corpus
 match kind:
     case "labelled texts":
         corpus.choose("labelled", "Labelled texts", "Texts with one label each.")
-        scored = corpus.chosen("labelled")
+        scored, spoken = corpus.chosen("labelled"), corpus.spoken("labelled")
     case "retrieval":
         corpus.choose("retrieval", "Retrieval set", "Queries, documents, and which belong.")
-        scored = corpus.chosen("retrieval")
+        scored, spoken = corpus.chosen("retrieval"), corpus.spoken("retrieval")
     case _:
-        scored = visit.pairs()
+        scored, spoken = visit.pairs(), corpus.spoken("pairs")
 a, b = st.columns([4, 1])
 chosen = a.multiselect("Methods", list(methods), list(methods), key="methods", bind="query-params")
 processing = b.selectbox(
@@ -162,3 +167,4 @@ st.caption(
     "Exactly the tokens that the model reads for the first text above. Underlined: the text's own. "
     "Coloured: what is pooled, the stronger the more it counts. Dashed: a placeholder."
 )
+showing.reproduce(visit.recipe("score", **spoken, method=chosen, post_processing=processing))

@@ -16,7 +16,9 @@ from analysis import corpora, placement, pooling, prompting, selection, sources,
 from analysis.backbone import Backbone
 from analysis.corpora import Pairs, Texts
 from analysis.methods import DEFAULT, METHODS, NORMS, Method, variant
+from analysis.options import options_of
 from analysis.positions import KEY_POSITIONS
+from analysis.recipe import Recipe
 from analysis.rerouting import Plan
 from analysis.study import Dimensions
 from pages import corpus, showing
@@ -37,7 +39,7 @@ def choose_backbone() -> None:
     """The backbone's widget, with its facts; loads what is chosen."""
     st.selectbox(
         "Backbone",
-        list(dict.fromkeys([*_offered(), st.session_state.get("backbone", "smollm2")])),
+        list(dict.fromkeys([*offered(), st.session_state.get("backbone", "smollm2")])),
         key="backbone",
         accept_new_options=True,
         bind="query-params",
@@ -187,9 +189,35 @@ def pairs() -> Pairs:
     return corpus.chosen("pairs")
 
 
+def recipe(command: str, **options: Any) -> Recipe:
+    """``command`` with the shared choices and its own ``options``, "_" standing for "-"."""
+    state = st.session_state
+    shared = {
+        "backbone": state.backbone,
+        "dtype": state.dtype,
+        "layers": state.layers,
+        "bias": state.bias,
+        "rule": state.rule,
+        "key-position": state.get("key_position", "own"),
+        "prompt": state.separator,
+        "pooling": state.pooling,
+        "norm": state.norm,
+    }
+    own = {name.replace("_", "-"): value for name, value in options.items()}
+    known = options_of(command)
+    return Recipe(command, {name: v for name, v in shared.items() if name in known} | own)
+
+
 def use_layers(layers: tuple[int, ...]) -> None:
     """Make ``layers`` the plan; for widgets' callbacks."""
     st.session_state.layers = selection.format_layers(layers, backbone().layers)
+
+
+def flip_layers(figure: str, drawn: tuple[int, ...]) -> None:
+    """Add the layers clicked in ``figure``, where the plan is ``drawn``, or take them out."""
+    clicked = {round(point["x"]) for point in st.session_state[figure].selection.points}
+    if clicked:
+        use_layers(tuple(sorted({*drawn} ^ clicked)))
 
 
 @st.cache_resource(show_spinner=False)
@@ -210,7 +238,8 @@ def _describe(name: str) -> backbones.Facts:
 
 
 @st.cache_data(show_spinner=False, ttl=60)
-def _offered() -> list[str]:
+def offered() -> list[str]:
+    """Names of backbones to choose from."""
     return sources.offered()
 
 

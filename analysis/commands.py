@@ -1,0 +1,404 @@
+"""What each command does: options in, a result as plain data out.
+
+Progress and warnings go to standard error.
+"""
+
+import argparse
+import contextlib
+import errno
+import math
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from analysis.errors import CorpusError, ExplorerError, PlanError
+
+
+def _say(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)
+
+
+def _counter(what: str) -> Callable[[int, int], None]:
+    """A progress callback that rewrites one line of a terminal, and is silent elsewhere."""
+
+    def count(done: int, whole: int) -> None:
+        if sys.stderr.isatty():
+            print(f"\r{what} {done}/{whole}", end="\n" if done == whole else "", file=sys.stderr)
+
+    return count
+
+
+def _load(options: argparse.Namespace) -> Any:
+    from analysis import backbone
+
+    return backbone.load(
+        options.backbone, dtype=options.dtype, device=options.device, progress=_say
+    )
+
+
+def _plan(options: argparse.Namespace, loaded: Any) -> Any:
+    """The plan asked for; ``auto`` reads the curve of the calibration corpus."""
+    from analysis import corpora, study
+    from analysis.rerouting import Plan
+    from analysis.selection import parse_layers
+
+    def auto() -> tuple[int, ...]:
+        if loaded.refusal:
+            return ()
+        texts = corpora.load_texts(corpora.CALIBRATION)
+        found = study.dimensions(loaded, texts, progress=_counter("calibrating"))
+        return found.selected(options.rule)
+
+    layers = parse_layers(options.layers, loaded.layers, auto)
+    return Plan(layers, options.bias, options.key_position)
+
+
+def _method(options: argparse.Namespace, name: str) -> Any:
+    """The method called ``name``, as the options say."""
+    from analysis.methods import METHODS, variant
+
+    return variant(
+        METHODS[name], separator=options.prompt, pooling=options.pooling, norm=options.norm
+    )
+
+
+def _described(method: Any, plan: Any) -> dict[str, Any]:
+    """What of a method and its plan decides numbers, for the results."""
+    return {
+        "method": method.name,
+        "template": method.template,
+        "pooling": method.pooling,
+        "norm": method.norm,
+        "layers": list(plan.layers),
+        "bias": _finite(plan.bias) if method.reroutes else None,
+        "key_position": plan.key_position if method.reroutes else None,
+    }
+
+
+def _backbones(options: argparse.Namespace) -> list[dict[str, Any]]:
+    from analysis import backbone, placement, sources
+
+    names = [options.backbone] if options.backbone else sources.offered()
+    device = placement.choose_device(options.device)
+    dtype = placement.choose_dtype(options.dtype, device.value)
+    chosen = {
+        "device": device.value,
+        "device_reason": device.reason,
+        "dtype": dtype.value,
+        "dtype_reason": dtype.reason,
+    }
+    found = []
+    for name in names:
+        try:
+            found.append(backbone.describe(name).as_dict() | chosen)
+        except ExplorerError as error:
+            if options.backbone:
+                raise
+            _say(f"{name} is left out: {error}")
+    return found
+
+
+def _encode(options: argparse.Namespace) -> dict[str, Any]:
+    import numpy as np
+
+    from analysis import encoder
+    from analysis.rerouting import PLAIN
+
+    texts = _lines(options.input)
+    output = _writable(options.output)
+    loaded, method = _load(options), _method(options, options.method)
+    plan = _plan(options, loaded) if method.reroutes else PLAIN
+    result = encoder.encode(
+        loaded, texts, method, plan, role=options.role, progress=_counter("encoding")
+    )
+    if result.texts_cut:
+        _say(f"{result.texts_cut} texts were too long and lost {result.tokens_cut} tokens in all.")
+    with _writing(output), output.open("wb") as file:
+        np.save(file, result.embeddings)
+    return {
+        "output": str(output),
+        "texts": len(texts),
+        "hidden": loaded.facts.hidden,
+        **_described(method, plan),
+        "backbone": loaded.facts.name,
+        "dtype": loaded.dtype.value,
+        "texts_cut": result.texts_cut,
+        "tokens_cut": result.tokens_cut,
+        "seconds": round(result.seconds, 3),
+    }
+
+
+def _writable(name: str) -> Path:
+    """The path of an output file, refused before any work if nothing can be written there."""
+    output = Path(name)
+    if not output.parent.is_dir():
+        raise CorpusError(f"There is no folder {output.parent} to write into; make it first.")
+    if output.is_dir():
+        raise CorpusError(f"{output} cannot be written: it is a folder; name a file in it.")
+    return output
+
+
+@contextlib.contextmanager
+def _writing(output: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise CorpusError(
+            f"{output} cannot be written: {error.strerror or error}; choose another place."
+        ) from None
+
+
+def _lines(name: str) -> list[str]:
+    """The texts of a file or of standard input, one a line."""
+    try:
+        data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+        lines = data.decode("utf-8-sig").replace("\r\n", "\n").split("\n")
+    except OSError as error:
+        raise CorpusError(f"{name} cannot be read: {error.strerror}; check the path.") from None
+    except UnicodeDecodeError as error:
+        raise CorpusError(
+            f"{name} is not UTF-8 (byte {error.start + 1} cannot be read); save it as UTF-8."
+        ) from None
+    if lines[-1] == "":
+        lines.pop()
+    if not lines:
+        raise CorpusError(f"{name} holds no text; write one text a line.")
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            raise CorpusError(f"Line {number} of {name} is empty; remove it or write a text there.")
+    return lines
+
+
+def _dimension(options: argparse.Namespace) -> dict[str, Any]:
+    from analysis import corpora, study
+
+    texts = corpora.load_texts(options.corpus)
+    loaded = _load(options)
+    result = study.dimensions(
+        loaded,
+        texts,
+        samples=options.samples,
+        seed=options.seed,
+        estimator=options.estimator,
+        cloud=options.cloud,
+        prompted=not options.bare,
+        progress=_counter("encoding"),
+    )
+    return {
+        "backbone": loaded.facts.name,
+        "dtype": loaded.dtype.value,
+        "corpus": texts.name,
+        "estimator": options.estimator,
+        "cloud": options.cloud,
+        "prompted": result.prompted,
+        "seed": options.seed,
+        "samples": result.curve.samples,
+        "duplicates_dropped": result.duplicates_dropped,
+        "rule": options.rule,
+        "selected": list(result.selected(options.rule)),
+        "frequency": [round(float(f), 4) for f in result.frequency(options.rule)],
+        "curve": [_finite(d) for d in result.curve.dims],
+        "band": [
+            [_finite(a), _finite(b)]
+            for a, b in zip(result.curve.low, result.curve.high, strict=True)
+        ],
+    }
+
+
+def _sts(options: argparse.Namespace) -> list[dict[str, Any]]:
+    from analysis import corpora, study
+    from analysis.rerouting import PLAIN
+
+    pairs = corpora.load_pairs(options.corpus)
+    if pairs.note:
+        _say(pairs.note)
+    methods = [_method(options, name) for name in options.method or ["kv-embedding"]]
+    loaded = _load(options)
+    plan = _plan(options, loaded) if any(m.reroutes for m in methods) else PLAIN
+    found = []
+    for method in methods:
+        score = study.score(loaded, pairs, method, plan, progress=_counter(method.name))
+        found.append(
+            {
+                **_described(method, score.plan),
+                "corpus": pairs.name,
+                "pairs": score.sts.pairs,
+                "texts": score.sts.texts,
+                "spearman": score.sts.spearman,
+                "ci_low": score.sts.ci_low,
+                "ci_high": score.sts.ci_high,
+                "pearson": score.sts.pearson,
+                "resampled": score.sts.resampled,
+                "backbone": loaded.facts.name,
+                "dtype": loaded.dtype.value,
+            }
+        )
+    return found
+
+
+def _score(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Every measure of every method; the paired comparisons with the first go to stderr."""
+    from analysis import corpora, measures, scoring, shipped
+    from analysis.rerouting import PLAIN
+
+    corpus: scoring.Corpus
+    match options.on:
+        case "labelled":
+            corpus = corpora.load_labelled(options.corpus or "chatterbot")
+        case "retrieval":
+            corpus = corpora.load_retrieval(options.corpus or "chatterbot-answers")
+        case _:
+            corpus = corpora.load_pairs(options.corpus or "lee50")
+    if note := getattr(corpus, "note", ""):
+        _say(note)
+    match corpus:
+        case corpora.Retrieval() if options.part:
+            corpus = shipped.part(corpus, options.part, shipped.DOCUMENTS)
+        case corpora.Pairs() if options.part:
+            corpus = corpora.first(corpus, options.part, 0)
+        case corpora.Texts() if options.part:
+            corpus = corpora.first(corpus, options.part, 0)
+    methods = [_method(options, name) for name in options.method or ["kv-embedding"]]
+    loaded = _load(options)
+    plan = _plan(options, loaded) if any(m.reroutes for m in methods) else PLAIN
+    found = scoring.measured(
+        loaded,
+        corpus,
+        [(method, plan) for method in methods],
+        processing=options.post_processing,
+        max_tokens=options.max_tokens,
+        progress=_counter("encoding"),
+    )
+    base, *others = found
+    for measure in base.measures if others else ():
+        for difference in measures.differences(
+            {one.method: one.measure(measure.name) for one in others},
+            measure,
+            base.method,
+            corpus.of,
+        ):
+            _say(f"{measure.name}: {difference.sentence}")
+    return [
+        {
+            **_described(method, one.plan),
+            "corpus": corpus.name,
+            "measure": m.name,
+            "value": m.value,
+            "ci_low": m.ci_low,
+            "ci_high": m.ci_high,
+            m.things: m.items,
+            "of": one.of,
+            "post_processing": options.post_processing,
+            "texts_cut": one.texts_cut,
+            "backbone": loaded.facts.name,
+            "dtype": loaded.dtype.value,
+        }
+        for method, one in zip(methods, found, strict=True)
+        for m in one.measures
+    ]
+
+
+def _mteb(options: argparse.Namespace) -> list[dict[str, Any]]:
+    import datasets
+
+    from analysis import mteb_encoder
+    from analysis.embedder import Embedder
+    from analysis.rerouting import PLAIN
+
+    shown = sys.stderr.isatty()
+    if not shown:
+        datasets.disable_progress_bars()
+    tasks = mteb_encoder.find_tasks(options.tasks)
+    folder = _folder(options.output)
+    loaded, method = _load(options), _method(options, options.method)
+    plan = _plan(options, loaded) if method.reroutes else PLAIN
+    embedder = Embedder(loaded, method, plan, options.max_tokens)
+    encoder = mteb_encoder.MtebEncoder(embedder)
+    found: list[dict[str, Any]] = []
+    for result in mteb_encoder.run(encoder, tasks, folder, show_progress=shown):
+        if result.reused and result.task not in {row["task"] for row in found}:
+            _say(f"{result.task} was there already and is taken from {result.file}.")
+        found.append(
+            {
+                "task": result.task,
+                "split": result.split,
+                "subset": result.subset,
+                "metric": result.metric,
+                "main_score": _finite(result.score),
+                "reused": result.reused,
+                "file": str(result.file),
+            }
+        )
+    if embedder.texts_cut:
+        _say(f"{embedder.texts_cut} texts were too long and lost their end.")
+    if encoder.blank:
+        _say(f"{encoder.blank} texts are empty and were encoded as {mteb_encoder.BLANK!r}.")
+    return found
+
+
+def _folder(name: str) -> Path:
+    """An output folder, made if it is not there, refused before any work if it cannot be."""
+    folder = Path(name)
+    with _writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    return folder
+
+
+def _space(options: argparse.Namespace) -> dict[str, Any]:
+    from analysis import corpora, space, space_figures, study
+
+    names = options.method or ["mean", "kv-embedding"]
+    if len(names) != 2:
+        raise PlanError(f"A space comparison takes --method twice, not {len(names)} times.")
+    output = _writable(options.output)
+    texts = corpora.load_texts(options.corpus)
+    loaded = _load(options)
+    plan = _plan(options, loaded)
+    first, second = (
+        study.projected(
+            loaded,
+            texts.texts,
+            _method(options, name),
+            plan,
+            seed=options.seed,
+            progress=_counter(name),
+        )
+        for name in names
+    )
+    kept = space.neighbourhood_overlap(first.embeddings, second.embeddings)
+    aligned = study.aligned(second, first)
+    figure = space_figures.two_maps(first, aligned, texts.texts, texts.labels, (names[0], names[1]))
+    with _writing(output):
+        figure.write_html(output, include_plotlyjs=True)
+    return {
+        "output": str(output),
+        "corpus": texts.name,
+        "texts": len(texts.texts),
+        "methods": names,
+        "projection": first.projection.reason,
+        "neighbours_kept": float(kept.mean()),
+        "layers": list(plan.layers),
+        "backbone": loaded.facts.name,
+        "dtype": loaded.dtype.value,
+    }
+
+
+def _finite(value: float) -> float | None:
+    """A JSON number; None for what JSON cannot hold."""
+    return float(value) if math.isfinite(value) else None
+
+
+COMMANDS: dict[str, Callable[[argparse.Namespace], Any]] = {
+    "backbones": _backbones,
+    "encode": _encode,
+    "dimension": _dimension,
+    "sts": _sts,
+    "score": _score,
+    "space": _space,
+    "mteb": _mteb,
+}
+"""Every command by name; a result is JSON-able: one mapping, or one a row."""

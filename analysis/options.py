@@ -1,0 +1,155 @@
+"""The command line's words: which commands there are and what each can be told.
+
+Commands and options are also the words of a recipe (:mod:`analysis.recipe`), so that what was
+run reads alike in a file, in a terminal and on a page.
+"""
+
+import argparse
+import contextlib
+import math
+from functools import cache
+from typing import NoReturn
+
+from analysis.errors import RecipeError
+
+PROGRAM = "python -m analysis"
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argument parser that answers bad input with one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        raise RecipeError(f"{message[:1].upper()}{message[1:]}; see {self.prog} --help.")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of every command; it raises RecipeError, one sentence, on bad input."""
+    from analysis.corpora import CALIBRATION
+    from analysis.methods import METHODS, NORMS
+    from analysis.placement import DTYPES
+    from analysis.pooling import POOLINGS
+    from analysis.positions import KEY_POSITIONS
+    from analysis.postprocessing import POSTPROCESSINGS
+    from analysis.prompting import COMPRESSION
+    from analysis.selection import RULES
+    from analysis.study import CLOUDS
+
+    root = _Parser(prog=PROGRAM, description="Frozen decoders as text embedders.")
+    commands = root.add_subparsers(required=True, metavar="COMMAND", dest="command")
+
+    def command(name: str, summary: str, *, common: bool = True) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=summary, description=summary)
+        sub.add_argument("--json", action="store_true", help="one JSON document on standard output")
+        if not common:
+            return sub
+        sub.add_argument(
+            "--backbone",
+            default=None if name == "backbones" else "smollm2",
+            metavar="NAME|HUB_ID|FOLDER|FILE.gguf",
+        )
+        sub.add_argument("--dtype", default="auto", choices=["auto", *DTYPES])
+        sub.add_argument("--device", default="auto", metavar="auto|cpu|cuda|mps|spread")
+        return sub
+
+    def plan(sub: argparse.ArgumentParser) -> None:
+        sub.add_argument("--layers", default="auto", metavar="auto|none|all|26-29|3,5,9")
+        sub.add_argument("--bias", type=_bias, default=1.0, help="added to the prefix's logit")
+        sub.add_argument("--rule", default="paper", choices=list(RULES), help="for --layers auto")
+        sub.add_argument("--key-position", default="own", choices=list(KEY_POSITIONS))
+        options = sub.add_argument_group("how kv-embedding and prompt-only are done")
+        options.add_argument("--prompt", default="newline", choices=list(COMPRESSION))
+        options.add_argument("--pooling", default="hybrid", choices=list(POOLINGS))
+        options.add_argument("--norm", default="post", choices=list(NORMS))
+
+    command("backbones", "List what is offered, or one backbone's facts.")
+
+    sub = command("encode", "Encode texts, one a line, to a float32 .npy array.")
+    plan(sub)
+    sub.add_argument("--method", default="kv-embedding", choices=list(METHODS))
+    sub.add_argument("--role", default="Context", choices=["Context", "Query"])
+    sub.add_argument("--input", required=True, metavar="FILE|-")
+    sub.add_argument("--output", required=True, metavar="FILE.npy")
+
+    sub = command("dimension", "The intrinsic-dimension curve and its layers.")
+    sub.add_argument("--corpus", default=CALIBRATION, metavar="NAME|FILE")
+    sub.add_argument("--samples", type=_count, default=1000)
+    sub.add_argument("--seed", type=_seed, default=0)
+    sub.add_argument("--estimator", default="twonn")
+    sub.add_argument("--cloud", default="last", choices=list(CLOUDS), help="whose states")
+    sub.add_argument("--bare", action="store_true", help="the texts without the prompt")
+    sub.add_argument("--rule", default="paper", choices=list(RULES))
+
+    sub = command("sts", "Score methods against human similarity (Spearman x 100).")
+    plan(sub)
+    sub.add_argument("--corpus", default="lee50", metavar="lee50|FILE")
+    sub.add_argument("--method", action="append", choices=list(METHODS))
+
+    sub = command("score", "Compare methods on pairs, labelled texts or retrieval.")
+    plan(sub)
+    sub.add_argument("--on", default="pairs", choices=["pairs", "labelled", "retrieval"])
+    sub.add_argument("--corpus", metavar="NAME|FILE|FOLDER", help="lee50, chatterbot, ...")
+    sub.add_argument("--method", action="append", choices=list(METHODS))
+    sub.add_argument("--post-processing", default="none", choices=list(POSTPROCESSINGS))
+    sub.add_argument("--max-tokens", type=_count, help="where texts are cut, prompt included")
+    sub.add_argument("--part", type=_count, help="score so many, drawn at random, and say so")
+
+    sub = command("space", "Two methods' maps of the same texts, as one HTML file.")
+    plan(sub)
+    sub.add_argument("--corpus", default="lee-background", metavar="NAME|FILE")
+    sub.add_argument("--method", action="append", choices=list(METHODS), help="give it twice")
+    sub.add_argument("--seed", type=_seed, default=0)
+    sub.add_argument("--output", required=True, metavar="FILE.html")
+
+    sub = command("run", "Run a recipe again, as it was downloaded from a page.", common=False)
+    sub.add_argument("recipe", metavar="RECIPE.yaml")
+
+    sub = command("mteb", "Run mteb's own evaluation and leave its result files.")
+    plan(sub)
+    sub.add_argument("--method", default="kv-embedding", choices=list(METHODS))
+    sub.add_argument("--tasks", required=True, nargs="+", metavar="TASK")
+    sub.add_argument("--max-tokens", type=_count, help="where texts are cut, prompt included")
+    sub.add_argument("--output", required=True, metavar="FOLDER")
+    return root
+
+
+@cache
+def options_of(command: str) -> dict[str, argparse.Action]:
+    """The options of a command by name, as ``"key-position"``; not how results are printed.
+
+    Raises:
+        RecipeError: there is no such command.
+    """
+    (commands,) = (
+        action for action in parser()._actions if isinstance(action, argparse._SubParsersAction)
+    )
+    if command not in commands.choices:
+        raise RecipeError(
+            f"There is no command {command!r}; there are {', '.join(commands.choices)}."
+        )
+    return {
+        action.option_strings[-1].removeprefix("--"): action
+        for action in commands.choices[command]._actions
+        if action.option_strings and action.dest not in ("help", "json")
+    }
+
+
+def _bias(text: str) -> float:
+    with contextlib.suppress(ValueError):
+        value = float(text)
+        if not math.isnan(value) and value != math.inf:
+            return value
+    raise argparse.ArgumentTypeError(f"the bias must be a number or -inf, not {text!r}")
+
+
+def _count(text: str) -> int:
+    with contextlib.suppress(ValueError):
+        if (value := int(text)) >= 1:
+            return value
+    raise argparse.ArgumentTypeError(f"a count must be a number of at least 1, not {text!r}")
+
+
+def _seed(text: str) -> int:
+    with contextlib.suppress(ValueError):
+        if 0 <= (value := int(text)) < 2**32:
+            return value
+    raise argparse.ArgumentTypeError(f"a seed must be a number from 0 to 2**32 - 1, not {text!r}")
