@@ -2,21 +2,23 @@
 
 import streamlit as st
 
-from pages import showing, visit
+from pages import showing, tour, visit
 
-st.set_page_config(page_title="KV-Embedding Explorer", layout="wide")
-
-page = st.navigation(
-    [
-        st.Page("pages/causal_limits.py", title="Causal limits", default=True),
-        st.Page("pages/intrinsic_dimension.py", title="Intrinsic dimension"),
-        st.Page("pages/rerouting.py", title="Re-routing"),
-        st.Page("pages/embedding_space.py", title="Embedding space"),
-        st.Page("pages/similarity.py", title="Similarity"),
-        st.Page("pages/long_texts.py", title="Long texts"),
-        st.Page("pages/layer_ablation.py", title="Layer ablation"),
-    ]
-)
+PAGES = {
+    name: st.Page(f"pages/{name}.py", title=title, default=name == "causal_limits")
+    for name, title in {
+        "causal_limits": "Causal limits",
+        "intrinsic_dimension": "Intrinsic dimension",
+        "rerouting": "Re-routing",
+        "embedding_space": "Embedding space",
+        "similarity": "Similarity",
+        "long_texts": "Long texts",
+        "layer_ablation": "Layer ablation",
+    }.items()
+}
+page = st.navigation(list(PAGES.values()))
+st.set_page_config(page_title=f"{page.title} - KV-Embedding Explorer", layout="wide")
+tour.guide(PAGES, next(name for name, one in PAGES.items() if one == page))
 with showing.sentences(), st.sidebar:
     visit.choose_backbone()
     visit.choose_plan()
