@@ -18,6 +18,7 @@ PAGES = {
 }
 page = st.navigation(list(PAGES.values()))
 st.set_page_config(page_title=f"{page.title} - KV-Embedding Explorer", layout="wide")
+showing.legible()
 tour.guide(PAGES, next(name for name, one in PAGES.items() if one == page))
 with showing.sentences(), st.sidebar:
     visit.choose_backbone()

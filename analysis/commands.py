@@ -300,6 +300,52 @@ def _score(options: argparse.Namespace) -> list[dict[str, Any]]:
     ]
 
 
+def _long_texts(options: argparse.Namespace) -> list[dict[str, Any]]:
+    from analysis import corpora, scoring, shipped
+    from analysis.passages import Place
+    from analysis.rerouting import PLAIN
+
+    corpus = corpora.load_retrieval(options.corpus)
+    if options.part:
+        corpus = shipped.part(corpus, options.part, shipped.DOCUMENTS)
+    methods = [_method(options, name) for name in options.method or ["kv-embedding"]]
+    loaded = _load(options)
+    plan = _plan(options, loaded) if any(m.reroutes for m in methods) else PLAIN
+    asked = [(method, plan) for method in methods]
+    variants = shipped.places(corpus)
+    cases: list[tuple[Place, int | None]] = [(place, None) for place in variants]
+    cases += [("middle", length) for length in options.tokens or ()]
+    return [
+        {
+            "place": place,
+            "tokens": length,
+            **_described(method, one.plan),
+            "corpus": corpus.name,
+            "measure": m.name,
+            "value": m.value,
+            "ci_low": m.ci_low,
+            "ci_high": m.ci_high,
+            m.things: m.items,
+            "texts_cut": one.texts_cut,
+            "backbone": loaded.facts.name,
+            "dtype": loaded.dtype.value,
+        }
+        for place, length in cases
+        for method, one in zip(
+            methods,
+            scoring.measured(
+                loaded,
+                variants[place],
+                asked,
+                max_tokens=length,
+                progress=_counter(f"{place} {length or ''}"),
+            ),
+            strict=True,
+        )
+        for m in one.measures
+    ]
+
+
 def _mteb(options: argparse.Namespace) -> list[dict[str, Any]]:
     import datasets
 
@@ -398,6 +444,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], Any]] = {
     "dimension": _dimension,
     "sts": _sts,
     "score": _score,
+    "long-texts": _long_texts,
     "space": _space,
     "mteb": _mteb,
 }

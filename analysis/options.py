@@ -93,6 +93,13 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--max-tokens", type=_count, help="where texts are cut, prompt included")
     sub.add_argument("--part", type=_count, help="score so many, drawn at random, and say so")
 
+    sub = command("long-texts", "Scores by where a document's answer stands and by tokens read.")
+    plan(sub)
+    sub.add_argument("--corpus", default="chatterbot-answers", metavar="NAME|FOLDER|FILE.zip")
+    sub.add_argument("--part", type=_count, help="draw so many queries before all else")
+    sub.add_argument("--method", action="append", choices=list(METHODS))
+    sub.add_argument("--tokens", nargs="+", type=_count, metavar="N", help="where texts are cut")
+
     sub = command("space", "Two methods' maps of the same texts, as one HTML file.")
     plan(sub)
     sub.add_argument("--corpus", default="lee-background", metavar="NAME|FILE")

@@ -225,6 +225,27 @@ def _score(o: Mapping[str, Any]) -> Iterator[str]:
     yield "        print(one.method, m.name, m.value, m.ci_low, m.ci_high)"
 
 
+def _long_texts(o: Mapping[str, Any]) -> Iterator[str]:
+    yield "from analysis import backbone, corpora, scoring, selection, shipped, study"
+    yield "from analysis.methods import METHODS, variant"
+    yield "from analysis.rerouting import Plan"
+    yield ""
+    yield _loaded(o)
+    yield from _plan(o)
+    yield from _methods(o, ("kv-embedding",))
+    yield f"corpus = corpora.load_retrieval({o['corpus']!r})"
+    if o["part"]:
+        yield f"corpus = shipped.part(corpus, {o['part']}, shipped.DOCUMENTS)"
+    yield "variants = shipped.places(corpus)"
+    yield "cases = [(place, None) for place in variants]"
+    yield f"cases += [('middle', length) for length in {list(o['tokens'] or ())!r}]"
+    yield "asked = [(method, plan) for method in chosen]"
+    yield "for place, length in cases:"
+    yield "    for one in scoring.measured(loaded, variants[place], asked, max_tokens=length):"
+    yield "        for m in one.measures:"
+    yield "            print(place, length, one.method, m.name, m.value, m.ci_low, m.ci_high)"
+
+
 def _space(o: Mapping[str, Any]) -> Iterator[str]:
     yield "from analysis import backbone, corpora, selection, space, study"
     yield "from analysis.methods import METHODS, variant"
@@ -242,5 +263,10 @@ def _space(o: Mapping[str, Any]) -> Iterator[str]:
     yield "print(kept.mean())"
 
 
-SCRIPTS = {"dimension": _dimension, "score": _score, "space": _space}
+SCRIPTS = {
+    "dimension": _dimension,
+    "score": _score,
+    "long-texts": _long_texts,
+    "space": _space,
+}
 """Commands that have a script, with what writes it."""

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from analysis import score_figures, scoring, shipped
-from pages import corpus, showing, visit
+from pages import corpus, glossary, showing, visit
 
 visit.opening(
     "Does it hold on long texts?",
@@ -74,3 +74,14 @@ st.caption(
     + ", ".join(f"{n:,} at {length}" for length, n in cut.items())
     + f" of {len(variants['middle'].documents):,} documents and {one.measures[0].items:,} queries."
 )
+spoken = corpus.spoken("retrieval")
+showing.reproduce(
+    visit.recipe(
+        "long-texts",
+        corpus=spoken["corpus"],
+        part=spoken["part"],
+        method=chosen,
+        tokens=sorted(lengths),
+    )
+)
+glossary.explain("embedding", "causal attention", "re-routing", "nDCG@10", "interval")

@@ -23,6 +23,20 @@ PICTURES = ("png", "svg")
 """What the camera in a figure's corner saves."""
 
 
+_ON_PRIMARY = """<style>
+button[kind=primary], button[kind=primary] *,
+[data-testid=stMultiSelect] :has(> span[title]), [data-testid=stMultiSelect] :has(> span[title]) *
+{ color: #111111 !important; }
+</style>"""
+"""Streamlit writes white on the primary colour, which in the dark is a light one."""
+
+
+def legible() -> None:
+    """Dark letters on the light colours of a dark screen."""
+    if st.context.theme.type == "dark":
+        st.html(_ON_PRIMARY)
+
+
 @contextmanager
 def sentences() -> Iterator[None]:
     """Show what a person can solve as its sentence, and stop this run there."""

@@ -15,7 +15,7 @@ from analysis import (
 from analysis.corpora import Pairs, Retrieval
 from analysis.postprocessing import POSTPROCESSINGS
 from analysis.rerouting import PLAIN
-from pages import corpus, showing, visit
+from pages import corpus, glossary, showing, visit
 
 _KINDS = {
     "rated pairs": "Do cosines rank pairs as people do? Spearman correlation with the ratings.",
@@ -168,3 +168,7 @@ st.caption(
     "Coloured: what is pooled, the stronger the more it counts. Dashed: a placeholder."
 )
 showing.reproduce(visit.recipe("score", **spoken, method=chosen, post_processing=processing))
+glossary.explain(
+    *("cosine", "Spearman", "nDCG@10", "interval", "paired comparison"),
+    *("pooling", "embedding", "anisotropy", "re-routing"),
+)

@@ -138,6 +138,12 @@ ASKED: dict[str, dict[str, Any]] = {
         "part": 8,
         "post-processing": "centre",
     },
+    "long-texts": {
+        "corpus": "chatterbot-answers",
+        "part": 4,
+        "method": ["mean"],
+        "tokens": [8, 16],
+    },
     "space": {"corpus": "texts.txt", "layers": "all", "output": "maps.html"},
 }
 
