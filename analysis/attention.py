@@ -150,6 +150,22 @@ def blockwise(
     return torch.cat([out for out, _ in parts], 2), torch.cat(rest, 2) if rest else None
 
 
+def weights(
+    attend: Callable[[torch.Tensor, torch.Tensor, torch.Tensor, Mask], Attended],
+    query: torch.Tensor,
+    key: torch.Tensor,
+    mask: Mask,
+) -> torch.Tensor:
+    """What each token gives to each under ``attend``, float32 (B, H, T, T): rows are queries.
+
+    Attention is linear in its values, whatever a family does to its logits: values that mark one
+    token each come out as the weights. A row's rest is what a family's sink takes.
+    """
+    tokens = key.shape[2]
+    marks = torch.eye(tokens, device=key.device).expand(*key.shape[:2], tokens, tokens)
+    return blockwise(attend, query.float(), key.float(), marks, mask)[0]
+
+
 def apart(one: torch.Tensor, other: torch.Tensor) -> float:
     """The distance of two tensors as a share of the first one's length."""
     return float((one.float() - other.float()).norm() / one.float().norm().clamp(min=1e-12))

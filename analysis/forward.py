@@ -37,7 +37,8 @@ class Pass:
     ``inputs`` maps a layer to the states entering it, (B, T, D) in the model's dtype;
     ``outputs`` each layer to its output at the K tokens of ``keep_at`` (rows (K,), columns
     (K,)), float32 (K, D) on the CPU; ``raw`` is the last layer's output before the final norm
-    and ``final`` the one after it, (B, T, D).
+    and ``final`` the one after it, (B, T, D). ``weights`` and ``visible`` (B, H, T, T) are those
+    of the layer that is watched, before any re-routing there.
     """
 
     start: int = 0
@@ -51,6 +52,8 @@ class Pass:
     gates: dict[int, torch.Tensor] = field(default_factory=dict)
     raw: torch.Tensor = field(default_factory=torch.Tensor)
     final: torch.Tensor = field(default_factory=torch.Tensor)
+    weights: torch.Tensor = field(default_factory=torch.Tensor)
+    visible: torch.Tensor = field(default_factory=torch.Tensor)
 
 
 _PASS: ContextVar[Pass | None] = ContextVar("forward_pass", default=None)
@@ -68,6 +71,7 @@ def run(
     keep_inputs: Sequence[int] = (),
     keep_at: tuple[torch.Tensor, torch.Tensor] | None = None,
     keep_gates: bool = False,
+    watch: int | None = None,
     causal: bool = True,
     overwriting: Overwriting | None = None,
 ) -> Pass:
@@ -90,7 +94,7 @@ def run(
         ids = torch.nn.functional.pad(ids, (0, 1))
         state = None if state is None else torch.nn.functional.pad(state, (0, 0, 0, 1))
     wanted = Pass(start, state, frozenset(keep_inputs), keep_at, overwriting, lengths - 1)
-    routing = Routing(plan, lengths - 1, form, keep_gates, causal)
+    routing = Routing(plan, lengths - 1, form, keep_gates, causal, watch=watch)
     with torch.inference_mode(), routed(routing), _passing(wanted):
         output = model(input_ids=ids.to(_device(model)), use_cache=False)
     if not causal and routing.own_mask:
@@ -98,6 +102,9 @@ def run(
     wanted.final, wanted.raw = output.last_hidden_state[:, :width], wanted.raw[:, :width]
     wanted.inputs = {layer: states[:, :width] for layer, states in wanted.inputs.items()}
     wanted.gates = {layer: gate[..., :width] for layer, gate in routing.gates.items()}
+    if watch is not None:
+        wanted.weights = routing.weights[..., :width, :width]
+        wanted.visible = routing.visible[..., :width, :width]
     return wanted
 
 

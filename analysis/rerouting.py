@@ -10,7 +10,7 @@ is read from a ``ContextVar``, so that sessions sharing one model cannot mix up 
 
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -33,6 +33,7 @@ from analysis.attention import (
     concatenated_form,
     gather_last,
     mask_or_band,
+    weights,
 )
 from analysis.errors import PlanError
 from analysis.positions import KEY_POSITIONS, KeyPosition
@@ -89,7 +90,8 @@ class Routing:
     mask that this project did not. Unless ``causal``, every token sees every real one (within the
     window of a layer that has one), and nothing is re-routed. With ``check_forms`` a layer done in
     the closed form is done in the concatenated one too, and ``forms_apart`` is the largest
-    distance of both.
+    distance of both. Of the layer to ``watch``, ``weights`` are what each token gives to each
+    before any re-routing there, float32 (B, H, T, T), and ``visible`` is what it may look at.
     """
 
     plan: Plan
@@ -98,12 +100,15 @@ class Routing:
     keep_gates: bool = False
     causal: bool = True
     check_forms: bool = False
+    watch: int | None = None
     gates: dict[int, torch.Tensor] = field(default_factory=dict)
     visited: dict[int, torch.nn.Module] = field(default_factory=dict)
     keys: dict[int, torch.Tensor] = field(default_factory=dict)
     bent: bool = False
     own_mask: bool = False
     forms_apart: float = 0.0
+    weights: torch.Tensor = field(default_factory=torch.Tensor)
+    visible: torch.Tensor = field(default_factory=torch.Tensor)
 
     def pair(
         self, layer: int, key: torch.Tensor, value: torch.Tensor
@@ -158,12 +163,13 @@ def _over_sdpa(
     if (nothing := positions.caught(query, key, value)) is not None:
         return nothing, None
     routing, layer, attention_mask = _note(module, query, attention_mask, kwargs)
+
+    def plain(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, m: Mask) -> Attended:
+        out, _ = sdpa_attention_forward(module, q, k, v, m, scaling=scaling, **kwargs)  # type: ignore[arg-type]
+        return out.transpose(1, 2), None
+
+    _watch(routing, layer, plain, query, key, attention_mask)
     if routing is None or layer not in routing.plan.active:
-
-        def plain(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, m: Mask) -> Attended:
-            out, _ = sdpa_attention_forward(module, q, k, v, m, scaling=scaling, **kwargs)  # type: ignore[arg-type]
-            return out.transpose(1, 2), None
-
         out, _ = blockwise(plain, query, key, value, attention_mask)
         return out.transpose(1, 2).contiguous(), None
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
@@ -199,19 +205,25 @@ def _over_eager(
     active = routing is not None and layer in routing.plan.active
     pair = routing.pair(layer, key, value) if active else None  # type: ignore[union-attr]
 
-    def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, m: Mask) -> Attended:
+    def plain(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, m: Mask) -> Attended:
         mask = m if not isinstance(m, torch.Tensor) else additive(m, q.dtype, finite=True)
-        if pair is not None and routing is not None:
-            k, v = torch.cat([pair[0], k], 2), torch.cat([pair[1], v], 2)
-            mask = torch.nn.functional.pad(mask, (1, 0), value=routing.plan.bias)  # type: ignore[arg-type]
         out, _ = family_attention(module, q, k, v, mask, **kwargs)
-        if pair is None or routing is None or not routing.keep_gates:
-            return out.transpose(1, 2), None
+        return out.transpose(1, 2), None
+
+    def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, m: Mask) -> Attended:
+        if pair is None or routing is None:
+            return plain(q, k, v, m)
+        k, v = torch.cat([pair[0], k], 2), torch.cat([pair[1], v], 2)
+        m = additive(m, q.dtype, finite=True)  # type: ignore[arg-type]
+        m = torch.nn.functional.pad(m, (1, 0), value=routing.plan.bias)
+        out, _ = plain(q, k, v, m)
+        if not routing.keep_gates:
+            return out, None
         mark = torch.zeros_like(v[..., :1])  # attended to like a value, it is the prefix's weight
         mark[:, :, 0] = 1
-        gate, _ = family_attention(module, q, k, mark, mask, **kwargs)
-        return out.transpose(1, 2), gate[..., 0].transpose(1, 2).float()
+        return out, plain(q, k, mark, m)[0][..., 0].float()
 
+    _watch(routing, layer, plain, query, key, attention_mask)
     out, gate = blockwise(attend, query, key, value, attention_mask)
     if active and gate is not None:
         routing.gates[layer] = gate  # type: ignore[union-attr]
@@ -230,6 +242,20 @@ def _note(
         if not routing.causal and not isinstance(mask, torch.Tensor):
             mask = (mask or Band(query.shape[2])).both_ways(routing.last + 1)
     return routing, layer, mask
+
+
+def _watch(
+    routing: Routing | None,
+    layer: int,
+    plain: Callable[..., Attended],
+    query: torch.Tensor,
+    key: torch.Tensor,
+    mask: Mask,
+) -> None:
+    """Keep the weights of the layer that is watched; even weights show what a token may see."""
+    if routing is not None and layer == routing.watch:
+        routing.weights = weights(plain, query, key, mask)
+        routing.visible = weights(plain, torch.zeros_like(query), key, mask) > 0
 
 
 for _name, _attention, _mask in (

@@ -2,107 +2,113 @@
 
 import streamlit as st
 
-from analysis import causal_figures, causality, prompting, selection
-from pages import showing, visit
+from analysis import causality, prompting, selection
+from pages import glossary, showing, visit
+from pages.causal_story import STEPS, View
+from pages.endings import EXAMPLES
 
-EXAMPLES = {
-    "Homonym: bank": (
-        "She walked along the bank and watched the boats.",
-        "She walked along the bank and asked for a loan.",
-    ),
-    "Negation": (
-        "The critics said the film was good, and I agree.",
-        "The critics said the film was good, but it is not.",
-    ),
-    "Attachment": (
-        "I saw the man with the telescope that I had bought.",
-        "I saw the man with the telescope in his hand.",
-    ),
-    "German: Schloss": (
-        "Wir standen vor dem Schloss und suchten den Schlüssel.",
-        "Wir standen vor dem Schloss und grüßten den König.",
-    ),
-}
+NAMES = tuple(STEPS)
+# Arabic and Hebrew run from the right in the text fields.
+WRITING = "<style>[data-testid=stMain] input { unicode-bidi: plaintext; }</style>"
+# Streamlit measures everything by the root's letters.
+PRESENTER = """<style>
+    html { font-size: 24px; }
+    h1 { font-size: 2rem !important; padding: 0 !important; }
+    [data-testid=stMainBlockContainer] { padding-top: 2rem; }
+    [data-testid=stPlotlyChart] :is(.xtick, .ytick, .infolayer) text {
+        fill: currentColor !important;
+    }
+    [data-testid=stSidebar], [data-testid=stHeader] { display: none; }
+</style>"""
 
-visit.opening(
-    "What can an early token know?",
-    "Two sentences begin alike and end differently. Each box is a shared token; its number says "
-    "how far the token's final state moved when the ending changed, as a share of its length. "
-    "**Under causal attention it is exactly 0: an early token cannot know what comes later.** "
-    "With re-routing it moves.",
-)
+
+def _turn(by: int) -> None:
+    st.session_state.step = NAMES[NAMES.index(st.session_state.step) + by]
 
 
 def _show_example() -> None:
-    st.session_state.first, st.session_state.second = EXAMPLES[st.session_state.example]
+    chosen = EXAMPLES[st.session_state.example]
+    st.session_state.first, st.session_state.second = chosen.first, chosen.second
 
 
+opening = st.container()
+with st.container(horizontal=True, vertical_alignment="center"):
+    step = st.segmented_control(
+        "Step",
+        NAMES,
+        default=NAMES[0],
+        required=True,
+        key="step",
+        bind="query-params",
+        label_visibility="collapsed",
+        wrap=True,
+    )
+    st.button("Back", key="step_back", on_click=_turn, args=(-1,), disabled=step == NAMES[0])
+    st.button(
+        "Next",
+        key="step_next",
+        on_click=_turn,
+        args=(1,),
+        disabled=step == NAMES[-1],
+        type="primary",
+    )
+    presenting = st.toggle(
+        "Presenter view",
+        key="presenter",
+        bind="query-params",
+        help="Large letters for an audience; the side, tables and small print are hidden.",
+    )
+st.html(WRITING + PRESENTER * presenting)
+with opening:
+    visit.opening(
+        "What can an early token know?",
+        "Two sentences begin alike and end differently. **Follow the steps, change an ending, and "
+        "watch the tokens before it.**" * (not presenting),
+    )
+
+backbone, plan, methods = visit.backbone(), visit.plan(), visit.methods()
+third = backbone.layers // 3
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    st.selectbox(
+        "Example",
+        list(EXAMPLES),
+        key="example",
+        on_change=_show_example,
+        bind="query-params",
+        width=320,
+    )
+    prompted = st.toggle(
+        "Inside the compression prompt",
+        True,
+        key="prompted",
+        bind="query-params",
+        help="KV-Embedding wraps a text as: Context: ... Compress the Context in one word: "
+        "The final token, whose pair is re-routed, is then the prompt's colon.",
+    )
+    if plan.active and plan.active[0] >= 2 * third:
+        middle = tuple(range(third, third + selection.window_width(backbone.layers)))
+        st.button(
+            f"Re-route earlier: layers {selection.format_layers(middle, backbone.layers)}",
+            on_click=visit.use_layers,
+            args=(middle,),
+            help="The rule chose late layers here, where little is left to change. Earlier layers "
+            "show the effect better; whether they also score better is another page's question.",
+        )
 if "first" not in st.session_state:
-    st.session_state.first, st.session_state.second = next(iter(EXAMPLES.values()))
-st.selectbox("Example", list(EXAMPLES), key="example", on_change=_show_example)
+    _show_example()
 left, right = st.columns(2)
 first = left.text_input("One ending", key="first", persist_state="session")
 second = right.text_input("Another ending", key="second", persist_state="session")
-prompted = st.toggle(
-    "Inside the compression prompt",
-    True,
-    help="KV-Embedding wraps a text as: Context: ... Compress the Context in one word: "
-    "The final token, whose pair is re-routed, is then the prompt's colon.",
-)
+example = EXAMPLES[st.session_state.example]
+if example.gloss and (first, second) == (example.first, example.second):
+    for column, gloss in zip((left, right), example.gloss, strict=True):
+        column.markdown(f"*{gloss}*")
 
-backbone, plan = visit.backbone(), visit.plan()
-template = visit.methods()["kv-embedding"].template if prompted else prompting.BARE
+template = methods["kv-embedding"].template if prompted else prompting.BARE
 moved = causality.movement(backbone, first, second, plan, template=template)
-plain, rerouted = moved.plain[-1], moved.rerouted[-1]
-a, b = st.columns(2)
-a.metric("Plain model, largest move", f"{plain.max():.3g}")
-b.metric("Re-routed, mean move", f"{rerouted.mean():.3f}")
-if plain.max() == 0:
-    st.markdown(
-        f"All {len(plain)} shared tokens of the plain model stayed where they were, to the last "
-        f"bit; re-routed at {selection.spoken_layers(plan.active, backbone.layers)}, "
-        f"{int((rerouted > 0).sum())} of them moved."
+STEPS[step](View(backbone, plan, methods, (first, second), template, moved, presenting))
+if not presenting:
+    glossary.explain(
+        *("token", "state", "causal attention", "head", "key and value", "re-routing", "gate")
     )
-else:
-    st.markdown(
-        f"The plain model's tokens moved by {plain.max():.1g} of their length or less: that is "
-        "rounding. Where experts share their work between tokens, as in a mixture of experts, or "
-        "in half precision, equal states can differ in their last bits."
-    )
-third = backbone.layers // 3
-if plan.active and plan.active[0] >= 2 * third:
-    middle = tuple(range(third, third + selection.window_width(backbone.layers)))
-    st.button(
-        f"Re-route earlier: layers {selection.format_layers(middle, backbone.layers)}",
-        on_click=visit.use_layers,
-        args=(middle,),
-        help="The rule chose late layers here, where little is left to change. Earlier layers "
-        "show the effect better; whether they also score better is another page's question.",
-    )
-if not plan.active:
-    st.info(
-        "No layer is re-routed, so both strips show the plain model. Choose layers at the side."
-    )
-showing.figure(
-    causal_figures.movement_strips(moved),
-    causal_figures.movement_table(moved),
-    "How far each shared token moved",
-)
-st.subheader("Where it happens")
-st.markdown(
-    "The same tokens, layer by layer, in the re-routed model. Below the first re-routed layer "
-    "nothing can differ; above it the news spreads."
-)
-showing.figure(
-    causal_figures.movement_by_layer(moved),
-    causal_figures.movement_by_layer_table(moved),
-    "How far each token moved, by layer",
-)
-with st.expander("Terms"):
-    st.markdown(
-        "- **Token**: a piece of text the model reads as one unit, often a word or part of one.\n"
-        "- **State**: the vector that stands for a token at some layer.\n"
-        "- **Causal attention**: each token looks only at itself and what came before it.\n"
-        "- **Re-routing**: at chosen layers, the key and value of the *final* token are put in "
-        "front of the sequence, where every token may look at them, in the same single pass."
-    )
+    showing.reproduce(visit.recipe("causal", first=first, second=second, bare=not prompted))

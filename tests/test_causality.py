@@ -1,17 +1,26 @@
 """What an early token can know: nothing of the ending under causal attention, to the last bit."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import pytest
 import tiny_models
+import torch
+from conftest import assert_one_sentence
+from hypothesis import given
+from hypothesis import strategies as st
+from transformers import AttentionInterface
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from analysis import causality
 from analysis.backbone import Backbone
 from analysis.errors import BackboneError, CorpusError, PlanError
 from analysis.methods import DEFAULT
 from analysis.prompting import BARE
-from analysis.rerouting import PLAIN, Plan
+from analysis.rerouting import EAGER, PLAIN, SDPA, Plan
 
 FIRST = "She walked along the bank and watched the boats."
 SECOND = "She walked along the bank and asked for a loan."
@@ -44,21 +53,21 @@ def test_smollm2_knows_nothing_of_the_ending(smollm2: Backbone) -> None:
     assert (found.rerouted[-1] > 0).all()
     words = "".join(found.tokens)
     assert words.endswith("She walked along the bank and")
-    assert "".join(found.endings[0]).startswith(" watched")
-    assert "".join(found.endings[1]).startswith(" asked")
+    assert found.endings[0].startswith(" watched")
+    assert found.endings[1].startswith(" asked")
 
 
 def test_tokens_are_the_texts_own(tiny: Callable[[str], Backbone]) -> None:
     found = causality.movement(tiny("llama"), FIRST, SECOND, PLAN, template=BARE)
-    assert "".join(found.tokens + found.endings[0]) == FIRST
-    assert "".join(found.tokens + found.endings[1]) == SECOND
-    assert found.endings[0][0] != found.endings[1][0]
+    assert "".join(found.tokens) + found.endings[0] == FIRST
+    assert "".join(found.tokens) + found.endings[1] == SECOND
     assert found.plan == PLAN
 
 
 def test_one_text_may_be_the_beginning_of_the_other(tiny: Callable[[str], Backbone]) -> None:
     found = causality.movement(tiny("llama"), "The old", "The old bridge", PLAN, template=BARE)
     assert "".join(found.tokens) == "The old"
+    assert found.endings == ("", " bridge")
     assert (found.plain == 0).all()
 
 
@@ -83,6 +92,178 @@ def test_gates_are_shares_that_grow_with_the_bias(
         assert found.values.dtype == np.float32
         assert ((found.values > 0) & (found.values < 1)).all()
     assert (high.values[0] > low.values[0]).all()  # the first layer's queries are the same
+
+
+# Whom a token listens to
+
+
+@contextmanager
+def seen_at(layer: int) -> Iterator[list[tuple[torch.Tensor, torch.Tensor]]]:
+    """The values (B, KV, T, d) and the output (B, T, H, d) of a layer's attention, as they pass."""
+    kept: list[tuple[torch.Tensor, torch.Tensor]] = []
+
+    def noted(inner: Callable[..., Any]) -> Callable[..., Any]:
+        def attend(
+            module: Any, query: Any, key: Any, value: Any, *rest: Any, **options: Any
+        ) -> Any:
+            found = inner(module, query, key, value, *rest, **options)
+            if module.layer_idx == layer:
+                kept.append((value, found[0]))
+            return found
+
+        return attend
+
+    usual = {name: ALL_ATTENTION_FUNCTIONS[name] for name in (SDPA, EAGER)}
+    for name, inner in usual.items():
+        AttentionInterface.register(name, noted(inner))
+    try:
+        yield kept
+    finally:
+        for name, inner in usual.items():
+            AttentionInterface.register(name, inner)
+
+
+@pytest.mark.parametrize("plan", [PLAIN, Plan((2, 3)), Plan((1, 3), 3.0)])
+@pytest.mark.parametrize("family", [*tiny_models.FAMILIES, *tiny_models.MORE])
+def test_weights_times_values_are_what_the_layer_puts_out(
+    tiny: Callable[[str], Backbone], family: str, plan: Plan
+) -> None:
+    backbone = tiny(family)
+    for layer in (0, 2, 3):
+        with seen_at(layer) as kept:
+            found = causality.attention(backbone, FIRST, layer, plan)
+        (value, out), heads = kept[-1], backbone.facts.heads
+        values = value[0].repeat_interleave(heads // value.shape[1], 0)
+        listened = torch.from_numpy(found.weights) @ values
+        assert (found.prefix is not None) == (layer in plan.layers)
+        if found.prefix is not None:
+            assert ((found.prefix >= 0) & (found.prefix <= 1)).all()
+            assert (found.prefix > 0).any()
+            listened += torch.from_numpy(found.prefix)[..., None] * values[:, -1:]
+        expected = out[0].transpose(0, 1)
+        assert float((listened - expected).abs().max()) < 2e-6 * float(expected.abs().max() + 1)
+
+
+@pytest.mark.parametrize("plan", [PLAIN, Plan((2, 3)), Plan((0, 1, 2, 3, 4, 5), -2.0)])
+@pytest.mark.parametrize("family", [*tiny_models.FAMILIES, *tiny_models.MORE])
+def test_rows_are_shares_of_what_may_be_seen(
+    tiny: Callable[[str], Backbone], family: str, plan: Plan
+) -> None:
+    for layer in (0, 2):
+        found = causality.attention(tiny(family), FIRST, layer, plan)
+        tokens = len(found.tokens)
+        assert found.weights.shape == (tiny_models.HEADS, tokens, tokens)
+        assert found.weights.dtype == np.float32
+        i, j = np.arange(tokens)[:, None], np.arange(tokens)
+        window = tiny_models.window_of(family, layer) or tokens
+        np.testing.assert_array_equal(found.visible, (j <= i) & (i - j < window))
+        assert (found.weights[:, ~found.visible] == 0).all()
+        assert (found.weights[:, found.visible] >= 0).all()
+        rows = found.weights.sum(2, dtype=np.float64)
+        if found.prefix is not None:
+            rows += found.prefix
+        if family == "gpt_oss":  # its sink takes the rest
+            assert ((rows > 0) & (rows < 1)).all()
+        else:
+            np.testing.assert_allclose(rows, 1, atol=2e-6)
+
+
+@pytest.mark.parametrize("family", [*tiny_models.FAMILIES, *tiny_models.MORE])
+def test_plain_weights_are_those_that_transformers_reports(
+    tiny: Callable[[str], Backbone], family: str
+) -> None:
+    model = tiny_models.plain(family)
+    model.set_attn_implementation("eager")
+    ids = tiny_models.byte_tokenizer()(FIRST, return_tensors="pt").input_ids
+    with torch.inference_mode():
+        reported = model(input_ids=ids, output_attentions=True, use_cache=False).attentions
+    for layer in range(tiny_models.LAYERS):
+        found = causality.attention(tiny(family), FIRST, layer, template=BARE)
+        np.testing.assert_allclose(found.weights, reported[layer][0].numpy(), atol=2e-5)
+
+
+def test_gates_are_the_prefixes_share(tiny: Callable[[str], Backbone]) -> None:
+    gates = causality.gates(tiny("gemma2"), FIRST, PLAN)
+    for number, layer in enumerate(PLAN.layers):
+        found = causality.attention(tiny("gemma2"), FIRST, layer, PLAN)
+        np.testing.assert_array_equal(found.prefix, gates.values[number])
+        assert found.tokens == gates.tokens
+
+
+@pytest.mark.parametrize("text", ["a", FIRST])
+def test_attention_with_the_prefix_before_the_first_token(
+    tiny: Callable[[str], Backbone], text: str
+) -> None:
+    plan = Plan((2,), 1.0, "first")
+    found = causality.attention(tiny("llama"), text, 2, plan, template=BARE)
+    assert found.prefix is not None
+    assert found.weights.shape == (tiny_models.HEADS, len(found.tokens), len(found.tokens))
+    np.testing.assert_allclose(found.weights.sum(2) + found.prefix, 1, atol=2e-6)
+
+
+def test_rows_add_up_in_half_precision() -> None:
+    model = tiny_models.plain("mistral").to(torch.bfloat16)
+    backbone = tiny_models.backbone_of(model, tiny_models.byte_tokenizer())
+    found = causality.attention(backbone, FIRST, 2, PLAN)
+    assert found.prefix is not None
+    np.testing.assert_allclose(found.weights.sum(2) + found.prefix, 1, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("family", "layer", "text", "error", "said"),
+    [
+        ("llama", 6, FIRST, PlanError, "There is no layer 6: tiny llama has layers 0 to 5"),
+        ("llama", -1, FIRST, PlanError, "There is no layer -1"),
+        ("falcon", 0, FIRST, BackboneError, "cannot be looked at: falcon cannot be re-routed"),
+        ("qwen3_next", 0, FIRST, BackboneError, r"no attention weights; these have: \[2, 5\]"),
+        ("llama", 0, " ", CorpusError, "empty"),
+        ("mixtral", 0, "word " * 150, CorpusError, "shown for 120 at most; shorten it"),
+    ],
+)
+def test_attention_that_cannot_be_shown(
+    tiny: Callable[[str], Backbone],
+    monkeypatch: pytest.MonkeyPatch,
+    family: str,
+    layer: int,
+    text: str,
+    error: type[Exception],
+    said: str,
+) -> None:
+    monkeypatch.setattr(causality, "WATCHED", 120)
+    with pytest.raises(error, match=said) as caught:
+        causality.attention(tiny(family), text, layer)
+    assert_one_sentence(caught.value)
+
+
+# Tokens as text
+
+
+@given(text=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\ufffd\n")))
+def test_characters_of_several_tokens_are_named_with_their_parts(text: str) -> None:
+    backbone = tiny_models.tiny("llama")
+    ids = tuple(backbone.tokenizer(text).input_ids)
+    found = causality.pieces(backbone, ids)
+    assert len(found) == len(ids)
+    whole = [re.sub(r" 1/[2-8]$", "", piece, flags=re.S) for piece in found]
+    kept = [piece for piece in whole if not re.search(r" [2-8]/[2-8]$", piece)]
+    assert "".join(kept).replace("\u00b7", "") == text.replace("\u00b7", "")
+
+
+@pytest.mark.parametrize(
+    "tokenizer", [tiny_models.byte_tokenizer(), tiny_models.sentencepiece_tokenizer(bos=False)]
+)
+def test_bytes_say_which_character_they_belong_to(tokenizer: Any) -> None:
+    backbone = tiny_models.backbone_of(tiny_models.plain("llama"), tokenizer)
+    ids = tuple(tokenizer.encode("\u6c34", add_special_tokens=False))
+    assert causality.pieces(backbone, ids)[-3:] == ("\u6c34 1/3", "\u6c34 2/3", "\u6c34 3/3")
+    assert causality.pieces(backbone, ids[:-1])[-2:] == ("(part)", "(part)")
+
+
+def test_endings_begin_with_a_whole_character(tiny: Callable[[str], Backbone]) -> None:
+    """The two characters share their first byte."""
+    found = causality.movement(tiny("llama"), "a\u00e4b", "a\u00f6b", PLAN, template=BARE)
+    assert found.tokens == ("a", "(part)")
+    assert found.endings == ("\u00e4b", "\u00f6b")
 
 
 def test_line_breaks_are_made_visible(tiny: Callable[[str], Backbone]) -> None:
