@@ -7,6 +7,7 @@ the last layers, where re-routing changes next to nothing. Layers are 0-based th
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -80,6 +81,23 @@ def frequency(resampled: Floats, rule: str = "paper") -> Floats:
     for row, curve in zip(chosen, resampled, strict=True):
         row[list(select(curve, rule))] = 1
     return np.asarray(chosen.mean(axis=0))
+
+
+def choices(resampled: Floats, rule: str = "paper") -> dict[Layers, float]:
+    """What is selected when the texts are drawn again, and how often, the most frequent first.
+
+    Args:
+        resampled: (B, L) float64, curves of B resamples.
+        rule: a key of :data:`RULES`.
+
+    Returns:
+        Share of the resamples, from 0 to 1, of each choice of layers that occurs.
+
+    Raises:
+        PlanError: as :func:`select`.
+    """
+    counted = Counter(select(curve, rule) for curve in resampled)
+    return {layers: count / len(resampled) for layers, count in counted.most_common()}
 
 
 def _lowest(curve: Floats, count: int = 1, spare_last: int = 0) -> Layers:

@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
+from itertools import zip_longest
 from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
@@ -102,6 +103,10 @@ class Dimensions:
         """How often ``rule`` selects each layer over the resampled curves, (L,) from 0 to 1."""
         return selection.frequency(self.curve.resampled, rule)
 
+    def choices(self, rule: str = "paper") -> dict[selection.Layers, float]:
+        """What ``rule`` selects over the resampled curves, and how often, most often first."""
+        return selection.choices(self.curve.resampled, rule)
+
 
 @dataclass(frozen=True, eq=False)
 class Score:
@@ -166,17 +171,109 @@ def dimensions(
 ) -> Dimensions:
     """The intrinsic-dimension curve of ``samples`` distinct texts.
 
-    ``cloud`` says whose states are measured, see :data:`CLOUDS`.
+    ``cloud`` says whose states are measured, see :data:`CLOUDS`. ``progress`` counts texts while
+    they are encoded, then layers while they are measured.
 
     Raises:
         CorpusError: fewer than 20 distinct texts.
         PlanError: there is no such estimator or cloud.
     """
+    return dimension_curves(
+        backbone,
+        texts,
+        [estimator],
+        samples=samples,
+        seed=seed,
+        prompted=prompted,
+        cloud=cloud,
+        progress=progress,
+    )[0]
+
+
+def dimension_curves(
+    backbone: Backbone,
+    texts: Texts,
+    estimators: Sequence[str],
+    *,
+    samples: int = SAMPLES,
+    seed: int = 0,
+    prompted: bool = True,
+    cloud: Cloud = "last",
+    progress: Progress = _quiet,
+) -> list[Dimensions]:
+    """What ``dimensions`` gives for each of several estimators, the texts encoded at most once."""
+    known = partial(
+        known_dimensions,
+        backbone,
+        texts,
+        samples=samples,
+        seed=seed,
+        prompted=prompted,
+        cloud=cloud,
+    )
+    found = {name: one for name in estimators if (one := known(estimator=name)) is not None}
+    if missing := [name for name in dict.fromkeys(estimators) if name not in found]:
+        drawn = corpora.sample(texts, samples, seed).texts
+        encode = clouds.last_token_states
+        if cloud == "all":
+            encode = partial(clouds.any_token_states, points=len(drawn), seed=seed)
+        states = encode(backbone, drawn, prompted=prompted, progress=progress)
+        cone = geometry.anisotropy_by_layer(states)
+        _, dropped = corpora.distinct(texts.texts)
+        by = made(backbone)
+        for name in missing:
+            curve = dimension.curve(states, estimator=name, seed=seed, progress=progress)
+            arrays = {key: getattr(curve, key) for key in ("dims", "low", "high", "resampled")}
+            facts = {key: getattr(curve, key) for key in _others(curve, arrays)}
+            store.put(
+                _dimensions_key(backbone, drawn, name, seed, prompted, cloud),
+                facts | {"made": made_facts(backbone)},
+                arrays | {"anisotropy": cone},
+            )
+            found[name] = Dimensions(
+                curve, texts.name, len(drawn), dropped, prompted, seed, by, cone, cloud
+            )
+    return [found[name] for name in estimators]
+
+
+def known_dimensions(
+    backbone: Backbone,
+    texts: Texts,
+    *,
+    samples: int = SAMPLES,
+    seed: int = 0,
+    estimator: str = "twonn",
+    prompted: bool = True,
+    cloud: Cloud = "last",
+) -> Dimensions | None:
+    """The stored curve, or None; measures nothing.
+
+    Raises:
+        PlanError: there is no such cloud.
+    """
     if cloud not in CLOUDS:
         raise PlanError(f"There is no cloud {cloud!r}; choose one of {', '.join(CLOUDS)}.")
-    _, dropped = corpora.distinct(texts.texts)
     drawn = corpora.sample(texts, samples, seed).texts
-    name = store.key(
+    stored = store.get(_dimensions_key(backbone, drawn, estimator, seed, prompted, cloud))
+    if stored is None or "anisotropy" not in stored[1]:
+        return None
+    facts, arrays = stored
+    cone = arrays.pop("anisotropy")
+    curve = _rebuilt(dimension.Curve, facts, arrays)
+    _, dropped = corpora.distinct(texts.texts)
+    by = made_of(backbone, facts)
+    return Dimensions(curve, texts.name, len(drawn), dropped, prompted, seed, by, cone, cloud)
+
+
+def _dimensions_key(
+    backbone: Backbone,
+    drawn: Sequence[str],
+    estimator: str,
+    seed: int,
+    prompted: bool,
+    cloud: Cloud,
+) -> str:
+    return store.key(
         "dimensions",
         **_weights(backbone),
         texts=store.digest(drawn),
@@ -184,32 +281,6 @@ def dimensions(
         prompted=prompted,
         seed=seed,
         **({} if cloud == "last" else {"cloud": cloud}),
-    )
-    found = store.get(name)
-    if found is None or "anisotropy" not in found[1]:
-        encode = clouds.last_token_states
-        if cloud == "all":
-            encode = partial(clouds.any_token_states, points=len(drawn), seed=seed)
-        states = encode(backbone, drawn, prompted=prompted, progress=progress)
-        curve = dimension.curve(states, estimator=estimator, seed=seed)
-        arrays = {key: getattr(curve, key) for key in ("dims", "low", "high", "resampled")}
-        facts = {key: getattr(curve, key) for key in _others(curve, arrays)}
-        arrays["anisotropy"] = geometry.anisotropy_by_layer(states)
-        store.put(name, facts | {"made": made_facts(backbone)}, arrays)
-        found = facts, arrays
-    facts, arrays = found
-    cone = arrays.pop("anisotropy")
-    curve = _rebuilt(dimension.Curve, facts, arrays)
-    return Dimensions(
-        curve,
-        texts.name,
-        len(drawn),
-        dropped,
-        prompted,
-        seed,
-        made_of(backbone, facts),
-        cone,
-        cloud,
     )
 
 
@@ -234,34 +305,51 @@ def score(
     encoder.check_plan(backbone, plan)
     if (known := known_score(backbone, pairs, method, plan)) is not None:
         return known
-    found, cut = _embed(backbone, pairs.texts, method, plan, traced, progress)
-    result = evaluation.sts(evaluation.cosines(found, pairs), pairs)
+    embedded = _embed(backbone, pairs.texts, method, plan, traced, progress)
+    return _scored(backbone, pairs, method, plan, embedded)
+
+
+def _scored(
+    backbone: Backbone, pairs: Pairs, method: Method, plan: Plan, embedded: Embedded
+) -> Score:
+    """The score of embeddings, which is stored."""
+    result = evaluation.sts(evaluation.cosines(embedded.embeddings, pairs), pairs)
     arrays = {"cosines": result.cosines}
-    facts = {key: getattr(result, key) for key in _others(result, arrays)} | {"cut": cut}
-    store.put(
-        _score_key(backbone, pairs, method, plan), facts | {"made": made_facts(backbone)}, arrays
-    )
-    return Score(method.name, pairs.name, plan, result, made(backbone), cut)
+    facts = {key: getattr(result, key) for key in _others(result, arrays)}
+    facts |= {"cut": embedded.texts_cut, "made": made_facts(backbone)}
+    store.put(_score_key(backbone, _rated(pairs), method, plan), facts, arrays)
+    return Score(method.name, pairs.name, plan, result, made(backbone), embedded.texts_cut)
 
 
 def known_score(backbone: Backbone, pairs: Pairs, method: Method, plan: Plan) -> Score | None:
     """The stored score of ``method`` under ``plan``, or None; computes nothing."""
-    plan = plan if method.reroutes else PLAIN
-    if (found := store.get(_score_key(backbone, pairs, method, plan))) is None:
-        return None
-    facts, arrays = found
-    sts = _rebuilt(StsScore, facts, arrays)
-    return Score(method.name, pairs.name, plan, sts, made_of(backbone, facts), facts["cut"])
+    return known_scores(backbone, pairs, method, [plan]).get(plan)
 
 
-def _score_key(backbone: Backbone, pairs: Pairs, method: Method, plan: Plan) -> str:
-    return store.key(
-        "score",
-        **_weights(backbone),
-        **_how(method, plan),
-        texts=store.digest(pairs.texts),
-        pairs=store.digest(pairs.left.tolist(), pairs.right.tolist(), pairs.scores.tolist()),
-    )
+def known_scores(
+    backbone: Backbone, pairs: Pairs, method: Method, plans: Sequence[Plan]
+) -> dict[Plan, Score]:
+    """The stored scores of those of ``plans`` that have one; computes nothing."""
+    of, scores = _rated(pairs), {}
+    for plan in plans:
+        acting = plan if method.reroutes else PLAIN
+        if (found := store.get(_score_key(backbone, of, method, acting))) is not None:
+            facts, arrays = found
+            sts, by = _rebuilt(StsScore, facts, arrays), made_of(backbone, facts)
+            scores[plan] = Score(method.name, pairs.name, acting, sts, by, facts["cut"])
+    return scores
+
+
+def _rated(pairs: Pairs) -> dict[str, str]:
+    """What of rated pairs decides numbers."""
+    return {
+        "texts": store.digest(pairs.texts),
+        "pairs": store.digest(pairs.left.tolist(), pairs.right.tolist(), pairs.scores.tolist()),
+    }
+
+
+def _score_key(backbone: Backbone, rated: dict[str, str], method: Method, plan: Plan) -> str:
+    return store.key("score", **_weights(backbone), **_how(method, plan), **rated)
 
 
 def embeddings(
@@ -417,6 +505,7 @@ def projected(
     method: Method,
     plan: Plan,
     *,
+    how: space.How = "umap",
     neighbours: int = 15,
     min_dist: float = 0.1,
     seed: int = 0,
@@ -426,10 +515,12 @@ def projected(
     """The embedding space of ``texts`` under one method, projected to the plane."""
     plan = plan if method.reroutes else PLAIN
     placed, by = _embeddings(backbone, texts, method, plan, traced, progress)
-    settings = {"neighbours": neighbours, "min_dist": min_dist, "seed": seed}
+    settings: dict[str, Any] = {"neighbours": neighbours, "min_dist": min_dist, "seed": seed}
+    if how != "umap":
+        settings = {"how": how}
     name = store.key("projection", vectors=store.digest(placed.tobytes().hex()), **settings)
     if (found := store.get(name)) is None:
-        projection = space.project(placed, neighbours=neighbours, min_dist=min_dist, seed=seed)
+        projection = space.project(placed, **settings)
         facts = {"how": projection.how, "reason": projection.reason}
         store.put(name, facts, {"points": projection.points})
         found = facts, {"points": projection.points}
@@ -454,10 +545,28 @@ def sweep(
 ) -> Iterator[Score]:
     """Scores of many plans, from the last layers (cheap) to the first.
 
-    Each score is stored as soon as it is known, so a sweep that is stopped goes on from there.
+    Each score is stored as soon as it is known, so a sweep that is stopped goes on from there. A
+    plan runs only the layers from where it parts from what is traced: the plain pass, or an
+    earlier plan with which it has more in common. Its embeddings are not kept: those of hundreds
+    of plans would push out all others.
     """
-    for plan in sorted(plans, key=lambda p: p.layers, reverse=True):
-        yield score(backbone, pairs, method, plan, traced=True, progress=progress)
+    ordered = sorted(plans, key=lambda plan: plan.layers, reverse=True)
+    layers, trace = backbone.layers, None
+    for plan, following in zip_longest(ordered, ordered[1:]):
+        if (found := known_score(backbone, pairs, method, plan)) is None:
+            encoder.check_plan(backbone, plan)
+            trace = trace or _traced(backbone, pairs.texts, method, progress)
+            if following is not None and encoder.parting(plan, following, layers) > encoder.parting(
+                trace.plan, following, layers
+            ):
+                trace = trace.under(plan, progress)
+                forget()  # the plain pass is not needed any more
+                embeddings = trace.embeddings
+            else:
+                embeddings = trace.embed(plan, progress)
+            cut = sum(tokens > 0 for tokens in trace.cut)
+            found = _scored(backbone, pairs, method, plan, Embedded(embeddings, cut))
+        yield found
 
 
 _TRACES: OrderedDict[str, Trace] = OrderedDict()
@@ -476,6 +585,15 @@ def _embed(
     if not traced or not method.reroutes:
         (found,) = _by_text(backbone, texts, [(method, plan)], "Context", None, progress)
         return found
+    trace = _traced(backbone, texts, method, progress)
+    embeddings = trace.embed(plan, progress)
+    new = dict(zip(texts, _vectors(embeddings, trace.cut), strict=True))
+    vectors.keep(_recipe(backbone, method, plan), new)
+    return Embedded(embeddings, sum(cut > 0 for cut in trace.cut))
+
+
+def _traced(backbone: Backbone, texts: Sequence[str], method: Method, progress: Progress) -> Trace:
+    """The trace of a plain pass, which is kept in memory."""
     name = store.digest(id(backbone.model), list(texts), _how(method, PLAIN))
     with _TRACING:
         trace = _TRACES.get(name)
@@ -484,10 +602,7 @@ def _embed(
         with _TRACING:
             _TRACES.clear()
             _TRACES[name] = trace
-    embeddings = trace.embed(plan, progress)
-    new = dict(zip(texts, _vectors(embeddings, trace.cut), strict=True))
-    vectors.keep(_recipe(backbone, method, plan), new)
-    return Embedded(embeddings, sum(cut > 0 for cut in trace.cut))
+    return trace
 
 
 def forget() -> None:

@@ -1,55 +1,79 @@
 """Where does the model compress?"""
 
+from functools import partial
+
 import streamlit as st
 
 from analysis import corpora, dimension, dimension_figures, selection, study
-from pages import showing, visit
+from pages import comparing, glossary, showing, visit
+
+PROMPT = {"on": (True,), "off": (False,), "both": (True, False)}
+CURVES = "Intrinsic dimension by layer"
 
 visit.opening(
     "Where does the model compress?",
     "Each point is a layer: how many directions its last-token states really use (their "
     "*intrinsic dimension*). **Look for the lowest point outside the grey fifth: the rule "
-    "re-routes from there on.** The band says how sure the curve is.",
+    "re-routes from there on.** Click a point to add its layer to the plan or take it out.",
 )
-loaded, rule = visit.backbone(), st.session_state.rule
-named = corpora.names("texts", at_hand=True)
-a, b, c, d = st.columns([2, 1, 2, 1])
-corpus = a.selectbox("Texts", named, key="id_corpus", bind="query-params")
-samples = b.number_input("Sample", 20, 5000, study.SAMPLES, 100, key="id_samples")
-estimator = c.selectbox(
-    "Estimator", list(dimension.ESTIMATORS), key="estimator", bind="query-params"
-)
-prompted = d.toggle("Prompt", True, key="id_prompt", help="Wrap each text in the prompt.")
-cloud = st.segmented_control(
-    "Whose states",
-    list(study.CLOUDS),
-    default="last",
-    required=True,
-    key="cloud",
+loaded, rule, plan = visit.backbone(), st.session_state.rule, visit.plan()
+a, b, c = st.columns([3, 3, 1])
+corpus_names = a.multiselect(
+    "Texts",
+    corpora.names("texts", at_hand=True),
+    [corpora.CALIBRATION],
+    key="id_corpus",
     bind="query-params",
-    help="; ".join(f"*{name}*: {meaning}" for name, meaning in study.CLOUDS.items()),
 )
-st.caption(dimension.ESTIMATORS[estimator].summary)
-
-with showing.progress("Encoding texts") as show:
-    found = study.dimensions(
-        loaded,
-        visit.texts(corpus),
-        samples=int(samples),
-        estimator=estimator,
-        prompted=prompted,
-        cloud=cloud,
-        progress=show,
+estimators = b.multiselect(
+    "Estimators",
+    list(dimension.ESTIMATORS),
+    [next(iter(dimension.ESTIMATORS))],
+    key="estimator",
+    bind="query-params",
+    help="; ".join(f"*{one.name}*: {one.summary}" for one in dimension.ESTIMATORS.values()),
+)
+samples = c.number_input(
+    "Sample", 20, 5000, study.SAMPLES, 100, key="id_samples", bind="query-params"
+)
+with st.container(horizontal=True):
+    prompt = st.segmented_control(
+        "Prompt",
+        list(PROMPT),
+        default="on",
+        required=True,
+        key="id_prompt",
+        bind="query-params",
+        help="Whether each text stands in the prompt.",
     )
-chosen = found.selected(rule)
+    cloud = st.segmented_control(
+        "Whose states",
+        list(study.CLOUDS),
+        default="last",
+        required=True,
+        key="cloud",
+        bind="query-params",
+        help="; ".join(f"*{name}*: {meaning}" for name, meaning in study.CLOUDS.items()),
+    )
+if not corpus_names or not estimators:
+    st.info("Choose at least one corpus of texts and one estimator.")
+    st.stop()
+
+measure = partial(study.dimension_curves, samples=int(samples), cloud=cloud)
+found = []
+with showing.progress("Encoding texts, then measuring layers") as show:
+    for name in corpus_names:
+        for prompted in PROMPT[prompt]:
+            found += measure(
+                loaded, visit.texts(name), estimators, prompted=prompted, progress=show
+            )
+first = found[0]
+chosen, choices = first.selected(rule), first.choices(rule)
 shown = selection.format_layers(chosen, loaded.layers)
-often = sum(selection.select(curve, rule) == chosen for curve in found.curve.resampled) / len(
-    found.curve.resampled
-)
 
 left, middle, right = st.columns([2, 2, 3])
 left.metric("Layers the rule selects", shown)
-middle.metric("Same choice over resamples", f"{100 * often:.0f}%")
+middle.metric("Same choice over resamples", f"{100 * choices.get(chosen, 0):.0f}%")
 right.markdown(f"**{rule}**: {selection.RULES[rule].summary}")
 right.button(
     f"Use these layers ({shown})",
@@ -59,37 +83,98 @@ right.button(
     help=loaded.refusal,
 )
 showing.figure(
-    dimension_figures.dimension_curve(found, chosen),
-    dimension_figures.dimension_table(found, chosen, rule),
-    "Intrinsic dimension by layer",
+    dimension_figures.dimension_curves(found, rule, plan.layers),
+    dimension_figures.dimension_table(found, rule, plan.layers),
+    CURVES,
+    on_select="ignore" if loaded.refusal else partial(visit.flip_layers, CURVES, plan.layers),
+    selection_mode="points",
 )
-st.subheader("How often is each layer selected?")
-st.markdown(
-    f"The curve was redrawn {len(found.curve.resampled)} times from random halves of the texts and "
-    "the rule applied to each. A choice that rests on the curve, not on the sample, stands at 100%."
+if plan.layers == chosen:
+    st.markdown(
+        f"The plan is what the rule selects: {selection.spoken_layers(chosen, loaded.layers)}."
+    )
+else:
+    st.markdown(
+        f"The plan re-routes {selection.spoken_layers(plan.layers, loaded.layers)}; the rule "
+        f"selects {selection.spoken_layers(chosen, loaded.layers)} from this curve."
+    )
+if len(found) > 1:
+    st.markdown(
+        f"The rule and the bars read the first curve, {dimension_figures.curve_names(found)[0]}. "
+        "What it would select from each:"
+    )
+    st.dataframe(dimension_figures.choice_table(found, rule), hide_index=True, key="choices")
+
+meaning, sure, dropped = st.columns(3)
+meaning.markdown(
+    f"**What the number means.** States have {loaded.facts.hidden:,} coordinates but lie near a "
+    "thinner, curved surface; the intrinsic dimension is how many independent directions one can "
+    f"move in on it. {first.curve.estimator}: {dimension.ESTIMATORS[first.curve.estimator].summary}"
 )
-showing.picture(dimension_figures.selection_frequency(found, rule), "Selection frequency")
-st.caption(
-    (f"{found.curve.samples:,} tokens of " if found.cloud == "all" else "")
-    + f"{found.drawn:,} distinct texts of {found.corpus}; {found.duplicates_dropped} "
-    f"duplicates left out, since they would falsify the estimate. {found.made.sentence}."
+resamples = len(first.curve.resampled)
+others = [layers for layers in choices if layers != chosen]
+sure.markdown(
+    f"**How sure it is.** The curve is redrawn {resamples} times from random halves of the texts: "
+    "the band holds 95% of what comes out, for each layer, and errs on the wide side; the bars say "
+    f"how often the rule then takes each layer. It takes exactly {shown} in "
+    f"{100 * choices.get(chosen, 0):.0f}%"
+    + (
+        f", and most often otherwise {selection.format_layers(others[0], loaded.layers)} "
+        f"({100 * choices[others[0]]:.0f}%)."
+        if others
+        else "."
+    )
 )
+dropped.markdown(
+    "**What was dropped.** Duplicates would falsify the estimate, since a text and its copy have "
+    f"no distance: {first.duplicates_dropped} were left out of {first.corpus}. "
+    f"{first.drawn:,} distinct texts were drawn"
+    + (f", {first.curve.samples:,} tokens of them measured." if first.cloud == "all" else ".")
+)
+st.caption(f"{first.made.sentence}.")
+
+st.subheader("Is it the same in another backbone?")
+with showing.each():
+    if other := comparing.second_backbone("id_other"):
+        with showing.progress(f"Encoding texts with {other.facts.name}") as show:
+            beside = measure(
+                other,
+                visit.texts(corpus_names[0]),
+                estimators[:1],
+                prompted=first.prompted,
+                progress=show,
+            )
+        both = [first, *beside]
+        showing.figure(
+            dimension_figures.depth_curves(both, rule),
+            dimension_figures.depth_table(both, rule),
+            "Intrinsic dimension by relative depth",
+        )
+        st.markdown(
+            "**Compare where the curves fall and rise, not how high they are**: each is divided by "
+            "its own mean. The level depends on how wide a backbone's states are and how its "
+            "tokenizer cuts texts, and an estimate from so few texts falls short of the truth by "
+            "more the higher that is. Shaded in each colour: what the rule selects there."
+        )
+
 st.subheader("How narrow is the cone?")
 st.markdown(
     "The mean cosine of two different texts at each layer, from the same states: near 1 all texts "
     "point the same way, at 0 directions are used evenly."
 )
 showing.figure(
-    dimension_figures.cone_by_layer(found),
-    dimension_figures.cone_table(found),
+    dimension_figures.cone_by_layer(first),
+    dimension_figures.cone_table(first),
     "Mean cosine by layer",
 )
-with st.expander("What the number means"):
-    st.markdown(
-        "A layer's states live in a space of "
-        f"{loaded.facts.hidden} coordinates, but lie near a much thinner, curved surface. Its "
-        "intrinsic dimension is how many independent directions one can move in on that surface. "
-        "TwoNN reads it from each state's two nearest neighbours: the faster the second is "
-        "farther than the first, the lower the dimension. The number grows slowly with the sample "
-        "and is compared between layers of one backbone, not between backbones."
+showing.reproduce(
+    visit.recipe(
+        "dimension",
+        corpus=corpus_names[0],
+        samples=int(samples),
+        estimator=first.curve.estimator,
+        cloud=cloud,
+        bare=not first.prompted,
     )
+)
+glossary.explain("intrinsic dimension", "TwoNN", "band", "rule", "layer", "anisotropy")

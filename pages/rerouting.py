@@ -4,52 +4,35 @@ from dataclasses import replace
 
 import streamlit as st
 
-from analysis import causal_figures, causality, evaluation, score_figures, selection, study
+from analysis import (
+    causal_figures,
+    causality,
+    evaluation,
+    listening,
+    score_figures,
+    selection,
+    study,
+)
 from analysis.rerouting import PLAIN
-from pages import showing, visit
+from pages import corpus, glossary, showing, switches, visit
+
+IN_FULL = 3
+"""Pairs whose texts are shown whole."""
 
 visit.opening(
     "What does re-routing change, layer by layer?",
-    "Every switch is a layer; a lit one hands the final token's key-value pair to all tokens. "
-    "**Flip one and watch the score: the change and its interval say whether it helps.**",
+    "Every column is a layer; a lit one hands the final token's key-value pair to all tokens. "
+    "**Click one and watch the score: the change and its interval say whether it helps.**",
 )
 loaded, plan, pairs = visit.backbone(), visit.plan(), visit.pairs()
 if loaded.refusal:
     st.warning(loaded.refusal)
     st.stop()
 
-third = loaded.layers // 3
-presets = {
-    "Automatic": "auto",
-    "None": "none",
-    "All": "all",
-    "First third": f"0-{third - 1}",
-    "Middle third": f"{third}-{2 * third - 1}",
-    "Last third": f"{2 * third}-{loaded.layers - 1}",
-}
+curve = switches.presets(loaded)
+method, heard = visit.methods()["kv-embedding"], listening.drawn(pairs.texts)
+gates = switches.row(loaded, plan, curve, heard, method)
 
-
-def _preset(text: str) -> None:
-    st.session_state.layers = text
-
-
-def _switched() -> None:
-    visit.use_layers(tuple(sorted(st.session_state.switches)))
-
-
-for column, (name, text) in zip(st.columns(len(presets)), presets.items(), strict=True):
-    column.button(name, on_click=_preset, args=(text,), width="stretch")
-st.session_state.switches = list(plan.layers)
-st.pills(
-    "Layers",
-    range(loaded.layers),
-    selection_mode="multi",
-    key="switches",
-    on_change=_switched,
-    help="Layer 0 is next to the input. Layers that this family cannot re-route are refused.",
-)
-
-method = visit.methods()["kv-embedding"]
 shown = selection.spoken_layers(plan.layers, loaded.layers)
 with showing.progress("Encoding without re-routing") as show:
     before = study.score(loaded, pairs, method, PLAIN, traced=True, progress=show)
@@ -59,61 +42,92 @@ found = evaluation.compare(
     after.sts.cosines,
     before.sts.cosines,
     pairs,
-    names=(f"re-routing {shown}", "re-routing none"),
+    names=(f"re-routing {shown}", "re-routing nothing"),
 )
 a, b, c = st.columns(3)
-clear = found.ci_low > 0 or found.ci_high < 0
 a.metric("Nothing re-routed", f"{before.sts.spearman:.1f}")
 b.metric(
     "Re-routed",
     f"{after.sts.spearman:.1f}",
     showing.signed(found.delta),
-    delta_color="normal" if clear else "off",
+    delta_color="normal" if found.clear else "off",
 )
 c.metric("95% interval of the change", f"{found.ci_low:+.1f} to {found.ci_high:+.1f}")
-if plan.active:
-    st.markdown(found.sentence)
-else:
+if not plan.active:
     st.info("No layer is re-routed, so both scores are the same.")
+elif found.clear:
+    st.markdown(f"{found.sentence[:1].upper()}{found.sentence[1:]}")
+else:
+    st.markdown(f"**The change is within noise.** {found.sentence}")
 st.caption(
     f"Spearman correlation x 100 of cosine and human rating on {pairs.name}: {after.sts.pairs:,} "
-    f"pairs of {after.sts.texts:,} texts, the interval by resampling {after.sts.resampled}. "
-    f"{after.made.sentence}."
+    f"pairs of {after.sts.texts:,} texts. By resampling {after.sts.resampled}, 95% of the scores "
+    f"lie in {before.sts.ci_low:.1f} to {before.sts.ci_high:.1f} with nothing re-routed and in "
+    f"{after.sts.ci_low:.1f} to {after.sts.ci_high:.1f} re-routed; the change is surer than both, "
+    f"since it is taken on the same draws. {after.made.sentence}."
 )
-
-st.subheader("Who listens to the re-routed pair?")
-st.markdown(
-    "The *gate* is the share of a token's attention that goes to the re-routed pair, averaged over "
-    "heads. Bright tokens listen most."
+st.caption(
+    f"Bias {plan.bias:g}, key position {plan.key_position}; both are set in the sidebar, and undo "
+    f"takes back their changes too. The *gate* is the share of a token's attention that goes to "
+    f"the re-routed pair; its mean is over the heads and the {gates.tokens:,} tokens of "
+    f"{len(heard)} of the pairs' texts, at most {listening.LONGEST} of each."
 )
-text = st.text_input(
-    "A text", "The old bridge over the river was closed after the flood.", key="gate_text"
-)
-listening = causality.gates(loaded, text, plan, template=method.template)
-if plan.active:
-    strength = 100 * listening.values.mean(axis=(1, 2))
-    st.markdown(
-        "Mean gate by layer: "
-        + ", ".join(
-            f"{layer}: {value:.1f}%" for layer, value in zip(plan.active, strength, strict=True)
-        )
-    )
-    showing.figure(
-        causal_figures.gate_map(listening), causal_figures.gate_table(listening), "Gate by token"
-    )
-else:
-    st.info("No layer is re-routed: there is no gate. Light a layer above.")
 
 st.subheader("Which pairs moved most?")
 table = score_figures.moved_pairs(before, after, pairs)
-st.dataframe(table.head(20), hide_index=True)
-if st.toggle("Compare one layer at a time on this plan", key="one_by_one"):
+if plan.active:
+    st.markdown(
+        "All pairs are ranked by cosine, before and after; a pair that *gained* places looks more "
+        "alike now. It moved *towards people* if its rank is now nearer to that of its rating."
+    )
+    for _, pair in table.head(IN_FULL).iterrows():
+        with st.container(border=True):
+            st.markdown(
+                f"**{pair['places moved']:+,.0f} places of {len(table):,}**, "
+                f"{'towards' if pair['towards people'] else 'away from'} people: human "
+                f"{pair['human']:.2f}, cosine {pair['cosine before']:.3f} before and "
+                f"{pair['cosine after']:.3f} after."
+            )
+            for column, side in zip(st.columns(2), ("first", "second"), strict=True):
+                column.text(pair[side])
+    with st.expander("Table: Pairs by places moved"):
+        st.dataframe(table, hide_index=True)
+        showing.downloads("Pairs by places moved", table)
+else:
+    st.info("No layer is re-routed: no pair moves. Light a layer above.")
+
+st.subheader("Who listens to the re-routed pair?")
+st.markdown("The gate of each token of one text, averaged over heads. Bright tokens listen most.")
+text = st.text_input(
+    "A text", "The old bridge over the river was closed after the flood.", key="gate_text"
+)
+heat = causality.gates(loaded, text, plan, template=method.template)
+if plan.active:
+    showing.figure(causal_figures.gate_map(heat), causal_figures.gate_table(heat), "Gate by token")
+else:
+    st.info("No layer is re-routed: there is no gate. Light a layer above.")
+
+if plan.active and st.toggle("What does each layer of the plan bring?", key="one_by_one"):
     rows = []
-    with showing.progress("Layers") as show:
+    with showing.progress("Leaving out one layer at a time") as show:
         for number, layer in enumerate(plan.layers, 1):
             without = replace(plan, layers=tuple(i for i in plan.layers if i != layer))
             left_out = study.score(loaded, pairs, method, without, traced=True)
-            change = after.sts.spearman - left_out.sts.spearman
-            rows.append({"layer": layer, "brings": change, "without it": left_out.sts.spearman})
+            brings = evaluation.compare(after.sts.cosines, left_out.sts.cosines, pairs)
+            rows.append(
+                {
+                    "layer": layer,
+                    "brings": brings.delta,
+                    "low": brings.ci_low,
+                    "high": brings.ci_high,
+                    "without it": left_out.sts.spearman,
+                }
+            )
             show(number, len(plan.layers))
     st.dataframe(rows, hide_index=True)
+showing.reproduce(
+    visit.recipe("score", **corpus.spoken("pairs"), method=["prompt-only", method.name])
+)
+glossary.explain(
+    *("re-routing", "plan", "bias", "gate", "Spearman", "interval", "cosine", "intrinsic dimension")
+)

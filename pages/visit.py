@@ -21,7 +21,7 @@ from analysis.positions import KEY_POSITIONS
 from analysis.recipe import Recipe
 from analysis.rerouting import Plan
 from analysis.study import Dimensions
-from pages import corpus, showing
+from pages import corpus, history, showing
 
 
 def opening(title: str, look_at: str) -> None:
@@ -108,7 +108,10 @@ def choose_plan() -> None:
 
 
 def choose_options() -> None:
-    """The widgets of what else KV-Embedding leaves open: its key's place, prompt and pooling."""
+    """The widgets of what else KV-Embedding leaves open: its key's place, prompt and pooling.
+
+    They are the last that the plan depends on, so here it is noted for undo and redo.
+    """
     with st.expander("How kv-embedding is done"):
         st.selectbox(
             "Key position",
@@ -140,6 +143,7 @@ def choose_options() -> None:
             help=_meanings(NORMS),
         )
         st.caption("These hold for kv-embedding and prompt-only; the other methods stay as named.")
+    history.record(st.session_state.backbone)
 
 
 def _meanings(values: Mapping[Any, str]) -> str:
@@ -167,21 +171,24 @@ def backbone() -> Backbone:
     return _load(st.session_state.backbone, st.session_state.dtype)
 
 
-def plan() -> Plan:
-    """The chosen plan, ``auto`` resolved on the calibration corpus."""
-    loaded = backbone()
+def plan(on: Backbone | None = None, layers: str = "") -> Plan:
+    """The chosen plan, ``auto`` resolved on the calibration corpus.
+
+    ``on`` another backbone than the chosen one, or with other ``layers``, where they are given.
+    """
+    loaded = on or backbone()
 
     def auto() -> tuple[int, ...]:
-        return () if loaded.refusal else calibrated().selected(st.session_state.rule)
+        return () if loaded.refusal else calibrated(loaded).selected(st.session_state.rule)
 
-    layers = selection.parse_layers(st.session_state.layers, loaded.layers, auto)
-    return Plan(layers, st.session_state.bias, st.session_state.get("key_position", "own"))
+    found = selection.parse_layers(layers or st.session_state.layers, loaded.layers, auto)
+    return Plan(found, st.session_state.bias, st.session_state.get("key_position", "own"))
 
 
-def calibrated() -> Dimensions:
+def calibrated(on: Backbone | None = None) -> Dimensions:
     """The curve that ``auto`` reads: the default recipe on the calibration corpus."""
     with showing.progress("Measuring the intrinsic dimension") as show:
-        return study.dimensions(backbone(), texts(corpora.CALIBRATION), progress=show)
+        return study.dimensions(on or backbone(), texts(corpora.CALIBRATION), progress=show)
 
 
 def pairs() -> Pairs:
