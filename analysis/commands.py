@@ -30,16 +30,17 @@ def _counter(what: str) -> Callable[[int, int], None]:
     return count
 
 
-def _load(options: argparse.Namespace) -> Any:
+def _load(options: argparse.Namespace, name: str | None = None) -> Any:
     from analysis import backbone
 
     return backbone.load(
-        options.backbone, dtype=options.dtype, device=options.device, progress=_say
+        name or options.backbone, dtype=options.dtype, device=options.device, progress=_say
     )
 
 
-def _plan(options: argparse.Namespace, loaded: Any) -> Any:
-    """The plan asked for; ``auto`` reads the curve of the calibration corpus."""
+def _plan(options: argparse.Namespace, loaded: Any, layers: str | None = None) -> Any:
+    """The plan asked for, or its like with other ``layers``; ``auto`` reads the curve of the
+    calibration corpus."""
     from analysis import corpora, study
     from analysis.rerouting import Plan
     from analysis.selection import parse_layers
@@ -51,8 +52,8 @@ def _plan(options: argparse.Namespace, loaded: Any) -> Any:
         found = study.dimensions(loaded, texts, progress=_counter("calibrating"))
         return found.selected(options.rule)
 
-    layers = parse_layers(options.layers, loaded.layers, auto)
-    return Plan(layers, options.bias, options.key_position)
+    chosen = parse_layers(layers or options.layers, loaded.layers, auto)
+    return Plan(chosen, options.bias, options.key_position)
 
 
 def _method(options: argparse.Namespace, name: str) -> Any:
@@ -346,6 +347,57 @@ def _long_texts(options: argparse.Namespace) -> list[dict[str, Any]]:
     ]
 
 
+def _causal(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """One row a shared token: how far its final state moves, as a share of its length."""
+    from analysis import causality, prompting
+
+    loaded = _load(options)
+    method, plan = _method(options, "kv-embedding"), _plan(options, loaded)
+    template = prompting.BARE if options.bare else method.template
+    moved = causality.movement(loaded, options.first, options.second, plan, template=template)
+    return [
+        {"token": token, "plain": float(plain), "re-routed": float(rerouted)}
+        for token, plain, rerouted in zip(
+            moved.tokens, moved.plain[-1], moved.rerouted[-1], strict=True
+        )
+    ]
+
+
+def _ablation(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """One row a plan, best first: its score, its change and its rank."""
+    from collections import deque
+
+    from analysis import ablation, corpora, selection
+
+    pairs = corpora.load_pairs(options.corpus)
+    if options.part:
+        pairs = corpora.first(pairs, options.part, 0)
+    loaded = _load(options)
+    method, plan = _method(options, "kv-embedding"), _plan(options, loaded)
+    most = options.most or selection.window_width(loaded.layers)
+    search = ablation.SEARCHES[options.search](plan, loaded.layers, loaded.reroutable, most)
+    count = _counter(options.search)
+    walks = ablation.run(loaded, pairs, search, method)
+    counted = (count(len(w.plans) - len(w.missing), len(w.plans)) or w for w in walks)
+    (walk,) = deque(counted, maxlen=1)
+    return [
+        {
+            **_described(method, one),
+            "rank": walk.rank(one),
+            "spearman": point.score.sts.spearman,
+            "change": point.change.delta,
+            "ci_low": point.change.ci_low,
+            "ci_high": point.change.ci_high,
+            "corpus": pairs.name,
+            "pairs": point.score.sts.pairs,
+            "of": pairs.of,
+            "backbone": loaded.facts.name,
+            "dtype": loaded.dtype.value,
+        }
+        for one, point in sorted(walk.points.items(), key=lambda item: walk.rank(item[0]))
+    ]
+
+
 def _mteb(options: argparse.Namespace) -> list[dict[str, Any]]:
     import datasets
 
@@ -395,40 +447,55 @@ def _folder(name: str) -> Path:
 
 
 def _space(options: argparse.Namespace) -> dict[str, Any]:
-    from analysis import corpora, space, space_figures, study
+    from analysis import comparison, corpora, space_figures, study
+    from analysis.rerouting import PLAIN
 
     names = options.method or ["mean", "kv-embedding"]
     if len(names) != 2:
         raise PlanError(f"A space comparison takes --method twice, not {len(names)} times.")
     output = _writable(options.output)
-    texts = corpora.load_texts(options.corpus)
+    whole = corpora.load_texts(options.corpus)
+    texts = corpora.sample(whole, options.samples, 0) if options.samples else whole
     loaded = _load(options)
-    plan = _plan(options, loaded)
-    first, second = (
-        study.projected(
-            loaded,
-            texts.texts,
-            _method(options, name),
-            plan,
-            seed=options.seed,
-            progress=_counter(name),
+    other = _load(options, options.right_backbone) if options.right_backbone else loaded
+    settings: dict[str, Any] = {"how": options.projection}
+    if options.projection == "umap":
+        settings = {
+            "neighbours": options.neighbours,
+            "min_dist": options.min_dist,
+            "seed": options.seed,
+        }
+    spaces = []
+    for name, on, layers in zip(
+        names, (loaded, other), (options.left_layers, options.right_layers), strict=True
+    ):
+        method = _method(options, name)
+        plan = _plan(options, on, layers) if method.reroutes else PLAIN
+        spaces.append(
+            study.projected(on, texts.texts, method, plan, **settings, progress=_counter(name))
         )
-        for name in names
+    first, second = spaces[0], study.aligned(spaces[1], spaces[0])
+    compared = comparison.compare(
+        first.embeddings,
+        second.embeddings,
+        (first.projection.points, second.projection.points),
+        texts.labels,
     )
-    kept = space.neighbourhood_overlap(first.embeddings, second.embeddings)
-    aligned = study.aligned(second, first)
-    figure = space_figures.two_maps(first, aligned, texts.texts, texts.labels, (names[0], names[1]))
+    figure = space_figures.two_maps(first, second, texts.texts, texts.labels, (names[0], names[1]))
     with _writing(output):
         figure.write_html(output, include_plotlyjs=True)
     return {
         "output": str(output),
         "corpus": texts.name,
         "texts": len(texts.texts),
+        "of": len(whole.texts),
         "methods": names,
         "projection": first.projection.reason,
-        "neighbours_kept": float(kept.mean()),
-        "layers": list(plan.layers),
-        "backbone": loaded.facts.name,
+        "neighbours_kept": float(compared.kept.mean()),
+        "by_chance": compared.chance,
+        "trustworthiness": [compared.left.trust, compared.right.trust],
+        "layers": [list(one.plan.layers) for one in spaces],
+        "backbones": [loaded.facts.name, other.facts.name],
         "dtype": loaded.dtype.value,
     }
 
@@ -445,6 +512,8 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], Any]] = {
     "sts": _sts,
     "score": _score,
     "long-texts": _long_texts,
+    "causal": _causal,
+    "ablation": _ablation,
     "space": _space,
     "mteb": _mteb,
 }

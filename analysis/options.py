@@ -24,6 +24,7 @@ class _Parser(argparse.ArgumentParser):
 
 def parser() -> argparse.ArgumentParser:
     """The parser of every command; it raises RecipeError, one sentence, on bad input."""
+    from analysis.ablation import SEARCHES
     from analysis.corpora import CALIBRATION
     from analysis.methods import METHODS, NORMS
     from analysis.placement import DTYPES
@@ -32,6 +33,7 @@ def parser() -> argparse.ArgumentParser:
     from analysis.postprocessing import POSTPROCESSINGS
     from analysis.prompting import COMPRESSION
     from analysis.selection import RULES
+    from analysis.space import PROJECTIONS
     from analysis.study import CLOUDS
 
     root = _Parser(prog=PROGRAM, description="Frozen decoders as text embedders.")
@@ -100,10 +102,30 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--method", action="append", choices=list(METHODS))
     sub.add_argument("--tokens", nargs="+", type=_count, metavar="N", help="where texts are cut")
 
+    sub = command("causal", "How far the tokens move that two texts share before they differ.")
+    plan(sub)
+    sub.add_argument("--first", required=True, metavar="TEXT")
+    sub.add_argument("--second", required=True, metavar="TEXT")
+    sub.add_argument("--bare", action="store_true", help="the texts without the prompt")
+
+    sub = command("ablation", "Many plans on the same pairs, each against re-routing nothing.")
+    plan(sub)
+    sub.add_argument("--search", default="windows", choices=list(SEARCHES))
+    sub.add_argument("--most", type=_count, help="layers that the greedy search may add")
+    sub.add_argument("--corpus", default="lee50", metavar="NAME|FILE")
+    sub.add_argument("--part", type=_count, help="score so many, drawn at random, and say so")
+
     sub = command("space", "Two methods' maps of the same texts, as one HTML file.")
     plan(sub)
     sub.add_argument("--corpus", default="lee-background", metavar="NAME|FILE")
+    sub.add_argument("--samples", type=_count, help="map so many texts, drawn at random")
     sub.add_argument("--method", action="append", choices=list(METHODS), help="give it twice")
+    sub.add_argument("--left-layers", metavar="LAYERS", help="of the first method alone")
+    sub.add_argument("--right-layers", metavar="LAYERS", help="of the second method alone")
+    sub.add_argument("--right-backbone", metavar="NAME", help="of the second method alone")
+    sub.add_argument("--projection", default="umap", choices=list(PROJECTIONS))
+    sub.add_argument("--neighbours", type=_count, default=15, help="of UMAP")
+    sub.add_argument("--min-dist", type=float, default=0.1, help="of UMAP")
     sub.add_argument("--seed", type=_seed, default=0)
     sub.add_argument("--output", required=True, metavar="FILE.html")
 

@@ -246,18 +246,64 @@ def _long_texts(o: Mapping[str, Any]) -> Iterator[str]:
     yield "            print(place, length, one.method, m.name, m.value, m.ci_low, m.ci_high)"
 
 
-def _space(o: Mapping[str, Any]) -> Iterator[str]:
-    yield "from analysis import backbone, corpora, selection, space, study"
+def _causal(o: Mapping[str, Any]) -> Iterator[str]:
+    template = "prompting.BARE" if o["bare"] else "chosen[0].template"
+    yield "from analysis import backbone, causality, corpora, prompting, selection, study"
     yield "from analysis.methods import METHODS, variant"
     yield "from analysis.rerouting import Plan"
     yield ""
     yield _loaded(o)
     yield from _plan(o)
+    yield from _methods({**o, "method": None}, ("kv-embedding",))
+    yield f"first, second = {o['first']!r}, {o['second']!r}"
+    yield f"moved = causality.movement(loaded, first, second, plan, template={template})"
+    yield "for row in zip(moved.tokens, moved.plain[-1].tolist(), moved.rerouted[-1].tolist()):"
+    yield "    print(*row)"
+
+
+def _ablation(o: Mapping[str, Any]) -> Iterator[str]:
+    yield "from analysis import ablation, backbone, corpora, selection, study"
+    yield "from analysis.methods import METHODS, variant"
+    yield "from analysis.rerouting import Plan"
+    yield ""
+    yield _loaded(o)
+    yield from _plan(o)
+    yield from _methods({**o, "method": None}, ("kv-embedding",))
+    yield f"pairs = corpora.load_pairs({o['corpus']!r})"
+    if o["part"]:
+        yield f"pairs = corpora.first(pairs, {o['part']}, 0)"
+    yield f"most = {o['most'] or 'selection.window_width(loaded.layers)'}"
+    yield f"search = ablation.SEARCHES[{o['search']!r}]"
+    yield "search = search(plan, loaded.layers, loaded.reroutable, most)"
+    yield "for walk in ablation.run(loaded, pairs, search, chosen[0]):"
+    yield "    print(len(walk.missing), 'to go')"
+    yield "for one, point in walk.points.items():"
+    yield "    print(one.layers, one.bias, point.score.sts.spearman, point.change.sentence)"
+
+
+def _space(o: Mapping[str, Any]) -> Iterator[str]:
+    settings = f"how={o['projection']!r}"
+    if o["projection"] == "umap":
+        settings = f"neighbours={o['neighbours']}, min_dist={o['min-dist']}, seed={o['seed']}"
+    yield "from analysis import backbone, corpora, selection, space, study"
+    yield "from analysis.methods import METHODS, variant"
+    yield "from analysis.rerouting import Plan"
+    yield ""
+    sides = []
+    for side in ("left", "right"):
+        name = o["right-backbone"] if side == "right" else o["backbone"]
+        if name:
+            yield _loaded({**o, "backbone": name})
+        yield from _plan({**o, "layers": o[f"{side}-layers"] or o["layers"]})
+        yield f"{side}, {side}_plan = loaded, plan"
+        sides.append(f"({side}, {side}_plan)")
     yield from _methods(o, ("mean", "kv-embedding"))
     yield f"texts = corpora.load_texts({o['corpus']!r})"
+    if o["samples"]:
+        yield f"texts = corpora.sample(texts, {o['samples']}, 0)"
     yield "first, second = ("
-    yield f"    study.projected(loaded, texts.texts, method, plan, seed={o['seed']}) "
-    yield "    for method in chosen"
+    yield f"    study.projected(on, texts.texts, method, plan, {settings})"
+    yield f"    for (on, plan), method in zip([{', '.join(sides)}], chosen)"
     yield ")"
     yield "kept = space.neighbourhood_overlap(first.embeddings, second.embeddings)"
     yield "print(kept.mean())"
@@ -267,6 +313,8 @@ SCRIPTS = {
     "dimension": _dimension,
     "score": _score,
     "long-texts": _long_texts,
+    "causal": _causal,
+    "ablation": _ablation,
     "space": _space,
 }
 """Commands that have a script, with what writes it."""

@@ -10,7 +10,7 @@ another ten to twenty, which :func:`warm_up` does ahead of time.
 
 import threading
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +19,13 @@ from analysis.errors import CorpusError
 
 Floats = NDArray[np.float64]
 
+How = Literal["umap", "pca"]
+PROJECTIONS: tuple[How, ...] = ("umap", "pca")
+"""How a map can be drawn."""
 FEWEST_FOR_UMAP = 15
 """Below this many distinct texts neighbourhoods say little and UMAP's start fails."""
+MEGABYTES = 64
+"""Distances are held that much at a time, since all of them would fill the memory."""
 
 _UMAP_LOCK = threading.Lock()  # two fits at once abort the process under numba's workqueue layer
 
@@ -36,8 +41,15 @@ class Projection:
     """
 
     points: Floats
-    how: Literal["umap", "pca"]
+    how: How
     reason: str
+
+
+class Nearest(NamedTuple):
+    """Each text's nearest others, nearest first: their rows (N, k) and cosines (N, k)."""
+
+    rows: NDArray[np.intp]
+    cosines: Floats
 
 
 def _checked(embeddings: NDArray[np.floating], fewest: int = 1) -> Floats:
@@ -77,14 +89,20 @@ def _umap(rows: Floats, neighbours: int, min_dist: float, seed: int) -> Floats:
 
 
 def project(
-    embeddings: NDArray[np.floating], *, neighbours: int = 15, min_dist: float = 0.1, seed: int = 0
+    embeddings: NDArray[np.floating],
+    *,
+    how: How = "umap",
+    neighbours: int = 15,
+    min_dist: float = 0.1,
+    seed: int = 0,
 ) -> Projection:
-    """Draw a map: UMAP by cosine, or PCA where the texts are too few for it.
+    """Draw a map: UMAP by cosine, or PCA where that is asked for or the texts are too few.
 
     Texts with equal embeddings share one place. Only one UMAP runs in the process at a time.
 
     Args:
         embeddings: (N, D), any float type.
+        how: the method; the other settings are UMAP's.
         neighbours: UMAP's neighbourhood, at least 2; capped at the distinct texts less one.
         min_dist: UMAP's least distance between points on the map, 0 to 1.
         seed: seeds UMAP; equal seeds give equal maps.
@@ -94,6 +112,8 @@ def project(
         ValueError: the embeddings are not two-dimensional.
     """
     rows = _checked(embeddings)
+    if how == "pca":
+        return Projection(_pca(rows), "pca", f"PCA: {len(rows)} texts")
     _, first, place = np.unique(rows, axis=0, return_index=True, return_inverse=True)
     if len(first) < FEWEST_FOR_UMAP:
         return Projection(_pca(rows), "pca", f"PCA: fewer than {FEWEST_FOR_UMAP} distinct texts")
@@ -135,12 +155,30 @@ def align(moving: Floats, fixed: Floats) -> Floats:
     return np.asarray(source @ rotation * scale + centre)
 
 
-def _neighbours(rows: Floats, k: int) -> NDArray[np.intp]:
-    """(N, k) each row's nearest others by cosine."""
+def nearest(embeddings: NDArray[np.floating], k: int = 10) -> Nearest:
+    """Each text's ``k`` nearest others by cosine, found block by block.
+
+    Args:
+        embeddings: (N, D), any float type.
+        k: at least 1; capped at N - 1.
+
+    Raises:
+        CorpusError: fewer than two texts, or an embedding is not finite.
+    """
+    from sklearn import config_context
     from sklearn.neighbors import NearestNeighbors
 
-    fitted = NearestNeighbors(n_neighbors=k, metric="cosine", n_jobs=1).fit(rows)
-    return np.asarray(fitted.kneighbors(return_distance=False))
+    rows = _checked(embeddings, fewest=2)
+    k = min(k, len(rows) - 1)
+    with config_context(working_memory=MEGABYTES):
+        found = NearestNeighbors(n_neighbors=k, metric="cosine", n_jobs=1).fit(rows).kneighbors()
+    return Nearest(np.asarray(found[1]), 1 - np.asarray(found[0]))
+
+
+def shared(first: NDArray[np.intp], second: NDArray[np.intp]) -> Floats:
+    """The share of each row of ``first`` (N, k) that is also in that row of ``second``, (N,)."""
+    both = first[:, :, None] == second[:, None, :]
+    return np.asarray(both.any(axis=2).mean(axis=1))
 
 
 def neighbourhood_overlap(
@@ -161,16 +199,15 @@ def neighbourhood_overlap(
         CorpusError: fewer than two texts, or an embedding is not finite.
         ValueError: the spaces do not hold the same number of texts.
     """
-    first, second = _checked(a, fewest=2), _checked(b, fewest=2)
-    if len(first) != len(second):
-        raise ValueError(f"{len(first)} and {len(second)} texts cannot be compared one to one")
-    k = min(k, len(first) - 1)
-    stays = _neighbours(first, k)[:, :, None] == _neighbours(second, k)[:, None, :]
-    return np.asarray(stays.any(axis=2).mean(axis=1))
+    if len(a) != len(b):
+        raise ValueError(f"{len(a)} and {len(b)} texts cannot be compared one to one")
+    return shared(nearest(a, k).rows, nearest(b, k).rows)
 
 
 def trust(embeddings: NDArray[np.floating], points: Floats, k: int = 10) -> float:
     """Trustworthiness of a map (Venna & Kaski 2001): are neighbours on it neighbours in the space?
+
+    As scikit-learn's, found block by block; of equal distances none counts as the smaller.
 
     Args:
         embeddings: (N, D) the space, compared by cosine.
@@ -183,8 +220,44 @@ def trust(embeddings: NDArray[np.floating], points: Floats, k: int = 10) -> floa
     Raises:
         CorpusError: fewer than three texts, or an embedding is not finite.
     """
-    from sklearn.manifold import trustworthiness
+    from sklearn.metrics import pairwise_distances_chunked
+    from sklearn.neighbors import NearestNeighbors
 
     rows = _checked(embeddings, fewest=3)
-    k = min(k, (len(rows) - 1) // 2)
-    return float(trustworthiness(rows, points, n_neighbors=k, metric="cosine"))
+    n = len(rows)
+    k = min(k, (n - 1) // 2)
+    near = NearestNeighbors(n_neighbors=k, n_jobs=1).fit(points).kneighbors(return_distance=False)
+
+    def misplaced(distances: Floats, start: int) -> Floats:
+        """How far beyond the k-th place in the space each text's neighbours on the map lie."""
+        own = np.arange(start, start + len(distances))
+        asked = np.take_along_axis(distances, near[own], axis=1)
+        distances[own - start, own] = np.inf
+        ranks = np.stack([(distances < one[:, None]).sum(axis=1) + 1 for one in asked.T])
+        return np.asarray(np.maximum(ranks - k, 0).sum(axis=0), dtype=np.float64)
+
+    blocks = pairwise_distances_chunked(
+        rows, metric="cosine", reduce_func=misplaced, working_memory=MEGABYTES, n_jobs=1
+    )
+    return float(1 - 2 / (n * k * (2 * n - 3 * k - 1)) * np.concatenate(list(blocks)).sum())
+
+
+def clusters(embeddings: NDArray[np.floating], k: int, seed: int = 0) -> NDArray[np.intp]:
+    """k-means on the unit vectors: the cluster of each text, (N,), the largest being 0.
+
+    Args:
+        embeddings: (N, D), any float type.
+        k: how many clusters, at least 1; capped at the distinct embeddings.
+        seed: seeds the start.
+
+    Raises:
+        CorpusError: no texts, or an embedding is not finite.
+    """
+    from sklearn.cluster import KMeans
+    from sklearn.preprocessing import normalize
+
+    unit = normalize(_checked(embeddings))
+    k = min(k, len(np.unique(unit, axis=0)))
+    found = KMeans(k, n_init=1, random_state=seed).fit_predict(unit)
+    by_size = np.argsort(-np.bincount(found, minlength=k), kind="stable")
+    return np.asarray(np.argsort(by_size)[found])

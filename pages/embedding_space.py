@@ -1,91 +1,120 @@
 """How does the space move?"""
 
+from functools import partial
+
+import plotly.graph_objects as go
 import streamlit as st
 
-from analysis import corpora, geometry, selection, shipped, space, space_figures, study
-from pages import showing, visit
+from analysis import comparison, space_figures
+from analysis.comparison import NEAREST
+from analysis.study import Space
+from pages import glossary, linked, showing, sides, visit
+from pages.colouring import coloured
 
 visit.opening(
     "How does the space move?",
-    "The same texts under two methods, drawn so that similar texts lie together. Point at a dot to "
-    "read its text. **Compare the maps: what stays together in both, what finds a new place?**",
+    "The same texts in two spaces, drawn so that similar texts lie together. **Drag a box around "
+    "a group on one map: does it stay together on the other?** Point at a dot to read its text.",
 )
-loaded, plan = visit.backbone(), visit.plan()
-named = corpora.names("texts", at_hand=True)
-methods = visit.methods()
-names = list(methods)
-a, b, c, d = st.columns([2, 2, 2, 1])
-first_name = a.selectbox("Left", names, names.index("mean"), key="left", bind="query-params")
-second_name = b.selectbox("Right", names, key="right", bind="query-params")
-corpus_name = c.selectbox(
-    "Texts", named, named.index(shipped.MAP_CORPUS), key="space_corpus", bind="query-params"
-)
-most = d.number_input("At most", 5, 5000, shipped.MAP_TEXTS, 50, key="space_texts")
-with st.expander("How the maps are drawn"):
-    x, y, z = st.columns(3)
-    neighbours = x.slider(
-        "Neighbours", 3, 50, 15, help="Few show small groups, many the large picture."
-    )
-    min_dist = y.slider("Least distance", 0.0, 0.99, 0.1, help="How tightly dots may pack.")
-    seed = z.number_input("Seed", 0, 9999, 0, help="Another seed, another arrangement.")
+both = sides.choose()
+texts, labels = both.texts.texts, both.texts.labels
+left, right, compared = both.left, both.right, both.compared
+rows, by, dragging = linked.choose(texts)
+colours = coloured(by, both)
 
-corpus = corpora.sample(visit.texts(corpus_name), int(most), 0)
-spaces = []
-for name in (first_name, second_name):
-    with (
-        showing.progress(f"Encoding with {name}") as show,
-        st.spinner("Drawing; the first map of a visit takes up to half a minute"),
-    ):
-        spaces.append(
-            study.projected(
-                loaded,
-                corpus.texts,
-                methods[name],
-                plan,
-                neighbours=neighbours,
-                min_dist=min_dist,
-                seed=int(seed),
-                progress=show,
-            )
-        )
-first, second = spaces[0], study.aligned(spaces[1], spaces[0])
-kept = space.neighbourhood_overlap(first.embeddings, second.embeddings)
-titles = tuple(
-    s.method
-    + (f", {selection.spoken_layers(s.plan.layers, loaded.layers)}" if s.plan.layers else "")
-    for s in spaces
-)
-showing.figure(
-    space_figures.two_maps(first, second, corpus.texts, corpus.labels, (titles[0], titles[1])),
-    space_figures.space_table(first, second, corpus.texts, kept),
-    "Two maps of the same texts",
-)
-shapes = [geometry.geometry(s.embeddings) for s in (first, second)]
-x, y, z = st.columns(3)
-x.metric("Neighbours kept", f"{100 * kept.mean():.0f}%")
-y.metric("Mean cosine, left", f"{shapes[0].anisotropy:.2f}")
-z.metric("Mean cosine, right", f"{shapes[1].anisotropy:.2f}")
-with st.expander("Table: the shape of both spaces"):
-    st.dataframe(space_figures.geometry_table(shapes, titles), hide_index=True)
-    st.caption(
-        "*Uniformity* (Wang & Isola 2020): the lower, the more evenly the texts spread over the "
-        "sphere. *Isotropy* (Mu & Viswanath 2018): 1 if no direction is preferred, near 0.14 if "
-        "all texts point the same way."
+
+def draw(found: Space, beside: Space, title: str, marks: linked.Rows) -> go.Figure:
+    """One map with ``marks`` lit."""
+    return space_figures.space_map(
+        found,
+        texts,
+        colours,
+        title=title,
+        selected=marks,
+        dragging=dragging,
+        beside=beside,
     )
+
+
+for number, (column, found, beside) in enumerate(
+    zip(st.columns(2), (left, right), (right, left), strict=True)
+):
+    side, title = ("Left", "Right")[number], both.titles[number]
+    same = (both.made, by, dragging, title)
+    with column:
+        linked.show(side, partial(draw, found, beside, title), same, rows, f"{side}: {title}")
+table = space_figures.space_table(left, right, texts, compared.kept, labels)
+with st.expander("Table: both maps"):
+    st.dataframe(table, hide_index=True, key="table of both maps")
+    figure = sides.remembered(
+        "space_figure",
+        (both.made, by, both.titles),
+        lambda: space_figures.two_maps(left, right, texts, titles=both.titles, colours=colours),
+    )
+    showing.downloads("Both maps", table, figure)
+a, b, c = st.columns(3)
+sought = st.session_state.space_search
+a.metric("Texts found" if sought else "Texts selected", f"{len(rows):,} of {len(texts):,}")
+b.metric(
+    "Neighbours kept",
+    f"{100 * compared.kept.mean():.0f}%",
+    help=f"The share of a text's nearest texts (by cosine, in the full space) that are the same "
+    f"in both. Unrelated spaces would share {100 * compared.chance:.0f}%.",
+)
+kept_by = f"{100 * compared.kept[list(rows)].mean():.0f}%" if rows else "no selection"
+c.metric("Kept by the selected", kept_by)
+if rows:
+    linked.table("Selected texts", table.loc[list(rows)], rows, selects=False)
+    showing.downloads("Selected texts", table.loc[list(rows)])
+
+st.subheader("Nearest neighbours of a text")
+look = st.session_state.get("space_look")
+row = look if look in rows else rows[0] if rows else int(compared.most_moved[0])
+st.text(texts[row])
+near = space_figures.neighbour_tables(compared, row, texts, labels)
+for column, side, title, nearest in zip(
+    st.columns(2), ("left", "right"), both.titles, near, strict=True
+):
+    with column:
+        st.text(title)
+        st.dataframe(nearest, hide_index=True, key=f"near {side} {title}")
 st.caption(
-    f"{len(corpus.texts):,} texts of {corpus.name}. {first.projection.reason}. The right map is "
-    "turned, scaled and shifted onto the left one; that changes no distance's order. "
-    "*Neighbours kept* is the share of each text's 10 nearest texts (by cosine, in the full space) "
-    "that are the same in both. *Mean cosine* of two different texts is 0 in a space that uses all "
-    "directions evenly and near 1 in a narrow cone; frozen decoders tend to the cone. "
-    "Distances between far groups on a map mean little. "
-    f"{first.made.sentence}."
+    f"{round(compared.kept[row] * len(near[0]))} of {len(near[0])} are the same in both spaces. "
+    + ("Click a row of the selected texts to see another's." if len(rows) > 1 else "")
+    + ("" if rows else "Until a text is selected, this is the one that moved most.")
 )
-st.subheader("Texts with the most new neighbours")
-st.dataframe(
-    space_figures.space_table(first, second, corpus.texts, kept).head(15)[
-        ["text", "neighbours kept (%)"]
-    ],
-    hide_index=True,
+st.subheader("Texts that moved most")
+linked.table(
+    "Moved texts",
+    space_figures.moved_table(compared, texts, labels).head(15),
+    rows,
+    selects=True,
 )
+st.caption(
+    "Relative to their neighbours: those first that kept the fewest of their nearest texts; where "
+    f"that is equal, the {compared.wider} nearest decide. Click a row to select its text on both "
+    "maps. How far a dot lies from its old place on a map says much less."
+)
+
+st.subheader("Both spaces in numbers")
+st.dataframe(space_figures.numbers_table(compared), hide_index=True, key="numbers")
+if compared.difference is not None:
+    st.markdown(f"Label accuracy: {compared.difference.sentence}")
+    st.caption(
+        f"The interval is of the difference, by {comparison.DRAWS:,} bootstrap draws of texts, "
+        "both spaces on the same. Each text's nearest others vote by cosine, itself left out; in a "
+        "tie the label of the nearest wins."
+    )
+if compared.refusal:
+    st.caption(f"Label accuracy is left out. {compared.refusal}")
+by_whom = dict.fromkeys(f"{one.made.sentence}." for one in (left, right))
+st.caption(
+    f"{len(texts):,} of {both.size:,} texts of {both.texts.name}. "
+    f"{left.projection.reason}. The right map is turned, mirrored, scaled and shifted as a whole "
+    "onto the left one, which changes no distance's order, and both show the same part of the "
+    "plane. *Isotropy*: Mu & Viswanath 2018; *uniformity*: Wang & Isola 2020; *trustworthiness*: "
+    f"Venna & Kaski 2001, on {NEAREST} neighbours. {' '.join(by_whom)}"
+)
+showing.reproduce(visit.recipe("space", **both.options))
+glossary.explain("embedding", "cosine", "UMAP", "trustworthiness", "neighbours kept", "anisotropy")
 visit.warm_up()

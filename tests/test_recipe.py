@@ -122,6 +122,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny backbone, and pairs and texts of a few words."""
     where = tmp_path_factory.mktemp("recipes")
     tiny_models.save_folder(where / "llama")
+    tiny_models.save_folder(where / "other", "gpt2")
     (where / "pairs.tsv").write_text(OWN_PAIRS)
     (where / "texts.txt").write_text("".join(f"{i} boats lie by bank {i}.\n" for i in range(40)))
     return where
@@ -144,7 +145,17 @@ ASKED: dict[str, dict[str, Any]] = {
         "method": ["mean"],
         "tokens": [8, 16],
     },
-    "space": {"corpus": "texts.txt", "layers": "all", "output": "maps.html"},
+    "causal": {"first": "The bank was old.", "second": "The bank was 'new'.", "layers": "2-3"},
+    "ablation": {"corpus": "pairs.tsv", "search": "single layers", "layers": "0", "bias": 2.0},
+    "space": {
+        "corpus": "texts.txt",
+        "samples": 20,
+        "layers": "all",
+        "right-layers": "1",
+        "right-backbone": "other",
+        "projection": "pca",
+        "output": "maps.html",
+    },
 }
 
 
@@ -172,15 +183,19 @@ def test_file_command_and_script_give_the_same_numbers(
 def _numbers(result: Any) -> list[str]:
     """The main numbers of a command's result, in as many digits as a script prints."""
     if isinstance(result, list):
-        return [repr(row["value"]) for row in result]
+        names = ("value", "spearman", "plain", "re-routed")
+        return [repr(row[name]) for row in result for name in names if name in row]
     if "curve" in result:
         return [str(layer) for layer in result["selected"]]
     return [repr(result["neighbours_kept"])]
 
 
+NEEDED = {"space": {"output": "x.html"}, "causal": {"first": "a b", "second": "a c"}}
+
+
 @pytest.mark.parametrize("command", WITH_SCRIPT)
 def test_every_script_is_short_and_compiles(command: str) -> None:
-    script = recipe.python(Recipe(command, {"output": "x.html"} if command == "space" else {}))
+    script = recipe.python(Recipe(command, NEEDED.get(command, {})))
     compile(script, "script", "exec")
     assert len(script.splitlines()) < 30
     assert max(map(len, script.splitlines())) <= 120

@@ -1,0 +1,44 @@
+"""What the dots of the maps are coloured by."""
+
+import numpy as np
+import streamlit as st
+
+from analysis import comparison, corpora, space, space_figures
+from analysis.comparison import NEAREST
+from analysis.space_figures import Colours
+from pages.sides import Sides, remembered
+
+_CLUSTERS = 8
+COLOURS = {
+    "label": "the corpus's own",
+    "neighbours kept": f"how many of a text's {NEAREST} nearest stay so in the other space",
+    "length": "in characters, on a logarithmic scale",
+    "cluster": "k-means in the left space, with as many clusters as there are labels, or else "
+    f"{_CLUSTERS}",
+    "mean rating": "of the rated pairs a text is in, where the texts come from such pairs",
+}
+"""What can be asked for, and what it means."""
+
+
+def coloured(by: str, sides: Sides) -> Colours:
+    """The colours asked for; neighbours kept, and a sentence, where the corpus has no others."""
+    corpus = sides.texts
+    match by:
+        case "label" if (labels := space_figures.by_label(corpus.labels)) is not None:
+            return labels
+        case "length":
+            lengths = np.array([len(text) for text in corpus.texts], dtype=np.float64)
+            return Colours("characters", lengths, logarithmic=True)
+        case "cluster":
+            k = len(set(corpus.labels)) if corpus.labels else _CLUSTERS
+            codes = remembered(
+                "space_clusters", (sides.made, k), lambda: space.clusters(sides.left.embeddings, k)
+            )
+            return Colours("cluster", np.array([f"{code + 1:2}" for code in codes]))
+        case "mean rating" if corpus.name in corpora.names("pairs", at_hand=True):
+            rated = comparison.mean_ratings(corpora.load_pairs(corpus.name), corpus.texts)
+            return Colours("mean rating", rated)
+        case "label" | "mean rating":
+            lacking = "labels" if by == "label" else "rated pairs"
+            st.caption(f"{corpus.name} has no {lacking}; the colours show the neighbours kept.")
+    return Colours("neighbours kept (%)", 100 * sides.compared.kept)
