@@ -1,9 +1,10 @@
 """Texts -> embeddings: progress, shared passes, and passes that resume where a plan first differs.
 
-Methods of the same prompts share a pass. A ``Trace`` keeps the states of one plain pass, so that
-any plan costs only the layers from its first one on.
+Methods of the same prompts share a pass. A ``Trace`` keeps the states of one pass, so that another
+plan costs only the layers from where both part.
 """
 
+import copy
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -201,19 +202,23 @@ def branches(plans: Sequence[Plan], layers: int) -> list[tuple[int, int]]:
     several do; -1 and layer 0 where none acts alike on any. A plan that acts like an earlier one
     on all ``layers`` takes all from it.
     """
-    acts = [
-        [(p.bias, p.key_position) if layer in p.active else None for layer in range(layers)]
-        for p in plans
-    ]
     found = []
-    for number, mine in enumerate(acts):
+    for number, plan in enumerate(plans):
         source, begin = -1, 0
-        for earlier, other in enumerate(acts[:number]):
-            alike = next((i for i in range(layers) if mine[i] != other[i]), layers)
-            if alike > begin:
-                source, begin = earlier, alike
+        for earlier, other in enumerate(plans[:number]):
+            if (parted := parting(plan, other, layers)) > begin:
+                source, begin = earlier, parted
         found.append((source, begin))
     return found
+
+
+def parting(one: Plan, other: Plan, layers: int) -> int:
+    """The first of ``layers`` at which two plans act differently; ``layers`` if at none."""
+    if (one.bias, one.key_position) == (other.bias, other.key_position):
+        first = min({*one.active} ^ {*other.active}, default=layers)
+    else:
+        first = min((*one.active, *other.active), default=layers)
+    return min(first, layers)
 
 
 def _passes(
@@ -317,11 +322,12 @@ def _pooled(
 
 
 class Trace:
-    """One plain pass over some texts, kept so that plans cost only their layers from the first on.
+    """One pass over some texts, kept so that plans cost only their layers from where they part.
 
-    The states entering layers are kept in the model's dtype: at every layer when they fit into
-    ``budget`` bytes, else at every second, third ... one, a plan then starting at the kept layer
-    below its first. ``embed`` gives what ``encode`` gives, to float32 rounding.
+    The pass is of the plain model, or ``under`` another plan. The states entering layers are kept
+    in the model's dtype: at every layer when they fit into ``budget`` bytes, else at every second,
+    third ... one, a plan then starting at the kept layer below. ``embed`` gives what ``encode``
+    gives, to float32 rounding.
     """
 
     def __init__(
@@ -334,7 +340,7 @@ class Trace:
         progress: Progress = lambda _done, _all: None,
     ) -> None:
         check_method(backbone, method)
-        self.backbone, self.method = backbone, method
+        self.backbone, self.method, self.plan = backbone, method, PLAIN
         self._ready = prepare(backbone, texts, method)
         cells = sum(batch.ids.numel() for batch in self._ready.batches)
         one_layer = cells * backbone.facts.hidden * backbone.model.dtype.itemsize  # type: ignore[operator]
@@ -347,7 +353,7 @@ class Trace:
             self._inputs.append(result.inputs)
             return [result]
 
-        (self.plain,) = _pooled(backbone, self._ready, [method], run, progress)
+        (self.embeddings,) = _pooled(backbone, self._ready, [method], run, progress)
 
     @property
     def cut(self) -> tuple[int, ...]:
@@ -358,15 +364,37 @@ class Trace:
         self, plan: Plan, progress: Progress = lambda _done, _all: None
     ) -> NDArray[np.float32]:
         """Embeddings float32 (N, D) under ``plan``, running only the layers that can differ."""
+        return self._resumed(plan, (), progress).embeddings
+
+    def under(self, plan: Plan, progress: Progress = lambda _done, _all: None) -> "Trace":
+        """The same texts traced under ``plan``, at the cost of embedding it; shares what is alike.
+
+        Right where the next plans have more in common with ``plan`` than with this trace's.
+        """
+        return self._resumed(plan, self._kept, progress)
+
+    def _resumed(self, plan: Plan, kept: Sequence[int], progress: Progress) -> "Trace":
+        """This trace under ``plan``, with the inputs of those of the ``kept`` layers it changes."""
         plan = plan if self.method.reroutes else PLAIN
         check_plan(self.backbone, plan)
-        if not plan.active:
-            return self.plain
-        start = max(layer for layer in self._kept if layer <= plan.active[0])
+        parted = parting(plan, self.plan, self.backbone.layers)
+        if parted == self.backbone.layers:
+            return self
+        start = max(layer for layer in self._kept if layer <= parted)
+        found = copy.copy(self)
+        found.plan, found._inputs = plan, []
 
         def run(number: int, batch: Batch) -> list[forward.Pass]:
-            state = self._inputs[number][start]
-            return [_run(self.backbone, batch, self.method, plan, start=start, state=state)]
+            alike = {layer: self._inputs[number][layer] for layer in kept if layer <= start}
+            result = _run(
+                *(self.backbone, batch, self.method, plan),
+                keep_inputs=[layer for layer in kept if layer > start],
+                start=start,
+                state=self._inputs[number][start],
+            )
+            if kept:
+                found._inputs.append(alike | result.inputs)
+            return [result]
 
-        (found,) = _pooled(self.backbone, self._ready, [self.method], run, progress)
+        (found.embeddings,) = _pooled(self.backbone, self._ready, [self.method], run, progress)
         return found

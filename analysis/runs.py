@@ -12,8 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from analysis import ablation, corpora, evaluation, measures, scoring, selection, study, windows
 from analysis import backbone as backbones
-from analysis import corpora, evaluation, measures, scoring, selection, shipped, study, windows
 from analysis.backbone import Backbone
 from analysis.methods import DEFAULT, METHODS
 from analysis.rerouting import PLAIN, Plan
@@ -159,7 +159,7 @@ def _windows(name: str, loaded: Backbone) -> dict[str, Any]:
     found = study.dimensions(loaded, texts)
     chosen = {rule: found.selected(rule) for rule in selection.RULES}
     width = selection.window_width(loaded.layers)
-    plans = [PLAIN, *shipped.windows(loaded.layers, width)]
+    plans = [PLAIN, *ablation.sliding(loaded.layers, width)]
     plans += [Plan(layers) for layers in chosen.values() if Plan(layers) not in plans]
     embedded = study.embedded(loaded, pairs.texts, [(DEFAULT, plan) for plan in plans])
     cosines = {

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from analysis import backbone, corpora, passages, scoring, selection, store, study
+from analysis import ablation, backbone, corpora, passages, scoring, selection, store, study
 from analysis.backbone import Backbone
 from analysis.corpora import Retrieval
 from analysis.methods import DEFAULT, METHODS, Method
@@ -25,11 +25,6 @@ LABELLED, QUERIES, DOCUMENTS = 300, 100, 400
 LONG_METHODS = ("kv-embedding", "prompt-only", "mean")
 LONG_QUERIES, LONG_DOCUMENTS, AROUND, LENGTHS = 40, 100, 4, (32, 64, 128)
 """What the page on long texts opens with."""
-
-
-def windows(layers: int, width: int, bias: float = 1.0) -> list[Plan]:
-    """Every window of ``width`` adjacent layers, cut off at the last layer as the rule's is."""
-    return [Plan(tuple(range(first, min(first + width, layers))), bias) for first in range(layers)]
 
 
 def part(whole: Retrieval, queries: int, documents: int) -> Retrieval:
@@ -68,7 +63,9 @@ def _add(loaded: Backbone) -> None:
         for name in ("mean", DEFAULT.name):
             study.projected(loaded, texts, METHODS[name], automatic)
         widths = (selection.window_width(loaded.layers), 1)
-        plans = [plan for width in widths for plan in windows(loaded.layers, width)]
+        plans = [plan for width in widths for plan in ablation.sliding(loaded.layers, width)]
+        beside = ablation.references(automatic, loaded.reroutable).values()
+        plans += [plan for reference in beside for plan in reference if plan not in plans]
         for number, score in enumerate(study.sweep(loaded, pairs, plans), 1):
             print(f"{number}/{len(plans)} {score.plan.layers}", file=sys.stderr, flush=True)
     _measure(loaded, automatic)

@@ -12,6 +12,8 @@ import plotly.graph_objects as go
 SELECTED, REROUTED, PLAIN, BAND = "#D55E00", "#1F83C6", "#7A7A7A", "rgba(31,131,198,0.25)"
 PALETTE = ("#1F83C6", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8C6D1F", "#7A7A7A")
 SEQUENTIAL = "Cividis"
+DIVERGING = "RdBu"
+"""For changes, 0 in the middle: losses red, gains blue."""
 _SHORT = 90
 
 

@@ -39,7 +39,7 @@ class Tested:
 
     ``score`` is Spearman x 100, ``gain`` that over re-routing nothing, ``rank`` 1 for the best of
     the ``windows`` (mid-ranks for ties). ``layers`` are, for the best of a half, those picked
-    most often, and ``share`` how often.
+    most often, and ``share`` how often. ``seen`` is the gain on the half that it was picked on.
     """
 
     name: str
@@ -49,6 +49,7 @@ class Tested:
     score: Range
     gain: Range
     rank: Range
+    seen: Range
 
 
 @dataclass(frozen=True)
@@ -94,12 +95,13 @@ def held_out(
     values = np.stack([cosines[plan] for plan in plans])
     plain = plans.index(())
     windows = [i for i, plan in enumerate(plans) if i != plain]
-    scores, best = [], []
+    scores, before, best = [], [], []
     for one, other in _halves(pairs, splits, seed):
         seen, held = (_spearman(values[:, half], pairs.scores[half]) for half in (one, other))
         best.append(windows[int(np.argmax(seen[windows]))])
         scores.append(held)
-    drawn = np.stack(scores)
+        before.append(seen)
+    drawn, picked_on = np.stack(scores), np.stack(before)
     ranks = rankdata(-drawn[:, windows], axis=1)
     place = {index: column for column, index in enumerate(windows)}
 
@@ -109,8 +111,11 @@ def held_out(
         rank = np.array(
             [ranks[row, place[i]] if i in place else np.nan for row, i in enumerate(at)]
         )
-        gain = score - drawn[:, plain]
-        return Tested(name, layers, share, len(windows), _range(score), _range(gain), _range(rank))
+        gain, seen = (half[rows, at] - half[:, plain] for half in (drawn, picked_on))
+        return Tested(
+            *(name, layers, share, len(windows)),
+            *(_range(values) for values in (score, gain, rank, seen)),
+        )
 
     found = [
         tested(name, np.full(len(drawn), plans.index(layers)), layers, 1.0)

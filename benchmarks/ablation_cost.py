@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from analysis import selection, shipped, store, study
+from analysis import ablation, selection, store, study
 from analysis.backbone import Backbone
 from analysis.corpora import Pairs
 from analysis.encoder import encode, encode_together
@@ -22,7 +22,7 @@ def measure() -> list[Ratio]:
     every = [Plan(tuple(range(s, e + 1))) for s in range(layers) for e in range(s, layers)]
     few, fewer = pairs(30), pairs(8)
     swept = [
-        _compared(loaded, few, name, shipped.windows(layers, size), 0.60, partial(_sweep, loaded))
+        _compared(loaded, few, name, ablation.sliding(layers, size), 0.60, partial(_sweep, loaded))
         for name, size in (("every single layer", 1), (f"every window of {width} layers", width))
     ]
     together = partial(_together, loaded)

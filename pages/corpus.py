@@ -65,7 +65,7 @@ def spoken(kind: Kind) -> dict[str, Any]:
     """The choice as a recipe says it: the corpus by name or file, and the part drawn of it."""
     whole = _whole(kind)
     most = int(st.session_state.get(f"{kind}_most_{whole.name}", _usual(kind, whole)))
-    return {"on": kind, "corpus": whole.name, "part": most if most < _size(whole) else None}
+    return {"corpus": whole.name, "part": most if most < _size(whole) else None}
 
 
 def _part(whole: Any, most: int) -> Any:

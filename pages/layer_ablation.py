@@ -3,138 +3,206 @@
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import streamlit as st
 
-from analysis import ablation_figures, evaluation, selection, shipped, study
-from analysis.rerouting import PLAIN
-from analysis.significance import Difference
-from pages import showing, visit
+from analysis import ablation, ablation_figures, selection
+from analysis.ablation import AUTOMATIC, RANDOM, SEARCHES
+from analysis.rerouting import PLAIN, Plan
+from analysis.windows import BEST, Range
+from pages import corpus, glossary, searching, showing, visit
+
+SAID = {
+    "windows": "Each point re-routes a window of {width} adjacent layers, as wide as the rule's.",
+    "single layers": "Each point re-routes one layer.",
+    "all windows": "Each cell re-routes the window that begins at its layer and is so many layers "
+    "wide. Point at a cell for its interval.",
+    "bias": "Each point re-routes the plan's layers, {layers}, with another bias on the attention "
+    "to the re-routed pair: at a low one it is hardly listened to, *off* not at all.",
+    "greedy search": "From nothing re-routed, each step adds the layer that helps most, until none "
+    "helps. Grey: all that were tried.",
+}
+"""What each search is, by its name."""
+PLANS, STANDING = "Change of the score by plan", "The automatic choice among others"
+
+
+def _spoken(one: Plan) -> str:
+    shown = selection.spoken_layers(one.layers, loaded.layers)
+    return f"{shown} at bias {one.bias:g}" if kind == "bias" and one.layers else shown
+
+
+def _with_range(middle: float, low: float, high: float) -> str:
+    return f"{middle:+z.1f} [{low:+z.1f}, {high:+z.1f}]"
+
+
+def _mean(of: Range) -> str:
+    return _with_range(of.mean, of.low, of.high)
+
+
+def _use(chosen: Plan) -> None:
+    visit.use_layers(chosen.layers)
+    st.session_state.bias = chosen.bias
+
+
+def _draw(number: int = 0) -> Any:
+    """Figures and numbers as they are by now; ``number`` tells the drawings of one run apart."""
+    walk, again = following.walk, f" {number}" if number else ""
+    drawn = ablation_figures.search_chart(kind, walk, loaded.layers, automatic)
+    with main.next():
+        event = showing.picture(
+            drawn,
+            PLANS,
+            key=PLANS + again,
+            on_select="ignore" if number else "rerun",
+            selection_mode="points",
+        )
+    for slot, (name, one) in zip(
+        slots,
+        (("Nothing re-routed", PLAIN), ("Automatic", automatic), ("Best so far", walk.best)),
+        strict=True,
+    ):
+        if one is None or one not in walk.points:
+            slot.metric(name, "not scored yet")
+            continue
+        change = walk.points[one].change
+        layers = f" ({_spoken(one)})" if one != PLAIN else ""
+        slot.metric(
+            f"{name}{layers}, rank {walk.rank(one)} of {len(walk.points)}",
+            f"{walk.spearman(one):.1f}",
+            _with_range(change.delta, change.ci_low, change.ci_high) if one != PLAIN else None,
+            delta_color="normal" if change.ci_low > 0 or change.ci_high < 0 else "off",
+        )
+    rows = ablation_figures.standing(walk, automatic, beside)
+    drawn = ablation_figures.standing_chart(walk, rows)
+    with stand.next():
+        showing.picture(drawn, STANDING, key=STANDING + again)
+    return event
+
+
+@st.cache_data(show_spinner="Halving the texts", max_entries=20)
+def _held_out(scored: tuple[Plan, ...], human: Any, sides: Any, cosines: Any) -> Any:
+    del scored, human, sides, cosines  # they are there for the cache and are all that decides it
+    return ablation.held_out(walk, pairs, automatic)
+
 
 visit.opening(
     "Was the automatic choice a good one?",
-    "Every point re-routes other layers; its height is how much the score changes against "
+    "Every plan re-routes other layers and is scored on the same pairs, as a change against "
     "re-routing nothing. **Look where the automatic choice (diamond) stands among the others, and "
-    "whether any whole bar rises above the dashed line.**",
+    "whether any whole bar lies above 0.**",
 )
 loaded, plan, pairs = visit.backbone(), visit.plan(), visit.pairs()
 if loaded.refusal:
     st.warning(loaded.refusal)
     st.stop()
-
+width, method = selection.window_width(loaded.layers), visit.methods()["kv-embedding"]
 automatic = replace(plan, layers=visit.calibrated().selected(st.session_state.rule))
-width = selection.window_width(loaded.layers)
-kind = st.segmented_control(
-    "Re-route",
-    [f"windows of {width} layers", "single layers"],
-    default=f"windows of {width} layers",
-    required=True,
-    key="kind",
+beside = ablation.references(automatic, loaded.reroutable)
+left, right = st.columns([4, 1], vertical_alignment="bottom")
+kind = left.segmented_control(
+    "Re-route", list(SEARCHES), default="windows", required=True, key="sweep", bind="query-params"
 )
-size = 1 if kind == "single layers" else width
-plans = [
-    replace(plan, layers=window.layers)
-    for window in shipped.windows(loaded.layers, size, plan.bias)
-    if set(window.layers) <= set(loaded.reroutable)
-]
-method = visit.methods()["kv-embedding"]
-known = {p: s for p in plans if (s := study.known_score(loaded, pairs, method, p)) is not None}
-missing = len(plans) - len(known)
-running = st.session_state.get("sweeping") == (plan.bias, pairs.name, size)
-
-
-def _start() -> None:
-    st.session_state.sweeping = (plan.bias, pairs.name, size)
-
-
-def _stop() -> None:
-    st.session_state.sweeping = None
-
-
-if missing:
-    st.button(
-        "Stop" if running else f"Score the {missing} missing plans",
-        on_click=_stop if running else _start,
-        type="primary",
-        help="Scores are kept as they come: stopping loses nothing, starting again goes on.",
+most = width
+if kind == "greedy search":
+    most = right.number_input(
+        "At most so many layers", 1, loaded.layers, width, key="greedy_most", bind="query-params"
     )
-place, bar = st.empty(), st.empty()
-with showing.progress("Nothing re-routed") as show:
-    plain = study.score(loaded, pairs, method, PLAIN, traced=running, progress=show)
-
-
-@st.cache_data(show_spinner="Comparing", max_entries=20)
-def _changes(
-    cosines: dict[str, Any], base: Any, human: Any, sides: tuple[Any, Any]
-) -> list[Difference]:
-    """Each plan's change against nothing re-routed; the arguments are all that decides it."""
-    del human, sides  # they are there for the cache: one name may stand for several uploads
-    return evaluation.changes(cosines, base, pairs, "re-routing none")
-
-
-def _draw(name: str) -> list[Difference]:
-    scores = list(known.values())
-    changes = _changes(
-        {str(p.layers): score.sts.cosines for p, score in known.items()},
-        plain.sts.cosines,
-        pairs.scores,
-        (pairs.left, pairs.right),
+st.caption(SAID[kind].format(width=width, layers=selection.format_layers(plan.layers, 0)))
+following = searching.follow(
+    *(loaded, pairs, method),
+    SEARCHES[kind](plan, loaded.layers, loaded.reroutable, most),
+    [one for plans in beside.values() for one in plans],
+    *(kind, most, plan.bias, plan.key_position, automatic.layers),
+    plan.layers if kind == "bias" else (),
+)
+walk = following.walk
+if () in walk.steps:
+    st.info(
+        "No layer is re-routed, so the bias changes nothing. Choose layers at the side."
+        if kind == "bias"
+        else f"No window of {width} layers lies within the layers of this backbone that can be "
+        f"re-routed, {selection.format_layers(loaded.reroutable, 0)}. Try single layers."
     )
-    with place.container():
-        showing.picture(
-            ablation_figures.sweep_chart(scores, changes, automatic),
-            "Change by first layer",
-            key=name,
-        )
-    return changes
-
-
-if running:
-
-    def _tell(_done: int, _all: int) -> None:
-        bar.progress(len(known) / len(plans), f"{len(known)} of {len(plans)} plans scored")
-
-    todo = [p for p in plans if p not in known]
-    for score in study.sweep(loaded, pairs, todo, method, progress=_tell):
-        known[score.plan] = score
-        _draw(f"sweep {len(known)}")
-    st.session_state.sweeping = None
-    st.rerun()
-if not known:
-    st.info("Nothing is scored yet for these settings; start above. The first point comes at once.")
     st.stop()
 
-changes = _draw("sweep")
-ranked = sorted(zip(known.values(), changes, strict=True), key=lambda pair: -pair[1].delta)
-best = ranked[0][0]
-a, b, c = st.columns(3)
-a.metric("Nothing re-routed", f"{plain.sts.spearman:.1f}")
-place_of = {s.plan: rank for rank, (s, _) in enumerate(ranked, 1)}
-for column, title, wanted in ((b, "Automatic", automatic), (c, "Best", best.plan)):
-    shown = selection.format_layers(wanted.layers, loaded.layers)
-    if wanted in known:
-        change = ranked[place_of[wanted] - 1][1]
-        column.metric(
-            f"{title} ({shown}), rank {place_of[wanted]} of {len(ranked)}",
-            f"{known[wanted].sts.spearman:.1f}",
-            f"{change.delta:+.1f} [{change.ci_low:+.1f}, {change.ci_high:+.1f}]",
-            delta_color="normal" if change.ci_low > 0 or change.ci_high < 0 else "off",
+main, tables = following.place("plans"), st.container()
+slots = [column.empty() for column in st.columns(3)]
+clicked, words, stand = st.container(), st.container(), following.place("standing")
+event = _draw()
+with tables, st.expander(f"Table: {PLANS}"):
+    found = ablation_figures.plan_table(walk, walk.plans)
+    st.dataframe(found, hide_index=True, key=f"table {PLANS}")
+    showing.downloads(PLANS, found)
+with st.expander(f"Table: {STANDING}"):
+    rows = ablation_figures.standing(walk, automatic, beside)
+    found = ablation_figures.standing_table(walk, rows)
+    st.dataframe(found, hide_index=True, key=f"table {STANDING}")
+    showing.downloads(STANDING, found)
+with clicked:
+    choices = {"best": walk.best}
+    for point in event.selection.points:
+        layers, bias = point["customdata"][:2]
+        layers = selection.parse_layers(layers, loaded.layers)
+        choices["chosen"] = Plan(layers, float(bias), plan.key_position)
+    for name, one in choices.items():
+        if one is not None and one in walk.points:
+            st.button(f"Use the {name} as plan ({_spoken(one)})", on_click=_use, args=(one,))
+with words:
+    points = [walk.points[one] for one in walk.points if one != PLAIN]
+    better = sum(point.change.ci_low > 0 for point in points)
+    worse = sum(point.change.ci_high < 0 for point in points)
+    drawn = [walk.points[one].change.delta for one in beside[RANDOM] if one in walk.points]
+    st.markdown(
+        f"Of {len(points)} plans, {better} score clearly better than re-routing nothing (their "
+        f"whole interval lies above 0), {worse} clearly worse, {len(points) - better - worse} "
+        "neither."
+        + (
+            f" {len(drawn)} random sets of as many layers as the automatic choice has change the "
+            f"score by {np.mean(drawn):+z.1f} on average, from {min(drawn):+z.1f} to "
+            f"{max(drawn):+z.1f}."
+            if drawn
+            else ""
         )
-better = sum(d.ci_low > 0 for d in changes)
-worse = sum(d.ci_high < 0 for d in changes)
-st.markdown(
-    f"Of {len(ranked)} plans, {better} score clearly better than re-routing nothing (their whole "
-    f"interval lies above 0), {worse} clearly worse, {len(ranked) - better - worse} neither. The "
-    "best of many looks better than it is: it was picked on these same pairs."
-)
-with st.expander("Table: scores by layers"):
-    st.dataframe(ablation_figures.sweep_table(list(known.values()), changes), hide_index=True)
-st.button(
-    f"Use the best as plan ({selection.format_layers(best.plan.layers, loaded.layers)})",
-    on_click=visit.use_layers,
-    args=(best.plan.layers,),
-)
+    )
+plain = walk.points[PLAIN].score
 st.caption(
-    f"Spearman x 100 on {pairs.name}, {plain.sts.pairs:,} pairs of {plain.sts.texts:,} texts, bias "
-    f"{plan.bias:g}; bars are 95% intervals of the change, paired, from 1,000 bootstrap draws of "
+    f"Spearman x 100 on {pairs.name}, {plain.sts.pairs:,} pairs of {plain.sts.texts:,} texts; bars "
+    f"are 95% intervals of the change, paired, from 1,000 bootstrap draws of "
     f"{plain.sts.resampled}, not corrected for the number of plans. {plain.made.sentence}."
 )
+
+st.subheader("Is the best more than luck?")
+if following.running:
+    st.caption("Answered when the search rests.")
+elif points:
+    with showing.each():
+        tested = _held_out(
+            tuple(walk.points),
+            pairs.scores,
+            (pairs.left, pairs.right),
+            [one.score.sts.cosines for one in walk.points.values()],
+        )
+        best, held = tested[BEST]
+        st.markdown(
+            f"The best of {held.windows} plans looks better than it is: it was picked on these "
+            "same pairs. Picked on one half of the texts, the best gains "
+            f"**{_mean(held.seen)}** there and **{_mean(held.gain)}** on the other half, where it "
+            f"ranks {held.rank.mean:.0f} of "
+            f"{held.windows} on average; most often ({100 * held.share:.0f}%) it is "
+            f"{_spoken(best)}."
+            + (
+                f" The automatic choice, which was picked on other texts, gains "
+                f"{_mean(tested[AUTOMATIC][1].gain)} on such halves, rank "
+                f"{tested[AUTOMATIC][1].rank.mean:.0f}."
+                if AUTOMATIC in tested
+                else ""
+            )
+        )
+        st.caption(
+            f"Means over {2 * ablation.SPLITS} halves, {ablation.SPLITS} random halvings of the "
+            "texts each way round, pairs across the halves left out; in brackets where 95% of them "
+            "lie. That says how much hangs on the halving; new texts would vary more."
+        )
+showing.reproduce(visit.recipe("ablation", **corpus.spoken("pairs"), search=kind, most=int(most)))
+glossary.explain("re-routing", "plan", "window", "bias", "rule", "Spearman", "held-out half")
+following.watch(_draw)

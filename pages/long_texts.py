@@ -74,12 +74,10 @@ st.caption(
     + ", ".join(f"{n:,} at {length}" for length, n in cut.items())
     + f" of {len(variants['middle'].documents):,} documents and {one.measures[0].items:,} queries."
 )
-spoken = corpus.spoken("retrieval")
 showing.reproduce(
     visit.recipe(
         "long-texts",
-        corpus=spoken["corpus"],
-        part=spoken["part"],
+        **corpus.spoken("retrieval"),
         method=chosen,
         tokens=sorted(lengths),
     )

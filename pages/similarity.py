@@ -42,10 +42,13 @@ scored: scoring.Corpus
 match kind:
     case "labelled texts":
         corpus.choose("labelled", "Labelled texts", "Texts with one label each.")
-        scored, spoken = corpus.chosen("labelled"), corpus.spoken("labelled")
+        scored, spoken = corpus.chosen("labelled"), {"on": "labelled", **corpus.spoken("labelled")}
     case "retrieval":
         corpus.choose("retrieval", "Retrieval set", "Queries, documents, and which belong.")
-        scored, spoken = corpus.chosen("retrieval"), corpus.spoken("retrieval")
+        scored, spoken = (
+            corpus.chosen("retrieval"),
+            {"on": "retrieval", **corpus.spoken("retrieval")},
+        )
     case _:
         scored, spoken = visit.pairs(), corpus.spoken("pairs")
 a, b = st.columns([4, 1])

@@ -123,8 +123,11 @@ def folder_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
 @pytest.fixture
 def nothing_stored(empty_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001
     """An empty cache; what auto stands for is found on 60 texts."""
+    import streamlit
+
     from analysis import study
 
+    streamlit.cache_resource.clear()  # what pages hold in memory counts as stored
     monkeypatch.setattr(study, "dimensions", partial(study.dimensions, samples=60))
 
 

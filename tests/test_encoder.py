@@ -184,7 +184,7 @@ def test_a_trace_embeds_every_plan_as_encode_does(case: Case) -> None:
     plans = PLANS if case.backbone.layers == LAYERS else (*PLANS[3:4], Plan((20, 21), 0.0))
     for plan in plans:
         assert_same(trace.embed(plan), encode(case.backbone, TEXTS, DEFAULT, plan).embeddings)
-    assert_same(trace.plain, encode(case.backbone, TEXTS, DEFAULT).embeddings)
+    assert_same(trace.embeddings, encode(case.backbone, TEXTS, DEFAULT).embeddings)
 
 
 @pytest.mark.parametrize(("layers_kept", "stride"), [(6, 1), (3, 2), (2, 3), (1, 6), (0, 6)])

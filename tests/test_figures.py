@@ -3,7 +3,8 @@
 import copy
 import json
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,20 +13,23 @@ import plotly.graph_objects as go
 import pytest
 
 from analysis import (
+    ablation,
     ablation_figures,
     causal_figures,
+    comparison,
     dimension_figures,
     evaluation,
     geometry,
     measures,
+    rerouting_figures,
     score_figures,
     space_figures,
-    theme,
 )
 from analysis.batches import Shown
-from analysis.causality import Gates, Movement
+from analysis.causality import Attention, Gates, Movement
 from analysis.corpora import Pairs
 from analysis.dimension import Curve
+from analysis.listening import Listening
 from analysis.rerouting import PLAIN, Plan
 from analysis.scoring import Measured
 from analysis.space import Projection
@@ -78,11 +82,25 @@ def space(name: str = "mean") -> Space:
 
 
 DIMENSIONS, BROKEN = dimensions(), dimensions(broken=True)
+CURVE = BROKEN.curve.dims
+LISTENING = Listening((6, 7), RNG.uniform(0, 0.1, (2, 5)), 40)
+NOBODY = Listening((), np.empty((0, 5)), 40)
 BEFORE, AFTER = score(), score(plan=Plan((2, 3)))
 SWEEP = [score(plan=Plan((i, i + 1))) for i in (4, 2, 7)]
 CHANGES = evaluation.changes(
     {str(i): s.sts.cosines for i, s in enumerate(SWEEP)}, BEFORE.sts.cosines, PAIRS, "none"
 )
+AUTOMATIC, WIDE = SWEEP[1].plan, score(plan=Plan((0, 1, 2)))
+POINTS = {
+    PLAIN: ablation.Point(
+        BEFORE, evaluation.compare(BEFORE.sts.cosines, BEFORE.sts.cosines, PAIRS)
+    ),
+    **{s.plan: ablation.Point(s, d) for s, d in zip(SWEEP, CHANGES, strict=True)},
+}
+WALK = ablation.Walk((tuple(s.plan for s in SWEEP), (WIDE.plan,)), (AUTOMATIC,), POINTS, False)
+START = ablation.Walk(((AUTOMATIC,),), (), {PLAIN: POINTS[PLAIN]}, False)
+BESIDE = {ablation.AUTOMATIC: (AUTOMATIC,), ablation.RANDOM: (SWEEP[0].plan,), ablation.ALL: ()}
+ROWS = ablation_figures.standing(WALK, AUTOMATIC, BESIDE)
 FIRST, SECOND = space(), space("echo")
 
 
@@ -102,22 +120,51 @@ PROMPT = Shown(
 )
 MOVEMENT = Movement(
     HOSTILE,
-    (("a",), ("b",)),
+    ("<b>a", "b"),
+    (9, 8),
     np.zeros((LAYERS + 1, 4)),
     RNG.uniform(0, 1, (LAYERS + 1, 4)),
     Plan((2, 3)),
 )
 GATES = Gates(HOSTILE, (2, 3), RNG.uniform(0, 1, (2, 4, 4)).astype(np.float32))
+SEEN = np.tri(4, dtype=bool)
+ATTENTION = Attention(
+    HOSTILE,
+    2,
+    (SEEN * RNG.uniform(0, 0.2, (4, 4, 4))).astype(np.float32),
+    SEEN,
+    RNG.uniform(0, 0.2, (4, 4)).astype(np.float32),
+)
 NO_GATES = Gates(HOSTILE, (), np.empty((0, 4, 4), np.float32))
 KEPT = RNG.uniform(0, 1, len(TEXTS))
+COMPARED = comparison.compare(
+    FIRST.embeddings,
+    SECOND.embeddings,
+    (FIRST.projection.points, SECOND.projection.points),
+)
 
 FIGURES: dict[str, tuple[Callable[..., go.Figure], tuple[Any, ...]]] = {
-    "curve": (dimension_figures.dimension_curve, (DIMENSIONS, (6, 7))),
-    "curve with a gap": (dimension_figures.dimension_curve, (BROKEN, (6, 7))),
-    "curve, nothing selected": (dimension_figures.dimension_curve, (DIMENSIONS, ())),
-    "selection": (dimension_figures.selection_frequency, (DIMENSIONS, "paper")),
+    "curve": (dimension_figures.dimension_curves, ([DIMENSIONS], "paper", (6, 7))),
+    "curve with a gap": (dimension_figures.dimension_curves, ([BROKEN], "paper", (6, 7))),
+    "curves, nothing re-routed": (
+        dimension_figures.dimension_curves,
+        ([DIMENSIONS, BROKEN, replace(DIMENSIONS, corpus="<b>own</b>")], "lowest", ()),
+    ),
+    "curves by depth": (dimension_figures.depth_curves, ([DIMENSIONS, BROKEN], "lowest")),
+    "layers": (rerouting_figures.layer_strip, (LAYERS, (6, 7), range(1, 9), CURVE, LISTENING)),
+    "layers, nothing known": (
+        rerouting_figures.layer_strip,
+        (LAYERS, (), range(LAYERS), None, NOBODY),
+    ),
     "cone": (dimension_figures.cone_by_layer, (DIMENSIONS,)),
-    "strips": (causal_figures.movement_strips, (MOVEMENT,)),
+    "triangle": (causal_figures.attention_triangle, (ATTENTION, None, 2)),
+    "triangle of one head, plain": (
+        causal_figures.attention_triangle,
+        (replace(ATTENTION, prefix=None), 3),
+    ),
+    "endings": (causal_figures.ending_bars, ({"mean": 0.9, "kv-embedding": -0.1},)),
+    "enlarged": (lambda *asked: causal_figures.enlarged(causal_figures.gate_map(*asked)), (GATES,)),
+    "gates of one head": (causal_figures.gate_map, (GATES, 1)),
     "movement": (causal_figures.movement_by_layer, (MOVEMENT,)),
     "gates": (causal_figures.gate_map, (GATES,)),
     "bars": (score_figures.measure_bars, ([ONE, OTHER], "Spearman")),
@@ -125,13 +172,33 @@ FIGURES: dict[str, tuple[Callable[..., go.Figure], tuple[Any, ...]]] = {
     "scatter": (score_figures.human_against_cosine, (ONE, PAIRS)),
     "maps": (space_figures.two_maps, (FIRST, SECOND, TEXTS)),
     "labelled maps": (space_figures.two_maps, (FIRST, SECOND, TEXTS, TEXTS[::-1])),
-    "sweep": (ablation_figures.sweep_chart, (SWEEP, CHANGES, Plan((2, 3)))),
-    "sweep of nothing": (ablation_figures.sweep_chart, ([], [], PLAIN)),
+    "one map": (partial(space_figures.space_map, selected=(1, 3), beside=SECOND), (FIRST, TEXTS)),
+    "a labelled map": (space_figures.space_map, (FIRST, TEXTS, space_figures.by_label(TEXTS))),
+    "a map of numbers": (
+        space_figures.space_map,
+        (FIRST, TEXTS, space_figures.Colours("length", 10 ** (3 * KEPT), logarithmic=True)),
+    ),
+    **{
+        f"{kind}, {name}": (ablation_figures.search_chart, (kind, walk, LAYERS, AUTOMATIC))
+        for kind in ablation.SEARCHES
+        for name, walk in (("begun", WALK), ("not begun", START))
+    },
+    "standing": (ablation_figures.standing_chart, (WALK, ROWS)),
 }
 TABLES: dict[str, tuple[Callable[..., pd.DataFrame], tuple[Any, ...], int]] = {
-    "curve": (dimension_figures.dimension_table, (DIMENSIONS, (6, 7), "paper"), LAYERS),
+    "curve": (dimension_figures.dimension_table, ([DIMENSIONS], "paper", (6, 7)), LAYERS),
+    "curves": (dimension_figures.dimension_table, ([DIMENSIONS, BROKEN], "paper", ()), 2 * LAYERS),
+    "choices": (dimension_figures.choice_table, ([DIMENSIONS, BROKEN], "paper"), 2),
+    "curves by depth": (dimension_figures.depth_table, ([DIMENSIONS, BROKEN], "paper"), 2 * LAYERS),
+    "layers": (
+        rerouting_figures.strip_table,
+        (LAYERS, (6, 7), range(1, 9), CURVE, LISTENING),
+        LAYERS,
+    ),
     "movement": (causal_figures.movement_table, (MOVEMENT,), 4),
     "gates": (causal_figures.gate_table, (GATES,), 4),
+    "attention": (causal_figures.attention_table, (ATTENTION, 0), 4),
+    "endings": (causal_figures.ending_table, ({"mean": 0.9, "kv-embedding": 0.8},), 2),
     "scores": (score_figures.measure_table, ([ONE, OTHER],), 2),
     "scores along": (score_figures.along_table, (ALONG, "tokens"), 4),
     "differences": (score_figures.difference_table, (CHANGES,), 3),
@@ -141,7 +208,15 @@ TABLES: dict[str, tuple[Callable[..., pd.DataFrame], tuple[Any, ...], int]] = {
     "cone": (dimension_figures.cone_table, (DIMENSIONS,), LAYERS),
     "geometry": (space_figures.geometry_table, ([geometry.geometry(FIRST.embeddings)], ["a"]), 1),
     "maps": (space_figures.space_table, (FIRST, SECOND, TEXTS, KEPT), len(TEXTS)),
-    "sweep": (ablation_figures.sweep_table, (SWEEP, CHANGES), 3),
+    "moved texts": (space_figures.moved_table, (COMPARED, TEXTS, TEXTS), len(TEXTS)),
+    "neighbours": (
+        lambda *asked: space_figures.neighbour_tables(*asked)[0],
+        (COMPARED, 2, TEXTS),
+        7,
+    ),
+    "two spaces in numbers": (space_figures.numbers_table, (COMPARED,), 5),
+    "plans": (ablation_figures.plan_table, (WALK, WALK.plans), 3),
+    "standing": (ablation_figures.standing_table, (WALK, ROWS), 4),
 }
 
 
@@ -149,6 +224,8 @@ def spelled(value: Any) -> Any:
     """A value as nested lists and dictionaries, to see whether it was changed."""
     if is_dataclass(value):
         return {field.name: spelled(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, dict):
+        return {str(key): spelled(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [spelled(item) for item in value]
     return value.tolist() if isinstance(value, np.ndarray) else copy.deepcopy(value)
@@ -211,23 +288,6 @@ def test_a_table_has_a_row_for_each(
     assert table(*arguments).equals(found)
 
 
-def test_the_curve_marks_what_is_selected_and_what_is_skipped() -> None:
-    figure = dimension_figures.dimension_curve(DIMENSIONS, (6, 7))
-    band, curve = figure.data
-    np.testing.assert_array_equal(curve.y, DIMENSIONS.curve.dims)
-    assert len(band.x) == 2 * LAYERS
-    lit = [i for i, colour in enumerate(curve.marker.color) if colour == theme.SELECTED]
-    assert lit == [6, 7]
-    assert [(s.x0, s.x1) for s in figure.layout.shapes] == [(-0.5, 1.5), (5.5, 7.5)]
-
-
-def test_strips_hold_both_models_and_write_an_exact_nought() -> None:
-    (strip,) = causal_figures.movement_strips(MOVEMENT).data
-    assert list(strip.y) == ["re-routed", "plain"]
-    np.testing.assert_array_equal(strip.z, [MOVEMENT.rerouted[-1], MOVEMENT.plain[-1]])
-    assert list(strip.text[1]) == ["0"] * 4
-
-
 def test_maps_put_every_text_on_both_sides_with_its_row() -> None:
     figure = space_figures.two_maps(FIRST, SECOND, TEXTS, ["a", "b"] * 4, ("left", "right"))
     for axis, found in (("x", FIRST), ("x2", SECOND)):
@@ -240,11 +300,85 @@ def test_maps_put_every_text_on_both_sides_with_its_row() -> None:
     assert [trace.showlegend for trace in figure.data] == [True, True, False, False]
 
 
-def test_the_sweep_marks_the_automatic_choice() -> None:
-    others, automatic = ablation_figures.sweep_chart(SWEEP, CHANGES, Plan((2, 3))).data
-    assert list(others.x) == [4, 7]
-    assert list(automatic.x) == [2]
-    assert automatic.y[0] == CHANGES[1].delta
+def test_maps_show_the_same_part_of_the_plane_and_one_unit_as_long_as_the_other() -> None:
+    figures = [
+        space_figures.two_maps(FIRST, SECOND, TEXTS),
+        space_figures.space_map(FIRST, TEXTS, beside=SECOND),
+        space_figures.space_map(SECOND, TEXTS, beside=FIRST),
+    ]
+    points = np.concatenate([one.projection.points for one in (FIRST, SECOND)])
+    for figure in figures:
+        for x, y in zip(figure.select_xaxes(), figure.select_yaxes(), strict=True):
+            assert x.range == figures[0].layout.xaxis.range
+            assert y.range == figures[0].layout.yaxis.range
+            assert y.scaleanchor == x.plotly_name.replace("axis", "")
+            for axis, values in ((x, points[:, 0]), (y, points[:, 1])):
+                assert axis.range[0] < values.min() < values.max() < axis.range[1]
+
+
+def test_what_is_selected_is_lit_in_every_trace_and_the_rest_faded() -> None:
+    colours = space_figures.by_label(["a", "b"] * 4)
+    a, b = space_figures.space_map(FIRST, TEXTS, colours, selected=(0, 4, 7)).data
+    assert (a.selectedpoints, b.selectedpoints) == ((0, 2), (3,))
+    a, b = space_figures.space_map(FIRST, TEXTS, colours, selected=(0,)).data
+    assert (a.selectedpoints, b.selectedpoints) == ((0,), ())
+    assert all(t.selectedpoints is None for t in space_figures.space_map(FIRST, TEXTS).data)
+
+
+def test_numbers_are_coloured_on_one_scale_with_ticks_of_the_numbers() -> None:
+    colours = space_figures.Colours("length", np.geomspace(9, 1200, 8), logarithmic=True)
+    figure = space_figures.two_maps(FIRST, SECOND, TEXTS, colours=colours)
+    for trace in figure.data:
+        np.testing.assert_allclose(trace.marker.color, np.log10(colours.values))
+        assert trace.marker.coloraxis == "coloraxis"
+        assert trace.text[0].endswith("length: 9")
+    bar = figure.layout.coloraxis.colorbar
+    assert bar.ticktext == ("10", "30", "100", "300", "1,000")
+    np.testing.assert_allclose(10 ** np.array(bar.tickvals), [10, 30, 100, 300, 1000])
+
+
+def test_ten_thousand_dots_are_one_trace_for_the_graphics_card() -> None:
+    many = Space(
+        "mean",
+        PLAIN,
+        np.zeros((10_000, 2), np.float32),
+        Projection(RNG.normal(size=(10_000, 2)), "pca", ""),
+        MADE,
+    )
+    texts = ["a text"] * 10_000
+    (trace,) = space_figures.space_map(many, texts, selected=range(5000)).data
+    assert trace.type == "scattergl"
+    assert len(trace.x) == 10_000
+    assert len(trace.selectedpoints) == 5000
+    labelled = space_figures.space_map(
+        many, texts, space_figures.by_label([str(i % 77) for i in range(10_000)])
+    )
+    assert len(labelled.data) == 77
+    assert not any(trace.showlegend for trace in labelled.data)
+
+
+def test_neighbours_in_both_spaces_are_marked_in_both_tables() -> None:
+    left, right = space_figures.neighbour_tables(COMPARED, 0, TEXTS, TEXTS)
+    both = {(table["in both"] == "yes").sum() for table in (left, right)}
+    assert both == {round(COMPARED.kept[0] * len(left))}
+    assert (left["cosine"].diff().dropna() <= 0).all()
+
+
+def test_a_search_marks_the_automatic_choice_and_the_best() -> None:
+    drawn = ablation_figures.search_chart("windows", WALK, LAYERS, AUTOMATIC).data
+    named = {trace.name: trace for trace in drawn}
+    assert list(named[ablation.AUTOMATIC].x) == [2]
+    assert named[ablation.AUTOMATIC].y[0] == CHANGES[1].delta
+    best = max(SWEEP, key=lambda one: one.sts.spearman)
+    assert list(named[ablation_figures.BEST].x) == [best.plan.layers[0]]
+
+
+def test_a_table_of_plans_ranks_them_among_all_that_are_known() -> None:
+    table = ablation_figures.plan_table(WALK, WALK.plans)
+    assert (table["Spearman"].diff().dropna() <= 0).all()
+    known = [WALK.spearman(plan) for plan in WALK.points]
+    ranks = [1 + sum(other > one for other in known) for one in known]
+    assert sorted({*ranks}) == sorted({*table["rank"], WALK.rank(PLAIN)})
 
 
 def test_scores_are_drawn_with_their_intervals() -> None:

@@ -50,13 +50,13 @@ TITLES = {
     "layer_ablation": "Was the automatic choice a good one?",
 }
 CHARTS = {
-    "causal_limits": 2,
-    "intrinsic_dimension": 3,
-    "rerouting": 1,
-    "embedding_space": 1,
+    "causal_limits": 0,
+    "intrinsic_dimension": 2,
+    "rerouting": 2,
+    "embedding_space": 2,
     "similarity": 2,
     "long_texts": 2,
-    "layer_ablation": 1,
+    "layer_ablation": 2,
 }
 smollm2 = pytest.mark.weights
 
@@ -96,7 +96,8 @@ def test_every_page_opens_with_its_question_and_its_figures(page: str) -> None:
     assert len(drawn) == CHARTS[page]
     for figure in drawn:
         assert figure["data"]
-    assert "**" in app.markdown[0].value  # the sentence that says what to look at
+    first = app.markdown[:2]  # the sentence that says what to look at, perhaps behind the tour's
+    assert any("**" in said.value for said in first)
     assert "SmolLM2" in shown(app) or "smollm2" in str(app.selectbox(key="backbone").value)
     assert not [w for w in app.warning if "re-routed:" in w.value]
 
@@ -105,44 +106,6 @@ def test_every_page_opens_with_its_question_and_its_figures(page: str) -> None:
 @pytest.mark.parametrize("page", [page for page in TITLES if page != "causal_limits"])
 def test_what_a_page_opens_with_says_what_made_it(page: str) -> None:
     assert re.search(r"float32 on cpu|float16|bfloat16", shown(opened(page)))
-
-
-@smollm2
-def test_early_tokens_of_the_plain_model_stay_exactly_and_rerouted_ones_move() -> None:
-    app = well(opened())
-    (strip,) = charts(app)[0]["data"]
-    assert strip["y"] == ["re-routed", "plain"]
-    rerouted, plain = numbers(strip["z"])
-    assert len(plain) == len(strip["x"]) > 5
-    assert (plain == 0).all()
-    assert (rerouted > 0).any()
-    assert metric(app, "Plain model") == "0"
-    assert float(metric(app, "Re-routed")) == pytest.approx(rerouted.mean(), abs=5e-4)
-    (layers,) = charts(app)[1]["data"]
-    assert numbers(layers["z"]).shape == (31, len(plain))
-
-
-@smollm2
-def test_examples_fill_both_sentences_and_the_prompt_can_be_left_out() -> None:
-    app = opened()
-    app.selectbox(key="example").set_value("Negation").run()
-    well(app)
-    assert app.text_input(key="first").value.startswith("The critics said the film was good, and")
-    assert app.text_input(key="second").value.endswith("but it is not.")
-    within = len(charts(app)[0]["data"][0]["x"])
-    app.toggle[0].set_value(False).run()
-    (strip,) = charts(well(app))[0]["data"]
-    assert len(strip["x"]) < within
-    assert (numbers(strip["z"])[1] == 0).all()
-
-
-@smollm2
-def test_earlier_layers_move_early_tokens_more() -> None:
-    app = opened(layers="28-29")
-    late = float(metric(app, "Re-routed"))
-    press(app, "Re-route earlier")
-    assert float(metric(well(app), "Re-routed")) > late
-    assert app.text_input(key="layers").value == "10-13"
 
 
 @smollm2
@@ -156,7 +119,7 @@ def test_the_curve_has_a_point_and_a_band_for_every_layer(loaded: Backbone) -> N
     np.testing.assert_allclose(
         numbers(band["y"]), [*found.curve.high, *found.curve.low[::-1]], rtol=1e-12
     )
-    (bars,) = charts(app)[1]["data"]
+    (bars,) = (trace for trace in charts(app)[0]["data"] if trace["type"] == "bar")
     np.testing.assert_allclose(numbers(bars["y"]), 100 * found.frequency())
     assert metric(app, "Layers the rule") == selection.format_layers(found.selected(), 30)
 
@@ -206,30 +169,13 @@ def test_the_scores_shown_are_the_librarys(loaded: Backbone, automatic: Plan) ->
 
 
 @smollm2
-def test_two_maps_show_the_same_texts() -> None:
-    app = well(opened("embedding_space"))
-    (figure,) = charts(app)
-    ids: dict[str, list[int]] = {"x": [], "x2": []}
-    for trace in figure["data"]:
-        rows = numbers(trace["customdata"]).astype(int).tolist()
-        assert len(numbers(trace["x"])) == len(numbers(trace["y"])) == len(rows)
-        ids[trace.get("xaxis", "x")] += rows
-    assert sorted(ids["x"]) == sorted(ids["x2"]) == list(range(200))
-    titles = [note["text"] for note in figure["layout"]["annotations"]]
-    assert titles[0] == "mean"
-    assert titles[1].startswith("kv-embedding, layer 29")
-    assert metric(app, "Neighbours kept").endswith("%")
-    assert "UMAP" in shown(app)
-
-
-@smollm2
 def test_the_sweep_that_ships_is_whole() -> None:
     app = well(opened("layer_ablation"))
     assert not [b for b in app.button if b.label.startswith("Score the")]
     windows = charts(app)[0]["data"]
     assert sorted(x for trace in windows for x in numbers(trace["x"])) == list(range(30))
     assert [len(numbers(trace["x"])) for trace in windows if "automatic" in trace["name"]] == [1]
-    app.segmented_control(key="kind").set_value("single layers").run()
+    app.segmented_control(key="sweep").set_value("single layers").run()
     assert not [b for b in well(app).button if b.label.startswith("Score the")]
     singles = charts(app)[0]["data"]
     assert sorted(x for trace in singles for x in numbers(trace["x"])) == list(range(30))
@@ -298,7 +244,7 @@ def test_the_bias_changes_the_gate_and_the_score(tiny_llama: dict[str, str]) -> 
     gates = {}
     for bias in (-4.0, 1.0, 6.0):
         app.slider(key="bias").set_value(bias).run()
-        (heat,) = charts(well(app))[0]["data"]
+        (heat,) = charts(well(app))[1]["data"]
         gates[bias] = numbers(heat["z"])
         assert heat["y"] == ["2", "3"]
     assert (gates[-4.0] < gates[1.0]).all()
@@ -309,26 +255,28 @@ def test_the_bias_changes_the_gate_and_the_score(tiny_llama: dict[str, str]) -> 
 def test_leaving_layers_out_one_by_one(tiny_llama: dict[str, str]) -> None:
     app = opened("rerouting", own_pairs=True, **tiny_llama)
     app.toggle(key="one_by_one").set_value(True).run()
-    table = well(app).dataframe[-1].value
+    (table,) = (t.value for t in well(app).dataframe if "brings" in t.value)
     assert table["layer"].tolist() == [2, 3]
+    assert (table["low"] <= table["brings"]).all()
+    assert (table["brings"] <= table["high"]).all()
     after = float(metric(app, "Re-routed"))
     np.testing.assert_allclose(table["brings"] + table["without it"], after, atol=0.06)
 
 
 def test_a_sweep_is_started_scored_and_kept(tiny_llama: dict[str, str]) -> None:
     app = opened("layer_ablation", own_pairs=True, **tiny_llama)
-    app.segmented_control(key="kind").set_value("single layers").run()
+    app.segmented_control(key="sweep").set_value("single layers").run()
     assert "Score the" in "".join(button.label for button in well(app).button)
     press(app, "Score the")
     points: dict[float, float] = {}
-    for trace in charts(well(app))[-1]["data"]:
+    for trace in charts(well(app))[0]["data"]:
         points |= dict(zip(numbers(trace["x"]), numbers(trace["y"]), strict=True))
     assert sorted(points) == [0, 1, 2, 3, 4, 5]
     press(app, "Use the best as plan")
     best = int(app.text_input(key="layers").value)
     assert points[best] == max(points.values())
     again = opened("layer_ablation", own_pairs=True, **tiny_llama)
-    again.segmented_control(key="kind").set_value("single layers").run()
+    again.segmented_control(key="sweep").set_value("single layers").run()
     assert not [button for button in again.button if button.label.startswith("Score the")]
 
 
@@ -338,9 +286,9 @@ def test_two_uploads_of_one_name_are_not_mixed_up(tiny_llama: dict[str, str]) ->
     for content in (OWN_PAIRS, OWN_PAIRS.replace("\t0\n", "\t9\n")):
         app = upload(opened(**tiny_llama), content)
         turn_to(app, "layer_ablation")
-        app.segmented_control(key="kind").set_value("single layers").run()
+        app.segmented_control(key="sweep").set_value("single layers").run()
         press(app, "Score the")
-        (figure,) = charts(well(app))
+        figure = charts(well(app))[0]
         shown_changes.append({y for trace in figure["data"] for y in numbers(trace["y"])})
     assert shown_changes[0] != shown_changes[1]
 
@@ -423,19 +371,12 @@ def test_long_texts_of_few_queries(
     assert "at least one method" in shown(well(app))
 
 
-def test_maps_of_few_texts(tiny_llama: dict[str, str]) -> None:
-    app = opened("embedding_space", **tiny_llama)
-    (figure,) = charts(well(app))
-    assert sum(len(numbers(trace["x"])) for trace in figure["data"]) == 20
-    assert "PCA" in shown(app).upper()
-
-
 def test_another_sample_and_estimator(tiny_llama: dict[str, str]) -> None:
     app = opened("intrinsic_dimension", **tiny_llama)
     few = numbers(charts(well(app))[0]["data"][1]["y"])
-    app.selectbox(key="estimator").set_value("mle").run()
+    app.multiselect(key="estimator").set_value(["mle"]).run()
     other = numbers(charts(well(app))[0]["data"][1]["y"])
-    app.toggle(key="id_prompt").set_value(False).run()
+    app.segmented_control(key="id_prompt").set_value("off").run()
     bare = numbers(charts(well(app))[0]["data"][1]["y"])
     assert len(few) == len(other) == len(bare) == tiny_models.LAYERS
     assert (few != other).any()
@@ -455,9 +396,10 @@ def test_every_option_of_kv_embedding_changes_its_score(
     tiny_llama: dict[str, str], key: str, value: str
 ) -> None:
     app = opened("rerouting", own_pairs=True, **tiny_llama)
-    usual = app.dataframe[-1].value
+    (usual,) = (t.value for t in app.dataframe if "places moved" in t.value)
     app.selectbox(key=key).set_value(value).run()
-    assert not well(app).dataframe[-1].value.equals(usual)
+    (other,) = (t.value for t in well(app).dataframe if "places moved" in t.value)
+    assert not other.equals(usual)
 
 
 def test_key_positions_offered_are_those_the_family_has(tmp_path: Path) -> None:
@@ -489,26 +431,6 @@ def test_a_bad_layer_list_is_answered_and_can_be_mended(
     assert "0 to 5" in sentence(app)
     app.text_input(key="layers").set_value("1-2").run()
     assert "Re-routed now: 1-2." in shown(well(app))
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "prompted", "said"),
-    [
-        ("", "A text.", True, "empty"),
-        ("A text.", "   ", True, "empty"),
-        ("The same.", "The same.", True, "the same"),
-        ("Cats sleep.", "9 dogs bark.", False, "share no beginning"),
-    ],
-)
-def test_sentences_that_cannot_be_compared(
-    tiny_llama: dict[str, str], first: str, second: str, prompted: bool, said: str
-) -> None:
-    app = opened(**tiny_llama)
-    app.toggle[0].set_value(prompted)
-    app.text_input(key="first").set_value(first)
-    app.text_input(key="second").set_value(second).run()
-    assert said in sentence(app)
-    assert app.title[0].value == TITLES["causal_limits"]
 
 
 def test_empty_texts_on_other_pages(tiny_llama: dict[str, str]) -> None:
@@ -600,14 +522,12 @@ def test_a_family_that_cannot_be_rerouted_is_explored_with_the_reason(
         assert reason in shown(app)
         assert "Re-routed now: none." in shown(app)
         drawn = charts(app)
-        assert bool(drawn) == (page not in ("rerouting", "layer_ablation"))
+        assert bool(drawn) == (page not in ("causal_limits", "rerouting", "layer_ablation"))
         if page == "intrinsic_dimension":
             assert len(numbers(drawn[0]["data"][1]["y"])) == tiny_models.LAYERS
             assert [b.disabled for b in app.button if b.label.startswith("Use")] == [True]
         if page == "causal_limits":
-            rerouted, plain = numbers(drawn[0]["data"][0]["z"])
-            assert (plain == 0).all()
-            assert (rerouted == 0).all()
+            assert metric(app, "Plain model") == "0"
     app.text_input(key="layers").set_value("1-2").run()
     turn_to(app, "similarity")
     said = [warning.value for warning in well(app).warning]

@@ -10,6 +10,7 @@ import pytest
 import tiny_models
 
 from analysis import (
+    ablation,
     clouds,
     corpora,
     dimension,
@@ -271,7 +272,7 @@ def test_what_decides_a_space_is_in_its_key(
 def test_a_sweep_that_is_stopped_goes_on_from_there(
     llama: Backbone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plans = shipped.windows(llama.layers, 2)
+    plans = ablation.sliding(llama.layers, 2)
     for _, score in zip(range(3), study.sweep(llama, PAIRS, plans), strict=False):
         assert study.known_score(llama, PAIRS, DEFAULT, score.plan) is not None
     assert sum(study.known_score(llama, PAIRS, DEFAULT, p) is not None for p in plans) == 3
@@ -347,7 +348,7 @@ def test_everything_that_pages_open_with_ships(
         for name in ("mean", "kv-embedding"):
             study.projected(smollm2, drawn, METHODS[name], automatic)
         for width in (1, selection.window_width(smollm2.layers)):
-            for plan in shipped.windows(smollm2.layers, width):
+            for plan in ablation.sliding(smollm2.layers, width):
                 assert study.known_score(smollm2, pairs, DEFAULT, plan) is not None, plan
 
 

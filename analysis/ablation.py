@@ -1,0 +1,290 @@
+"""Many plans on the same pairs: which layers and which bias score best, and by how much.
+
+A search is a generator: it yields plans to score and is sent the scores known by then. A list of
+plans is thus a search of one step, and the greedy one reads what it is sent. ``run`` carries any
+search out; every score and comparison is stored as it comes, so that stopping loses nothing.
+"""
+
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+
+from analysis import evaluation, selection, store, study, windows
+from analysis.backbone import Backbone
+from analysis.corpora import Pairs
+from analysis.methods import DEFAULT, Method
+from analysis.rerouting import PLAIN, Plan
+from analysis.significance import Difference
+from analysis.study import Score
+from analysis.windows import Tested
+
+Search = Generator[Sequence[Plan], Mapping[Plan, float], None]
+"""Yields plans, is sent the Spearman correlation of each and of re-routing nothing."""
+Progress = Callable[[int, int], None]
+BIASES = tuple(float(bias) for bias in range(-4, 7))
+"""What a bias sweep tries besides the plan's own; below, the prefix's weight vanishes."""
+AUTOMATIC, ALL, RANDOM = "automatic choice", "all layers", "random"
+DRAWN = 5
+"""Random sets of layers among the reference points."""
+SPLITS = 50
+"""Halvings of the texts, each half held out once."""
+
+
+@dataclass(frozen=True, eq=False)
+class Point:
+    """A plan's score and its change against re-routing nothing, paired, not corrected."""
+
+    score: Score
+    change: Difference
+
+
+@dataclass(frozen=True, eq=False)
+class Walk:
+    """How far a search has come: its steps so far, and what is known of their plans.
+
+    ``beside`` are the reference points, ``points`` holds re-routing nothing too, as ``PLAIN``.
+    ``done`` when nothing is left to score.
+    """
+
+    steps: tuple[tuple[Plan, ...], ...]
+    beside: tuple[Plan, ...]
+    points: Mapping[Plan, Point]
+    done: bool
+
+    @property
+    def plans(self) -> tuple[Plan, ...]:
+        """The reference points and the plans of all steps, each once."""
+        return tuple(dict.fromkeys(plan for step in (self.beside, *self.steps) for plan in step))
+
+    @property
+    def missing(self) -> tuple[Plan, ...]:
+        """Those not scored yet."""
+        return tuple(plan for plan in self.plans if plan not in self.points)
+
+    @property
+    def tried(self) -> tuple[Plan, ...]:
+        """The known plans of the search's own steps: what its best is picked from."""
+        own = dict.fromkeys(plan for step in self.steps for plan in step)
+        return tuple(plan for plan in own if plan in self.points)
+
+    @property
+    def best(self) -> Plan | None:
+        """The plan of the search that scores best so far."""
+        return max(self.tried, key=self.spearman, default=None)
+
+    def spearman(self, plan: Plan) -> float:
+        """The score of a known plan."""
+        return self.points[plan].score.sts.spearman
+
+    def rank(self, plan: Plan) -> int:
+        """A known plan's place among all known, re-routing nothing included; 1 is the best."""
+        return 1 + sum(self.spearman(other) > self.spearman(plan) for other in self.points)
+
+
+def sliding(layers: int, width: int, like: Plan = PLAIN) -> list[Plan]:
+    """Every window of ``width`` adjacent layers, cut off at the last layer as the rule's is."""
+    return [
+        replace(like, layers=tuple(range(first, min(first + width, layers))))
+        for first in range(layers)
+    ]
+
+
+def every_window(layers: int, like: Plan = PLAIN) -> list[Plan]:
+    """Every window of every width, each once."""
+    return list(
+        dict.fromkeys(p for width in range(1, layers + 1) for p in sliding(layers, width, like))
+    )
+
+
+def biases(plan: Plan) -> list[Plan]:
+    """The plan's layers at every bias of :data:`BIASES`, and at its own; none without layers."""
+    return [replace(plan, bias=b) for b in sorted({*BIASES, plan.bias})] if plan.layers else []
+
+
+def reached(plans: Iterable[Plan], reroutable: Sequence[int]) -> list[Plan]:
+    """Those of the plans that touch no layer but the ``reroutable`` ones."""
+    return [plan for plan in plans if set(plan.layers) <= set(reroutable)]
+
+
+def references(
+    automatic: Plan, reroutable: Sequence[int], seed: int = 0
+) -> dict[str, tuple[Plan, ...]]:
+    """What every search is held against: the automatic choice, random sets as large, all layers.
+
+    The automatic choice is left out where it has layers that cannot be re-routed. The random sets
+    are different from each other, fewer than :data:`DRAWN` where there are no more.
+    """
+    rng = np.random.default_rng(seed)
+    size = min(len(automatic.layers), len(reroutable))
+    draws = (rng.choice(reroutable, size, replace=False) for _ in range(20 * DRAWN))
+    random = dict.fromkeys(tuple(sorted(draw.tolist())) for draw in draws)
+    return {
+        AUTOMATIC: tuple(reached([automatic], reroutable)),
+        RANDOM: tuple(replace(automatic, layers=layers) for layers in list(random)[:DRAWN]),
+        ALL: (replace(automatic, layers=tuple(reroutable)),),
+    }
+
+
+def at_once(plans: Sequence[Plan]) -> Search:
+    """The search of one step."""
+    yield plans
+
+
+def greedy(like: Plan, reroutable: Sequence[int], most: int) -> Search:
+    """Forward selection: add the layer that helps most, until none helps or there are ``most``."""
+    here = PLAIN
+    while len(here.layers) < min(most, len(reroutable)):
+        others = [layer for layer in reroutable if layer not in here.layers]
+        step = [replace(like, layers=tuple(sorted((*here.layers, layer)))) for layer in others]
+        scores = yield step
+        found = max(step, key=scores.__getitem__)
+        if scores[found] <= scores[here]:
+            return
+        here = found
+
+
+SEARCHES: dict[str, Callable[[Plan, int, Sequence[int], int], Search]] = {
+    "windows": lambda plan, layers, reroutable, _: at_once(
+        reached(sliding(layers, selection.window_width(layers), plan), reroutable)
+    ),
+    "single layers": lambda plan, layers, reroutable, _: at_once(
+        reached(sliding(layers, 1, plan), reroutable)
+    ),
+    "all windows": lambda plan, layers, reroutable, _: at_once(
+        reached(every_window(layers, plan), reroutable)
+    ),
+    "bias": lambda plan, _layers, reroutable, _: at_once(reached(biases(plan), reroutable)),
+    "greedy search": lambda plan, _, reroutable, most: greedy(plan, reroutable, most),
+}
+"""By name: the search around a plan, of so many layers, those that can be re-routed, at most so
+many at once, which only the greedy one heeds."""
+
+
+def path(walk: Walk) -> list[Plan]:
+    """The way a greedy search took through the steps that are scored, from nothing re-routed on."""
+    found = [PLAIN]
+    for step in walk.steps:
+        if not all(plan in walk.points for plan in step):
+            break
+        best = max(step, key=walk.spearman)
+        if walk.spearman(best) <= walk.spearman(found[-1]):
+            break
+        found.append(best)
+    return found
+
+
+def added(way: Sequence[Plan]) -> list[int]:
+    """The layers that a greedy search added, in their order."""
+    return [next(iter({*b.layers} - {*a.layers})) for a, b in pairwise(way)]
+
+
+def run(
+    backbone: Backbone,
+    pairs: Pairs,
+    search: Search,
+    method: Method = DEFAULT,
+    *,
+    beside: Iterable[Plan] = (),
+    at_hand: dict[Plan, Point] | None = None,
+    progress: Progress = lambda _done, _all: None,
+) -> Iterator[Walk]:
+    """The walk as far as it is known, before anything but re-routing nothing is computed, then
+    after every new score, and last when the search is done.
+
+    ``beside`` are plans scored before the search's own. ``at_hand`` are points of the same
+    backbone, pairs and method that need not be read again; new ones are added. ``progress``
+    counts the texts of the plan that is being scored.
+
+    Raises:
+        CorpusError, PlanError, BackboneError: what encoding and scoring raise.
+    """
+    points = {} if at_hand is None else at_hand
+    plain = study.score(backbone, pairs, method, PLAIN, progress=progress)
+    steps: list[tuple[Plan, ...]] = []
+
+    def learn(scores: Mapping[Plan, Score]) -> None:
+        changes = _changes(scores.values(), plain, pairs)
+        points.update(
+            (plan, Point(scored, change))
+            for (plan, scored), change in zip(scores.items(), changes, strict=True)
+        )
+
+    def walk(done: bool = False) -> Walk:
+        found = Walk(tuple(steps), tuple(beside), {}, done)
+        return replace(found, points={p: points[p] for p in (PLAIN, *found.plans) if p in points})
+
+    learn({PLAIN: plain})
+    beside, wanted = list(beside), next(search, None)
+    while wanted is not None:
+        steps.append(tuple(wanted))
+        new = [plan for plan in walk().plans if plan not in points]
+        learn(study.known_scores(backbone, pairs, method, new))
+        missing = walk().missing
+        if missing:
+            yield walk()
+        for first in (True, False):
+            group = [plan for plan in missing if (plan in beside) == first]
+            for score in study.sweep(backbone, pairs, group, method, progress=progress):
+                learn({score.plan: score})
+                yield walk()
+        try:
+            wanted = search.send({p: point.score.sts.spearman for p, point in points.items()})
+        except StopIteration:
+            wanted = None
+    yield walk(done=True)
+
+
+def held_out(
+    walk: Walk, pairs: Pairs, automatic: Plan, *, splits: int = SPLITS, seed: int = 0
+) -> dict[str, tuple[Plan, Tested]]:
+    """The best plan of one half of the texts, and the automatic choice, on the other half.
+
+    Args:
+        walk: what was tried, one plan at least, is what the best is picked from.
+        pairs: what they were scored on.
+        automatic: is among what is picked from; left out where it is not known.
+        splits, seed: of the halvings, see :func:`analysis.windows.held_out`.
+
+    Returns:
+        By name, :data:`AUTOMATIC` or :data:`analysis.windows.BEST`: the plan, for the best that
+        which was picked most often, and how it did.
+
+    Raises:
+        CorpusError: there are too few pairs to halve.
+    """
+    plans = list(walk.tried)
+    if automatic in walk.points and automatic not in plans:
+        plans.append(automatic)
+    numbers = {PLAIN: (), **{plan: (number,) for number, plan in enumerate(plans)}}
+    cosines = {number: walk.points[plan].score.sts.cosines for plan, number in numbers.items()}
+    chosen = {AUTOMATIC: numbers[automatic]} if automatic in numbers else {}
+    tested = windows.held_out(cosines, pairs, chosen, splits=splits, seed=seed)
+    return {one.name: (plans[one.layers[0]], one) for one in tested}
+
+
+def _changes(scores: Iterable[Score], plain: Score, pairs: Pairs) -> list[Difference]:
+    """Each score's change against re-routing nothing, from the store where it is known."""
+    cosines = [score.sts.cosines for score in scores]
+    of = store.digest(
+        *(part.tolist() for part in (pairs.left, pairs.right, pairs.scores, plain.sts.cosines))
+    )
+    names = [store.key("change", of=of, cosines=store.digest(c.tolist())) for c in cosines]
+    stored = {name: found[0] for name in names if (found := store.get(name)) is not None}
+    missing = {name: c for name, c in zip(names, cosines, strict=True) if name not in stored}
+    new = (
+        evaluation.changes(missing, plain.sts.cosines, pairs, "re-routing nothing")
+        if missing
+        else []
+    )
+    for difference in new:
+        facts = asdict(replace(difference, first="re-routing", p_holm=None))
+        store.put(difference.first, facts, {})
+        stored[difference.first] = facts
+    return [_difference(stored[name]) for name in names]
+
+
+def _difference(facts: Mapping[str, object]) -> Difference:
+    names = Difference.__dataclass_fields__
+    return Difference(**{name: value for name, value in facts.items() if name in names})  # type: ignore[arg-type]

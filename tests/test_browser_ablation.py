@@ -1,0 +1,58 @@
+"""A search on the page on layer ablation in a real browser: stopped, taken up again, finished."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.serving import settled
+from tests.visits import OWN_PAIRS
+
+pytestmark = [pytest.mark.browser, pytest.mark.weights]
+SCORED = re.compile(r"(\d+) of (\d+) plans scored")
+
+
+def scored(page: Page) -> int:
+    """How many plans the bar says are scored."""
+    found = SCORED.search(page.get_by_test_id("stProgress").inner_text())
+    assert found is not None
+    return int(found[1])
+
+
+def upload(page: Page) -> None:
+    """Upload pairs that are long enough for a search over them to be stopped."""
+    own = OWN_PAIRS.replace("house", "house by the sea " * 40)
+    page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(
+        {"name": "own.tsv", "mimeType": "text/tab-separated-values", "buffer": own.encode()}
+    )
+    expect(page.get_by_text(re.compile("^own.tsv: ")).first).to_be_attached(timeout=60_000)
+    settled(page)
+
+
+def test_a_search_is_stopped_taken_up_again_and_its_map_fills(visit: Page, address: str) -> None:
+    visit.goto(f"{address}/layer_ablation?sweep=single+layers&pairs=uploaded+file")
+    settled(visit)
+    upload(visit)
+    visit.get_by_role("button", name=re.compile("^Score the")).click()
+    expect(visit.get_by_text(re.compile("[1-9][0-9]* of [0-9]+ plans scored"))).to_be_visible(
+        timeout=60_000
+    )
+    visit.get_by_role("button", name="Stop").click()
+    again = visit.get_by_role("button", name=re.compile("^Score the"))
+    expect(again).to_be_visible(timeout=60_000)
+    settled(visit)
+    kept = scored(visit)
+    assert kept > 0
+    points = visit.get_by_test_id("stPlotlyChart").first.locator(".scatterlayer path.point")
+    assert points.count() > 0
+    visit.reload()  # a new session of the same visitor: the file is gone, the scores are not
+    settled(visit)
+    upload(visit)
+    assert scored(visit) >= kept
+    again.click()
+    expect(visit.get_by_text("reference points included")).to_be_visible(timeout=120_000)
+    settled(visit)
+    assert visit.get_by_test_id("stPlotlyChart").first.bounding_box()["width"] > 600  # type: ignore[index]
+    visit.get_by_role("button", name=re.compile("^Use the best as plan")).click()
+    settled(visit)
+    expect(visit.get_by_role("textbox", name="Re-routed layers")).not_to_have_value("auto")
