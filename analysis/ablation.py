@@ -230,7 +230,8 @@ def run(
                 learn({score.plan: score})
                 yield walk()
         try:
-            wanted = search.send({p: point.score.sts.spearman for p, point in points.items()})
+            now = walk()
+            wanted = search.send({plan: now.spearman(plan) for plan in now.points})
         except StopIteration:
             wanted = None
     yield walk(done=True)

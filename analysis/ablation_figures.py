@@ -22,7 +22,7 @@ BEST, NONE = "best so far", "nothing re-routed"
 _MARKS = {AUTOMATIC: (SELECTED, "diamond", 15), BEST: (PALETTE[2], "star", 11)}
 _COLOURS = {**{name: mark[0] for name, mark in _MARKS.items()}, NONE: PLAIN, ALL: PALETTE[6]}
 _HOVER = (
-    "layers %{customdata[0]}, bias %{customdata[1]:g}<br>change %{customdata[3]:+.1f}, interval "
+    "layers %{customdata[0]}, bias %{customdata[1]:~g}<br>change %{customdata[3]:+.1f}, interval "
     "%{customdata[4]:+.1f} to %{customdata[5]:+.1f}<br>Spearman %{customdata[2]:.1f}, rank "
     "%{customdata[6]}<extra></extra>"
 )
@@ -147,6 +147,7 @@ def window_map(walk: Walk, plans: Sequence[Plan], layers: int, automatic: Plan) 
                 name=name,
                 marker={"color": "white", "symbol": symbol, "size": size}
                 | {"line": {"color": "black", "width": 1.5}},
+                unselected={"marker": {"opacity": 1}},
                 customdata=_custom([plan], walk),
                 hovertemplate=_HOVER,
             )
@@ -178,7 +179,7 @@ def greedy_chart(walk: Walk, automatic: Plan) -> go.Figure:
     figure.data[-1].update(
         mode="lines+markers+text",
         line={"color": REROUTED, "width": 2},
-        text=["", *(f"+{layer}" for layer in ablation.added(way))],
+        text=["", *(f"+ layer {layer}" for layer in ablation.added(way))],
         textposition="top right",
     )
     for name, plan in marked(walk, automatic).items():

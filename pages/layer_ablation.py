@@ -16,7 +16,7 @@ SAID = {
     "windows": "Each point re-routes a window of {width} adjacent layers, as wide as the rule's.",
     "single layers": "Each point re-routes one layer.",
     "all windows": "Each cell re-routes the window that begins at its layer and is so many layers "
-    "wide. Point at a cell for its interval.",
+    "wide. Point at a cell for its interval; click it to choose it.",
     "bias": "Each point re-routes the plan's layers, {layers}, with another bias on the attention "
     "to the re-routed pair: at a low one it is hardly listened to, *off* not at all.",
     "greedy search": "From nothing re-routed, each step adds the layer that helps most, until none "
@@ -80,8 +80,8 @@ def _draw(number: int = 0) -> Any:
 
 
 @st.cache_data(show_spinner="Halving the texts", max_entries=20)
-def _held_out(scored: tuple[Plan, ...], human: Any, sides: Any, cosines: Any) -> Any:
-    del scored, human, sides, cosines  # they are there for the cache and are all that decides it
+def _held_out(what: Any, human: Any, sides: Any, cosines: Any) -> Any:
+    del what, human, sides, cosines  # they are there for the cache and are all that decides it
     return ablation.held_out(walk, pairs, automatic)
 
 
@@ -127,7 +127,8 @@ if () in walk.steps:
 
 main, tables = following.place("plans"), st.container()
 slots = [column.empty() for column in st.columns(3)]
-clicked, words, stand = st.container(), st.container(), following.place("standing")
+clicked, words = st.container(horizontal=True), st.container()
+stand = following.place("standing")
 event = _draw()
 with tables, st.expander(f"Table: {PLANS}"):
     found = ablation_figures.plan_table(walk, walk.plans)
@@ -174,10 +175,10 @@ st.caption(
 st.subheader("Is the best more than luck?")
 if following.running:
     st.caption("Answered when the search rests.")
-elif points:
+elif walk.tried:
     with showing.each():
         tested = _held_out(
-            tuple(walk.points),
+            (automatic, walk.tried, tuple(walk.points)),
             pairs.scores,
             (pairs.left, pairs.right),
             [one.score.sts.cosines for one in walk.points.values()],
@@ -195,6 +196,11 @@ elif points:
                 f"{_mean(tested[AUTOMATIC][1].gain)} on such halves, rank "
                 f"{tested[AUTOMATIC][1].rank.mean:.0f}."
                 if AUTOMATIC in tested
+                else ""
+            )
+            + (
+                " The greedy search went where all texts led it, so even this is too kind to it."
+                if kind == "greedy search"
                 else ""
             )
         )

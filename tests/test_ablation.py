@@ -1,13 +1,14 @@
 """Searches over plans: against every plan scored alone, and where the truth is known."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis import ablation, corpora, study
+from analysis import ablation, corpora, forward, study
 from analysis.ablation import ALL, AUTOMATIC, RANDOM, Search, Walk
 from analysis.backbone import Backbone
 from analysis.corpora import Pairs
@@ -114,6 +115,30 @@ def test_every_search_scores_as_each_plan_alone(
         assert point.change.delta == pytest.approx(
             point.score.sts.spearman - plain.spearman, abs=1e-6
         )
+
+
+def test_all_windows_run_only_the_layers_from_where_each_parts_from_the_one_before(
+    llama: Backbone, pairs: Pairs, empty_cache: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del empty_cache
+    layers, starts = llama.layers, []
+    run = forward.run
+
+    def spy(*args: Any, start: int = 0, **kwargs: Any) -> forward.Pass:
+        starts.append(start)
+        return run(*args, start=start, **kwargs)
+
+    study.score(llama, pairs, DEFAULT, PLAIN)
+    monkeypatch.setattr(forward, "run", spy)
+    plans = ablation.every_window(layers)
+    finished(ablation.run(llama, pairs, ablation.at_once(plans)))
+    batches, rest = divmod(len(starts), 1 + len(plans))
+    assert batches > 0
+    assert rest == 0
+    # Of the n windows that begin at a layer, the widest runs all n layers from there, and each
+    # narrower one those after its own last: 1, 2 ... n - 1. The plain pass runs them all.
+    ran = layers + sum(n + n * (n - 1) // 2 for n in range(1, layers + 1))
+    assert sum(layers - start for start in starts) == batches * ran
 
 
 def test_a_walk_shows_what_is_known_at_once_and_every_score_as_it_comes(

@@ -5,8 +5,10 @@ import pytest
 from numpy.typing import NDArray
 from streamlit.testing.v1 import AppTest
 
-from analysis import ablation, selection, space
-from tests.visits import charts, metric, numbers, opened, press, shown, well
+from analysis import ablation, backbone, corpora, selection, space, study
+from analysis.methods import DEFAULT
+from analysis.rerouting import Plan
+from tests.visits import OWN_PAIRS, charts, metric, numbers, opened, press, shown, well
 
 
 @pytest.fixture(autouse=True)
@@ -52,6 +54,15 @@ def heat(app: AppTest) -> NDArray[np.float64]:
     """The map's changes, width by first layer; NaN where nothing is known or possible."""
     (drawn,) = (trace for trace in charts(app)[0]["data"] if trace.get("colorbar"))
     return numbers(drawn["z"])
+
+
+def test_reference_points_alone_are_shown(tiny_llama: dict[str, str]) -> None:
+    small = backbone.load(tiny_llama["backbone"])
+    pairs = corpora.read_pairs("own.tsv", OWN_PAIRS.encode())
+    study.score(small, pairs, DEFAULT, Plan(tuple(range(small.layers))))
+    app = well(opened("layer_ablation", own_pairs=True, sweep="single layers", **tiny_llama))
+    assert metric(app, "Best so far") == "not scored yet"
+    assert "Of 1 plans" in shown(app)
 
 
 def test_no_layer_no_bias(tiny_llama: dict[str, str]) -> None:
