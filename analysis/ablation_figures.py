@@ -231,7 +231,6 @@ def standing_chart(walk: Walk, rows: Sequence[tuple[str, Plan]]) -> go.Figure:
                 text=f"\u2190 {change.delta:+.1f} [{change.ci_low:+.1f}, {change.ci_high:+.1f}]",
                 showarrow=False,
                 xanchor="left",
-                yshift=12,
             )
     figure.update_xaxes(title="change of Spearman x 100", range=[low, high])
     figure.update_yaxes(

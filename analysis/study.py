@@ -6,7 +6,6 @@ way they came.
 """
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
@@ -555,7 +554,7 @@ def sweep(
     for plan, following in zip_longest(ordered, ordered[1:]):
         if (found := known_score(backbone, pairs, method, plan)) is None:
             encoder.check_plan(backbone, plan)
-            trace = trace or _traced(backbone, pairs.texts, method, progress)
+            trace = trace or _traced(backbone, pairs.texts, method, progress)[1][0]
             if following is not None and encoder.parting(plan, following, layers) > encoder.parting(
                 trace.plan, following, layers
             ):
@@ -569,8 +568,11 @@ def sweep(
         yield found
 
 
-_TRACES: OrderedDict[str, Trace] = OrderedDict()
+_TRACES: dict[str, tuple[Trace, ...]] = {}
+"""Of one request: the plain pass, and the pass under the last plan unless that was plain."""
 _TRACING = threading.Lock()
+_STATES = 1024**3
+"""Bytes of states that each of the two may keep."""
 
 
 def _embed(
@@ -585,24 +587,30 @@ def _embed(
     if not traced or not method.reroutes:
         (found,) = _by_text(backbone, texts, [(method, plan)], "Context", None, progress)
         return found
-    trace = _traced(backbone, texts, method, progress)
-    embeddings = trace.embed(plan, progress)
-    new = dict(zip(texts, _vectors(embeddings, trace.cut), strict=True))
+    name, traces = _traced(backbone, texts, method, progress)
+    nearest = max(traces, key=lambda one: encoder.parting(one.plan, plan, backbone.layers))
+    trace = nearest.under(plan, progress)
+    with _TRACING:
+        if name in _TRACES:
+            _TRACES[name] = (traces[0], *([] if trace is traces[0] else [trace]))
+    new = dict(zip(texts, _vectors(trace.embeddings, trace.cut), strict=True))
     vectors.keep(_recipe(backbone, method, plan), new)
-    return Embedded(embeddings, sum(cut > 0 for cut in trace.cut))
+    return Embedded(trace.embeddings, sum(cut > 0 for cut in trace.cut))
 
 
-def _traced(backbone: Backbone, texts: Sequence[str], method: Method, progress: Progress) -> Trace:
-    """The trace of a plain pass, which is kept in memory."""
+def _traced(
+    backbone: Backbone, texts: Sequence[str], method: Method, progress: Progress
+) -> tuple[str, tuple[Trace, ...]]:
+    """The traces that are kept in memory, made where there are none, and their name."""
     name = store.digest(id(backbone.model), list(texts), _how(method, PLAIN))
     with _TRACING:
-        trace = _TRACES.get(name)
-    if trace is None:
-        trace = Trace(backbone, texts, method, progress=progress)
+        traces = _TRACES.get(name)
+    if traces is None:
+        traces = (Trace(backbone, texts, method, budget=_STATES, progress=progress),)
         with _TRACING:
             _TRACES.clear()
-            _TRACES[name] = trace
-    return trace
+            _TRACES[name] = traces
+    return name, traces
 
 
 def forget() -> None:

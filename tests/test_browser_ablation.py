@@ -1,6 +1,7 @@
 """A search on the page on layer ablation in a real browser: stopped, taken up again, finished."""
 
 import re
+import uuid
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -10,6 +11,8 @@ from tests.visits import OWN_PAIRS
 
 pytestmark = [pytest.mark.browser, pytest.mark.weights]
 SCORED = re.compile(r"(\d+) of (\d+) plans scored")
+OWN = OWN_PAIRS.replace("house", f"house {uuid.uuid4()} " + "by the sea " * 40)
+"""Pairs long enough for a search over them to be stopped, of which no earlier run left scores."""
 
 
 def scored(page: Page) -> int:
@@ -20,10 +23,9 @@ def scored(page: Page) -> int:
 
 
 def upload(page: Page) -> None:
-    """Upload pairs that are long enough for a search over them to be stopped."""
-    own = OWN_PAIRS.replace("house", "house by the sea " * 40)
+    """Upload the pairs."""
     page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(
-        {"name": "own.tsv", "mimeType": "text/tab-separated-values", "buffer": own.encode()}
+        {"name": "own.tsv", "mimeType": "text/tab-separated-values", "buffer": OWN.encode()}
     )
     expect(page.get_by_text(re.compile("^own.tsv: ")).first).to_be_attached(timeout=60_000)
     settled(page)

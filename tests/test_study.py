@@ -16,6 +16,7 @@ from analysis import (
     dimension,
     encoder,
     evaluation,
+    forward,
     scoring,
     selection,
     shipped,
@@ -306,6 +307,29 @@ def test_one_plain_pass_serves_every_plan_until_it_is_forgotten(
     study.forget()
     study.score(llama, PAIRS, DEFAULT, Plan((4,)), traced=True)
     assert len(passes) == 2
+
+
+def test_a_flip_runs_only_the_layers_from_the_flipped_one_on(
+    llama: Backbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study.score(llama, PAIRS, DEFAULT, Plan((1,)), traced=True)
+    starts: list[int] = []
+    run = forward.run
+
+    def spy(*arguments: Any, start: int = 0, **options: Any) -> forward.Pass:
+        starts.append(start)
+        return run(*arguments, start=start, **options)
+
+    monkeypatch.setattr(forward, "run", spy)
+    flipped = {4: Plan((1, 4)), 3: Plan((1, 3, 4)), 5: Plan((1, 3, 4, 5)), 1: Plan((3, 4, 5))}
+    for layer, plan in flipped.items():
+        starts.clear()
+        found = study.score(llama, PAIRS, DEFAULT, plan, traced=True)
+        # Taking out the only layer below is as near to the plain pass: its first layer decides.
+        assert set(starts) == {3 if layer == 1 else layer}
+        alone = encoder.encode(llama, PAIRS.texts, DEFAULT, plan).embeddings
+        expected = evaluation.cosines(alone, PAIRS)
+        np.testing.assert_allclose(found.sts.cosines, expected, atol=2e-6)
 
 
 def test_plans_and_families_that_do_not_fit_are_refused_before_the_store(llama: Backbone) -> None:
