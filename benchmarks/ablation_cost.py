@@ -8,25 +8,25 @@ from pathlib import Path
 from analysis import ablation, selection, store, study
 from analysis.backbone import Backbone
 from analysis.corpora import Pairs
-from analysis.encoder import encode, encode_together
+from analysis.encoder import encode
 from analysis.methods import DEFAULT
 from analysis.rerouting import Plan
 from benchmarks.measuring import Ratio, backbone, compare, described, pairs
 
 
 def measure() -> list[Ratio]:
-    """Single layers and windows of the rule's width as the page does them, and all windows."""
+    """Single layers and windows of the rule's width and all windows, as the page does them."""
     loaded = backbone()
     layers = loaded.layers
     width = selection.window_width(layers)
     every = [Plan(tuple(range(s, e + 1))) for s in range(layers) for e in range(s, layers)]
     few, fewer = pairs(30), pairs(8)
+    sweep = partial(_sweep, loaded)
     swept = [
-        _compared(loaded, few, name, ablation.sliding(layers, size), 0.60, partial(_sweep, loaded))
+        _compared(loaded, few, name, ablation.sliding(layers, size), 0.60, sweep)
         for name, size in (("every single layer", 1), (f"every window of {width} layers", width))
     ]
-    together = partial(_together, loaded)
-    return [*swept, _compared(loaded, fewer, "all windows", every, 0.40, together, repetitions=1)]
+    return [*swept, _compared(loaded, fewer, "all windows", every, 0.40, sweep, repetitions=1)]
 
 
 def _compared(
@@ -58,7 +58,3 @@ def _sweep(loaded: Backbone, rated: Pairs, plans: Sequence[Plan]) -> None:
     with tempfile.TemporaryDirectory() as folder, store.only(Path(folder)):
         for _ in study.sweep(loaded, rated, plans):
             pass
-
-
-def _together(loaded: Backbone, rated: Pairs, plans: Sequence[Plan]) -> None:
-    encode_together(loaded, rated.texts, [(DEFAULT, plan) for plan in plans])
