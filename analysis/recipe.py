@@ -182,6 +182,17 @@ def _methods(o: Mapping[str, Any], names: tuple[str, ...]) -> Iterator[str]:
     yield "chosen = [variant(METHODS[name], **how) for name in names]"
 
 
+def _begun(modules: str, o: Mapping[str, Any]) -> Iterator[str]:
+    """What most scripts begin with: imports, the backbone, the plan and the methods."""
+    yield f"from analysis import {modules}"
+    yield "from analysis.methods import METHODS, variant"
+    yield "from analysis.rerouting import Plan"
+    yield ""
+    yield _loaded(o)
+    yield from _plan(o)
+    yield from _methods(o, ("kv-embedding",))
+
+
 def _dimension(o: Mapping[str, Any]) -> Iterator[str]:
     yield "from analysis import backbone, corpora, study"
     yield ""
@@ -204,13 +215,7 @@ _CORPORA = {
 
 def _score(o: Mapping[str, Any]) -> Iterator[str]:
     load, usual = _CORPORA[o["on"]]
-    yield "from analysis import backbone, corpora, scoring, selection, shipped, study"
-    yield "from analysis.methods import METHODS, variant"
-    yield "from analysis.rerouting import Plan"
-    yield ""
-    yield _loaded(o)
-    yield from _plan(o)
-    yield from _methods(o, ("kv-embedding",))
+    yield from _begun("backbone, corpora, scoring, selection, shipped, study", o)
     yield f"corpus = corpora.{load}({o['corpus'] or usual!r})"
     if o["part"] and o["on"] == "retrieval":
         yield f"corpus = shipped.part(corpus, {o['part']}, shipped.DOCUMENTS)"
@@ -226,13 +231,7 @@ def _score(o: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _long_texts(o: Mapping[str, Any]) -> Iterator[str]:
-    yield "from analysis import backbone, corpora, scoring, selection, shipped, study"
-    yield "from analysis.methods import METHODS, variant"
-    yield "from analysis.rerouting import Plan"
-    yield ""
-    yield _loaded(o)
-    yield from _plan(o)
-    yield from _methods(o, ("kv-embedding",))
+    yield from _begun("backbone, corpora, scoring, selection, shipped, study", o)
     yield f"corpus = corpora.load_retrieval({o['corpus']!r})"
     if o["part"]:
         yield f"corpus = shipped.part(corpus, {o['part']}, shipped.DOCUMENTS)"
@@ -248,13 +247,9 @@ def _long_texts(o: Mapping[str, Any]) -> Iterator[str]:
 
 def _causal(o: Mapping[str, Any]) -> Iterator[str]:
     template = "prompting.BARE" if o["bare"] else "chosen[0].template"
-    yield "from analysis import backbone, causality, corpora, prompting, selection, study"
-    yield "from analysis.methods import METHODS, variant"
-    yield "from analysis.rerouting import Plan"
-    yield ""
-    yield _loaded(o)
-    yield from _plan(o)
-    yield from _methods({**o, "method": None}, ("kv-embedding",))
+    yield from _begun(
+        "backbone, causality, corpora, prompting, selection, study", {**o, "method": None}
+    )
     yield f"first, second = {o['first']!r}, {o['second']!r}"
     yield f"moved = causality.movement(loaded, first, second, plan, template={template})"
     yield "for row in zip(moved.tokens, moved.plain[-1].tolist(), moved.rerouted[-1].tolist()):"
@@ -262,13 +257,7 @@ def _causal(o: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _ablation(o: Mapping[str, Any]) -> Iterator[str]:
-    yield "from analysis import ablation, backbone, corpora, selection, study"
-    yield "from analysis.methods import METHODS, variant"
-    yield "from analysis.rerouting import Plan"
-    yield ""
-    yield _loaded(o)
-    yield from _plan(o)
-    yield from _methods({**o, "method": None}, ("kv-embedding",))
+    yield from _begun("ablation, backbone, corpora, selection, study", {**o, "method": None})
     yield f"pairs = corpora.load_pairs({o['corpus']!r})"
     if o["part"]:
         yield f"pairs = corpora.first(pairs, {o['part']}, 0)"
