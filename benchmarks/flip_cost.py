@@ -2,6 +2,7 @@
 
 import tempfile
 from functools import partial
+from itertools import count
 from pathlib import Path
 
 from analysis import corpora, store, study
@@ -18,9 +19,12 @@ def measure() -> list[Ratio]:
     with tempfile.TemporaryDirectory() as folder, store.only(Path(folder)):
         study.score(loaded, rated, DEFAULT, PLAIN, traced=True)
 
+    biases = count()  # a plan that was the last one would cost nothing at all
+
     def flip(layer: int) -> None:
+        plan = Plan((layer,), next(biases) / 100)
         with tempfile.TemporaryDirectory() as folder, store.only(Path(folder)):
-            study.score(loaded, rated, DEFAULT, Plan((layer,)), traced=True)
+            study.score(loaded, rated, DEFAULT, plan, traced=True)
 
     return [
         compare(
