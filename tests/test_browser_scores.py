@@ -36,7 +36,7 @@ def test_methods_are_compared_and_everything_is_taken_along(visit: Page, address
     expect(chart.locator(".scatterlayer .points path.point")).to_have_count(len(METHODS))
     expect(visit.get_by_text(re.compile("kv-embedding is ahead of last-token by"))).to_be_visible()
 
-    visit.get_by_role("button", name="labelled texts").click()
+    visit.get_by_test_id("stButtonGroup").get_by_text("labelled texts").click()
     expect(visit.get_by_text("kNN accuracy").first).to_be_visible(timeout=60_000)
     settled(visit)
     expect(visit).to_have_url(re.compile("scored_on=labelled"))
@@ -44,11 +44,13 @@ def test_methods_are_compared_and_everything_is_taken_along(visit: Page, address
     table = unfolded(visit, "Table: Scores by method")
     rows = list(
         csv.DictReader(
-            io.StringIO(downloaded(visit, table.get_by_role("button", name="CSV")).decode())
+            io.StringIO(
+                downloaded(visit, table.get_by_role("button", name="CSV", exact=True)).decode()
+            )
         )
     )
     assert {row["method"] for row in rows} == set(METHODS)
-    page = downloaded(visit, table.get_by_role("button", name="HTML")).decode()
+    page = downloaded(visit, table.get_by_role("button", name="HTML", exact=True)).decode()
     assert "plotly" in page
     assert "kv-embedding" in page
     assert not re.search(r'<script[^>]*src="http', page)  # it opens without a network
