@@ -4,16 +4,13 @@ Progress and warnings go to standard error.
 """
 
 import argparse
-import contextlib
-import errno
 import math
-import os
 import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
-from analysis.errors import CorpusError, ExplorerError, PlanError
+from analysis import files
+from analysis.errors import ExplorerError, PlanError
 
 
 def _say(message: str) -> None:
@@ -107,8 +104,8 @@ def _encode(options: argparse.Namespace) -> dict[str, Any]:
     from analysis import encoder
     from analysis.rerouting import PLAIN
 
-    texts = _lines(options.input)
-    output = _writable(options.output)
+    texts = files.lines(options.input)
+    output = files.writable(options.output)
     loaded, method = _load(options), _method(options, options.method)
     plan = _plan(options, loaded) if method.reroutes else PLAIN
     result = encoder.encode(
@@ -116,7 +113,7 @@ def _encode(options: argparse.Namespace) -> dict[str, Any]:
     )
     if result.texts_cut:
         _say(f"{result.texts_cut} texts were too long and lost {result.tokens_cut} tokens in all.")
-    with _writing(output), output.open("wb") as file:
+    with files.writing(output), output.open("wb") as file:
         np.save(file, result.embeddings)
     return {
         "output": str(output),
@@ -129,47 +126,6 @@ def _encode(options: argparse.Namespace) -> dict[str, Any]:
         "tokens_cut": result.tokens_cut,
         "seconds": round(result.seconds, 3),
     }
-
-
-def _writable(name: str) -> Path:
-    """The path of an output file, refused before any work if nothing can be written there."""
-    output = Path(name)
-    if not output.parent.is_dir():
-        raise CorpusError(f"There is no folder {output.parent} to write into; make it first.")
-    if output.is_dir():
-        raise CorpusError(f"{output} cannot be written: it is a folder; name a file in it.")
-    return output
-
-
-@contextlib.contextmanager
-def _writing(output: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise CorpusError(
-            f"{output} cannot be written: {error.strerror or error}; choose another place."
-        ) from None
-
-
-def _lines(name: str) -> list[str]:
-    """The texts of a file or of standard input, one a line."""
-    try:
-        data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
-        lines = data.decode("utf-8-sig").replace("\r\n", "\n").split("\n")
-    except OSError as error:
-        raise CorpusError(f"{name} cannot be read: {error.strerror}; check the path.") from None
-    except UnicodeDecodeError as error:
-        raise CorpusError(
-            f"{name} is not UTF-8 (byte {error.start + 1} cannot be read); save it as UTF-8."
-        ) from None
-    if lines[-1] == "":
-        lines.pop()
-    if not lines:
-        raise CorpusError(f"{name} holds no text; write one text a line.")
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            raise CorpusError(f"Line {number} of {name} is empty; remove it or write a text there.")
-    return lines
 
 
 def _dimension(options: argparse.Namespace) -> dict[str, Any]:
@@ -282,21 +238,27 @@ def _score(options: argparse.Namespace) -> list[dict[str, Any]]:
         ):
             _say(f"{measure.name}: {difference.sentence}")
     return [
+        {**row, "of": one.of, "post_processing": options.post_processing}
+        for method, one in zip(methods, found, strict=True)
+        for row in _measured(method, one, loaded)
+    ]
+
+
+def _measured(method: Any, one: Any, loaded: Any) -> list[dict[str, Any]]:
+    """A row for each measure of one method."""
+    return [
         {
             **_described(method, one.plan),
-            "corpus": corpus.name,
+            "corpus": one.corpus,
             "measure": m.name,
             "value": m.value,
             "ci_low": m.ci_low,
             "ci_high": m.ci_high,
             m.things: m.items,
-            "of": one.of,
-            "post_processing": options.post_processing,
             "texts_cut": one.texts_cut,
             "backbone": loaded.facts.name,
             "dtype": loaded.dtype.value,
         }
-        for method, one in zip(methods, found, strict=True)
         for m in one.measures
     ]
 
@@ -316,35 +278,14 @@ def _long_texts(options: argparse.Namespace) -> list[dict[str, Any]]:
     variants = shipped.places(corpus)
     cases: list[tuple[Place, int | None]] = [(place, None) for place in variants]
     cases += [("middle", length) for length in options.tokens or ()]
-    return [
-        {
-            "place": place,
-            "tokens": length,
-            **_described(method, one.plan),
-            "corpus": corpus.name,
-            "measure": m.name,
-            "value": m.value,
-            "ci_low": m.ci_low,
-            "ci_high": m.ci_high,
-            m.things: m.items,
-            "texts_cut": one.texts_cut,
-            "backbone": loaded.facts.name,
-            "dtype": loaded.dtype.value,
-        }
-        for place, length in cases
-        for method, one in zip(
-            methods,
-            scoring.measured(
-                loaded,
-                variants[place],
-                asked,
-                max_tokens=length,
-                progress=_counter(f"{place} {length or ''}"),
-            ),
-            strict=True,
-        )
-        for m in one.measures
-    ]
+    rows = []
+    for place, length in cases:
+        count = _counter(f"{place} {length or ''}")
+        found = scoring.measured(loaded, variants[place], asked, max_tokens=length, progress=count)
+        for method, one in zip(methods, found, strict=True):
+            measured = _measured(method, one, loaded)
+            rows += [{"place": place, "tokens": length, **row} for row in measured]
+    return rows
 
 
 def _causal(options: argparse.Namespace) -> list[dict[str, Any]]:
@@ -409,7 +350,7 @@ def _mteb(options: argparse.Namespace) -> list[dict[str, Any]]:
     if not shown:
         datasets.disable_progress_bars()
     tasks = mteb_encoder.find_tasks(options.tasks)
-    folder = _folder(options.output)
+    folder = files.folder(options.output)
     loaded, method = _load(options), _method(options, options.method)
     plan = _plan(options, loaded) if method.reroutes else PLAIN
     embedder = Embedder(loaded, method, plan, options.max_tokens)
@@ -436,16 +377,6 @@ def _mteb(options: argparse.Namespace) -> list[dict[str, Any]]:
     return found
 
 
-def _folder(name: str) -> Path:
-    """An output folder, made if it is not there, refused before any work if it cannot be."""
-    folder = Path(name)
-    with _writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        if not os.access(folder, os.W_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-    return folder
-
-
 def _space(options: argparse.Namespace) -> dict[str, Any]:
     from analysis import comparison, corpora, space_figures, study
     from analysis.rerouting import PLAIN
@@ -453,7 +384,7 @@ def _space(options: argparse.Namespace) -> dict[str, Any]:
     names = options.method or ["mean", "kv-embedding"]
     if len(names) != 2:
         raise PlanError(f"A space comparison takes --method twice, not {len(names)} times.")
-    output = _writable(options.output)
+    output = files.writable(options.output)
     whole = corpora.load_texts(options.corpus)
     texts = corpora.sample(whole, options.samples, 0) if options.samples else whole
     loaded = _load(options)
@@ -482,7 +413,7 @@ def _space(options: argparse.Namespace) -> dict[str, Any]:
         texts.labels,
     )
     figure = space_figures.two_maps(first, second, texts.texts, texts.labels, (names[0], names[1]))
-    with _writing(output):
+    with files.writing(output):
         figure.write_html(output, include_plotlyjs=True)
     return {
         "output": str(output),

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import Any
 
 import psutil
 import torch
@@ -18,7 +18,6 @@ import torch
 from analysis.errors import BackboneError
 from analysis.sources import cache_home
 
-DtypeName = Literal["auto", "float32", "bfloat16", "float16"]
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 SPREAD = "spread"
 Memory = Mapping[int | str, int]

@@ -182,12 +182,16 @@ def _methods(o: Mapping[str, Any], names: tuple[str, ...]) -> Iterator[str]:
     yield "chosen = [variant(METHODS[name], **how) for name in names]"
 
 
-def _begun(modules: str, o: Mapping[str, Any]) -> Iterator[str]:
-    """What most scripts begin with: imports, the backbone, the plan and the methods."""
+def _imported(modules: str) -> Iterator[str]:
     yield f"from analysis import {modules}"
     yield "from analysis.methods import METHODS, variant"
     yield "from analysis.rerouting import Plan"
     yield ""
+
+
+def _begun(modules: str, o: Mapping[str, Any]) -> Iterator[str]:
+    """What most scripts begin with: imports, the backbone, the plan and the methods."""
+    yield from _imported(modules)
     yield _loaded(o)
     yield from _plan(o)
     yield from _methods(o, ("kv-embedding",))
@@ -274,10 +278,7 @@ def _space(o: Mapping[str, Any]) -> Iterator[str]:
     settings = f"how={o['projection']!r}"
     if o["projection"] == "umap":
         settings = f"neighbours={o['neighbours']}, min_dist={o['min-dist']}, seed={o['seed']}"
-    yield "from analysis import backbone, corpora, selection, space, study"
-    yield "from analysis.methods import METHODS, variant"
-    yield "from analysis.rerouting import Plan"
-    yield ""
+    yield from _imported("backbone, corpora, selection, space, study")
     sides = []
     for side in ("left", "right"):
         name = o["right-backbone"] if side == "right" else o["backbone"]

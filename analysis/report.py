@@ -261,12 +261,6 @@ def _long_table(mine: dict[str, dict[str, Any]]) -> str:
     )
 
 
-_WINDOW_COLUMNS = (
-    *("layers by", "layers", "score", "over nothing re-routed", "rank"),
-    "score over resampled calibration",
-)
-
-
 def _windows_tables(mine: dict[str, dict[str, Any]]) -> str:
     parts = []
     for corpus in WINDOWED:

@@ -22,7 +22,6 @@ from benchmarks.measuring import (
 WINDOW = Plan((29,))
 """What the paper's rule selects on SmolLM2 (docs/results.md)."""
 LONG = 4096
-WAYS = ("plain", "closed", "concatenated")
 
 
 def measure() -> list[Ratio]:

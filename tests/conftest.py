@@ -188,3 +188,12 @@ def visit(context: "BrowserContext", complaints: list[str]) -> "Page":
         ),
     )
     return page
+
+
+@pytest.fixture(scope="module")
+def telephone(browser: "Browser") -> "Iterator[Page]":
+    """A narrow screen."""
+    context = browser.new_context(viewport={"width": 420, "height": 900})
+    context.set_default_timeout(120_000)
+    yield context.new_page()
+    context.close()

@@ -101,3 +101,15 @@ def settled(page: Page, seconds: float = 120) -> Page:
     )
     page.wait_for_timeout(400)  # figures are drawn after the script has finished
     return page
+
+
+def sideways(page: Page) -> int:
+    """By how many pixels the page is wider than the screen; 0 or less if it is not."""
+    beyond: list[int] = page.evaluate(
+        """() => {
+            const main = document.querySelector('[data-testid=stMain]');
+            return [main.scrollWidth - main.clientWidth,
+                    document.documentElement.scrollWidth - window.innerWidth];
+        }"""
+    )
+    return max(beyond)

@@ -1,10 +1,9 @@
 """A visit with a real browser: what only the rendered page can show."""
 
 import re
-from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from analysis.selection import parse_layers
 from tests import serving
@@ -103,24 +102,8 @@ def test_bad_input_shows_a_sentence(visit: Page, address: str) -> None:
     assert "Traceback" not in visit.inner_text("body")
 
 
-@pytest.fixture(scope="module")
-def telephone(browser: Browser) -> Iterator[Page]:
-    """A narrow screen."""
-    context = browser.new_context(viewport={"width": 420, "height": 900})
-    context.set_default_timeout(120_000)
-    yield context.new_page()
-    context.close()
-
-
 @pytest.mark.parametrize("name", serving.PAGES)
 def test_a_narrow_screen_does_not_scroll_sideways(telephone: Page, address: str, name: str) -> None:
     telephone.goto(f"{address}/{'' if name == 'causal_limits' else name}")
     settled(telephone)
-    beyond = telephone.evaluate(
-        """() => {
-            const main = document.querySelector('[data-testid=stMain]');
-            return [main.scrollWidth - main.clientWidth,
-                    document.documentElement.scrollWidth - window.innerWidth];
-        }"""
-    )
-    assert max(beyond) <= 0
+    assert serving.sideways(telephone) <= 0

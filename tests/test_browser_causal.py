@@ -1,11 +1,11 @@
 """The page on causal limits in a real browser: steps, hover labels, large letters, phones."""
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from tests import serving
 from tests.serving import settled
 
 pytestmark = [pytest.mark.browser, pytest.mark.weights]
@@ -112,26 +112,10 @@ def test_a_lecture_is_legible_in_any_light(browser: Browser, address: str, schem
         context.close()
 
 
-@pytest.fixture(scope="module")
-def telephone(browser: Browser) -> Iterator[Page]:
-    """A narrow screen."""
-    context = browser.new_context(viewport={"width": 420, "height": 900})
-    context.set_default_timeout(120_000)
-    yield context.new_page()
-    context.close()
-
-
 @pytest.mark.parametrize("presenter", ["false", "true"])
 @pytest.mark.parametrize("step", ["2 Why", "3 The way out", "4 Layer by layer", "5 What it costs"])
 def test_no_step_scrolls_sideways(telephone: Page, address: str, step: str, presenter: str) -> None:
     telephone.goto(f"{address}/?layers=10-13&step={step}&presenter={presenter}")
     settled(telephone)
     expect(telephone.get_by_test_id("stPlotlyChart").first).to_be_visible()
-    beyond = telephone.evaluate(
-        """() => {
-            const main = document.querySelector('[data-testid=stMain]');
-            return [main.scrollWidth - main.clientWidth,
-                    document.documentElement.scrollWidth - window.innerWidth];
-        }"""
-    )
-    assert max(beyond) <= 0
+    assert serving.sideways(telephone) <= 0

@@ -67,6 +67,7 @@ ORDER = (
     "causal_figures",
     "space_figures",
     "ablation_figures",
+    "files",
     "options",
     "commands",
     "recipe",
