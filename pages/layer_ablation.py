@@ -100,7 +100,13 @@ automatic = replace(plan, layers=visit.calibrated().selected(st.session_state.ru
 beside = ablation.references(automatic, loaded.reroutable)
 left, right = st.columns([4, 1], vertical_alignment="bottom")
 kind = left.segmented_control(
-    "Re-route", list(SEARCHES), default="windows", required=True, key="sweep", bind="query-params"
+    "Re-route",
+    list(SEARCHES),
+    default="windows",
+    required=True,
+    key="sweep",
+    bind="query-params",
+    wrap=True,
 )
 most = width
 if kind == "greedy search":
