@@ -11,7 +11,16 @@ from analysis.corpora import Pairs
 from analysis.scoring import Measured
 from analysis.significance import Difference
 from analysis.study import Score
-from analysis.theme import PALETTE, PLAIN, REROUTED, SELECTED, escaped, laid_out, shortened
+from analysis.theme import (
+    PALETTE,
+    PLAIN,
+    REROUTED,
+    SELECTED,
+    escaped,
+    laid_out,
+    scatter,
+    shortened,
+)
 
 
 def measure_bars(found: Sequence[Measured], name: str) -> go.Figure:
@@ -124,7 +133,7 @@ def human_against_cosine(found: Measured, pairs: Pairs) -> go.Figure:
     """Each pair's human rating against its cosine."""
     texts = [shortened(text) for text in pairs.texts]
     figure = go.Figure(
-        go.Scattergl(
+        scatter(len(pairs.scores))(
             x=pairs.scores,
             y=found.cosines,
             mode="markers",

@@ -18,6 +18,7 @@ from analysis.theme import (
     SEQUENTIAL,
     escaped,
     laid_out,
+    scatter,
     shortened,
 )
 
@@ -104,7 +105,7 @@ def _hover(texts: Sequence[str], colours: Colours | None) -> NDArray[np.str_]:
 
 def _dots(
     found: Space, hover: NDArray[np.str_], colours: Colours | None, selected: Sequence[int]
-) -> list[go.Scattergl]:
+) -> list[go.Scatter | go.Scattergl]:
     """The dots of one map: a trace a group, or one for all."""
     count = len(hover)
     size = 8 if count < 400 else 5 if count < 3000 else 4
@@ -125,7 +126,7 @@ def _dots(
     lit = np.zeros(count, dtype=bool)
     lit[list(selected)] = True
     return [
-        go.Scattergl(
+        scatter(count)(
             x=points[rows, 0],
             y=points[rows, 1],
             mode="markers",

@@ -15,6 +15,8 @@ SEQUENTIAL = "Cividis"
 DIVERGING = "RdBu"
 """For changes, 0 in the middle: losses red, gains blue."""
 _SHORT = 90
+_DRAWN = 1500
+"""Dots up to which they are drawn one by one, which begins sooner and saves as crisp SVG."""
 
 
 def laid_out(figure: go.Figure, height: int, **layout: Any) -> go.Figure:
@@ -27,6 +29,11 @@ def laid_out(figure: go.Figure, height: int, **layout: Any) -> go.Figure:
         **layout,
     )
     return figure
+
+
+def scatter(dots: int) -> Any:
+    """The kind of trace for so many dots: many go to the graphics card."""
+    return go.Scatter if dots <= _DRAWN else go.Scattergl
 
 
 def shortened(text: str) -> str:

@@ -22,6 +22,7 @@ from benchmarks import (
     half_precision,
     load_cost,
     matmul_share,
+    opening_cost,
     repeat_cost,
     rerouting_cost,
     throughput,
@@ -43,6 +44,7 @@ CLAIMS = {
         dimension_cost,
         load_cost,
         repeat_cost,
+        opening_cost,
     )
 }
 Measured = dict[str, Any]

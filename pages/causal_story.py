@@ -213,11 +213,9 @@ def _strips(view: View, *models: bool) -> None:
             a.metric("Plain model, largest move", causal_figures.moved_by(float(plain.max())))
         b.html(causal_figures.movement_strip(view.moved, rerouted=model))
     if not view.presenting:
-        name = "How far each shared token moved"
-        with st.expander(f"Table: {name}"):
-            table = causal_figures.movement_table(view.moved)
-            st.dataframe(table, hide_index=True, key=f"table {name}")
-            showing.downloads(name, table)
+        showing.table_of(
+            "How far each shared token moved", lambda: causal_figures.movement_table(view.moved)
+        )
 
 
 def _read(view: View, place: DeltaGenerator) -> tuple[str, int | None]:

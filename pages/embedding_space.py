@@ -44,14 +44,11 @@ for number, (column, found, beside) in enumerate(
     with column:
         linked.show(side, partial(draw, found, beside, title), same, rows, f"{side}: {title}")
 table = space_figures.space_table(left, right, texts, compared.kept, labels)
-with st.expander("Table: both maps"):
-    st.dataframe(table, hide_index=True, key="table of both maps")
-    figure = sides.remembered(
-        "space_figure",
-        (both.made, by, both.titles),
-        lambda: space_figures.two_maps(left, right, texts, titles=both.titles, colours=colours),
-    )
-    showing.downloads("Both maps", table, figure)
+showing.table_of(
+    "Both maps",
+    lambda: table,
+    lambda: space_figures.two_maps(left, right, texts, titles=both.titles, colours=colours),
+)
 a, b, c = st.columns(3)
 sought = st.session_state.space_search
 a.metric("Texts found" if sought else "Texts selected", f"{len(rows):,} of {len(texts):,}")

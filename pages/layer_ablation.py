@@ -136,15 +136,14 @@ slots = [column.empty() for column in st.columns(3)]
 clicked, words = st.container(horizontal=True), st.container()
 stand = following.place("standing")
 event = _draw()
-with tables, st.expander(f"Table: {PLANS}"):
-    found = ablation_figures.plan_table(walk, walk.plans)
-    st.dataframe(found, hide_index=True, key=f"table {PLANS}")
-    showing.downloads(PLANS, found)
-with st.expander(f"Table: {STANDING}"):
-    rows = ablation_figures.standing(walk, automatic, beside)
-    found = ablation_figures.standing_table(walk, rows)
-    st.dataframe(found, hide_index=True, key=f"table {STANDING}")
-    showing.downloads(STANDING, found)
+with tables:
+    showing.table_of(PLANS, lambda: ablation_figures.plan_table(walk, walk.plans))
+showing.table_of(
+    STANDING,
+    lambda: ablation_figures.standing_table(
+        walk, ablation_figures.standing(walk, automatic, beside)
+    ),
+)
 with clicked:
     choices = {"best": walk.best}
     for point in event.selection.points:

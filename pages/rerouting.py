@@ -90,9 +90,7 @@ if plan.active:
             )
             for column, side in zip(st.columns(2), ("first", "second"), strict=True):
                 column.text(pair[side])
-    with st.expander("Table: Pairs by places moved"):
-        st.dataframe(table, hide_index=True)
-        showing.downloads("Pairs by places moved", table)
+    showing.table_of("Pairs by places moved", lambda: table)
 else:
     st.info("No layer is re-routed: no pair moves. Light a layer above.")
 

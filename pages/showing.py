@@ -82,10 +82,29 @@ def figure(
     page; ``on_select`` and ``selection_mode`` are Streamlit's, the state is kept under ``name``.
     """
     selected = picture(drawn, name, on_select=on_select, selection_mode=selection_mode)
-    with st.expander(f"Table: {name}"):
-        st.dataframe(table, hide_index=True, key=f"table {name}")
-        downloads(name, table, drawn)
+    table_of(name, lambda: table, lambda: drawn)
     return selected
+
+
+def table_of(
+    name: str,
+    table: Callable[[], pd.DataFrame],
+    drawn: Callable[[], go.Figure] | None = None,
+) -> None:
+    """A table folded away under its name, with its downloads and those of its figure."""
+    with folded(f"Table: {name}") as opened:
+        if opened:
+            made = table()
+            st.dataframe(made, hide_index=True, key=f"table {name}")
+            downloads(name, made, drawn)
+
+
+@contextmanager
+def folded(label: str) -> Iterator[bool]:
+    """An expander, and whether it is open; only then need it be filled, so pages open sooner."""
+    expander = st.expander(label, key=f"open {label}", on_change="rerun")
+    with expander:
+        yield bool(expander.open)
 
 
 def picture(
@@ -113,7 +132,7 @@ def picture(
     )
 
 
-def downloads(name: str, table: pd.DataFrame, drawn: go.Figure | None = None) -> None:
+def downloads(name: str, table: pd.DataFrame, drawn: Callable[[], go.Figure] | None = None) -> None:
     """Buttons that take a table along as CSV, and a figure as a page of its own."""
     with st.container(horizontal=True):
         st.download_button(
@@ -128,7 +147,7 @@ def downloads(name: str, table: pd.DataFrame, drawn: go.Figure | None = None) ->
         if drawn is not None:
             st.download_button(
                 "HTML",
-                lambda: drawn.to_html(include_plotlyjs=True).encode(),
+                lambda: drawn().to_html(include_plotlyjs=True).encode(),
                 f"{file_name(name)}.html",
                 "text/html",
                 key=f"html {name}",
@@ -140,30 +159,37 @@ def downloads(name: str, table: pd.DataFrame, drawn: go.Figure | None = None) ->
 
 def reproduce(made: Recipe) -> None:
     """How this view is had again: by its link, in a terminal, from a script or from a file."""
-    with st.expander("Take this view along"):
-        st.markdown(
-            "**As a link**: the address bar holds all choices of this view; what was typed or "
-            "uploaded stays out of it. **In a terminal**, in the project's folder:"
+    with folded("Take this view along") as opened:
+        if opened:
+            _spellings(made)
+
+
+def _spellings(made: Recipe) -> None:
+    # Without a language: the highlighter's colours are too pale on the light ground.
+    st.markdown(
+        "**As a link**: the address bar holds all choices of this view; what was typed or "
+        "uploaded stays out of it. **In a terminal**, in the project's folder:"
+    )
+    st.code(made.command_line(), language=None, wrap_lines=True)
+    st.markdown("**From a script**:")
+    st.code(recipe.python(made), language=None, wrap_lines=True)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.download_button(
+            "Download recipe",
+            made.yaml,
+            f"{made.command}.yaml",
+            "application/yaml",
+            on_click="ignore",
+            help=f"A file for `{PROGRAM} run`, each choice with what it means.",
         )
-        st.code(made.command_line(), language="bash", wrap_lines=True)
-        st.markdown("**From a script**:")
-        st.code(recipe.python(made), language="python", wrap_lines=True)
-        with st.container(horizontal=True, vertical_alignment="bottom"):
-            st.download_button(
-                "Download recipe",
-                made.yaml,
-                f"{made.command}.yaml",
-                "application/yaml",
-                on_click="ignore",
-                help=f"A file for `{PROGRAM} run`, each choice with what it means.",
-            )
-            st.segmented_control(
-                "The camera in a figure's corner saves",
-                PICTURES,
-                default=PICTURES[0],
-                required=True,
-                key="picture",
-            )
+        st.segmented_control(
+            "The camera in a figure's corner saves",
+            PICTURES,
+            default=PICTURES[0],
+            required=True,
+            key="picture",
+            persist_state="session",
+        )
 
 
 def csv(table: pd.DataFrame) -> bytes:

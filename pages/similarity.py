@@ -1,10 +1,11 @@
 """Does it score better?"""
 
+from functools import partial
+
 import streamlit as st
 
 from analysis import (
     batches,
-    encoder,
     geometry,
     measures,
     score_figures,
@@ -14,7 +15,6 @@ from analysis import (
 )
 from analysis.corpora import Pairs, Retrieval
 from analysis.postprocessing import POSTPROCESSINGS
-from analysis.rerouting import PLAIN
 from pages import corpus, glossary, showing, visit
 
 _KINDS = {
@@ -98,8 +98,7 @@ others = {name: one.measure(measure) for name, one in found.items() if name != b
 differences = measures.differences(others, found[base].measure(measure), base, results[0].of)
 for difference in sorted(differences, key=lambda d: -d.delta):
     st.markdown(f"- {difference.sentence}")
-with st.expander("Table: comparisons"):
-    st.dataframe(score_figures.difference_table(differences), hide_index=True)
+showing.table_of("Comparisons", lambda: score_figures.difference_table(differences))
 st.caption(
     f"{measure}. Paired: both methods are scored on the same bootstrap draws, which also give p. "
     "Two or more comparisons are corrected by Holm's method, so that the chance of one false "
@@ -136,23 +135,19 @@ st.subheader("Two texts of your own")
 a, b = st.columns(2)
 one_text = a.text_input("First", "A man is playing a guitar.", key="own_first")
 other = b.text_input("Second", "Someone makes music.", key="own_second")
-own = encoder.encode_together(
-    loaded,
-    [one_text, other],
-    [(methods[name], plan if methods[name].reroutes else PLAIN) for name in chosen],
-)
+own = study.embedded(loaded, [one_text, other], [(methods[name], plan) for name in chosen])
 st.dataframe(
     [
         {
             "method": name,
-            "cosine": float(encoding.embeddings[0] @ encoding.embeddings[1]),
+            "cosine": float(encoded.embeddings[0] @ encoded.embeddings[1]),
             **(
                 {"mean of the rated pairs": float(found[name].cosines.mean())}  # type: ignore[union-attr]
                 if isinstance(scored, Pairs) and processing == "none"
                 else {}
             ),
         }
-        for name, encoding in zip(chosen, own, strict=True)
+        for name, encoded in zip(chosen, own, strict=True)
     ],
     hide_index=True,
 )
@@ -164,8 +159,7 @@ for name in chosen:
     prompts = batches.shown(loaded, one_text or "...", methods[name])
     for prompt in prompts:
         st.html(score_figures.prompt_strip(prompt))
-    with st.expander(f"Table: tokens of {name}"):
-        st.dataframe(score_figures.prompt_table(prompts), hide_index=True, key=f"tokens {name}")
+    showing.table_of(f"Tokens of {name}", partial(score_figures.prompt_table, prompts))
 st.caption(
     "Exactly the tokens that the model reads for the first text above. Underlined: the text's own. "
     "Coloured: what is pooled, the stronger the more it counts. Dashed: a placeholder."

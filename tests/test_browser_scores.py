@@ -26,6 +26,7 @@ def unfolded(page: Page, title: str) -> Locator:
     """What is folded away under a title, opened."""
     found = page.get_by_test_id("stExpander").filter(has_text=title).first
     found.locator("summary").click()
+    settled(page)
     return found
 
 

@@ -23,7 +23,9 @@ from tests.visits import (
     press,
     sentence,
     shown,
+    tables,
     turn_to,
+    unfolded,
     well,
 )
 
@@ -66,7 +68,7 @@ def test_early_tokens_of_the_plain_model_stay_exactly_and_rerouted_ones_move() -
     assert min(moved) > 0
     assert metric(app, "Plain model") == "0"
     assert float(metric(app, "Re-routed")) == pytest.approx(np.mean(moved), abs=1e-3)
-    (table,) = (t.value for t in app.dataframe)
+    (table,) = (t.value for t in unfolded(app).dataframe)
     assert (table["plain"] == 0).all()
     assert list(table.columns) == ["token", "plain", "re-routed"]
 
@@ -245,18 +247,18 @@ def test_presenting_enlarges_and_leaves_out_the_small_print(
     tiny_llama: dict[str, str], name: str
 ) -> None:
     app = well(opened(**tiny_llama | {"step": name}))
-    assert app.dataframe
+    assert tables(app)
     usual = strips(app), len(charts(app))
     app.toggle(key="presenter").set_value(True).run()
     assert (strips(well(app)), len(charts(app))) == usual
-    assert not app.dataframe
+    assert not tables(app)
     assert not app.main.caption
     assert not [e for e in app.expander if e.label == "Terms"]
     assert any("font-size: 24px" in element.proto.body for element in app.get("html"))
     for figure in charts(app):
         assert figure["layout"]["xaxis"]["tickfont"]["size"] == causal_figures.LARGE
     app.toggle(key="presenter").set_value(False).run()
-    assert app.dataframe
+    assert tables(app)
     assert not any("24px" in element.proto.body for element in well(app).get("html"))
 
 

@@ -15,7 +15,7 @@ from analysis import clouds, corpora, dimension, dimension_figures, selection, s
 from analysis.backbone import Backbone
 from analysis.dimension import Curve
 from analysis.study import Dimensions, Made
-from tests.visits import charts, metric, numbers, opened, shown, well
+from tests.visits import charts, metric, numbers, opened, shown, unfolded, well
 
 LAYERS = 10
 MADE = Made("tiny", "0", "float32", "cpu", (("torch", "2"), ("transformers", "5")))
@@ -169,7 +169,7 @@ def test_several_curves_on_the_page(tiny_llama: dict[str, str]) -> None:
     assert len(lines) == 8
     np.testing.assert_array_equal(numbers(lines[0]["y"]), alone)
     assert len({tuple(numbers(line["y"])) for line in lines}) == 8
-    (table,) = (t.value for t in app.dataframe if "same over resamples (%)" in t.value)
+    (table,) = (t.value for t in unfolded(app).dataframe if "same over resamples (%)" in t.value)
     assert table.loc[0, "selected"] == metric(app, "Layers the rule")
     app.multiselect(key="estimator").set_value([]).run()
     assert not charts(app)
@@ -229,6 +229,6 @@ def test_the_command_that_is_shown_measures_the_first_curve(tiny_llama: dict[str
     app = opened("intrinsic_dimension", **tiny_llama)
     app.multiselect(key="estimator").set_value(["mle", "twonn"])
     app.segmented_control(key="id_prompt").set_value("off").run()
-    command = well(app).code[0].value
+    command = unfolded(well(app)).code[0].value
     for part in ("dimension", "--samples=60", "--estimator=mle", "--bare"):
         assert part in command

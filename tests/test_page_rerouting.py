@@ -24,6 +24,7 @@ from tests.visits import (
     shown,
     turn_to,
     type_backbone,
+    unfolded,
     well,
 )
 
@@ -208,7 +209,7 @@ def test_a_change_within_noise_is_called_so(tiny_llama: dict[str, str], layers: 
 
 def test_the_pairs_that_moved_most_are_shown_whole(tiny_llama: dict[str, str]) -> None:
     app = well(opened("rerouting", own_pairs=True, **tiny_llama | {"layers": "0-5", "bias": "6"}))
-    (table,) = (t.value for t in app.dataframe if "places moved" in t.value)
+    (table,) = (t.value for t in unfolded(app).dataframe if "places moved" in t.value)
     assert len(table) == 10
     moved = table["places moved"].abs().tolist()
     assert moved == sorted(moved, reverse=True)
@@ -230,6 +231,6 @@ def test_the_command_that_is_shown_compares_with_nothing_rerouted(
     tiny_llama: dict[str, str],
 ) -> None:
     app = well(opened("rerouting", **tiny_llama | {"bias": "2.5"}))
-    command = app.code[0].value
+    command = unfolded(app).code[0].value
     for part in ("score", "--layers=2-3", "--bias=2.5", "--method=prompt-only"):
         assert part in command

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from analysis import corpora, space, space_figures
 from pages import linked
-from tests.visits import charts, metric, numbers, opened, sentence, shown, well
+from tests.visits import charts, metric, numbers, opened, sentence, shown, unfolded, well
 
 PAGE = "embedding_space"
 smollm2 = pytest.mark.weights
@@ -84,7 +84,7 @@ def test_a_selection_is_lit_on_both_maps_and_listed(tiny_llama: dict[str, str]) 
     app.run()
     assert [lit(figure) for figure in charts(well(app))] == [{2, 5}] * 2
     assert metric(app, "Texts selected") == "2 of 10"
-    selected = found(app, "left x")[1]
+    (selected,) = found(app, "left x")
     assert selected.index.tolist() == [2, 5]
     near = found(app, "in both")
     assert len(near) == 2
@@ -110,7 +110,7 @@ def test_a_selection_stays_with_its_texts_and_goes_with_them(tiny_llama: dict[st
 
 def test_what_is_searched_for_is_lit(tiny_llama: dict[str, str]) -> None:
     app = well(opened(PAGE, **tiny_llama))
-    texts = found(app, "left x")[0].sort_index()["text"]
+    texts = found(unfolded(app), "left x")[0].sort_index()["text"]
     app.text_input(key="space_search").set_value("E").run()
     hits = {row for row, text in enumerate(texts) if "e" in text.lower()}
     assert len(hits) > 0

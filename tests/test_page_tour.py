@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from analysis import recipe, space
 from pages import glossary, tour
-from tests.visits import ROOT, opened, press, turn_to, well
+from tests.visits import ROOT, opened, press, turn_to, unfolded, well
 
 PAGES = sorted(
     path.stem
@@ -67,7 +67,7 @@ def test_every_term_is_explained_in_a_sentence_and_used() -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_page_is_taken_along_as_what_it_shows(page: str, tiny_llama: dict[str, str]) -> None:
-    app = well(opened(page, own_pairs=True, **tiny_llama))
+    app = well(unfolded(opened(page, own_pairs=True, **tiny_llama)))
     command, script = (block.value for block in app.code if "analysis" in block.value)
     assert command.startswith("python -m analysis ")
     assert f"--backbone={Path(tiny_llama['backbone'])}" in command

@@ -36,6 +36,7 @@ from tests.visits import (
     shown,
     turn_to,
     type_backbone,
+    unfolded,
     upload,
     well,
 )
@@ -299,7 +300,7 @@ def test_own_texts_on_the_similarity_page(tiny_llama: dict[str, str]) -> None:
     (table,) = (t.value for t in well(app).dataframe if "cosine" in t.value and "method" in t.value)
     assert table["method"].tolist() == list(methods.METHODS)
     np.testing.assert_allclose(table["cosine"], 1, atol=1e-5)
-    prompts = [t.value for t in app.dataframe if "placeholder" in t.value]
+    prompts = [t.value for t in unfolded(app).dataframe if "placeholder" in t.value]
     assert len(prompts) == len(methods.METHODS)
     for table, method in zip(prompts, methods.METHODS.values(), strict=True):
         assert table["prompt"].max() == len(method.templates)
@@ -396,7 +397,7 @@ def test_every_option_of_kv_embedding_changes_its_score(
     tiny_llama: dict[str, str], key: str, value: str
 ) -> None:
     app = opened("rerouting", own_pairs=True, **tiny_llama)
-    (usual,) = (t.value for t in app.dataframe if "places moved" in t.value)
+    (usual,) = (t.value for t in unfolded(app).dataframe if "places moved" in t.value)
     app.selectbox(key=key).set_value(value).run()
     (other,) = (t.value for t in well(app).dataframe if "places moved" in t.value)
     assert not other.equals(usual)

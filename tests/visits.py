@@ -53,6 +53,20 @@ def turn_to(app: AppTest, page: str) -> AppTest:
     return app.switch_page(f"pages/{page}.py").run()
 
 
+def tables(app: AppTest) -> list[str]:
+    """The names of the tables that are folded away or open."""
+    names = (one.label.partition("Table: ")[2] for one in app.expander)
+    return [name for name in names if name]
+
+
+def unfolded(app: AppTest) -> AppTest:
+    """The same visit with every table open, and what takes the view along."""
+    for one in app.expander:
+        if one.label.startswith(("Table: ", "Take this view along")):
+            app.session_state[f"open {one.label}"] = True
+    return app.run()
+
+
 def well(app: AppTest) -> AppTest:
     """The visit, which must have met neither an exception nor an error."""
     assert not app.exception, app.exception[0].message
