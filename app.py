@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from analysis import journal
 from pages import showing, tour, visit
 
 PAGES = {
@@ -14,16 +15,21 @@ PAGES = {
         "similarity": "Similarity",
         "long_texts": "Long texts",
         "layer_ablation": "Layer ablation",
+        "diagnostics": "Diagnostics",
     }.items()
 }
 page = st.navigation(list(PAGES.values()))
+name = next(name for name, one in PAGES.items() if one == page)
 st.set_page_config(page_title=f"{page.title} - KV-Embedding Explorer", layout="wide")
 showing.legible()
-tour.guide(PAGES, next(name for name, one in PAGES.items() if one == page))
-with showing.sentences(), st.sidebar:
-    visit.choose_backbone()
-    visit.choose_plan()
-    visit.choose_options()
-    visit.choose_pairs()
-with showing.sentences():
-    page.run()
+tour.guide(PAGES, name)
+visit.keep_journal()
+with journal.request("page", page=name), showing.notices():
+    # What is wrong with a choice is looked into on the page of diagnostics, so that one opens.
+    with showing.each() if name == "diagnostics" else showing.sentences(), st.sidebar:
+        visit.choose_backbone()
+        visit.choose_plan()
+        visit.choose_options()
+        visit.choose_pairs()
+    with showing.sentences():
+        page.run()

@@ -12,10 +12,11 @@ import sys
 import warnings
 from typing import Any
 
-from analysis import recipe
+from analysis import journal, recipe
 from analysis.commands import COMMANDS
 from analysis.errors import ExplorerError
-from analysis.options import parser
+from analysis.notices import heard
+from analysis.options import logged, parser
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -26,7 +27,9 @@ def main(arguments: list[str] | None = None) -> int:
         if options.command == "run":
             options = recipe.read_file(options.recipe).namespace()
         _quieten()
-        result = COMMANDS[options.command](options)
+        journal.start()
+        with journal.request("command", **logged(options.command, vars(options))), heard(_say):
+            result = COMMANDS[options.command](options)
     except ExplorerError as error:
         print(error, file=sys.stderr)
         return 2
@@ -36,7 +39,12 @@ def main(arguments: list[str] | None = None) -> int:
         print(json.dumps(result, allow_nan=False))
     else:
         _print_table(result)
-    return 0
+    ill = options.command == "doctor" and any(check["state"] == "ill" for check in result)
+    return 1 if ill else 0
+
+
+def _say(sentence: str) -> None:
+    print(sentence, file=sys.stderr, flush=True)
 
 
 def _quieten() -> None:

@@ -91,9 +91,10 @@ def closed_form(
 
     out, lse = blockwise(kernel, query, key, value, mask)
     k_last, v_last = (x.repeat_interleave(groups, 1) for x in pair)
-    logit = torch.einsum("bhtd,bhd->bht", query.float(), k_last[:, :, 0].float()) * scale
-    gate = torch.sigmoid(logit + bias - lse)  # type: ignore[operator]
-    return torch.lerp(out[..., :width].float(), v_last.float(), gate[..., None]).to(out.dtype), gate
+    logit = (query.float() * k_last.float()).sum(-1) * scale  # row by row, whatever their number
+    gate = torch.sigmoid((logit + bias - lse).double()).float()  # type: ignore[operator]
+    out = out[..., :width].float()
+    return (out + gate[..., None] * (v_last.float() - out)).to(query.dtype), gate
 
 
 def concatenated_form(

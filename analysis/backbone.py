@@ -8,7 +8,6 @@ with the reason at hand.
 
 import hashlib
 import json
-import threading
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -35,6 +34,7 @@ from analysis.placement import DTYPES, SPREAD, Choice, Memory
 from analysis.positions import KeyPosition
 from analysis.rerouting import EAGER, SDPA, Form, Plan, Routing, routed
 from analysis.sources import Progress, Source
+from analysis.turns import Turns
 
 FORMS: tuple[tuple[str, Form], ...] = ((SDPA, "closed"), (EAGER, "concatenated"))
 
@@ -72,8 +72,8 @@ class Backbone:
 
     ``reroutable`` are the layers (0-based) that re-routing reaches, empty with ``refusal`` set
     where the family cannot be re-routed. ``fingerprint`` identifies the weights. ``lock`` is
-    held for one batch at a time, so that sessions take turns. ``key_positions`` are those that
-    the prefix's key can be moved to.
+    held for one batch at a time, in the order of arrival, so that sessions take turns.
+    ``key_positions`` are those that the prefix's key can be moved to.
     """
 
     facts: Facts
@@ -86,12 +86,21 @@ class Backbone:
     reroutable: tuple[int, ...]
     key_positions: tuple[KeyPosition, ...] = ()
     refusal: str | None = None
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    lock: Turns = field(default_factory=lambda: Turns("the backbone"))
 
     @property
     def layers(self) -> int:
         """Number of decoder layers L."""
         return self.facts.layers
+
+    def overflowed(self) -> BackboneError:
+        """What to raise where states are not finite numbers."""
+        return BackboneError(
+            f"{self.facts.name} overflowed in {self.dtype.value}; load it in float32."
+            if self.dtype.value != "float32"
+            else f"{self.facts.name} gives states that are not finite numbers, in float32 too; its "
+            "weights are damaged or do not fit this text: fetch them again, or choose another."
+        )
 
     @property
     def slow_form(self) -> bool:

@@ -1,21 +1,33 @@
-"""Texts -> prompted batches: each distinct prompt once, sorted by length, batched by a budget."""
+"""Texts -> prompted batches: each distinct prompt once, sorted by length, batched by a budget.
 
-from collections.abc import Sequence
+A batch that does not fit into memory is halved, until a prompt alone does not.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from typing import TypeVar
 
 import numpy as np
+import psutil
 import torch
 from numpy.typing import NDArray
 
+from analysis import notices
 from analysis.backbone import Backbone
-from analysis.errors import CorpusError
+from analysis.errors import CorpusError, NoRoom
 from analysis.methods import Method
 from analysis.pooling import POOLINGS
 from analysis.prompting import Prompted, Role, tokenize
 
+T = TypeVar("T")
 BATCH_TOKENS = {"float32": 512, "bfloat16": 1024, "float16": 1024}
 """Tokens a batch holds at most on a CPU, by dtype: few, so that its states stay in the cache."""
+BLOCK = 16
+"""Tokens that the CPU's kernels take at a time. A state's last bits depend on how many such blocks
+its batch is wide, and on nothing else of the batch; so texts share one only where theirs are as
+many, and an embedding does not depend on what it was computed beside (docs/reliability.md)."""
 GPU_BATCH_TOKENS = 16_384
 """The same on a GPU, which wants many at a time."""
 
@@ -111,11 +123,14 @@ def prepare(
     most = budget(backbone) if batch_tokens is None else batch_tokens
     order = sorted(distinct, key=lambda row: len(distinct[row].ids))
     batches: list[list[int]] = []
+    last = 0
     for row in order:
         width = len(distinct[row].ids)
-        if not batches or width * (len(batches[-1]) + 1) > most:
+        block = width // BLOCK
+        if not batches or width * (len(batches[-1]) + 1) > most or block != last:
             batches.append([])
         batches[-1].append(row)
+        last = block
     return Prepared(
         tuple(_batch([distinct[row] for row in rows], rows) for rows in batches),
         of_text,
@@ -131,6 +146,74 @@ def _batch(prompts: list[Prompted], rows: list[int]) -> Batch:
     held = [p.slot for p in prompts if p.slot is not None]
     slots = torch.tensor(held) if held else None
     return Batch(tuple(rows), tuple(prompts), ids, lengths, slots)
+
+
+def within_memory(
+    backbone: Backbone, batches: Sequence[Batch], run: Callable[[Batch], T], *, halve: bool = True
+) -> Iterator[tuple[Batch, T]]:
+    """``run`` each batch in the backbone's turn; those that do not fit into memory in halves.
+
+    Halving is said once. Rows keep their order.
+
+    Raises:
+        NoRoom: a prompt alone does not fit, or a batch does not that must not be halved.
+    """
+    left, told = deque(batches), False
+    while left:
+        batch = left.popleft()
+        found: list[T] = []
+        try:
+            with backbone.lock:
+                found.append(run(batch))
+        except (RuntimeError, MemoryError) as error:
+            if not _exhausted(error):
+                raise
+        if found:  # outside of the handler, which holds on to what was computed
+            yield batch, found.pop()
+            continue
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        rows, width = batch.ids.shape
+        if rows == 1 or not halve:
+            free = _free(backbone)
+            raise NoRoom(
+                f"{rows} prompt{'s' if rows > 1 else ''} of {width:,} tokens did not fit into "
+                f"memory beside {backbone.facts.name}, with {free / 1e9:.1f} GB free on "
+                f"{backbone.device.value}; shorten the texts, or choose a smaller backbone or "
+                "half precision."
+            )
+        if not told:
+            notices.say(
+                f"A batch of {rows} prompts of {width:,} tokens did not fit into memory and is "
+                "computed in halves, which is slower and changes no result beyond rounding."
+            )
+            told = True
+        middle = rows // 2
+        left.extendleft((_rows(batch, middle, rows), _rows(batch, 0, middle)))
+
+
+def _exhausted(error: BaseException) -> bool:
+    """Whether an error says that memory ran out, of a GPU or of the machine."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(
+        said in str(error).lower() for said in ("can't allocate memory", "out of memory")
+    )
+
+
+def _free(backbone: Backbone) -> int:
+    on_gpu = backbone.device.value.startswith("cuda")
+    return torch.cuda.mem_get_info()[0] if on_gpu else psutil.virtual_memory().available
+
+
+def _rows(batch: Batch, begin: int, end: int) -> Batch:
+    """Some rows of a batch, as wide as they need."""
+    part, lengths = slice(begin, end), batch.lengths[begin:end]
+    return Batch(
+        batch.rows[part],
+        batch.prompts[part],
+        batch.ids[part, : int(lengths.max())],
+        lengths,
+        None if batch.slots is None else batch.slots[part],
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from analysis import forward
+from analysis import forward, journal
 from analysis.backbone import Backbone
 from analysis.encoder import check_plan
 from analysis.errors import BackboneError, CorpusError, PlanError
@@ -208,12 +208,25 @@ def _pass(
     """One pass over one prompt that keeps the gates and what is watched."""
     ids, lengths = torch.tensor([prompt.ids]), torch.tensor([len(prompt.ids)])
     with backbone.lock:
-        return forward.run(
+        result = forward.run(
             *(backbone.model, ids, lengths, plan),
             form=backbone.form,
             keep_gates=True,
             watch=watch,
         )
+    _counted(backbone, result.final)
+    return result
+
+
+def _counted(backbone: Backbone, states: torch.Tensor) -> None:
+    """Count a prompt that was run, and refuse what is no number.
+
+    Raises:
+        BackboneError: the states overflowed.
+    """
+    journal.count(encoded=len(states), tokens=states.shape[1])
+    if not bool(torch.isfinite(states).all()):
+        raise backbone.overflowed()
 
 
 def _states(backbone: Backbone, prompt: Prompted, width: int, plan: Plan) -> torch.Tensor:
@@ -229,5 +242,6 @@ def _states(backbone: Backbone, prompt: Prompted, width: int, plan: Plan) -> tor
             form=backbone.form,
             keep_inputs=range(backbone.layers),
         )
+    _counted(backbone, result.final[:, : len(prompt.ids)])
     layers = [result.inputs[i][0] for i in range(backbone.layers)] + [result.final[0]]
     return torch.stack([states.double().cpu() for states in layers])

@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from analysis import forward
+from analysis import forward, journal
 from analysis.backbone import Backbone
-from analysis.batches import Prepared, prepare
+from analysis.batches import Batch, Prepared, prepare, within_memory
 from analysis.methods import Method
 from analysis.prompting import BARE, COMPRESSION
 
@@ -84,14 +84,30 @@ def _states_at(
     """Every layer's output at each batch's (rows, columns), one after the other: (L, K, D)."""
     whole = sum(len(rows) for rows, _ in at)
     out = np.empty((backbone.layers, whole, backbone.facts.hidden), np.float32)
-    done = texts = 0
-    for batch, places in zip(ready.batches, at, strict=True):
-        if len(places[0]):
-            with backbone.lock:
-                result = forward.run(backbone.model, batch.ids, batch.lengths, keep_at=places)
-            for layer, states in result.outputs.items():
-                out[layer, done : done + len(places[0])] = states.numpy()
-        done += len(places[0])
+    wanted = {  # by a prompt, which columns, and where its first goes
+        prompt: (columns[rows == row], place + int((rows < row).sum()))
+        for batch, (rows, columns), place in zip(
+            ready.batches, at, np.cumsum([0, *(len(rows) for rows, _ in at)]).tolist(), strict=False
+        )
+        for row, prompt in enumerate(batch.rows)
+    }
+
+    def run(batch: Batch) -> None:
+        columns = [wanted[prompt][0] for prompt in batch.rows]
+        counts = torch.tensor([len(each) for each in columns])
+        places = torch.repeat_interleave(torch.arange(len(columns)), counts), torch.cat(columns)
+        if not len(places[0]):
+            return
+        first = wanted[batch.rows[0]][1]
+        result = forward.run(backbone.model, batch.ids, batch.lengths, keep_at=places)
+        for layer, states in result.outputs.items():
+            if not bool(torch.isfinite(states).all()):
+                raise backbone.overflowed()
+            out[layer, first : first + len(places[0])] = states.numpy()
+
+    texts = 0
+    for batch, _ in within_memory(backbone, ready.batches, run):
         texts += len(batch.rows)
-        progress(texts, sum(len(b.rows) for b in ready.batches))
+        journal.count(encoded=len(batch.rows), tokens=int(batch.lengths.sum()))
+        progress(texts, ready.distinct)
     return out

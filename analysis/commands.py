@@ -436,8 +436,16 @@ def _finite(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
+def _doctor(_options: argparse.Namespace) -> list[dict[str, Any]]:
+    """One row a check; the command ends with code 1 if any is ill."""
+    from analysis import doctor
+
+    return [check._asdict() for check in doctor.checks()]
+
+
 COMMANDS: dict[str, Callable[[argparse.Namespace], Any]] = {
     "backbones": _backbones,
+    "doctor": _doctor,
     "encode": _encode,
     "dimension": _dimension,
     "sts": _sts,

@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from analysis import forward
+from analysis import forward, journal
 from analysis.backbone import Backbone
-from analysis.batches import Batch, Prepared, prepare
+from analysis.batches import Batch, Prepared, prepare, within_memory
 from analysis.errors import BackboneError, PlanError
 from analysis.methods import Method
 from analysis.pooling import pool, weights
@@ -178,6 +178,7 @@ def encode_together(
             [method for method, _ in wanted],
             partial(_passes, backbone, wanted),
             partial(_offset, progress, before, whole),
+            halve=True,
         )
         seconds = time.perf_counter() - began
         for number, embeddings in zip(members, vectors, strict=True):
@@ -222,7 +223,7 @@ def parting(one: Plan, other: Plan, layers: int) -> int:
 
 
 def _passes(
-    backbone: Backbone, wanted: Sequence[tuple[Method, Plan]], _: int, batch: Batch
+    backbone: Backbone, wanted: Sequence[tuple[Method, Plan]], batch: Batch
 ) -> Iterator[forward.Pass]:
     """The pass of each request over one batch, begun where it parts from an earlier one.
 
@@ -296,26 +297,31 @@ def _pooled(
     backbone: Backbone,
     ready: Prepared,
     methods: Sequence[Method],
-    run: Callable[[int, Batch], Iterable[forward.Pass]],
+    run: Callable[[Batch], Iterable[forward.Pass]],
     progress: Progress,
+    *,
+    halve: bool = False,
 ) -> list[NDArray[np.float32]]:
-    """Run every batch and pool it for each method: float32 (N, D) each, in the texts' order."""
+    """Run every batch and pool it for each method: float32 (N, D) each, in the texts' order.
+
+    With ``halve``, a batch that does not fit into memory is run in halves.
+    """
     out = np.empty((len(methods), ready.distinct, backbone.facts.hidden), np.float32)
+
+    def pooled(batch: Batch) -> None:
+        for vectors, method, result in zip(out, methods, run(batch), strict=True):
+            states = result.raw if method.norm == "pre" else result.final
+            for layer in _output_of(backbone, method):
+                states = result.inputs[layer]
+            found = pool(states, weights(batch.prompts, method.pooling)).cpu().numpy()
+            if not np.isfinite(found).all():
+                raise backbone.overflowed()
+            vectors[list(batch.rows)] = found
+
     done = 0
-    for number, batch in enumerate(ready.batches):
-        with backbone.lock:
-            for vectors, method, result in zip(out, methods, run(number, batch), strict=True):
-                states = result.raw if method.norm == "pre" else result.final
-                for layer in _output_of(backbone, method):
-                    states = result.inputs[layer]
-                pooled = pool(states, weights(batch.prompts, method.pooling)).cpu().numpy()
-                if not np.isfinite(pooled).all():
-                    raise BackboneError(
-                        f"{backbone.facts.name} overflowed in {backbone.dtype.value}; load it in "
-                        "float32."
-                    )
-                vectors[list(batch.rows)] = pooled
+    for batch, _ in within_memory(backbone, ready.batches, pooled, halve=halve):
         done += len(batch.rows)
+        journal.count(encoded=len(batch.rows), tokens=int(batch.lengths.sum()))
         progress(done, ready.distinct)
     averaged = torch.from_numpy(out[:, ready.of_text].mean(axis=1))
     return list(torch.nn.functional.normalize(averaged, dim=-1).numpy())
@@ -328,6 +334,9 @@ class Trace:
     in the model's dtype: at every layer when they fit into ``budget`` bytes, else at every second,
     third ... one, a plan then starting at the kept layer below. ``embed`` gives what ``encode``
     gives, to float32 rounding.
+
+    Raises:
+        NoRoom: the states do not fit into memory.
     """
 
     def __init__(
@@ -346,11 +355,11 @@ class Trace:
         one_layer = cells * backbone.facts.hidden * backbone.model.dtype.itemsize  # type: ignore[operator]
         step = max(1, -(-one_layer * backbone.layers // max(budget, 1)))
         self._kept = tuple(range(0, backbone.layers, step))
-        self._inputs: list[dict[int, torch.Tensor]] = []
+        self._inputs: dict[tuple[int, ...], dict[int, torch.Tensor]] = {}  # by a batch's rows
 
-        def run(_: int, batch: Batch) -> list[forward.Pass]:
+        def run(batch: Batch) -> list[forward.Pass]:
             result = _run(backbone, batch, method, PLAIN, keep_inputs=self._kept)
-            self._inputs.append(result.inputs)
+            self._inputs[batch.rows] = result.inputs
             return [result]
 
         (self.embeddings,) = _pooled(backbone, self._ready, [method], run, progress)
@@ -382,18 +391,19 @@ class Trace:
             return self
         start = max(layer for layer in self._kept if layer <= parted)
         found = copy.copy(self)
-        found.plan, found._inputs = plan, []
+        found.plan, found._inputs = plan, {}
 
-        def run(number: int, batch: Batch) -> list[forward.Pass]:
-            alike = {layer: self._inputs[number][layer] for layer in kept if layer <= start}
+        def run(batch: Batch) -> list[forward.Pass]:
+            inputs = self._inputs[batch.rows]
+            alike = {layer: inputs[layer] for layer in kept if layer <= start}
             result = _run(
                 *(self.backbone, batch, self.method, plan),
                 keep_inputs=[layer for layer in kept if layer > start],
                 start=start,
-                state=self._inputs[number][start],
+                state=inputs[start],
             )
             if kept:
-                found._inputs.append(alike | result.inputs)
+                found._inputs[batch.rows] = alike | result.inputs
             return [result]
 
         (found.embeddings,) = _pooled(self.backbone, self._ready, [self.method], run, progress)

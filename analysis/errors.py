@@ -13,6 +13,10 @@ class BackboneError(ExplorerError):
     """A language model could not be found, loaded, afforded or re-routed."""
 
 
+class NoRoom(BackboneError):  # noqa: N818
+    """A backbone, or one of its batches, does not fit into memory."""
+
+
 class CorpusError(ExplorerError):
     """A file or a set of texts could not be read, or is too small for what was asked."""
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from analysis import forward, store, study
+from analysis import forward, journal, store, study
 from analysis.backbone import Backbone
 from analysis.encoder import check_plan
 from analysis.methods import DEFAULT, Method
@@ -90,7 +90,10 @@ def _measured(
                 form=backbone.form,
                 keep_gates=True,
             ).gates
+        journal.count(encoded=len(prompts), tokens=sum(lengths))
         for row, layer in enumerate(plan.active):
             heads = gates[layer].double().mean(dim=1).cpu()
             by_text[row] = [float(heads[i, :length].mean()) for i, length in enumerate(lengths)]
+        if not np.isfinite(by_text).all():
+            raise backbone.overflowed()
     return {"tokens": sum(lengths)}, {"by_text": by_text}

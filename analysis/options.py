@@ -7,9 +7,12 @@ run reads alike in a file, in a terminal and on a page.
 import argparse
 import contextlib
 import math
+from collections.abc import Mapping
 from functools import cache
-from typing import NoReturn
+from pathlib import Path
+from typing import Any, NoReturn
 
+from analysis import store
 from analysis.errors import RecipeError
 
 PROGRAM = "python -m analysis"
@@ -64,6 +67,7 @@ def parser() -> argparse.ArgumentParser:
         options.add_argument("--norm", default="post", choices=list(NORMS))
 
     command("backbones", "List what is offered, or one backbone's facts.")
+    command("doctor", "Check this installation and say what to do.", common=False)
 
     sub = command("encode", "Encode texts, one a line, to a float32 .npy array.")
     plan(sub)
@@ -160,6 +164,23 @@ def options_of(command: str) -> dict[str, argparse.Action]:
         for action in commands.choices[command]._actions
         if action.option_strings and action.dest not in ("help", "json")
     }
+
+
+def logged(command: str, told: Mapping[str, Any]) -> dict[str, Any]:
+    """What a log may hold of a command and its options, by name or as a parser gives them.
+
+    A digest of all of them, and those in clear that hold neither a text nor a path: numbers,
+    choices among names, layers, and the last part of the backbone's name.
+    """
+    told = {name.replace("_", "-"): value for name, value in told.items()}
+    asked = {name: told[name] for name in options_of(command) if told.get(name) is not None}
+    clear = {
+        name: str(value) if isinstance(value, float) else value
+        for name, value in asked.items()
+        if name == "layers" or options_of(command)[name].choices or isinstance(value, int | float)
+    }
+    found = {"command": command, "recipe": store.digest(command, asked), "options": clear}
+    return found | ({"backbone": Path(asked["backbone"]).name} if "backbone" in asked else {})
 
 
 def _bias(text: str) -> float:

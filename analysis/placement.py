@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 import torch
 
-from analysis.errors import BackboneError
+from analysis.errors import BackboneError, NoRoom
 from analysis.sources import cache_home
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -103,7 +103,7 @@ def with_room(where: Choice, name: str, need: int, dtype: str, *, automatic: boo
         return where
     if automatic and on_gpu and need <= sum(get_max_memory().values()):
         return Choice(SPREAD, "one GPU does not hold the weights")
-    raise BackboneError(
+    raise NoRoom(
         f"{name} needs {need / 1e9:.1f} GB for its weights in {dtype} and {where.value} has "
         f"{free / 1e9:.1f} GB free; choose a smaller backbone, another dtype or another device "
         f"({SPREAD} uses all devices and, slowly, the disk)."

@@ -55,5 +55,8 @@ def weights(prompts: Sequence[Prompted], pooling: Pooling) -> torch.Tensor:
 
 
 def pool(states: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-    """Weighted sum of states (B, T, D) by ``rows`` (B, T), float32, not normalised: (B, D)."""
-    return torch.bmm(rows.to(states.device).unsqueeze(1), states.float()).squeeze(1)
+    """Weighted sum of states (B, T, D) by ``rows`` (B, T), float32, not normalised: (B, D).
+
+    Token after token, so that padding behind them changes no bit.
+    """
+    return (rows.to(states.device)[..., None] * states.float()).sum(1)

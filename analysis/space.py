@@ -8,7 +8,6 @@ scikit-learn and UMAP take seconds to import and are imported where first used; 
 another ten to twenty, which :func:`warm_up` does ahead of time.
 """
 
-import threading
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.errors import CorpusError
+from analysis.turns import Turns
 
 Floats = NDArray[np.float64]
 
@@ -27,7 +27,8 @@ FEWEST_FOR_UMAP = 15
 MEGABYTES = 64
 """Distances are held that much at a time, since all of them would fill the memory."""
 
-_UMAP_LOCK = threading.Lock()  # two fits at once abort the process under numba's workqueue layer
+FITTING = Turns("the drawing of another map")
+"""Two fits at once abort the process under numba's workqueue layer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +76,7 @@ def _pca(rows: Floats) -> Floats:
 
 
 def _umap(rows: Floats, neighbours: int, min_dist: float, seed: int) -> Floats:
-    with _UMAP_LOCK:
+    with FITTING:
         from umap import UMAP
 
         fitted = UMAP(

@@ -4,7 +4,8 @@ A result is a dictionary of plain facts and named arrays, kept as one ``.npz`` f
 pickle. Its key is a digest of everything that decides its numbers. There are two shelves: the
 user's cache, which is bound to the versions of torch, transformers and the other packages that
 compute, and ``assets/results``, which ships with the project and is read only. A damaged file
-counts as missing.
+counts as missing. Beyond a size the oldest of the user's results are dropped, those of other
+versions among them.
 """
 
 import hashlib
@@ -13,8 +14,9 @@ import io
 import json
 import os
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
@@ -23,11 +25,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis import journal
 from analysis.sources import cache_home
 
+MOST = 1024**3
+"""Bytes of the user's results beyond which the oldest are dropped."""
 SHIPPED = Path(__file__).resolve().parent.parent / "assets" / "results"
 _COMPUTING = ("torch", "transformers", "numpy", "scipy", "scikit-learn", "scikit-dimension")
 _FORMAT = 1
+_LEFT = 3600
+"""Seconds after which a file half written is one that a killed process left."""
 
 _ONLY: ContextVar[Path | None] = ContextVar("only", default=None)
 
@@ -61,6 +68,7 @@ def get(name: str) -> Stored | None:
             facts = dict(json.loads(str(arrays.pop("facts"))))
         except Exception:  # damage shows as nearly any error of zip, zlib, NumPy or JSON
             continue
+        journal.count(stored=1)
         return facts | {"shipped": shelf == SHIPPED}, arrays
     return None
 
@@ -80,8 +88,30 @@ def put(name: str, facts: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> No
             Path(partial).replace(shelf / f"{name}.npz")
         finally:
             Path(partial).unlink(missing_ok=True)
+        if _ONLY.get() is None:
+            _drop_oldest(shelf.parent)
     except OSError:
         return
+
+
+def _drop_oldest(shelves: Path) -> None:
+    """Keep all shelves together below ``MOST``; sweep away what killed processes left."""
+    for left in shelves.glob("*/*.part"):
+        with suppress(OSError):
+            if time.time() - left.stat().st_mtime > _LEFT:
+                left.unlink()
+    found = []
+    for path in shelves.glob("*/*.npz"):
+        with suppress(OSError):  # another process may have dropped it
+            facts = path.stat()
+            found.append((facts.st_mtime, facts.st_size, path))
+    size = sum(one[1] for one in found)
+    for _, bytes_, path in sorted(found):
+        if size <= MOST:
+            return
+        with suppress(OSError):
+            path.unlink()
+        size -= bytes_
 
 
 @contextmanager

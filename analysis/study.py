@@ -6,6 +6,7 @@ way they came.
 """
 
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
@@ -30,11 +31,12 @@ from analysis import (
 from analysis.backbone import Backbone
 from analysis.corpora import Pairs, Texts
 from analysis.encoder import Trace
-from analysis.errors import CorpusError, PlanError
+from analysis.errors import CorpusError, NoRoom, PlanError
 from analysis.evaluation import StsScore
 from analysis.methods import DEFAULT, Method
 from analysis.prompting import Role
 from analysis.rerouting import PLAIN, Plan
+from analysis.turns import alone
 from analysis.vectors import Vector
 
 T = TypeVar("T")
@@ -210,28 +212,37 @@ def dimension_curves(
         prompted=prompted,
         cloud=cloud,
     )
-    found = {name: one for name in estimators if (one := known(estimator=name)) is not None}
-    if missing := [name for name in dict.fromkeys(estimators) if name not in found]:
+    found: dict[str, Dimensions] = {}
+
+    def missing() -> list[str]:
+        """The estimators whose curves are not known, after looking for them."""
+        asked = [name for name in dict.fromkeys(estimators) if name not in found]
+        found.update((name, one) for name in asked if (one := known(estimator=name)) is not None)
+        return [name for name in asked if name not in found]
+
+    if missing():
         drawn = corpora.sample(texts, samples, seed).texts
-        encode = clouds.last_token_states
-        if cloud == "all":
-            encode = partial(clouds.any_token_states, points=len(drawn), seed=seed)
-        states = encode(backbone, drawn, prompted=prompted, progress=progress)
-        cone = geometry.anisotropy_by_layer(states)
-        _, dropped = corpora.distinct(texts.texts)
-        by = made(backbone)
-        for name in missing:
-            curve = dimension.curve(states, estimator=name, seed=seed, progress=progress)
-            arrays = {key: getattr(curve, key) for key in ("dims", "low", "high", "resampled")}
-            facts = {key: getattr(curve, key) for key in _others(curve, arrays)}
-            store.put(
-                _dimensions_key(backbone, drawn, name, seed, prompted, cloud),
-                facts | {"made": made_facts(backbone)},
-                arrays | {"anisotropy": cone},
-            )
-            found[name] = Dimensions(
-                curve, texts.name, len(drawn), dropped, prompted, seed, by, cone, cloud
-            )
+        with alone(_dimensions_key(backbone, drawn, "any", seed, prompted, cloud)):
+            if lacking := missing():
+                encode = clouds.last_token_states
+                if cloud == "all":
+                    encode = partial(clouds.any_token_states, points=len(drawn), seed=seed)
+                states = encode(backbone, drawn, prompted=prompted, progress=progress)
+                cone = geometry.anisotropy_by_layer(states)
+                _, dropped = corpora.distinct(texts.texts)
+                by = made(backbone)
+            for name in lacking:
+                curve = dimension.curve(states, estimator=name, seed=seed, progress=progress)
+                arrays = {key: getattr(curve, key) for key in ("dims", "low", "high", "resampled")}
+                facts = {key: getattr(curve, key) for key in _others(curve, arrays)}
+                store.put(
+                    _dimensions_key(backbone, drawn, name, seed, prompted, cloud),
+                    facts | {"made": made_facts(backbone)},
+                    arrays | {"anisotropy": cone},
+                )
+                found[name] = Dimensions(
+                    curve, texts.name, len(drawn), dropped, prompted, seed, by, cone, cloud
+                )
     return [found[name] for name in estimators]
 
 
@@ -304,8 +315,11 @@ def score(
     encoder.check_plan(backbone, plan)
     if (known := known_score(backbone, pairs, method, plan)) is not None:
         return known
-    embedded = _embed(backbone, pairs.texts, method, plan, traced, progress)
-    return _scored(backbone, pairs, method, plan, embedded)
+    with alone(_score_key(backbone, _rated(pairs), method, plan)):
+        if (known := known_score(backbone, pairs, method, plan)) is not None:
+            return known
+        embedded = _embed(backbone, pairs.texts, method, plan, traced, progress)
+        return _scored(backbone, pairs, method, plan, embedded)
 
 
 def _scored(
@@ -393,7 +407,8 @@ def embedded(
         else:
             missing[name] = method, plan
     if missing:
-        new = _by_text(backbone, texts, list(missing.values()), role, max_tokens, progress)
+        with alone(store.digest(sorted(missing))):
+            new = _by_text(backbone, texts, list(missing.values()), role, max_tokens, progress)
         found |= dict(zip(missing, new, strict=True))
     return [found[name] for name in names]
 
@@ -493,9 +508,12 @@ def _embeddings(
     name = _embeddings_key(backbone, texts, method, plan)
     if (found := store.get(name)) is not None:
         return found[1]["embeddings"], made_of(backbone, found[0])
-    new, cut = _embed(backbone, texts, method, plan, traced, progress)
-    store.put(name, {"made": made_facts(backbone), "cut": cut}, {"embeddings": new})
-    return new, made(backbone)
+    with alone(name):
+        if (found := store.get(name)) is None:
+            new, cut = _embed(backbone, texts, method, plan, traced, progress)
+            store.put(name, {"made": made_facts(backbone), "cut": cut}, {"embeddings": new})
+            return new, made(backbone)
+    return found[1]["embeddings"], made_of(backbone, found[0])
 
 
 def projected(
@@ -518,11 +536,12 @@ def projected(
     if how != "umap":
         settings = {"how": how}
     name = store.key("projection", vectors=store.digest(placed.tobytes().hex()), **settings)
-    if (found := store.get(name)) is None:
-        projection = space.project(placed, **settings)
-        facts = {"how": projection.how, "reason": projection.reason}
-        store.put(name, facts, {"points": projection.points})
-        found = facts, {"points": projection.points}
+    with alone(name):
+        if (found := store.get(name)) is None:
+            projection = space.project(placed, **settings)
+            facts = {"how": projection.how, "reason": projection.reason}
+            store.put(name, facts, {"points": projection.points})
+            found = facts, {"points": projection.points}
     facts, arrays = found
     projection = _rebuilt(space.Projection, facts, arrays)
     return Space(method.name, plan, placed, projection, by)
@@ -550,29 +569,44 @@ def sweep(
     of plans would push out all others.
     """
     ordered = sorted(plans, key=lambda plan: plan.layers, reverse=True)
+    seated = _SEATS.acquire(blocking=False)
+    budget = SWEPT if seated else 0
     layers, trace = backbone.layers, None
-    for plan, following in zip_longest(ordered, ordered[1:]):
-        if (found := known_score(backbone, pairs, method, plan)) is None:
-            encoder.check_plan(backbone, plan)
-            trace = trace or _traced(backbone, pairs.texts, method, progress)[1][0]
-            if following is not None and encoder.parting(plan, following, layers) > encoder.parting(
-                trace.plan, following, layers
-            ):
-                trace = trace.under(plan, progress)
-                forget()  # the plain pass is not needed any more
-                embeddings = trace.embeddings
-            else:
-                embeddings = trace.embed(plan, progress)
-            cut = sum(tokens > 0 for tokens in trace.cut)
-            found = _scored(backbone, pairs, method, plan, Embedded(embeddings, cut))
-        yield found
+    try:
+        for plan, following in zip_longest(ordered, ordered[1:]):
+            with alone(_score_key(backbone, _rated(pairs), method, plan)):
+                if (found := known_score(backbone, pairs, method, plan)) is None:
+                    encoder.check_plan(backbone, plan)
+                    if trace is None:
+                        trace = Trace(
+                            backbone, pairs.texts, method, budget=budget, progress=progress
+                        )
+                    if following is not None and encoder.parting(
+                        plan, following, layers
+                    ) > encoder.parting(trace.plan, following, layers):
+                        trace = trace.under(plan, progress)
+                        embeddings = trace.embeddings
+                    else:
+                        embeddings = trace.embed(plan, progress)
+                    cut = sum(tokens > 0 for tokens in trace.cut)
+                    found = _scored(backbone, pairs, method, plan, Embedded(embeddings, cut))
+            yield found
+    finally:
+        if seated:
+            _SEATS.release()
 
 
-_TRACES: dict[str, tuple[Trace, ...]] = {}
-"""Of one request: the plain pass, and the pass under the last plan unless that was plain."""
+STATES, SWEPT = 256 * 1024**2, 1024**3
+"""Bytes of states that one trace may keep, and one of a sweep."""
+KEPT, AT_ONCE = 3, 2
+"""Requests whose traces are kept, and requests that use traces at a time. More are encoded without,
+which takes whole passes and gives the same: so there is an end to what states take, however many
+visits there are."""
+_TRACES: OrderedDict[tuple[int, str], tuple[Trace, ...]] = OrderedDict()
+"""By model and request, the one used last at the end: the plain pass, and the pass under the last
+plan unless that was plain."""
 _TRACING = threading.Lock()
-_STATES = 1024**3
-"""Bytes of states that each of the two may keep."""
+_SEATS = threading.BoundedSemaphore(AT_ONCE)
 
 
 def _embed(
@@ -584,39 +618,44 @@ def _embed(
     progress: Progress,
 ) -> Embedded:
     """Embeddings from what is kept of each text, or from a trace, which is kept in memory."""
-    if not traced or not method.reroutes:
-        (found,) = _by_text(backbone, texts, [(method, plan)], "Context", None, progress)
-        return found
-    name, traces = _traced(backbone, texts, method, progress)
-    nearest = max(traces, key=lambda one: encoder.parting(one.plan, plan, backbone.layers))
-    trace = nearest.under(plan, progress)
-    with _TRACING:
-        if name in _TRACES:
-            _TRACES[name] = (traces[0], *([] if trace is traces[0] else [trace]))
-    new = dict(zip(texts, _vectors(trace.embeddings, trace.cut), strict=True))
-    vectors.keep(_recipe(backbone, method, plan), new)
-    return Embedded(trace.embeddings, sum(cut > 0 for cut in trace.cut))
+    if traced and method.reroutes and _SEATS.acquire(blocking=False):
+        try:
+            trace = _traced(backbone, texts, method, plan, progress)
+            new = dict(zip(texts, _vectors(trace.embeddings, trace.cut), strict=True))
+            vectors.keep(_recipe(backbone, method, plan), new)
+            return Embedded(trace.embeddings, sum(cut > 0 for cut in trace.cut))
+        except NoRoom:  # batches of a trace are not halved; those of an encoding are
+            forget(id(backbone.model))
+        finally:
+            _SEATS.release()
+    (found,) = _by_text(backbone, texts, [(method, plan)], "Context", None, progress)
+    return found
 
 
 def _traced(
-    backbone: Backbone, texts: Sequence[str], method: Method, progress: Progress
-) -> tuple[str, tuple[Trace, ...]]:
-    """The traces that are kept in memory, made where there are none, and their name."""
-    name = store.digest(id(backbone.model), list(texts), _how(method, PLAIN))
+    backbone: Backbone, texts: Sequence[str], method: Method, plan: Plan, progress: Progress
+) -> Trace:
+    """The trace under ``plan``, from those that are kept; it is kept in place of the last."""
+    name = id(backbone.model), store.digest(list(texts), _how(method, PLAIN))
     with _TRACING:
         traces = _TRACES.get(name)
     if traces is None:
-        traces = (Trace(backbone, texts, method, budget=_STATES, progress=progress),)
-        with _TRACING:
-            _TRACES.clear()
-            _TRACES[name] = traces
-    return name, traces
-
-
-def forget() -> None:
-    """Free the kept traces, as when the backbone changes."""
+        traces = (Trace(backbone, texts, method, budget=STATES, progress=progress),)
+    nearest = max(traces, key=lambda one: encoder.parting(one.plan, plan, backbone.layers))
+    trace = nearest.under(plan, progress)
     with _TRACING:
-        _TRACES.clear()
+        _TRACES[name] = (traces[0], *([] if trace is traces[0] else [trace]))
+        _TRACES.move_to_end(name)
+        while len(_TRACES) > KEPT:
+            _TRACES.popitem(last=False)
+    return trace
+
+
+def forget(model: int | None = None) -> None:
+    """Free the kept traces of the model of this ``id``, or all."""
+    with _TRACING:
+        for name in [name for name in _TRACES if model in (None, name[0])]:
+            del _TRACES[name]
 
 
 def _weights(backbone: Backbone) -> dict[str, Any]:

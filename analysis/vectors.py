@@ -18,7 +18,7 @@ import diskcache
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis import store
+from analysis import journal, store
 
 MOST = 2 * 1024**3
 """Bytes on disk beyond which the oldest vectors are dropped."""
@@ -53,6 +53,7 @@ def known(recipe: str, texts: Sequence[str]) -> dict[str, Vector]:
                     found[text] = vector
     except (OSError, sqlite3.Error, diskcache.Timeout):
         pass  # a broken cache is an empty one
+    journal.count(known=len(found))
     return found
 
 

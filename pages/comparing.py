@@ -2,12 +2,12 @@
 
 import streamlit as st
 
-from analysis import backbone as backbones
 from analysis.backbone import Backbone
 from pages import visit
 
 NONE = "none"
 """What the menu says where nothing is compared."""
+_LEASE = "second_lease"
 
 
 def second_backbone(key: str) -> Backbone | None:
@@ -30,15 +30,11 @@ def second_backbone(key: str) -> Backbone | None:
         help="As in the sidebar: a packaged model, one of the paper's, or type a Hugging Face id, "
         "a folder, or a .gguf file. It is loaded beside the first.",
     )
+    if name in (NONE, own):
+        st.session_state.pop(_LEASE, None)
     if name == NONE:
         return None
     if name == own:
         st.caption(f"{name} is the sidebar's backbone already; choose another to compare it with.")
         return None
-    return _load(name, st.session_state.dtype)
-
-
-@st.cache_resource(show_spinner=False, max_entries=1)
-def _load(name: str, dtype: str) -> Backbone:
-    with st.spinner("Loading the second backbone; the first time its weights are converted"):
-        return backbones.load(name, dtype=dtype)
+    return visit.leased(_LEASE, name, st.session_state.dtype)

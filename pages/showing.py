@@ -14,9 +14,10 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from analysis import recipe
+from analysis import journal, recipe
 from analysis.errors import ExplorerError
-from analysis.options import PROGRAM
+from analysis.notices import heard
+from analysis.options import PROGRAM, logged
 from analysis.recipe import Recipe
 
 PICTURES = ("png", "svg")
@@ -43,8 +44,24 @@ def sentences() -> Iterator[None]:
     try:
         yield
     except ExplorerError as error:
+        journal.note(outcome="refused", error=type(error).__name__)
         st.error(str(error))
         st.stop()
+
+
+@contextmanager
+def notices() -> Iterator[None]:
+    """Show what the library tells while it works: a place in a queue, batches in halves."""
+    queue = st.empty()
+
+    def wait(place: int, what: str) -> None:
+        if place:
+            queue.info(f"In the queue for {what}: place {place}. Everyone's work takes turns.")
+        else:
+            queue.empty()
+
+    with heard(st.warning, wait):
+        yield
 
 
 @contextmanager
@@ -159,6 +176,7 @@ def downloads(name: str, table: pd.DataFrame, drawn: Callable[[], go.Figure] | N
 
 def reproduce(made: Recipe) -> None:
     """How this view is had again: by its link, in a terminal, from a script or from a file."""
+    journal.note(**logged(made.command, made.options))
     with folded("Take this view along") as opened:
         if opened:
             _spellings(made)

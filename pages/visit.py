@@ -12,7 +12,18 @@ import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 
 from analysis import backbone as backbones
-from analysis import corpora, placement, pooling, prompting, selection, sources, space, study
+from analysis import (
+    corpora,
+    journal,
+    placement,
+    pooling,
+    prompting,
+    selection,
+    sharing,
+    sources,
+    space,
+    study,
+)
 from analysis.backbone import Backbone
 from analysis.corpora import Pairs, Texts
 from analysis.methods import DEFAULT, METHODS, NORMS, Method, variant
@@ -168,7 +179,18 @@ def choose_pairs() -> None:
 
 def backbone() -> Backbone:
     """The chosen backbone, loaded."""
-    return _load(st.session_state.backbone, st.session_state.dtype)
+    return leased("backbone_lease", st.session_state.backbone, st.session_state.dtype)
+
+
+def leased(lease: str, name: str, dtype: str) -> Backbone:
+    """The backbone ``name``, which this visit holds under ``lease`` in place of what it held."""
+    state = st.session_state
+    held: sharing.Lease | None = state.get(lease)
+    if held is None or (held.name, held.dtype) != (name.strip(), dtype):
+        held = state[lease] = None  # let go before the next is loaded
+        with st.spinner("Loading the backbone; the first time its weights are converted"):
+            held = state[lease] = sharing.lease(name, dtype)
+    return held.backbone
 
 
 def plan(on: Backbone | None = None, layers: str = "") -> Plan:
@@ -228,6 +250,12 @@ def flip_layers(figure: str, drawn: tuple[int, ...]) -> None:
 
 
 @st.cache_resource(show_spinner=False)
+def keep_journal() -> None:
+    """Write a line for every run of a page, once for the server, where ``KVE_LOG`` says."""
+    journal.start("stderr")
+
+
+@st.cache_resource(show_spinner=False)
 def warm_up() -> None:
     """Compile UMAP in the background, once, so that the next map need not wait for it."""
     threading.Thread(target=space.warm_up, daemon=True).start()
@@ -248,9 +276,3 @@ def _describe(name: str) -> backbones.Facts:
 def offered() -> list[str]:
     """Names of backbones to choose from."""
     return sources.offered()
-
-
-@st.cache_resource(show_spinner=False, max_entries=1, on_release=lambda _: study.forget())
-def _load(name: str, dtype: str) -> Backbone:
-    with st.spinner("Loading the backbone; the first time its weights are converted"):
-        return backbones.load(name, dtype=dtype)

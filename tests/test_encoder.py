@@ -192,7 +192,7 @@ def test_a_trace_keeps_to_its_budget(backbone: Backbone, layers_kept: int, strid
     batches = prepare(backbone, TEXTS, DEFAULT).batches
     one_layer = sum(batch.ids.numel() for batch in batches) * backbone.facts.hidden * 4
     trace = Trace(backbone, TEXTS, DEFAULT, budget=layers_kept * one_layer)
-    kept = [sorted(inputs) for inputs in trace._inputs]
+    kept = [sorted(inputs) for inputs in trace._inputs.values()]
     assert kept == [list(range(0, LAYERS, stride))] * len(batches)
     for plan in PLANS:
         assert_same(trace.embed(plan), encode(backbone, TEXTS, DEFAULT, plan).embeddings)

@@ -12,6 +12,9 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ORDER = (
     "errors",
+    "notices",
+    "journal",
+    "turns",
     "tables",
     "texts",
     "reading",
@@ -55,6 +58,7 @@ ORDER = (
     "ablation",
     "listening",
     "scoring",
+    "sharing",
     "embedder",
     "mteb_encoder",
     "shipped",
@@ -69,6 +73,7 @@ ORDER = (
     "ablation_figures",
     "files",
     "options",
+    "doctor",
     "commands",
     "recipe",
     "__main__",

