@@ -14,7 +14,7 @@ class Listener(NamedTuple):
     """``say`` takes a sentence; ``wait`` the place in a queue, 0 once it is one's turn, and for
     what."""
 
-    say: Callable[[str], None]
+    say: Callable[[str], object]
     wait: Callable[[int, str], None]
 
 
@@ -23,7 +23,7 @@ _LISTENER: ContextVar[Listener | None] = ContextVar("listener", default=None)
 
 @contextmanager
 def heard(
-    say: Callable[[str], None], wait: Callable[[int, str], None] = lambda _place, _what: None
+    say: Callable[[str], object], wait: Callable[[int, str], None] = lambda _place, _what: None
 ) -> Iterator[None]:
     """Let ``say`` and ``wait`` hear what this thread is told inside the block."""
     token = _LISTENER.set(Listener(say, wait))
