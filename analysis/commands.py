@@ -414,7 +414,7 @@ def _space(options: argparse.Namespace) -> dict[str, Any]:
     )
     figure = space_figures.two_maps(first, second, texts.texts, texts.labels, (names[0], names[1]))
     with files.writing(output):
-        figure.write_html(output, include_plotlyjs=True)
+        figure.write_html(output, include_plotlyjs=True, div_id="maps")  # else a random one
     return {
         "output": str(output),
         "corpus": texts.name,

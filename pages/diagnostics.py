@@ -4,7 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from analysis import doctor
-from pages import visit
+from pages import showing, visit
 
 visit.opening(
     "Is this installation well?",
@@ -19,8 +19,7 @@ for check in amiss:
     (st.error if check.state == "ill" else st.info)(said)
 if not amiss:
     st.success(f"All {len(found)} checks are well.")
-with st.expander("Table: checks"):
-    st.dataframe(pd.DataFrame(found), hide_index=True, key="checks")
+showing.table_of("checks", lambda: pd.DataFrame(found))
 
 st.subheader("What runs here")
 facts = doctor.facts()

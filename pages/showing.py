@@ -164,7 +164,7 @@ def downloads(name: str, table: pd.DataFrame, drawn: Callable[[], go.Figure] | N
         if drawn is not None:
             st.download_button(
                 "HTML",
-                lambda: drawn().to_html(include_plotlyjs=True).encode(),
+                lambda: drawn().to_html(include_plotlyjs=True, div_id="figure").encode(),
                 f"{file_name(name)}.html",
                 "text/html",
                 key=f"html {name}",

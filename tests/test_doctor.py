@@ -15,7 +15,7 @@ from analysis import doctor, journal
 from analysis.__main__ import main
 from analysis.doctor import Check
 from tests import serving
-from tests.visits import opened, shown, turn_to, type_backbone, well
+from tests.visits import opened, shown, well
 
 
 def of(name: str) -> Check:
@@ -85,20 +85,18 @@ def test_damaged_weights_are_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 
 @pytest.mark.usefixtures("light")
 def test_the_page_shows_the_state_and_a_report_without_texts(tiny_llama: dict[str, str]) -> None:
-    app = well(opened("diagnostics", own_pairs=True, **tiny_llama))
+    app = well(opened("diagnostics", **tiny_llama))
     assert [title.value for title in app.title] == ["Is this installation well?"]
     (report,) = (block.value for block in app.code)
     assert "tiny-llama in float32" in report
     assert "torch 2.13.0" in report
     assert "waiting" in report
-    assert "The boat is by" not in report
     assert str(Path.home()) not in report.split("[well]")[0]
 
 
-@pytest.mark.usefixtures("light")
-def test_the_page_opens_where_the_backbone_does_not(tiny_llama: dict[str, str]) -> None:
-    app = turn_to(opened(**tiny_llama), "diagnostics")
-    type_backbone(app, "/nowhere").run()
+@pytest.mark.usefixtures("light", "nothing_stored")
+def test_the_page_opens_where_the_backbone_does_not() -> None:
+    app = opened("diagnostics", backbone="/nowhere")
     assert not app.exception
     assert [title.value for title in app.title] == ["Is this installation well?"]
     assert "There is no backbone called" in shown(app)

@@ -63,13 +63,6 @@ def killed_when(running: subprocess.Popen[str], there: Callable[[], bool]) -> No
     assert running.returncode == -signal.SIGKILL
 
 
-def ended(running: subprocess.Popen[str]) -> tuple[int, Any, str]:
-    """Exit code, JSON document and standard error of a process that ends by itself."""
-    out, error = running.communicate(timeout=200)
-    assert "Traceback" not in error
-    return running.returncode, json.loads(out) if out.startswith(("[", "{")) else out, error
-
-
 Here = Callable[..., Any]
 
 
@@ -269,31 +262,37 @@ def test_other_errors_are_not_taken_for_lack_of_memory(
         encoder.encode(llama, TEXTS, DEFAULT)
 
 
-def test_memory_that_really_runs_out_is_halved_or_refused(tmp_path: Path, here: Here) -> None:
-    """The kernel gives no more than a little over what the process has after loading."""
-    save_folder(tmp_path / "llama")
-    (tmp_path / "texts.txt").write_text("\n".join("the a on " * 150 + str(i) for i in range(800)))
-    limited = (
-        "import resource\nfrom analysis import commands, batches\ninner = commands._load\n"
-        "batches.BATCH_TOKENS['float32'] = 800 * 512\n"
-        "def load(*a):\n"
-        "    found = inner(*a)\n"
-        "    size = int(open('/proc/self/statm').read().split()[0]) * 4096\n"
-        "    resource.setrlimit(resource.RLIMIT_AS, (size + 25_000_000, size + 25_000_000))\n"
-        "    return found\n"
-        "commands._load = load"
-    )
-    asked = ["encode", "--backbone", str(tmp_path / "llama"), "--dtype", "float32", "--json"]
-    asked += ["--method", "mean", "--input", str(tmp_path / "texts.txt")]
-    cache, output = tmp_path / "cache", ["--output", str(tmp_path / "a.npy")]
-    code, _, said = ended(process(cache, *asked, *output, code=limited))
-    assert "did not fit into memory" in said
-    assert code in (0, 2)
-    here(cache, *asked, "--output", str(tmp_path / "b.npy"))
-    if code == 0:
-        np.testing.assert_allclose(
-            np.load(tmp_path / "a.npy"), np.load(tmp_path / "b.npy"), atol=2e-6
-        )
+def test_memory_that_really_runs_out_is_halved(
+    llama: Backbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """During a pass the kernel gives the process little more than it has."""
+    resource = pytest.importorskip("resource")
+    statm = Path("/proc/self/statm")
+    if not statm.exists():
+        pytest.skip("the size of this process cannot be read here")
+    texts = [f"{i} " + "the a on " * 150 for i in range(1600)]
+    expected = encoder.encode(llama, texts, METHODS["mean"]).embeddings
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    inner, failed = forward.run, []
+
+    def run(*arguments: Any, **how: Any) -> forward.Pass:
+        size = int(statm.read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (size + 30_000_000, hard))
+        try:
+            return inner(*arguments, **how)
+        except Exception as error:
+            failed.append(str(error))
+            raise
+        finally:
+            resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+    monkeypatch.setattr(forward, "run", run)
+    said: list[str] = []
+    with notices.heard(said.append):
+        found = encoder.encode(llama, texts, METHODS["mean"], batch_tokens=10**9).embeddings
+    assert "can't allocate memory" in failed[0]
+    assert "did not fit into memory" in said[0]
+    np.testing.assert_allclose(found, expected, atol=2e-6)
 
 
 # Numbers that overflow

@@ -1,0 +1,68 @@
+"""A visit without a browser: a client that speaks Streamlit's protocol; twenty are light."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from websockets.sync.client import ClientConnection, connect
+
+
+@contextmanager
+def tab(address: str) -> "Iterator[Visitor]":
+    """A tab on the app at ``address``, closed at the end of the block."""
+    stream = address.replace("http", "ws", 1) + "/_stcore/stream"
+    with connect(stream, subprotocols=["streamlit"], max_size=None) as socket:
+        yield Visitor(socket)
+
+
+class Visitor:
+    """One tab; see :func:`tab`."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self._socket = socket
+
+    def ask(self, page: str, query: str) -> None:
+        """Follow a link to a page; its settings are ``query``, as in the address bar."""
+        message = BackMsg()
+        message.rerun_script.query_string = query
+        message.rerun_script.page_name = page
+        self._socket.send(message.SerializeToString())
+
+    def heard(self, seconds: float = 300) -> ForwardMsg:
+        """The next message of the server.
+
+        Raises:
+            TimeoutError: there is none for so long.
+        """
+        message = ForwardMsg()
+        message.ParseFromString(self._socket.recv(seconds))  # type: ignore[arg-type]
+        return message
+
+    def read(self, page: str, query: str, seconds: float = 300) -> dict[str, str]:
+        """Follow a link, wait for the page, and give its metrics by label, and errors.
+
+        A page that runs again by itself is waited for; ``error`` is what it says is wrong.
+
+        Raises:
+            TimeoutError: it is not there after so long.
+        """
+        self.ask(page, query)
+        found: dict[str, str] = {}
+        end = time.monotonic() + seconds
+        while True:
+            message = self.heard(max(0.1, end - time.monotonic()))
+            match message.WhichOneof("type"):
+                case "new_session":
+                    found = {}
+                case "delta":
+                    element = message.delta.new_element
+                    if element.WhichOneof("type") == "metric":
+                        found[element.metric.label] = element.metric.body
+                    elif element.WhichOneof("type") == "exception":
+                        found["error"] = element.exception.message
+                    elif element.WhichOneof("type") == "alert" and element.alert.format == 1:
+                        found["error"] = element.alert.body
+                case "script_finished" if message.script_finished == 0:
+                    return found
