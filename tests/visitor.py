@@ -7,13 +7,14 @@ from contextlib import contextmanager
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Subprotocol
 
 
 @contextmanager
 def tab(address: str) -> "Iterator[Visitor]":
     """A tab on the app at ``address``, closed at the end of the block."""
     stream = address.replace("http", "ws", 1) + "/_stcore/stream"
-    with connect(stream, subprotocols=["streamlit"], max_size=None) as socket:
+    with connect(stream, subprotocols=[Subprotocol("streamlit")], max_size=None) as socket:
         yield Visitor(socket)
 
 
@@ -37,7 +38,7 @@ class Visitor:
             TimeoutError: there is none for so long.
         """
         message = ForwardMsg()
-        message.ParseFromString(self._socket.recv(seconds))  # type: ignore[arg-type]
+        message.ParseFromString(self._socket.recv(seconds))
         return message
 
     def read(self, page: str, query: str, seconds: float = 300) -> dict[str, str]:
