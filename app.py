@@ -3,7 +3,7 @@
 import streamlit as st
 
 from analysis import journal
-from pages import showing, tour, visit
+from pages import links, showing, tour, visit
 
 PAGES = {
     name: st.Page(f"pages/{name}.py", title=title, default=name == "causal_limits")
@@ -22,6 +22,7 @@ page = st.navigation(list(PAGES.values()))
 name = next(name for name, one in PAGES.items() if one == page)
 st.set_page_config(page_title=f"{page.title} - KV-Embedding Explorer", layout="wide")
 showing.legible()
+links.tidy()
 tour.guide(PAGES, name)
 visit.keep_journal()
 with journal.request("page", page=name), showing.notices():

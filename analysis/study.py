@@ -224,6 +224,8 @@ def dimension_curves(
         drawn = corpora.sample(texts, samples, seed).texts
         with alone(_dimensions_key(backbone, drawn, "any", seed, prompted, cloud)):
             if lacking := missing():
+                if cloud == "last":
+                    dimension.check_enough(len(drawn), len(texts.texts))
                 encode = clouds.last_token_states
                 if cloud == "all":
                     encode = partial(clouds.any_token_states, points=len(drawn), seed=seed)
