@@ -195,10 +195,9 @@ def _sts(options: argparse.Namespace) -> list[dict[str, Any]]:
     return found
 
 
-def _score(options: argparse.Namespace) -> list[dict[str, Any]]:
-    """Every measure of every method; the paired comparisons with the first go to stderr."""
-    from analysis import corpora, measures, scoring, shipped
-    from analysis.rerouting import PLAIN
+def _corpus(options: argparse.Namespace) -> Any:
+    """The corpus that is scored ``on``, or the part of it that was asked for."""
+    from analysis import corpora, scoring, shipped
 
     corpus: scoring.Corpus
     match options.on:
@@ -217,6 +216,15 @@ def _score(options: argparse.Namespace) -> list[dict[str, Any]]:
             corpus = corpora.first(corpus, options.part, 0)
         case corpora.Texts() if options.part:
             corpus = corpora.first(corpus, options.part, 0)
+    return corpus
+
+
+def _score(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Every measure of every method; the paired comparisons with the first go to stderr."""
+    from analysis import measures, scoring
+    from analysis.rerouting import PLAIN
+
+    corpus = _corpus(options)
     methods = [_method(options, name) for name in options.method or ["kv-embedding"]]
     loaded = _load(options)
     plan = _plan(options, loaded) if any(m.reroutes for m in methods) else PLAIN
@@ -339,6 +347,64 @@ def _ablation(options: argparse.Namespace) -> list[dict[str, Any]]:
     ]
 
 
+def _changed(change: Any) -> dict[str, Any]:
+    """A paired difference for the results: against what, how large, how sure."""
+    return {
+        "against": change.second,
+        "change": change.delta,
+        "change_low": change.ci_low,
+        "change_high": change.ci_high,
+        "p": _finite(change.p),
+        "p_holm": change.p_holm,
+    }
+
+
+def _rules(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """One row a window or rule's choice, best first, by the corpus's first measure."""
+    from analysis import corpora, ranking, study
+    from analysis.rerouting import Plan
+
+    corpus, loaded = _corpus(options), _load(options)
+    method = _method(options, "kv-embedding")
+    texts = corpora.load_texts(corpora.CALIBRATION)
+    curve = study.dimensions(loaded, texts, progress=_counter("calibrating"))
+    like = Plan((), options.bias, options.key_position)
+    found = ranking.ranked(loaded, corpus, curve, like, method, progress=_counter("encoding"))
+    return [
+        {
+            **_measured(method, one.scored, loaded)[0],
+            "of": one.scored.of,
+            **_changed(one.change),
+            "rules": list(one.rules),
+            "rank": one.rank,
+            "rank_low": one.low,
+            "rank_high": one.high,
+            "windows": one.windows,
+        }
+        for one in found
+    ]
+
+
+def _parts(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """One row a part and how it is asked for, by the corpus's first measure."""
+    from analysis import parts
+
+    corpus, loaded = _corpus(options), _load(options)
+    whole, plan = _method(options, "kv-embedding"), _plan(options, loaded)
+    found = parts.brought(loaded, corpus, plan, whole, progress=_counter("encoding"))
+    return [
+        {
+            "part": one.part,
+            "how": one.how,
+            **_measured(one.method, one.together, loaded)[0],
+            "of": one.together.of,
+            "without": one.without.measures[0].value,
+            **_changed(one.change),
+        }
+        for one in found
+    ]
+
+
 def _mteb(options: argparse.Namespace) -> list[dict[str, Any]]:
     import datasets
 
@@ -445,6 +511,8 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], Any]] = {
     "long-texts": _long_texts,
     "causal": _causal,
     "ablation": _ablation,
+    "rules": _rules,
+    "parts": _parts,
     "space": _space,
     "mteb": _mteb,
 }

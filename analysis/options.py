@@ -53,15 +53,23 @@ def parser() -> argparse.ArgumentParser:
         sub.add_argument("--device", default="auto", metavar="auto|cpu|cuda|mps|spread")
         return sub
 
-    def plan(sub: argparse.ArgumentParser) -> None:
-        sub.add_argument("--layers", default="auto", metavar="auto|none|all|26-29|3,5,9")
+    def plan(sub: argparse.ArgumentParser, *, chosen: bool = True) -> None:
+        if chosen:
+            sub.add_argument("--layers", default="auto", metavar="auto|none|all|26-29|3,5,9")
+            sub.add_argument(
+                "--rule", default="paper", choices=list(RULES), help="for --layers auto"
+            )
         sub.add_argument("--bias", type=_bias, default=1.0, help="added to the prefix's logit")
-        sub.add_argument("--rule", default="paper", choices=list(RULES), help="for --layers auto")
         sub.add_argument("--key-position", default="own", choices=list(KEY_POSITIONS))
         options = sub.add_argument_group("how kv-embedding and prompt-only are done")
         options.add_argument("--prompt", default="newline", choices=list(COMPRESSION))
         options.add_argument("--pooling", default="hybrid", choices=list(POOLINGS))
         options.add_argument("--norm", default="post", choices=list(NORMS))
+
+    def scored(sub: argparse.ArgumentParser) -> None:
+        sub.add_argument("--on", default="pairs", choices=["pairs", "labelled", "retrieval"])
+        sub.add_argument("--corpus", metavar="NAME|FILE|FOLDER", help="lee50, chatterbot, ...")
+        sub.add_argument("--part", type=_count, help="score so many, drawn at random, and say so")
 
     command("backbones", "List what is offered, or one backbone's facts.")
 
@@ -88,12 +96,10 @@ def parser() -> argparse.ArgumentParser:
 
     sub = command("score", "Compare methods on pairs, labelled texts or retrieval.")
     plan(sub)
-    sub.add_argument("--on", default="pairs", choices=["pairs", "labelled", "retrieval"])
-    sub.add_argument("--corpus", metavar="NAME|FILE|FOLDER", help="lee50, chatterbot, ...")
+    scored(sub)
     sub.add_argument("--method", action="append", choices=list(METHODS))
     sub.add_argument("--post-processing", default="none", choices=list(POSTPROCESSINGS))
     sub.add_argument("--max-tokens", type=_count, help="where texts are cut, prompt included")
-    sub.add_argument("--part", type=_count, help="score so many, drawn at random, and say so")
 
     sub = command("long-texts", "Scores by where a document's answer stands and by tokens read.")
     plan(sub)
@@ -114,6 +120,14 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--most", type=_count, help="layers that the greedy search may add")
     sub.add_argument("--corpus", default="lee50", metavar="NAME|FILE")
     sub.add_argument("--part", type=_count, help="score so many, drawn at random, and say so")
+
+    sub = command("rules", "Each rule's layers among all windows as wide, on any corpus.")
+    plan(sub, chosen=False)
+    scored(sub)
+
+    sub = command("parts", "What prompt, pooling, re-routing and bias bring, alone and together.")
+    plan(sub)
+    scored(sub)
 
     sub = command("space", "Two methods' maps of the same texts, as one HTML file.")
     plan(sub)
