@@ -23,3 +23,7 @@ class PlanError(ExplorerError):
 
 class RecipeError(ExplorerError):
     """A command or a recipe that cannot be understood."""
+
+
+class ResultsError(ExplorerError):
+    """A file of results that cannot be read, or that is of another recipe."""

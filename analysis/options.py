@@ -145,6 +145,12 @@ def parser() -> argparse.ArgumentParser:
 
     sub = command("run", "Run a recipe again, as it was downloaded from a page.", common=False)
     sub.add_argument("recipe", metavar="RECIPE.yaml")
+    sub.add_argument(
+        "--output", metavar="FOLDER", help="for results.json, results.parquet and report.html"
+    )
+    sub.add_argument(
+        "--compare", metavar="RESULTS.json", help="say whether these are the same; 1 if not"
+    )
 
     sub = command("mteb", "Run mteb's own evaluation and leave its result files.")
     plan(sub)

@@ -1,50 +1,115 @@
 """A recipe: what was run, as data. A YAML file, a command and a Python script are its spellings.
 
 A recipe is a command with everything it was told (:mod:`analysis.options`), defaults included, so
-that it means the same when defaults change.
+that it means the same when defaults change. With a grid it is many: one for each choice of some
+options' values.
 """
 
 import argparse
 import difflib
+import itertools
+import math
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from analysis import store
 from analysis.errors import RecipeError
 from analysis.options import PROGRAM, options_of, parser
 
 VERSION = 1
 LARGEST = 100_000
 """Bytes that a recipe's file may have."""
+MOST = 1000
+"""Points that a grid may have."""
+Part = dict[str, list[Any]]
+"""A part of a grid: what each of some options takes in turn, each with each."""
+OWN = ("title", "about", "grid", "view")
+"""What a recipe holds besides a command and its options."""
 
 
 @dataclass(frozen=True)
 class Recipe:
     """A command and its options by name (``"key-position"``), each a scalar or a list of words.
 
+    ``grid`` has parts that are run one after the other. ``title`` and ``about`` say what it is
+    for; ``view`` is what else a page shows, its name among it: no number depends on these three.
+
     Raises:
-        RecipeError: there is no such command or option, or a value is not allowed.
+        RecipeError: there is no such command or option, or a value is not allowed, or the grid is
+            empty or has more than :data:`MOST` points.
     """
 
     command: str
     options: Mapping[str, Any]
+    grid: tuple[Part, ...] = ()
+    view: Mapping[str, Any] = field(default_factory=dict)
+    title: str = ""
+    about: str = ""
 
     def __post_init__(self) -> None:
         if self.command == "run":
             raise RecipeError("A recipe cannot run another one; name the command of that one.")
         known = options_of(self.command)
-        for name in self.options:
+        for name in (*self.options, *(axis for part in self.grid for axis in part)):
             if name not in known:
                 near = difflib.get_close_matches(str(name), known, 1)
                 guess = f"use {near[0]!r}." if near else f"it has {', '.join(known)}."
                 raise RecipeError(f"The command {self.command} has no option {name!r}: {guess}")
-        parsed = vars(parser().parse_args(self._words(self.options)))
-        whole = {name: parsed[action.dest] for name, action in known.items()}
+        if any(not values for part in self.grid for values in part.values()) or {} in self.grid:
+            raise RecipeError("Each option of a grid needs a list of one value at least.")
+        if (size := self.size) > MOST:
+            raise RecipeError(f"A grid of {size:,} points is more than {MOST:,}; make it smaller.")
+        # What only the grid says may be required, and what all its parts say is never asked for.
+        told = next(self._choices(), {}) | dict(self.options)
+        parsed = self._parsed(told)
+        everywhere = set.intersection(*map(set, self.grid)) if self.grid else set()
+        given = set(self.options) - everywhere if self.grid else set(known)
+        whole = {
+            name: parsed[action.dest] if name in given else action.default
+            for name, action in known.items()
+        }
+        for part in self.grid:
+            for name, values in part.items():
+                for value in values:
+                    self._parsed(told | {name: value})
         object.__setattr__(self, "options", whole)
+
+    @property
+    def size(self) -> int:
+        """How many points there are: 1 without a grid."""
+        parts = (math.prod(map(len, part.values())) for part in self.grid)
+        return sum(parts) if self.grid else 1
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """The options that the grid sets, in its order."""
+        return tuple(dict.fromkeys(axis for part in self.grid for axis in part))
+
+    def _choices(self) -> Iterator[dict[str, Any]]:
+        for part in self.grid:
+            for values in itertools.product(*part.values()):
+                yield dict(zip(part, values, strict=True))
+
+    def points(self) -> list["Recipe"]:
+        """A recipe without a grid for each point; those of one backbone stand side by side."""
+        if not self.grid:
+            return [self]
+        found = [Recipe(self.command, self.options | choice) for choice in self._choices()]
+        backbones = list(dict.fromkeys(_held(point) for point in found))
+        return sorted(found, key=lambda point: backbones.index(_held(point)))
+
+    @property
+    def digest(self) -> str:
+        """The identity of what is run: of the command, its options and the grid."""
+        return store.digest(self.command, self.options, self.grid)
+
+    def _parsed(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        return vars(parser().parse_args(self._words(options)))
 
     def _words(self, options: Mapping[str, Any]) -> list[str]:
         """The options as a shell would give them."""
@@ -74,7 +139,9 @@ class Recipe:
         return parser().parse_args(self._words(self.options))
 
     def command_line(self) -> str:
-        """The recipe as it is typed into a shell."""
+        """The recipe as it is typed into a shell; one with a grid has to be a file."""
+        if self.grid:
+            return f"{PROGRAM} run {self.command}.yaml"
         return f"{PROGRAM} {shlex.join(self.arguments())}"
 
     def yaml(self) -> str:
@@ -82,6 +149,11 @@ class Recipe:
         lines = [
             f"# KV-Embedding Explorer. Run it again: {PROGRAM} run FILE",
             f"version: {VERSION}",
+            *(
+                f"{name}: {_flow(text)}"
+                for name in ("title", "about")
+                if (text := getattr(self, name))
+            ),
             f"command: {self.command}",
         ]
         for name, action in options_of(self.command).items():
@@ -92,13 +164,36 @@ class Recipe:
             lines.append(f"{_flow(name)}: {_flow(value)}")
             if meaning := action.help or one_of or action.metavar:
                 lines[-1] += f"  # {meaning}"
+        if self.grid:
+            lines.append("grid:  # each with each; parts one after the other")
+        for part in self.grid:
+            for axis, values in part.items():
+                lead = "- " if axis == next(iter(part)) else "  "
+                lines.append(f"{lead}{_flow(axis)}: {_flow(values)}")
+        if self.view:
+            lines.append("view:  # what else the page shows; no number depends on it")
+        lines += [f"  {_flow(name)}: {_flow(value)}" for name, value in self.view.items()]
         return "\n".join(lines) + "\n"
+
+
+def _held(point: Recipe) -> tuple[Any, ...]:
+    """What decides which backbone a point needs in memory."""
+    return tuple(point.options.get(name) for name in ("backbone", "dtype", "device"))
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """The scalars of nested lists, as text."""
+    if isinstance(value, list | tuple):
+        for part in value:
+            yield from _texts(part)
+    else:
+        yield str(value)
 
 
 def _flow(value: Any) -> str:
     """A scalar or a list as YAML on one line."""
     plain = list(value) if isinstance(value, tuple) else value
-    shown = "".join(map(str, plain if isinstance(plain, list) else [plain]))
+    shown = str(plain) if isinstance(plain, str) else "".join(_texts(plain))
     line: str = yaml.safe_dump(
         [plain], default_flow_style=True, allow_unicode=shown.isprintable(), width=10**9
     )
@@ -128,12 +223,43 @@ def read(text: str | bytes, name: str = "The recipe") -> Recipe:
             f"{name} is of version {version!r}, this program reads {VERSION}: "
             + ("update the program." if newer else "download it anew.")
         )
-    found = {"on" if option is True else option: value for option, value in found.items()}
-    for option, value in found.items():  # unquoted, YAML takes on for true
-        for part in value if isinstance(value, list) else [value]:
-            if not isinstance(part, str | int | float):
-                raise RecipeError(f"{name}: {option!r} is neither a word, a number nor a list.")
-    return Recipe(str(command), found)
+    found = _spelled(found)
+    for option, value in found.items():
+        if option not in OWN:
+            _plain(name, option, value)
+    own = {part: found.pop(part) for part in OWN if part in found}
+    for part in ("title", "about"):
+        if not isinstance(own.get(part, ""), str):
+            raise RecipeError(f"{name}: {part!r} is no text.")
+    grid = own.get("grid", [])
+    own["grid"] = tuple(_grid(name, part) for part in (grid if isinstance(grid, list) else [grid]))
+    if not isinstance(own.setdefault("view", {}), dict):
+        raise RecipeError(f"{name}: 'view' does not name what a page shows.")
+    for key, value in own["view"].items():
+        _plain(name, key, value)
+    own["view"] = {str(key): value for key, value in own["view"].items()}
+    return Recipe(str(command), found, **own)
+
+
+def _spelled(found: dict[Any, Any]) -> dict[Any, Any]:
+    """Options by name: unquoted, YAML takes ``on`` for true."""
+    return {"on" if option is True else option: value for option, value in found.items()}
+
+
+def _plain(name: str, option: Any, value: Any) -> None:
+    for part in value if isinstance(value, list) else [value]:
+        if not isinstance(part, str | int | float):
+            raise RecipeError(f"{name}: {option!r} is neither a word, a number nor a list.")
+
+
+def _grid(name: str, part: Any) -> Part:
+    """A part of a grid, as the file has it."""
+    if not isinstance(part, dict) or not all(isinstance(v, list) for v in part.values()):
+        raise RecipeError(f"{name}: a grid gives each of its options a list of values.")
+    for option, values in part.items():
+        for value in values:
+            _plain(name, option, "" if value is None else value)
+    return _spelled(part)
 
 
 def read_file(path: str) -> Recipe:
@@ -155,6 +281,12 @@ def python(recipe: Recipe) -> str:
     Raises:
         RecipeError: the command has no such spelling.
     """
+    if recipe.grid:
+        return (
+            "from analysis import recipe, replay\n\n"
+            f'grid = recipe.read_file("{recipe.command}.yaml")\n'
+            "for row in replay.rows(grid):\n    print(row)\n"
+        )
     if recipe.command not in SCRIPTS:
         raise RecipeError(
             f"There is no script for {recipe.command}; there is for {', '.join(SCRIPTS)}."

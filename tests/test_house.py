@@ -73,6 +73,11 @@ ORDER = (
     "options",
     "commands",
     "recipe",
+    "replay",
+    "results",
+    "findings",
+    "result_figures",
+    "result_page",
     "__main__",
 )
 """Modules of ``analysis``; each may import those before it."""
