@@ -14,6 +14,7 @@ PAGES = {
         "similarity": "Similarity",
         "long_texts": "Long texts",
         "layer_ablation": "Layer ablation",
+        "studies": "Studies",
     }.items()
 }
 page = st.navigation(list(PAGES.values()))

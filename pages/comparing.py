@@ -5,9 +5,7 @@ import streamlit as st
 from analysis import backbone as backbones
 from analysis.backbone import Backbone
 from pages import visit
-
-NONE = "none"
-"""What the menu says where nothing is compared."""
+from pages.restoring import NONE
 
 
 def second_backbone(key: str) -> Backbone | None:

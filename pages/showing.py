@@ -180,7 +180,8 @@ def _spellings(made: Recipe) -> None:
             f"{made.command}.yaml",
             "application/yaml",
             on_click="ignore",
-            help=f"A file for `{PROGRAM} run`, each choice with what it means.",
+            help=f"A file for `{PROGRAM} run`, each choice with what it means. The page *Studies* "
+            "opens it again.",
         )
         st.segmented_control(
             "The camera in a figure's corner saves",
@@ -190,6 +191,11 @@ def _spellings(made: Recipe) -> None:
             key="picture",
             persist_state="session",
         )
+
+
+def plain(text: str) -> str:
+    """A text that Markdown shows as it is."""
+    return re.sub(r"([\\`*_{}\[\]()#+.!|<>$~:-])", r"\\\1", " ".join(text.split()))
 
 
 def csv(table: pd.DataFrame) -> bytes:
