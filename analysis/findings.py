@@ -204,7 +204,7 @@ def _dimension(rows: Sequence[Row]) -> Iterable[str]:
 
 
 def _layers(row: Row) -> str:
-    return selection.spoken_layers(tuple(row.get("layers", row.get("selected"))), 10**6)
+    return selection.spoken_layers(row["layers"] if "layers" in row else row["selected"], 10**6)
 
 
 def _changed(row: Row) -> str:

@@ -65,10 +65,9 @@ class Recipe:
         if (size := self.size) > MOST:
             raise RecipeError(f"A grid of {size:,} points is more than {MOST:,}; make it smaller.")
         # What only the grid says may be required, and what all its parts say is never asked for.
-        told = next(self._choices(), {}) | dict(self.options)
+        told = {**next(self._choices(), {}), **self.options}
         parsed = self._parsed(told)
-        everywhere = set.intersection(*map(set, self.grid)) if self.grid else set()
-        given = set(self.options) - everywhere if self.grid else set(known)
+        given = set(self.options) - self._everywhere() if self.grid else set(known)
         whole = {
             name: parsed[action.dest] if name in given else action.default
             for name, action in known.items()
@@ -90,6 +89,10 @@ class Recipe:
         """The options that the grid sets, in its order."""
         return tuple(dict.fromkeys(axis for part in self.grid for axis in part))
 
+    def _everywhere(self) -> set[str]:
+        """The options that each part of the grid sets."""
+        return set.intersection(*map(set, self.grid)) if self.grid else set()
+
     def _choices(self) -> Iterator[dict[str, Any]]:
         for part in self.grid:
             for values in itertools.product(*part.values()):
@@ -99,7 +102,7 @@ class Recipe:
         """A recipe without a grid for each point; those of one backbone stand side by side."""
         if not self.grid:
             return [self]
-        found = [Recipe(self.command, self.options | choice) for choice in self._choices()]
+        found = [Recipe(self.command, {**self.options, **choice}) for choice in self._choices()]
         backbones = list(dict.fromkeys(_held(point) for point in found))
         return sorted(found, key=lambda point: backbones.index(_held(point)))
 
@@ -149,16 +152,12 @@ class Recipe:
         lines = [
             f"# KV-Embedding Explorer. Run it again: {PROGRAM} run FILE",
             f"version: {VERSION}",
-            *(
-                f"{name}: {_flow(text)}"
-                for name in ("title", "about")
-                if (text := getattr(self, name))
-            ),
+            *(_prose(name, text) for name in ("title", "about") if (text := getattr(self, name))),
             f"command: {self.command}",
         ]
         for name, action in options_of(self.command).items():
             value = self.options.get(name)
-            if value is None:
+            if value is None or name in self._everywhere():
                 continue
             one_of = "one of " + ", ".join(map(str, action.choices)) if action.choices else ""
             lines.append(f"{_flow(name)}: {_flow(value)}")
@@ -188,6 +187,12 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(part)
     else:
         yield str(value)
+
+
+def _prose(name: str, text: str) -> str:
+    """A text over as many lines as it takes."""
+    dumped: str = yaml.safe_dump({name: text}, allow_unicode=text.isprintable(), width=90)
+    return dumped.strip()
 
 
 def _flow(value: Any) -> str:

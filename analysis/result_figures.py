@@ -105,14 +105,14 @@ def _dots(
             hovertemplate=f"{escaped(name)}, %{{{'y' if sideways else 'x'}}}: "
             f"%{{{'x' if sideways else 'y'}:.1f}}<extra></extra>",
         )
-    words = {"type": "category", "categoryarray": places}
+    axis = {"type": "category", "categoryarray": places}
     if sideways:
         figure.update_layout(scattermode="group", scattergap=0.3)
         figure.update_xaxes(title=title)
-        figure.update_yaxes(**words, autorange="reversed")
+        figure.update_yaxes(**axis, autorange="reversed")
         height = 110 + 26 * len(places) * max(1, len(groups) // 2)
     else:
-        figure.update_xaxes(**words)
+        figure.update_xaxes(**axis)
         figure.update_yaxes(title=title)
         height = 420
     if zero:

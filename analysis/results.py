@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from analysis import files, recipe, replay, selection, store
 from analysis.errors import RecipeError, ResultsError
@@ -130,15 +130,14 @@ def read(text: str | bytes, name: str = "The file") -> Results:
             + ("update the program." if newer else "make it anew.")
         )
     made, rows = found.get("made"), found.get("rows")
-    whole = (
+    if not (
         isinstance(found.get("recipe"), str)
         and isinstance(made, dict)
         and isinstance(made.get("versions"), dict)
         and isinstance(rows, list)
         and rows
         and all(map(_is_row, rows))
-    )
-    if not whole:
+    ):
         raise ResultsError(f"{name} is damaged: its recipe, its versions or a row is missing.")
     try:
         of = recipe.read(found["recipe"], f"The recipe in {name}")
@@ -250,7 +249,7 @@ def _cells(row: Any, name: str = "") -> Iterator[tuple[str, Any]]:
             yield path, value
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
