@@ -22,6 +22,7 @@ class _Parser(argparse.ArgumentParser):
         raise RecipeError(f"{message[:1].upper()}{message[1:]}; see {self.prog} --help.")
 
 
+@cache
 def parser() -> argparse.ArgumentParser:
     """The parser of every command; it raises RecipeError, one sentence, on bad input."""
     from analysis.ablation import SEARCHES
