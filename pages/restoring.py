@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import streamlit as st
+from streamlit.navigation.page import StreamlitPage
 
 from analysis import backbone as backbones
 from analysis import corpora, dimension, selection
@@ -112,10 +113,10 @@ def open_page(made: Recipe) -> None:
     st.session_state.opened = page
 
 
-def follow() -> None:
-    """Turn to the page that was opened, if one was."""
+def follow(pages: Mapping[str, StreamlitPage]) -> None:
+    """Turn to the page that was opened, if one was; ``pages`` are all, by file."""
     if page := st.session_state.pop("opened", None):
-        st.switch_page(f"pages/{page}.py")
+        st.switch_page(pages[page])
 
 
 def _usual(made: Recipe, *names: str) -> None:
@@ -141,8 +142,8 @@ def _number(name: str, value: Any, low: float, high: float) -> Any:
 def _named(kind: Kind, name: str, *, at_hand: bool | None = None) -> str:
     if name not in corpora.names(kind, at_hand=at_hand):
         raise CorpusError(
-            f"{name!r} is not among the {kind} offered here: {', '.join(corpora.names(kind)[:8])}; "
-            "a file has to be uploaded on the page itself."
+            f"The corpus {name!r} is not among the {kind} offered here, such as "
+            f"{', '.join(corpora.names(kind)[:4])}; a file has to be uploaded on the page itself."
         )
     return name
 

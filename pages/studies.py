@@ -15,7 +15,6 @@ from pages import restoring, showing, visit
 
 FOLDER = Path(__file__).parents[1] / "assets" / "studies"
 
-restoring.follow()
 visit.opening(
     "What did whole studies find?",
     "A study is a recipe with a grid: many backbones, corpora or methods, run at once. **Open one "
