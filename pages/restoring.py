@@ -34,7 +34,7 @@ PAGES = {
 }
 """The page of each command that has one; a recipe of re-routing scores too and names its page."""
 VIEW: dict[str, tuple[str, ...]] = {
-    "causal_limits": ("step", "ending", "head", "layer", "presenter"),
+    "causal_limits": ("step", "example", "ending", "head", "layer", "presenter"),
     "intrinsic_dimension": (),
     "rerouting": ("gate_text", "one_by_one"),
     "embedding_space": ("space_search", "space_colour", "dragging"),
@@ -116,7 +116,9 @@ def open_page(made: Recipe) -> None:
 def follow(pages: Mapping[str, StreamlitPage]) -> None:
     """Turn to the page that was opened, if one was; ``pages`` are all, by file."""
     if page := st.session_state.pop("opened", None):
-        st.switch_page(pages[page])
+        # Streamlit refuses to clear an address that widgets hold, unless it is given another; they
+        # write it anew on the page they are on next.
+        st.switch_page(pages[page], query_params={})
 
 
 def _usual(made: Recipe, *names: str) -> None:

@@ -337,6 +337,7 @@ def test_local_copies_are_offered_by_their_stem(
     assert len(set(listed)) == len(listed)
     assert set(names("retrieval", at_hand=True)) == {
         "chatterbot-answers",
+        *packaged.LONG,
         "scifact-mini",
         "qmsum-test",
     }

@@ -12,12 +12,13 @@ import tiny_models
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from analysis import recipe
+from analysis import findings, recipe, result_figures
 from analysis.__main__ import main
 from analysis.errors import RecipeError
 from analysis.methods import METHODS
 from analysis.options import options_of
 from analysis.recipe import Recipe
+from analysis.results import Results
 from tests.conftest import assert_one_sentence
 from tests.visits import OWN_PAIRS
 
@@ -174,6 +175,11 @@ def test_file_command_and_script_give_the_same_numbers(
     Path("recipe.yaml").write_text(one.yaml(), encoding="utf-8")
     assert main(["run", "recipe.yaml", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == by_command
+    rows = tuple(by_command if isinstance(by_command, list) else [by_command])
+    drawn = result_figures.drawn(Results(one, rows, {}))
+    assert all(len(part.table) for part in drawn)
+    assert (command == "space") == all(part.figure is None for part in drawn)
+    assert bool(findings.findings(command, rows)) == (command not in ("space", "causal"))
     exec(recipe.python(one), {})
     printed = capsys.readouterr().out
     for number in _numbers(by_command):
