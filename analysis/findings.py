@@ -20,16 +20,15 @@ def findings(command: str, rows: Sequence[Row]) -> list[str]:
 
 
 def place(row: Row) -> str:
-    """A row's place in the grid in words, as "smollm2, lee50"; "" without a grid.
+    """A row's place in the grid in words, as "smollm2 on lee50"; "" without a grid.
 
     How much was drawn is left out, and so is the kind of a corpus that is named.
     """
     at = row.get("grid", {})
     named = {axis: value for axis, value in at.items() if axis not in ("on", "part", "corpus")}
-    words = [str(value) for value in named.values() if value is not None]
-    if "corpus" in row and {"on", "corpus"} & set(at):
-        words.append(str(row["corpus"]))
-    return ", ".join(words)
+    words = ", ".join(str(value) for value in named.values() if value is not None)
+    corpus = str(row["corpus"]) if "corpus" in row and {"on", "corpus"} & set(at) else ""
+    return " on ".join(filter(None, (words, corpus)))
 
 
 def items(row: Row) -> tuple[int, str]:

@@ -15,6 +15,7 @@ from typing import Any, TypeGuard
 
 from analysis import files, recipe, replay, selection, store
 from analysis.errors import RecipeError, ResultsError
+from analysis.findings import items
 from analysis.recipe import Recipe
 from analysis.replay import Row
 
@@ -22,8 +23,9 @@ FORMAT = 1
 LARGEST = 20_000_000
 """Bytes that a file of results may have."""
 SCORES, SHARES, RANKS = 0.5, 0.01, 3.0
-"""By how much numbers may differ between machines: scores and their changes, which are times 100;
-everything else, as a share of the number; ranks, which follow from the scores."""
+"""By how much numbers may differ between machines: scores and their changes, which are times 100,
+or by what one of the things scored counts; everything else, as a share of the number; ranks, which
+follow from the scores."""
 PASSING = ("seconds", "output", "file", "reused")
 """Columns that differ from run to run."""
 
@@ -234,7 +236,8 @@ def _allowed(column: str, row: Row, value: float) -> float:
         return RANKS
     scored = {"measure", "spearman", "main_score"} & set(row)
     if scored and column not in ("p", "p_holm"):
-        return SCORES
+        count, things = items(row)
+        return max(SCORES, 101 / count if count and things != "pairs" else 0)
     return 0.1 if column in ("p", "p_holm") else max(1e-3, SHARES * abs(value))
 
 

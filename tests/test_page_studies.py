@@ -21,7 +21,7 @@ CHOSEN: dict[str, dict[str, Any]] = {
         **{"first": "The bank was old.", "second": "The bank was new.", "prompted": False},
     },
     "intrinsic_dimension": {
-        **{"id_corpus": ["chatterbot", "news-sentences"], "id_samples": 40, "id_prompt": "both"},
+        **{"id_corpus": ["chatterbot", "news-sentences"], "id_samples": 40, "id_prompt": "off"},
         **{"cloud": "last", "rule": "lowest", "id_other": "GPT2"},
     },
     "rerouting": {"gate_text": "A bridge.", "layers": "1,3", "bias": 2.5},
@@ -30,7 +30,7 @@ CHOSEN: dict[str, dict[str, Any]] = {
         **{"space_texts": 12, "projection": "pca", "space_colour": "length", "right_layers": ""},
     },
     "similarity": {
-        **{"scored_on": "labelled texts", "labelled_most_chatterbot": 60, "processing": "centre"},
+        **{"scored_on": "labelled texts", "labelled_most_chatterbot": 40, "processing": "none"},
         **{"methods": ["mean", "kv-embedding"], "base": "kv-embedding", "pooling": "last"},
         **{"measure_labelled texts": "V-measure", "own_first": "A song.", "key_position": "first"},
     },

@@ -198,6 +198,12 @@ def test_whether_two_are_the_same(change: dict[str, Any], same: bool, said: str)
     assert said in found.sentence
 
 
+def test_one_text_more_or_less_of_few_is_rounding() -> None:
+    row = {"measure": "kNN accuracy", "value": 50.0, "texts": 150}
+    assert results.compare(of(row), of(row | {"value": 50 + 100 / 150})).same
+    assert not results.compare(of(row), of(row | {"value": 50 + 200 / 150})).same
+
+
 def test_a_missing_row_and_another_recipe_are_no_rounding() -> None:
     assert "1 rows against 2" in results.compare(of(ROW), of(ROW, ROW)).sentence
     with pytest.raises(ResultsError, match="another recipe"):
@@ -225,8 +231,9 @@ def test_differences_over_places_name_those_that_are_clear() -> None:
     rows = [parts_row("a", 3.0, 1.0, 5.0), parts_row("b", -2.0, -3.0, -1.0)]
     rows.append(parts_row("c", 0.5, -1.0, 2.0))
     assert findings.findings("parts", rows) == [
-        "The prompt, alone, changes the score by -2.0 to +3.0; clearly up: a, lee50 +3.0 [+1.0, "
-        "+5.0]; clearly down: b, lee50 -2.0 [-3.0, -1.0]; not clear: c, lee50 +0.5 [-1.0, +2.0]."
+        "The prompt, alone, changes the score by -2.0 to +3.0; clearly up: a on lee50 +3.0 [+1.0, "
+        "+5.0]; clearly down: b on lee50 -2.0 [-3.0, -1.0]; not clear: c on lee50 +0.5 [-1.0, "
+        "+2.0]."
     ]
 
 
