@@ -14,7 +14,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from analysis import recipe
+from analysis import scripts
 from analysis.errors import ExplorerError
 from analysis.options import PROGRAM
 from analysis.recipe import Recipe
@@ -172,7 +172,7 @@ def _spellings(made: Recipe) -> None:
     )
     st.code(made.command_line(), language=None, wrap_lines=True)
     st.markdown("**From a script**:")
-    st.code(recipe.python(made), language=None, wrap_lines=True)
+    st.code(scripts.python(made), language=None, wrap_lines=True)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.download_button(
             "Download recipe",

@@ -35,20 +35,18 @@ def show(found: Results, again: str) -> None:
     for one in drawn:
         st.markdown(f"**{showing.plain(one.name)}**")
         if one.figure is None:
-            st.dataframe(one.table, hide_index=True, key=f"table {one.name}")
-            showing.downloads(one.name, one.table)
+            showing.table_of(one.name, lambda table=one.table: table)
         else:
             showing.figure(one.figure, one.table, one.name)
     exact = result_figures.exact(found.rows)
     if len(exact.columns):
-        with st.expander("Table: how the numbers were made"):
-            st.dataframe(exact, hide_index=True, key="exact")
+        showing.table_of("How the numbers were made", lambda: exact)
     made: dict[str, Any] = dict(found.made)
     versions = ", ".join(f"{name} {number}" for name, number in made.pop("versions").items())
     others = ", ".join(f"{name} {value}" for name, value in made.items())
     st.caption(showing.plain(f"Made with {versions}; {others}."))
     st.markdown("**Run it again**, in the project's folder:")
-    st.code(again, language="bash", wrap_lines=True)
+    st.code(again, language=None, wrap_lines=True)
     with st.container(horizontal=True):
         for label, text, name in (
             ("Recipe", found.recipe.yaml(), "recipe.yaml"),
@@ -82,9 +80,9 @@ def offer(made: Recipe) -> None:
         type="primary",
     )
     st.markdown("**Or run it**, in the project's folder:")
-    st.code(f"{PROGRAM} run recipe.yaml --output results", language="bash", wrap_lines=True)
+    st.code(f"{PROGRAM} run recipe.yaml --output results", language=None, wrap_lines=True)
     with st.expander("What it says"):
-        st.code(made.yaml(), language="yaml", wrap_lines=True)
+        st.code(made.yaml(), language=None, wrap_lines=True)
 
 
 file = st.file_uploader(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis import recipe, replay
+from analysis import recipe, replay, scripts
 from analysis.errors import PlanError, RecipeError
 from analysis.methods import METHODS
 from analysis.recipe import Recipe
@@ -91,8 +91,8 @@ def test_a_grid_may_give_what_a_command_requires() -> None:
 def test_a_grid_is_a_file_on_the_command_line_and_a_loop_in_a_script() -> None:
     one = Recipe("score", {}, ({"bias": [0.0, 1.0]},))
     assert one.command_line() == "python -m analysis run score.yaml"
-    compile(recipe.python(one), "script", "exec")
-    assert "replay.rows" in recipe.python(one)
+    compile(scripts.python(one), "script", "exec")
+    assert "replay.rows" in scripts.python(one)
 
 
 HEAD = "version: 1\ncommand: score\n"

@@ -73,6 +73,7 @@ ORDER = (
     "options",
     "commands",
     "recipe",
+    "scripts",
     "replay",
     "findings",
     "results",

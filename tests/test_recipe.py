@@ -12,7 +12,7 @@ import tiny_models
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from analysis import findings, recipe, result_figures
+from analysis import findings, recipe, result_figures, scripts
 from analysis.__main__ import main
 from analysis.errors import RecipeError
 from analysis.methods import METHODS
@@ -22,7 +22,7 @@ from analysis.results import Results
 from tests.conftest import assert_one_sentence
 from tests.visits import OWN_PAIRS
 
-WITH_SCRIPT = tuple(recipe.SCRIPTS)
+WITH_SCRIPT = tuple(scripts.SCRIPTS)
 
 words = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
 recipes = st.builds(
@@ -180,7 +180,7 @@ def test_file_command_and_script_give_the_same_numbers(
     assert all(len(part.table) for part in drawn)
     assert (command == "space") == all(part.figure is None for part in drawn)
     assert bool(findings.findings(command, rows)) == (command not in ("space", "causal"))
-    exec(recipe.python(one), {})
+    exec(scripts.python(one), {})
     printed = capsys.readouterr().out
     for number in _numbers(by_command):
         assert re.search(rf"(?<![\d.]){re.escape(number)}", printed), (number, printed)
@@ -201,7 +201,7 @@ NEEDED = {"space": {"output": "x.html"}, "causal": {"first": "a b", "second": "a
 
 @pytest.mark.parametrize("command", WITH_SCRIPT)
 def test_every_script_is_short_and_compiles(command: str) -> None:
-    script = recipe.python(Recipe(command, NEEDED.get(command, {})))
+    script = scripts.python(Recipe(command, NEEDED.get(command, {})))
     compile(script, "script", "exec")
     assert len(script.splitlines()) < 30
     assert max(map(len, script.splitlines())) <= 120
@@ -209,4 +209,4 @@ def test_every_script_is_short_and_compiles(command: str) -> None:
 
 def test_commands_without_a_script_say_so() -> None:
     with pytest.raises(RecipeError, match="no script for backbones"):
-        recipe.python(Recipe("backbones", {}))
+        scripts.python(Recipe("backbones", {}))
