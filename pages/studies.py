@@ -35,7 +35,7 @@ def show(found: Results, again: str) -> None:
     for one in drawn:
         st.markdown(f"**{showing.plain(one.name)}**")
         if one.figure is None:
-            showing.table_of(one.name, lambda table=one.table: table)
+            showing.table_of(one.name, one.table.copy)
         else:
             showing.figure(one.figure, one.table, one.name)
     exact = result_figures.exact(found.rows)
