@@ -3,7 +3,7 @@
 import streamlit as st
 
 from analysis import journal
-from pages import links, showing, tour, visit
+from pages import links, restoring, showing, tour, visit
 
 PAGES = {
     name: st.Page(f"pages/{name}.py", title=title, default=name == "causal_limits")
@@ -15,6 +15,7 @@ PAGES = {
         "similarity": "Similarity",
         "long_texts": "Long texts",
         "layer_ablation": "Layer ablation",
+        "studies": "Studies",
         "diagnostics": "Diagnostics",
     }.items()
 }
@@ -23,6 +24,7 @@ name = next(name for name, one in PAGES.items() if one == page)
 st.set_page_config(page_title=f"{page.title} - KV-Embedding Explorer", layout="wide")
 showing.legible()
 links.tidy()
+restoring.follow(PAGES)
 tour.guide(PAGES, name)
 visit.keep_journal()
 with journal.request("page", page=name), showing.notices():

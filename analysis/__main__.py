@@ -4,6 +4,7 @@ Results go to standard output, as a table or with ``--json`` as one document; pr
 warnings go to standard error. Bad input ends with exit code 2 and one sentence.
 """
 
+import argparse
 import contextlib
 import json
 import logging
@@ -23,24 +24,51 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one subcommand; return its exit code."""
     try:
         options = parser().parse_args(arguments)
-        as_json = options.json
-        if options.command == "run":
-            options = recipe.read_file(options.recipe).namespace()
         _quieten()
         journal.start()
         with journal.request("command", **logged(options.command, vars(options))), heard(_say):
+            if options.command == "run":
+                return _run(options)
             result = COMMANDS[options.command](options)
     except ExplorerError as error:
         print(error, file=sys.stderr)
         return 2
     except BrokenPipeError:
         return 0
+    _show(result, options.json)
+    ill = options.command == "doctor" and any(check["state"] == "ill" for check in result)
+    return 1 if ill else 0
+
+
+def _run(options: argparse.Namespace) -> int:
+    """Run a recipe: print its rows, or leave them as files, or compare them with older ones."""
+    from analysis import files, replay, result_page, results
+
+    made = recipe.read_file(options.recipe)
+    older = results.read_file(options.compare) if options.compare else None
+    folder = files.folder(options.output) if options.output else None
+    if not (made.grid or older or folder):
+        _show(replay.result(made), options.json)
+        return 0
+    if older is not None:
+        results.alike(made, older.recipe)
+    found = results.run(made, say=_say)
+    if folder is not None:
+        for path in result_page.write(found, folder):
+            print(path, file=sys.stderr)
+    if older is not None:
+        compared = results.compare(found, older)
+        print(compared.sentence)
+        return 0 if compared.same else 1
+    _show(list(found.rows), options.json)
+    return 0
+
+
+def _show(result: Any, as_json: bool) -> None:
     if as_json:
         print(json.dumps(result, allow_nan=False))
     else:
         _print_table(result)
-    ill = options.command == "doctor" and any(check["state"] == "ill" for check in result)
-    return 1 if ill else 0
 
 
 def _say(sentence: str) -> None:

@@ -6,7 +6,9 @@ Progress and warnings go to standard error.
 import argparse
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from analysis import files
@@ -27,12 +29,33 @@ def _counter(what: str) -> Callable[[int, int], None]:
     return count
 
 
+_HELD: ContextVar[dict[tuple[str, ...], Any] | None] = ContextVar("held", default=None)
+"""The one backbone that is kept between commands, where that is asked for."""
+
+
+@contextmanager
+def one_backbone() -> Iterator[None]:
+    """Keep the last backbone in memory inside the block, so that the same is not loaded again."""
+    token = _HELD.set({})
+    try:
+        yield
+    finally:
+        _HELD.reset(token)
+
+
 def _load(options: argparse.Namespace, name: str | None = None) -> Any:
     from analysis import backbone
 
-    return backbone.load(
-        name or options.backbone, dtype=options.dtype, device=options.device, progress=_say
-    )
+    asked = (name or options.backbone, options.dtype, options.device)
+    held = _HELD.get()
+    if held is not None and asked in held:
+        return held[asked]
+    if held is not None:
+        held.clear()  # before the next one takes its memory
+    found = backbone.load(asked[0], dtype=asked[1], device=asked[2], progress=_say)
+    if held is not None:
+        held[asked] = found
+    return found
 
 
 def _plan(options: argparse.Namespace, loaded: Any, layers: str | None = None) -> Any:
@@ -195,10 +218,9 @@ def _sts(options: argparse.Namespace) -> list[dict[str, Any]]:
     return found
 
 
-def _score(options: argparse.Namespace) -> list[dict[str, Any]]:
-    """Every measure of every method; the paired comparisons with the first go to stderr."""
-    from analysis import corpora, measures, scoring, shipped
-    from analysis.rerouting import PLAIN
+def _corpus(options: argparse.Namespace) -> Any:
+    """The corpus that is scored ``on``, or the part of it that was asked for."""
+    from analysis import corpora, scoring, shipped
 
     corpus: scoring.Corpus
     match options.on:
@@ -217,6 +239,15 @@ def _score(options: argparse.Namespace) -> list[dict[str, Any]]:
             corpus = corpora.first(corpus, options.part, 0)
         case corpora.Texts() if options.part:
             corpus = corpora.first(corpus, options.part, 0)
+    return corpus
+
+
+def _score(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Every measure of every method; the paired comparisons with the first go to stderr."""
+    from analysis import scoring
+    from analysis.rerouting import PLAIN
+
+    corpus = _corpus(options)
     methods = [_method(options, name) for name in options.method or ["kv-embedding"]]
     loaded = _load(options)
     plan = _plan(options, loaded) if any(m.reroutes for m in methods) else PLAIN
@@ -228,20 +259,31 @@ def _score(options: argparse.Namespace) -> list[dict[str, Any]]:
         max_tokens=options.max_tokens,
         progress=_counter("encoding"),
     )
-    base, *others = found
-    for measure in base.measures if others else ():
-        for difference in measures.differences(
-            {one.method: one.measure(measure.name) for one in others},
-            measure,
-            base.method,
-            corpus.of,
-        ):
-            _say(f"{measure.name}: {difference.sentence}")
+    changes = _changes(found, corpus.of)
     return [
-        {**row, "of": one.of, "post_processing": options.post_processing}
+        {
+            **row,
+            "of": one.of,
+            "post_processing": options.post_processing,
+            **_changed(changes.get((one.method, row["measure"]))),
+        }
         for method, one in zip(methods, found, strict=True)
         for row in _measured(method, one, loaded)
     ]
+
+
+def _changes(found: Any, of: int | None) -> dict[tuple[str, str], Any]:
+    """By method and measure, the paired differences of all but the first with the first."""
+    from analysis import measures
+
+    base, *others = found
+    changes = {}
+    for measure in base.measures if others else ():
+        by_name = {one.method: one.measure(measure.name) for one in others}
+        for difference in measures.differences(by_name, measure, base.method, of):
+            changes[difference.first, measure.name] = difference
+            _say(f"{measure.name}: {difference.sentence}")
+    return changes
 
 
 def _measured(method: Any, one: Any, loaded: Any) -> list[dict[str, Any]]:
@@ -336,6 +378,67 @@ def _ablation(options: argparse.Namespace) -> list[dict[str, Any]]:
             "dtype": loaded.dtype.value,
         }
         for one, point in sorted(walk.points.items(), key=lambda item: walk.rank(item[0]))
+    ]
+
+
+def _changed(change: Any) -> dict[str, Any]:
+    """A paired difference for the results: against what, how large, how sure; or none."""
+    names = ("against", "change", "change_low", "change_high", "p", "p_holm")
+    if change is None:
+        return dict.fromkeys(names)
+    return {
+        "against": change.second,
+        "change": change.delta,
+        "change_low": change.ci_low,
+        "change_high": change.ci_high,
+        "p": _finite(change.p),
+        "p_holm": change.p_holm,
+    }
+
+
+def _rules(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """One row a window or rule's choice, best first, by the corpus's first measure."""
+    from analysis import corpora, ranking, study
+    from analysis.rerouting import Plan
+
+    corpus, loaded = _corpus(options), _load(options)
+    method = _method(options, "kv-embedding")
+    texts = corpora.load_texts(corpora.CALIBRATION)
+    curve = study.dimensions(loaded, texts, progress=_counter("calibrating"))
+    like = Plan((), options.bias, options.key_position)
+    found = ranking.ranked(loaded, corpus, curve, like, method, progress=_counter("encoding"))
+    return [
+        {
+            **_measured(method, one.scored, loaded)[0],
+            "of": one.scored.of,
+            **_changed(one.change),
+            "rules": list(one.rules),
+            "rank": one.rank,
+            "rank_low": one.low,
+            "rank_high": one.high,
+            "windows": one.windows,
+        }
+        for one in found
+    ]
+
+
+def _parts(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """One row a part and how it is asked for, by the corpus's first measure."""
+    from analysis import parts
+
+    corpus, loaded = _corpus(options), _load(options)
+    whole, plan = _method(options, "kv-embedding"), _plan(options, loaded)
+    found = parts.brought(loaded, corpus, plan, whole, progress=_counter("encoding"))
+    return [
+        {
+            "part": one.part,
+            "how": one.how,
+            **_measured(one.method, one.together, loaded)[0],
+            "of": one.together.of,
+            "without": one.without.measures[0].value,
+            **_changed(one.change),
+        }
+        for one in found
     ]
 
 
@@ -453,6 +556,8 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], Any]] = {
     "long-texts": _long_texts,
     "causal": _causal,
     "ablation": _ablation,
+    "rules": _rules,
+    "parts": _parts,
     "space": _space,
     "mteb": _mteb,
 }

@@ -31,3 +31,7 @@ class RecipeError(ExplorerError):
 
 class HostingError(ExplorerError):
     """The setting of hosted mode cannot be understood; nothing is served until it can."""
+
+
+class ResultsError(ExplorerError):
+    """A file of results that cannot be read, or that is of another recipe."""

@@ -29,6 +29,7 @@ class _Parser(argparse.ArgumentParser):
         raise RecipeError(f"{message[:1].upper()}{message[1:]}; see {self.prog} --help.")
 
 
+@cache
 def parser() -> argparse.ArgumentParser:
     """The parser of every command; it raises RecipeError, one sentence, on bad input."""
     from analysis.ablation import SEARCHES
@@ -60,15 +61,23 @@ def parser() -> argparse.ArgumentParser:
         sub.add_argument("--device", default="auto", metavar="auto|cpu|cuda|mps|spread")
         return sub
 
-    def plan(sub: argparse.ArgumentParser) -> None:
-        sub.add_argument("--layers", default="auto", metavar="auto|none|all|26-29|3,5,9")
+    def plan(sub: argparse.ArgumentParser, *, chosen: bool = True) -> None:
+        if chosen:
+            sub.add_argument("--layers", default="auto", metavar="auto|none|all|26-29|3,5,9")
+            sub.add_argument(
+                "--rule", default="paper", choices=list(RULES), help="for --layers auto"
+            )
         sub.add_argument("--bias", type=_bias, default=1.0, help="added to the prefix's logit")
-        sub.add_argument("--rule", default="paper", choices=list(RULES), help="for --layers auto")
         sub.add_argument("--key-position", default="own", choices=list(KEY_POSITIONS))
         options = sub.add_argument_group("how kv-embedding and prompt-only are done")
         options.add_argument("--prompt", default="newline", choices=list(COMPRESSION))
         options.add_argument("--pooling", default="hybrid", choices=list(POOLINGS))
         options.add_argument("--norm", default="post", choices=list(NORMS))
+
+    def scored(sub: argparse.ArgumentParser) -> None:
+        sub.add_argument("--on", default="pairs", choices=["pairs", "labelled", "retrieval"])
+        sub.add_argument("--corpus", metavar="NAME|FILE|FOLDER", help="lee50, chatterbot, ...")
+        sub.add_argument("--part", type=_count, help="score so many, drawn at random, and say so")
 
     command("backbones", "List what is offered, or one backbone's facts.")
     command("doctor", "Check this installation and say what to do.", common=False)
@@ -96,12 +105,10 @@ def parser() -> argparse.ArgumentParser:
 
     sub = command("score", "Compare methods on pairs, labelled texts or retrieval.")
     plan(sub)
-    sub.add_argument("--on", default="pairs", choices=["pairs", "labelled", "retrieval"])
-    sub.add_argument("--corpus", metavar="NAME|FILE|FOLDER", help="lee50, chatterbot, ...")
+    scored(sub)
     sub.add_argument("--method", action="append", choices=list(METHODS))
     sub.add_argument("--post-processing", default="none", choices=list(POSTPROCESSINGS))
     sub.add_argument("--max-tokens", type=_count, help="where texts are cut, prompt included")
-    sub.add_argument("--part", type=_count, help="score so many, drawn at random, and say so")
 
     sub = command("long-texts", "Scores by where a document's answer stands and by tokens read.")
     plan(sub)
@@ -123,6 +130,14 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--corpus", default="lee50", metavar="NAME|FILE")
     sub.add_argument("--part", type=_count, help="score so many, drawn at random, and say so")
 
+    sub = command("rules", "Each rule's layers among all windows as wide, on any corpus.")
+    plan(sub, chosen=False)
+    scored(sub)
+
+    sub = command("parts", "What prompt, pooling, re-routing and bias bring, alone and together.")
+    plan(sub)
+    scored(sub)
+
     sub = command("space", "Two methods' maps of the same texts, as one HTML file.")
     plan(sub)
     sub.add_argument("--corpus", default="lee-background", metavar="NAME|FILE")
@@ -139,6 +154,12 @@ def parser() -> argparse.ArgumentParser:
 
     sub = command("run", "Run a recipe again, as it was downloaded from a page.", common=False)
     sub.add_argument("recipe", metavar="RECIPE.yaml")
+    sub.add_argument(
+        "--output", metavar="FOLDER", help="for results.json, results.parquet and report.html"
+    )
+    sub.add_argument(
+        "--compare", metavar="RESULTS.json", help="say whether these are the same; 1 if not"
+    )
 
     sub = command("mteb", "Run mteb's own evaluation and leave its result files.")
     plan(sub)

@@ -1,7 +1,7 @@
 """Corpora inside installed packages, located without importing the package they ship in."""
 
-import re
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
@@ -10,14 +10,22 @@ import numpy as np
 import yaml
 
 from analysis.errors import CorpusError
+from analysis.passages import SENTENCE_END, compiled
 from analysis.texts import Kind, Pairs, Retrieval, Texts, first_places
 
 CALIBRATION = "news-sentences"
 """The corpus that layers are chosen on: neutral prose, disjoint from every rated pair here. On the
 questions and fragments of ``chatterbot`` the choice hangs on the sample: see docs/method.md."""
 
-_SENTENCE_END = re.compile(r"(?<=[.?!])\s+(?=[A-Z\"])")
 _CHATTERBOT = "Short English questions and answers in 21 topics (package chatterbot-corpus, BSD)."
+LONG = {"long-news-512": 360, "long-news-1024": 750, "long-news-2048": 1550, "long-news-4096": 3100}
+"""Words of each document of the sets of long ones: at most so many tokens as the name says, prompt
+included, of SmolLM2 and Gemma 3."""
+_LONG_DOCUMENTS = 16
+_LONG = (
+    "Documents of {words:,} words, strung together of the texts of lee-background; the opening "
+    "sentence of each text asks for the document that holds the rest of it."
+)
 PACKAGED: tuple[tuple[str, Kind, int, str], ...] = (
     (CALIBRATION, "texts", 2607, "The sentences of lee-background with five words or more."),
     ("chatterbot", "texts", 1569, _CHATTERBOT),
@@ -50,6 +58,10 @@ PACKAGED: tuple[tuple[str, Kind, int, str], ...] = (
         "Short English questions of fact, each with its own answers among everyone's (twelve "
         "topics of package chatterbot-corpus, BSD).",
     ),
+    *(
+        (name, "retrieval", size, _LONG.format(words=LONG[name]))
+        for name, size in zip(LONG, (23, 61, 136, 269), strict=True)
+    ),
 )
 """Name, kind, size and description of each."""
 
@@ -69,7 +81,7 @@ def texts(name: str) -> Texts:
     match name:
         case "news-sentences":
             documents = _lee("lee_background.cor")
-            sentences = (_SENTENCE_END.split(document) for document in documents)
+            sentences = (SENTENCE_END.split(document) for document in documents)
             return Texts(
                 name,
                 tuple(s.strip() for s in chain(*sentences) if len(s.split()) >= 5),
@@ -95,11 +107,16 @@ def pairs(name: str) -> Pairs:
 
 
 def retrieval(name: str) -> Retrieval:
-    """Questions of three words or more, and the distinct answers of two or more to any of them.
+    """The questions of three words or more with the distinct answers of two or more to any of them,
+    or a set of :data:`LONG`.
 
     Raises:
         CorpusError: the package is not installed or not complete.
     """
+    if name in LONG:
+        articles = tuple(dict.fromkeys(_lee("lee_background.cor")))
+        found = compiled(name, articles, _LONG_DOCUMENTS, LONG[name], max(LONG.values()))
+        return replace(found, source=_described(name, "retrieval"))
     answers: dict[str, dict[str, int]] = {}
     for topic, said in _conversations():
         if topic in _OF_FACT and len(said) > 1 and len(said[0].split()) >= 3 and " " in said[1]:

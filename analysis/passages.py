@@ -1,9 +1,13 @@
-"""Long documents made of passages: does it matter where in a document the answer stands?
+"""Long documents made of passages: does it matter where an answer stands, and how long a text is?
 
-Each document of a retrieval set is put among others, once first, once in the middle and once
-last. Fillers and their order are the same in all three, so that only the place differs.
+For the place, each document of a retrieval set is put among others, once first, once in the middle
+and once last; fillers and their order are the same in all three, so that only the place differs.
+For the length, news texts are strung together to documents of equally many words, and the opening
+sentence of each text asks for the document that holds the rest of it.
 """
 
+import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -13,6 +17,8 @@ from analysis.errors import CorpusError
 from analysis.texts import Retrieval
 
 Place = Literal["start", "middle", "end"]
+SENTENCE_END = re.compile(r"(?<=[.?!])\s+(?=[A-Z\"])")
+"""What stands between two sentences of English prose."""
 
 
 def position_variants(
@@ -71,3 +77,45 @@ def position_variants(
         )
         for place, documents in longer.items()
     }
+
+
+def compiled(
+    name: str, articles: Sequence[str], documents: int, words: int, most: int
+) -> Retrieval:
+    """Documents of exactly ``words`` words, strung together of articles in a fixed random order.
+
+    An article's opening sentence is taken off and becomes the query for the document that holds
+    the whole rest of the article, or for all such documents where articles open alike. Documents
+    are begun ``most`` words apart in the stream of articles, so that a shorter set is the
+    beginnings of a longer one's documents, and its queries are among that one's. The last article
+    of a document is cut where the words end and asks for nothing. A document without a whole
+    article stays, as one that answers no query.
+
+    Args:
+        name: of the set.
+        articles: distinct texts; those of a single sentence are left out.
+        documents: how many documents.
+        words: words of each, at most ``most``.
+        most: words of each document in the longest set of its kind.
+
+    Raises:
+        CorpusError: there are too few articles for so many words.
+    """
+    order = np.random.default_rng(0).permutation(len(articles))
+    parts = (SENTENCE_END.split(articles[i], maxsplit=1) for i in order)
+    stream = iter([(part[0], part[1].split()) for part in parts if len(part) == 2])
+    asked: dict[str, dict[int, int]] = {}
+    found: list[str] = []
+    for document in range(documents):
+        held: list[str] = []
+        while len(held) < most:
+            if (following := next(stream, None)) is None:
+                raise CorpusError(
+                    f"{name} takes more articles than there are; ask for fewer documents."
+                )
+            opening, rest = following
+            held += rest
+            if len(held) <= words:
+                asked.setdefault(opening, {})[document] = 1
+        found.append(" ".join(held[:words]))
+    return Retrieval(name, tuple(asked), tuple(found), tuple(asked.values()), "")

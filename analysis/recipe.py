@@ -1,50 +1,118 @@
-"""A recipe: what was run, as data. A YAML file, a command and a Python script are its spellings.
+"""A recipe: what was run, as data. A YAML file and a command are its spellings.
 
 A recipe is a command with everything it was told (:mod:`analysis.options`), defaults included, so
-that it means the same when defaults change.
+that it means the same when defaults change. With a grid it is many: one for each choice of some
+options' values.
 """
 
 import argparse
 import difflib
+import itertools
+import math
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from analysis import store
 from analysis.errors import RecipeError
 from analysis.options import PROGRAM, options_of, parser
 
 VERSION = 1
 LARGEST = 100_000
 """Bytes that a recipe's file may have."""
+MOST = 1000
+"""Points that a grid may have."""
+Part = dict[str, list[Any]]
+"""A part of a grid: what each of some options takes in turn, each with each."""
+OWN = ("title", "about", "grid", "view")
+"""What a recipe holds besides a command and its options."""
 
 
 @dataclass(frozen=True)
 class Recipe:
     """A command and its options by name (``"key-position"``), each a scalar or a list of words.
 
+    ``grid`` has parts that are run one after the other. ``title`` and ``about`` say what it is
+    for; ``view`` is what else a page shows, its name among it: no number depends on these three.
+
     Raises:
-        RecipeError: there is no such command or option, or a value is not allowed.
+        RecipeError: there is no such command or option, or a value is not allowed, or the grid is
+            empty or has more than :data:`MOST` points.
     """
 
     command: str
     options: Mapping[str, Any]
+    grid: tuple[Part, ...] = ()
+    view: Mapping[str, Any] = field(default_factory=dict)
+    title: str = ""
+    about: str = ""
 
     def __post_init__(self) -> None:
         if self.command == "run":
             raise RecipeError("A recipe cannot run another one; name the command of that one.")
         known = options_of(self.command)
-        for name in self.options:
+        for name in (*self.options, *(axis for part in self.grid for axis in part)):
             if name not in known:
                 near = difflib.get_close_matches(str(name), known, 1)
                 guess = f"use {near[0]!r}." if near else f"it has {', '.join(known)}."
                 raise RecipeError(f"The command {self.command} has no option {name!r}: {guess}")
-        parsed = vars(parser().parse_args(self._words(self.options)))
-        whole = {name: parsed[action.dest] for name, action in known.items()}
+        if any(not values for part in self.grid for values in part.values()) or {} in self.grid:
+            raise RecipeError("Each option of a grid needs a list of one value at least.")
+        if (size := self.size) > MOST:
+            raise RecipeError(f"A grid of {size:,} points is more than {MOST:,}; make it smaller.")
+        # What only the grid says may be required, and what all its parts say is never asked for.
+        told = {**next(self._choices(), {}), **self.options}
+        parsed = self._parsed(told)
+        given = set(self.options) - self._everywhere() if self.grid else set(known)
+        whole = {
+            name: parsed[action.dest] if name in given else action.default
+            for name, action in known.items()
+        }
+        for part in self.grid:
+            for name, values in part.items():
+                for value in values:
+                    self._parsed(told | {name: value})
         object.__setattr__(self, "options", whole)
+
+    @property
+    def size(self) -> int:
+        """How many points there are: 1 without a grid."""
+        parts = (math.prod(map(len, part.values())) for part in self.grid)
+        return sum(parts) if self.grid else 1
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """The options that the grid sets, in its order."""
+        return tuple(dict.fromkeys(axis for part in self.grid for axis in part))
+
+    def _everywhere(self) -> set[str]:
+        """The options that each part of the grid sets."""
+        return set.intersection(*map(set, self.grid)) if self.grid else set()
+
+    def _choices(self) -> Iterator[dict[str, Any]]:
+        for part in self.grid:
+            for values in itertools.product(*part.values()):
+                yield dict(zip(part, values, strict=True))
+
+    def points(self) -> list["Recipe"]:
+        """A recipe without a grid for each point; those of one backbone stand side by side."""
+        if not self.grid:
+            return [self]
+        found = [Recipe(self.command, {**self.options, **choice}) for choice in self._choices()]
+        backbones = list(dict.fromkeys(_held(point) for point in found))
+        return sorted(found, key=lambda point: backbones.index(_held(point)))
+
+    @property
+    def digest(self) -> str:
+        """The identity of what is run: of the command, its options and the grid."""
+        return store.digest(self.command, self.options, self.grid)
+
+    def _parsed(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        return vars(parser().parse_args(self._words(options)))
 
     def _words(self, options: Mapping[str, Any]) -> list[str]:
         """The options as a shell would give them."""
@@ -74,7 +142,9 @@ class Recipe:
         return parser().parse_args(self._words(self.options))
 
     def command_line(self) -> str:
-        """The recipe as it is typed into a shell."""
+        """The recipe as it is typed into a shell; one with a grid has to be a file."""
+        if self.grid:
+            return f"{PROGRAM} run {self.command}.yaml"
         return f"{PROGRAM} {shlex.join(self.arguments())}"
 
     def yaml(self) -> str:
@@ -82,23 +152,53 @@ class Recipe:
         lines = [
             f"# KV-Embedding Explorer. Run it again: {PROGRAM} run FILE",
             f"version: {VERSION}",
+            *(_prose(name, text) for name in ("title", "about") if (text := getattr(self, name))),
             f"command: {self.command}",
         ]
         for name, action in options_of(self.command).items():
             value = self.options.get(name)
-            if value is None:
+            if value is None or name in self._everywhere():
                 continue
             one_of = "one of " + ", ".join(map(str, action.choices)) if action.choices else ""
             lines.append(f"{_flow(name)}: {_flow(value)}")
             if meaning := action.help or one_of or action.metavar:
                 lines[-1] += f"  # {meaning}"
+        if self.grid:
+            lines.append("grid:  # each with each; parts one after the other")
+        for part in self.grid:
+            for axis, values in part.items():
+                lead = "- " if axis == next(iter(part)) else "  "
+                lines.append(f"{lead}{_flow(axis)}: {_flow(values)}")
+        if self.view:
+            lines.append("view:  # what else the page shows; no number depends on it")
+        lines += [f"  {_flow(name)}: {_flow(value)}" for name, value in self.view.items()]
         return "\n".join(lines) + "\n"
+
+
+def _held(point: Recipe) -> tuple[Any, ...]:
+    """What decides which backbone a point needs in memory."""
+    return tuple(point.options.get(name) for name in ("backbone", "dtype", "device"))
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """The scalars of nested lists, as text."""
+    if isinstance(value, list | tuple):
+        for part in value:
+            yield from _texts(part)
+    else:
+        yield str(value)
+
+
+def _prose(name: str, text: str) -> str:
+    """A text over as many lines as it takes."""
+    dumped: str = yaml.safe_dump({name: text}, allow_unicode=text.isprintable(), width=90)
+    return dumped.strip()
 
 
 def _flow(value: Any) -> str:
     """A scalar or a list as YAML on one line."""
     plain = list(value) if isinstance(value, tuple) else value
-    shown = "".join(map(str, plain if isinstance(plain, list) else [plain]))
+    shown = str(plain) if isinstance(plain, str) else "".join(_texts(plain))
     line: str = yaml.safe_dump(
         [plain], default_flow_style=True, allow_unicode=shown.isprintable(), width=10**9
     )
@@ -128,12 +228,43 @@ def read(text: str | bytes, name: str = "The recipe") -> Recipe:
             f"{name} is of version {version!r}, this program reads {VERSION}: "
             + ("update the program." if newer else "download it anew.")
         )
-    found = {"on" if option is True else option: value for option, value in found.items()}
-    for option, value in found.items():  # unquoted, YAML takes on for true
-        for part in value if isinstance(value, list) else [value]:
-            if not isinstance(part, str | int | float):
-                raise RecipeError(f"{name}: {option!r} is neither a word, a number nor a list.")
-    return Recipe(str(command), found)
+    found = _spelled(found)
+    for option, value in found.items():
+        if option not in OWN:
+            _plain(name, option, value)
+    own = {part: found.pop(part) for part in OWN if part in found}
+    for part in ("title", "about"):
+        if not isinstance(own.get(part, ""), str):
+            raise RecipeError(f"{name}: {part!r} is no text.")
+    grid = own.get("grid", [])
+    own["grid"] = tuple(_grid(name, part) for part in (grid if isinstance(grid, list) else [grid]))
+    if not isinstance(own.setdefault("view", {}), dict):
+        raise RecipeError(f"{name}: 'view' does not name what a page shows.")
+    for key, value in own["view"].items():
+        _plain(name, key, value)
+    own["view"] = {str(key): value for key, value in own["view"].items()}
+    return Recipe(str(command), found, **own)
+
+
+def _spelled(found: dict[Any, Any]) -> dict[Any, Any]:
+    """Options by name: unquoted, YAML takes ``on`` for true."""
+    return {"on" if option is True else option: value for option, value in found.items()}
+
+
+def _plain(name: str, option: Any, value: Any) -> None:
+    for part in value if isinstance(value, list) else [value]:
+        if not isinstance(part, str | int | float):
+            raise RecipeError(f"{name}: {option!r} is neither a word, a number nor a list.")
+
+
+def _grid(name: str, part: Any) -> Part:
+    """A part of a grid, as the file has it."""
+    if not isinstance(part, dict) or not all(isinstance(v, list) for v in part.values()):
+        raise RecipeError(f"{name}: a grid gives each of its options a list of values.")
+    for option, values in part.items():
+        for value in values:
+            _plain(name, option, "" if value is None else value)
+    return _spelled(part)
 
 
 def read_file(path: str) -> Recipe:
@@ -148,164 +279,3 @@ def read_file(path: str) -> Recipe:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "it is no path"
         raise RecipeError(f"{path!r} cannot be read: {reason}; check the path.") from None
-
-
-def python(recipe: Recipe) -> str:
-    """The recipe as a script that calls the library and prints what the command would.
-
-    Raises:
-        RecipeError: the command has no such spelling.
-    """
-    if recipe.command not in SCRIPTS:
-        raise RecipeError(
-            f"There is no script for {recipe.command}; there is for {', '.join(SCRIPTS)}."
-        )
-    return "\n".join(SCRIPTS[recipe.command](recipe.options)) + "\n"
-
-
-def _loaded(o: Mapping[str, Any]) -> str:
-    given = "".join(f", {name}={o[name]!r}" for name in ("dtype", "device") if o[name] != "auto")
-    return f"loaded = backbone.load({o['backbone']!r}{given})"
-
-
-def _plan(o: Mapping[str, Any]) -> Iterator[str]:
-    if o["layers"] == "auto":
-        yield "calibration = corpora.load_texts(corpora.CALIBRATION)"
-        yield f"layers = study.dimensions(loaded, calibration).selected({o['rule']!r})"
-    else:
-        yield f"layers = selection.parse_layers({o['layers']!r}, loaded.layers)"
-    yield f"plan = Plan(layers, {o['bias']!r}, {o['key-position']!r})"
-
-
-def _methods(o: Mapping[str, Any], names: tuple[str, ...]) -> Iterator[str]:
-    yield f"names = {list(o['method'] or names)!r}"
-    yield (f"how = dict(separator={o['prompt']!r}, pooling={o['pooling']!r}, norm={o['norm']!r})")
-    yield "chosen = [variant(METHODS[name], **how) for name in names]"
-
-
-def _imported(modules: str) -> Iterator[str]:
-    yield f"from analysis import {modules}"
-    yield "from analysis.methods import METHODS, variant"
-    yield "from analysis.rerouting import Plan"
-    yield ""
-
-
-def _begun(modules: str, o: Mapping[str, Any]) -> Iterator[str]:
-    """What most scripts begin with: imports, the backbone, the plan and the methods."""
-    yield from _imported(modules)
-    yield _loaded(o)
-    yield from _plan(o)
-    yield from _methods(o, ("kv-embedding",))
-
-
-def _dimension(o: Mapping[str, Any]) -> Iterator[str]:
-    yield "from analysis import backbone, corpora, study"
-    yield ""
-    yield _loaded(o)
-    yield f"texts = corpora.load_texts({o['corpus']!r})"
-    yield "found = study.dimensions("
-    yield f"    loaded, texts, samples={o['samples']}, seed={o['seed']}, "
-    yield f"    estimator={o['estimator']!r}, cloud={o['cloud']!r}, prompted={not o['bare']},"
-    yield ")"
-    yield "print(found.curve.dims)"
-    yield f"print(found.selected({o['rule']!r}), found.frequency({o['rule']!r}))"
-
-
-_CORPORA = {
-    "pairs": ("load_pairs", "lee50"),
-    "labelled": ("load_labelled", "chatterbot"),
-    "retrieval": ("load_retrieval", "chatterbot-answers"),
-}
-
-
-def _score(o: Mapping[str, Any]) -> Iterator[str]:
-    load, usual = _CORPORA[o["on"]]
-    yield from _begun("backbone, corpora, scoring, selection, shipped, study", o)
-    yield f"corpus = corpora.{load}({o['corpus'] or usual!r})"
-    if o["part"] and o["on"] == "retrieval":
-        yield f"corpus = shipped.part(corpus, {o['part']}, shipped.DOCUMENTS)"
-    elif o["part"]:
-        yield f"corpus = corpora.first(corpus, {o['part']}, 0)"
-    yield "found = scoring.measured("
-    yield "    loaded, corpus, [(method, plan) for method in chosen],"
-    yield f"    processing={o['post-processing']!r}, max_tokens={o['max-tokens']!r},"
-    yield ")"
-    yield "for one in found:"
-    yield "    for m in one.measures:"
-    yield "        print(one.method, m.name, m.value, m.ci_low, m.ci_high)"
-
-
-def _long_texts(o: Mapping[str, Any]) -> Iterator[str]:
-    yield from _begun("backbone, corpora, scoring, selection, shipped, study", o)
-    yield f"corpus = corpora.load_retrieval({o['corpus']!r})"
-    if o["part"]:
-        yield f"corpus = shipped.part(corpus, {o['part']}, shipped.DOCUMENTS)"
-    yield "variants = shipped.places(corpus)"
-    yield "cases = [(place, None) for place in variants]"
-    yield f"cases += [('middle', length) for length in {list(o['tokens'] or ())!r}]"
-    yield "asked = [(method, plan) for method in chosen]"
-    yield "for place, length in cases:"
-    yield "    for one in scoring.measured(loaded, variants[place], asked, max_tokens=length):"
-    yield "        for m in one.measures:"
-    yield "            print(place, length, one.method, m.name, m.value, m.ci_low, m.ci_high)"
-
-
-def _causal(o: Mapping[str, Any]) -> Iterator[str]:
-    template = "prompting.BARE" if o["bare"] else "chosen[0].template"
-    yield from _begun(
-        "backbone, causality, corpora, prompting, selection, study", {**o, "method": None}
-    )
-    yield f"first, second = {o['first']!r}, {o['second']!r}"
-    yield f"moved = causality.movement(loaded, first, second, plan, template={template})"
-    yield "for row in zip(moved.tokens, moved.plain[-1].tolist(), moved.rerouted[-1].tolist()):"
-    yield "    print(*row)"
-
-
-def _ablation(o: Mapping[str, Any]) -> Iterator[str]:
-    yield from _begun("ablation, backbone, corpora, selection, study", {**o, "method": None})
-    yield f"pairs = corpora.load_pairs({o['corpus']!r})"
-    if o["part"]:
-        yield f"pairs = corpora.first(pairs, {o['part']}, 0)"
-    yield f"most = {o['most'] or 'selection.window_width(loaded.layers)'}"
-    yield f"search = ablation.SEARCHES[{o['search']!r}]"
-    yield "search = search(plan, loaded.layers, loaded.reroutable, most)"
-    yield "for walk in ablation.run(loaded, pairs, search, chosen[0]):"
-    yield "    print(len(walk.missing), 'to go')"
-    yield "for one, point in walk.points.items():"
-    yield "    print(one.layers, one.bias, point.score.sts.spearman, point.change.sentence)"
-
-
-def _space(o: Mapping[str, Any]) -> Iterator[str]:
-    settings = f"how={o['projection']!r}"
-    if o["projection"] == "umap":
-        settings = f"neighbours={o['neighbours']}, min_dist={o['min-dist']}, seed={o['seed']}"
-    yield from _imported("backbone, corpora, selection, space, study")
-    sides = []
-    for side in ("left", "right"):
-        name = o["right-backbone"] if side == "right" else o["backbone"]
-        if name:
-            yield _loaded({**o, "backbone": name})
-        yield from _plan({**o, "layers": o[f"{side}-layers"] or o["layers"]})
-        yield f"{side}, {side}_plan = loaded, plan"
-        sides.append(f"({side}, {side}_plan)")
-    yield from _methods(o, ("mean", "kv-embedding"))
-    yield f"texts = corpora.load_texts({o['corpus']!r})"
-    if o["samples"]:
-        yield f"texts = corpora.sample(texts, {o['samples']}, 0)"
-    yield "first, second = ("
-    yield f"    study.projected(on, texts.texts, method, plan, {settings})"
-    yield f"    for (on, plan), method in zip([{', '.join(sides)}], chosen)"
-    yield ")"
-    yield "kept = space.neighbourhood_overlap(first.embeddings, second.embeddings)"
-    yield "print(kept.mean())"
-
-
-SCRIPTS = {
-    "dimension": _dimension,
-    "score": _score,
-    "long-texts": _long_texts,
-    "causal": _causal,
-    "ablation": _ablation,
-    "space": _space,
-}
-"""Commands that have a script, with what writes it."""

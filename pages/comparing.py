@@ -5,9 +5,8 @@ import streamlit as st
 from analysis import hosting
 from analysis.backbone import Backbone
 from pages import visit
+from pages.restoring import NONE
 
-NONE = "none"
-"""What the menu says where nothing is compared."""
 _LEASE = "second_lease"
 
 

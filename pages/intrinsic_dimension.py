@@ -5,9 +5,8 @@ from functools import partial
 import streamlit as st
 
 from analysis import corpora, dimension, dimension_figures, selection, study
-from pages import comparing, glossary, showing, visit
+from pages import comparing, glossary, restoring, showing, visit
 
-PROMPT = {"on": (True,), "off": (False,), "both": (True, False)}
 CURVES = "Intrinsic dimension by layer"
 
 visit.opening(
@@ -39,7 +38,7 @@ samples = c.number_input(
 with st.container(horizontal=True):
     prompt = st.segmented_control(
         "Prompt",
-        list(PROMPT),
+        list(restoring.PROMPTS),
         default="on",
         required=True,
         key="id_prompt",
@@ -63,7 +62,7 @@ measure = partial(study.dimension_curves, samples=int(samples), cloud=cloud)
 found = []
 with showing.progress("Encoding texts, then measuring layers") as show:
     for name in corpus_names:
-        for prompted in PROMPT[prompt]:
+        for prompted in restoring.PROMPTS[prompt]:
             found += measure(
                 loaded, visit.texts(name), estimators, prompted=prompted, progress=show
             )
@@ -167,9 +166,15 @@ showing.figure(
     dimension_figures.cone_table(first),
     "Mean cosine by layer",
 )
+other = st.session_state.id_other
+grid = restoring.dimension_grid(
+    restoring.curves(corpus_names, restoring.PROMPTS[prompt], estimators),
+    other if other not in (restoring.NONE, st.session_state.backbone) else None,
+)
 showing.reproduce(
     visit.recipe(
         "dimension",
+        grid=grid,
         corpus=corpus_names[0],
         samples=int(samples),
         estimator=first.curve.estimator,

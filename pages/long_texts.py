@@ -3,7 +3,7 @@
 import streamlit as st
 
 from analysis import score_figures, scoring, shipped
-from pages import corpus, glossary, showing, visit
+from pages import corpus, glossary, restoring, showing, visit
 
 visit.opening(
     "Does it hold on long texts?",
@@ -46,7 +46,7 @@ st.caption(
 st.subheader("How much of the document is read")
 lengths = st.multiselect(
     "Tokens, prompt included",
-    [32, 64, 128, 256, 512, 1024, 2048, 4096],
+    list(restoring.LENGTHS),
     list(shipped.LENGTHS),
     key="lengths",
     bind="query-params",

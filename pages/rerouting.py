@@ -124,7 +124,9 @@ if plan.active and st.toggle("What does each layer of the plan bring?", key="one
             show(number, len(plan.layers))
     st.dataframe(rows, hide_index=True)
 showing.reproduce(
-    visit.recipe("score", **corpus.spoken("pairs"), method=["prompt-only", method.name])
+    visit.recipe(
+        "score", page="rerouting", **corpus.spoken("pairs"), method=["prompt-only", method.name]
+    )
 )
 glossary.explain(
     *("re-routing", "plan", "bias", "gate", "Spearman", "interval", "cosine", "intrinsic dimension")

@@ -14,7 +14,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from analysis import journal, recipe
+from analysis import journal, scripts
 from analysis.errors import ExplorerError
 from analysis.notices import heard
 from analysis.options import PROGRAM, logged
@@ -202,7 +202,7 @@ def _spellings(made: Recipe) -> None:
     )
     st.code(made.command_line(), language=None, wrap_lines=True)
     st.markdown("**From a script**:")
-    st.code(recipe.python(made), language=None, wrap_lines=True)
+    st.code(scripts.python(made), language=None, wrap_lines=True)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.download_button(
             "Download recipe",
@@ -210,7 +210,8 @@ def _spellings(made: Recipe) -> None:
             f"{made.command}.yaml",
             "application/yaml",
             on_click="ignore",
-            help=f"A file for `{PROGRAM} run`, each choice with what it means.",
+            help=f"A file for `{PROGRAM} run`, each choice with what it means. The page *Studies* "
+            "opens it again.",
         )
         st.segmented_control(
             "The camera in a figure's corner saves",
@@ -220,6 +221,11 @@ def _spellings(made: Recipe) -> None:
             key="picture",
             persist_state="session",
         )
+
+
+def plain(text: str) -> str:
+    """A text that Markdown shows as it is."""
+    return re.sub(r"([\\`*_{}\[\]()#+.!|<>$~:-])", r"\\\1", " ".join(text.split()))
 
 
 def csv(table: pd.DataFrame) -> bytes:

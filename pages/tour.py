@@ -44,9 +44,9 @@ def guide(pages: dict[str, StreamlitPage], current: str) -> None:
             st.markdown(f"**Stop {at + 1} of {len(names)}.** {STOPS[current]}")
             with st.container(horizontal=True):
                 if at and st.button("Back", key="tour_back"):
-                    st.switch_page(pages[names[at - 1]])
+                    st.switch_page(pages[names[at - 1]], query_params={})
                 if at + 1 < len(names) and st.button("Next stop", key="tour_on", type="primary"):
-                    st.switch_page(pages[names[at + 1]])
+                    st.switch_page(pages[names[at + 1]], query_params={})
                 st.button("End the tour", key="tour_end", on_click=_go, args=(None,))
 
 

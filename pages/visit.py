@@ -30,10 +30,10 @@ from analysis.corpora import Pairs, Texts
 from analysis.methods import DEFAULT, METHODS, NORMS, Method, variant
 from analysis.options import options_of
 from analysis.positions import KEY_POSITIONS
-from analysis.recipe import Recipe
+from analysis.recipe import Part, Recipe
 from analysis.rerouting import Plan
 from analysis.study import Dimensions
-from pages import corpus, history, showing
+from pages import corpus, history, restoring, showing
 
 NAMES = (
     "A packaged model, one of the paper's, or type a Hugging Face id (owner/name or "
@@ -224,23 +224,19 @@ def pairs() -> Pairs:
     return corpus.chosen("pairs")
 
 
-def recipe(command: str, **options: Any) -> Recipe:
-    """``command`` with the shared choices and its own ``options``, "_" standing for "-"."""
-    state = st.session_state
-    shared = {
-        "backbone": state.backbone,
-        "dtype": state.dtype,
-        "layers": state.layers,
-        "bias": state.bias,
-        "rule": state.rule,
-        "key-position": state.get("key_position", "own"),
-        "prompt": state.separator,
-        "pooling": state.pooling,
-        "norm": state.norm,
-    }
-    own = {name.replace("_", "-"): value for name, value in options.items()}
+def recipe(
+    command: str, *, page: str | None = None, grid: tuple[Part, ...] = (), **options: Any
+) -> Recipe:
+    """``command`` with the shared choices and its own ``options``, "_" standing for "-".
+
+    ``page`` is the one that shows it, where that is not the command's own.
+    """
     known = options_of(command)
-    return Recipe(command, {name: v for name, v in shared.items() if name in known} | own)
+    shared = {name: st.session_state.get(key) for name, key in restoring.SHARED.items()}
+    told = {name: v for name, v in shared.items() if name in known and v is not None}
+    own = {name.replace("_", "-"): value for name, value in options.items()}
+    view = restoring.view(page or restoring.PAGES[command], command)
+    return Recipe(command, told | own, grid, view)
 
 
 def use_layers(layers: tuple[int, ...]) -> None:

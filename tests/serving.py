@@ -23,6 +23,7 @@ PAGES = (
     "similarity",
     "long_texts",
     "layer_ablation",
+    "studies",
     "diagnostics",
 )
 CHROMIUM = shutil.which("chromium")

@@ -337,6 +337,7 @@ def test_local_copies_are_offered_by_their_stem(
     assert len(set(listed)) == len(listed)
     assert set(names("retrieval", at_hand=True)) == {
         "chatterbot-answers",
+        *packaged.LONG,
         "scifact-mini",
         "qmsum-test",
     }
@@ -387,7 +388,7 @@ def test_missing_file_lists_what_is_known_by_name(
         (load_texts, "any texts here: news-sentences, chatterbot, "),
         (load_labelled, "any labelled here: chatterbot, banking77-test, "),
         (load_pairs, "any pairs here: lee50, stsb-dev, "),
-        (load_retrieval, "any retrieval here: chatterbot-answers, scifact, nfcorpus"),
+        (load_retrieval, "any retrieval here: chatterbot-answers, long-news-512"),
     ):
         with pytest.raises(CorpusError, match=known) as caught:
             load(source)

@@ -12,16 +12,17 @@ import tiny_models
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from analysis import recipe
+from analysis import findings, recipe, result_figures, scripts
 from analysis.__main__ import main
 from analysis.errors import RecipeError
 from analysis.methods import METHODS
 from analysis.options import options_of
 from analysis.recipe import Recipe
+from analysis.results import Results
 from tests.conftest import assert_one_sentence
 from tests.visits import OWN_PAIRS
 
-WITH_SCRIPT = tuple(recipe.SCRIPTS)
+WITH_SCRIPT = tuple(scripts.SCRIPTS)
 
 words = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
 recipes = st.builds(
@@ -174,7 +175,12 @@ def test_file_command_and_script_give_the_same_numbers(
     Path("recipe.yaml").write_text(one.yaml(), encoding="utf-8")
     assert main(["run", "recipe.yaml", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == by_command
-    exec(recipe.python(one), {})
+    rows = tuple(by_command if isinstance(by_command, list) else [by_command])
+    drawn = result_figures.drawn(Results(one, rows, {}))
+    assert all(len(part.table) for part in drawn)
+    assert (command == "space") == all(part.figure is None for part in drawn)
+    assert bool(findings.findings(command, rows)) == (command not in ("space", "causal"))
+    exec(scripts.python(one), {})
     printed = capsys.readouterr().out
     for number in _numbers(by_command):
         assert re.search(rf"(?<![\d.]){re.escape(number)}", printed), (number, printed)
@@ -195,7 +201,7 @@ NEEDED = {"space": {"output": "x.html"}, "causal": {"first": "a b", "second": "a
 
 @pytest.mark.parametrize("command", WITH_SCRIPT)
 def test_every_script_is_short_and_compiles(command: str) -> None:
-    script = recipe.python(Recipe(command, NEEDED.get(command, {})))
+    script = scripts.python(Recipe(command, NEEDED.get(command, {})))
     compile(script, "script", "exec")
     assert len(script.splitlines()) < 30
     assert max(map(len, script.splitlines())) <= 120
@@ -203,4 +209,4 @@ def test_every_script_is_short_and_compiles(command: str) -> None:
 
 def test_commands_without_a_script_say_so() -> None:
     with pytest.raises(RecipeError, match="no script for backbones"):
-        recipe.python(Recipe("backbones", {}))
+        scripts.python(Recipe("backbones", {}))

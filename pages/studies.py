@@ -1,0 +1,119 @@
+"""Whole studies with what they found, and files of one's own: recipes and results."""
+
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from analysis import recipe, result_figures, results
+from analysis.errors import ExplorerError
+from analysis.findings import findings
+from analysis.options import PROGRAM
+from analysis.recipe import Recipe
+from analysis.results import Results
+from pages import restoring, showing, visit
+
+FOLDER = Path(__file__).parents[1] / "assets" / "studies"
+
+visit.opening(
+    "What did whole studies find?",
+    "A study is a recipe with a grid: many backbones, corpora or methods, run at once. **Open one "
+    "that ships with the project, or a recipe or results of your own.**",
+)
+
+
+def show(found: Results, again: str) -> None:
+    """Results: what they say, figures with their tables, what made them, how to run them again."""
+    if found.recipe.title:
+        st.subheader(showing.plain(found.recipe.title))
+    if found.recipe.about:
+        st.markdown(showing.plain(found.recipe.about))
+    drawn = result_figures.drawn(found)
+    if said := findings(found.recipe.command, found.rows):
+        st.markdown("**What the rows say**, with 95% intervals:")
+        st.markdown("\n".join(f"- {showing.plain(sentence)}" for sentence in said))
+    for one in drawn:
+        st.markdown(f"**{showing.plain(one.name)}**")
+        if one.figure is None:
+            showing.table_of(one.name, one.table.copy)
+        else:
+            showing.figure(one.figure, one.table, one.name)
+    exact = result_figures.exact(found.rows)
+    if len(exact.columns):
+        showing.table_of("How the numbers were made", lambda: exact)
+    made: dict[str, Any] = dict(found.made)
+    versions = ", ".join(f"{name} {number}" for name, number in made.pop("versions").items())
+    others = ", ".join(f"{name} {value}" for name, value in made.items())
+    st.caption(showing.plain(f"Made with {versions}; {others}."))
+    st.markdown("**Run it again**, in the project's folder:")
+    st.code(again, language=None, wrap_lines=True)
+    with st.container(horizontal=True):
+        for label, text, name in (
+            ("Recipe", found.recipe.yaml(), "recipe.yaml"),
+            ("Results", found.json(), "results.json"),
+        ):
+            st.download_button(label, text, name, key=f"take {label}", on_click="ignore")
+
+
+def offer(made: Recipe) -> None:
+    """A recipe: the page that shows it, or one of its points, and the command that runs it."""
+    if made.title:
+        st.subheader(showing.plain(made.title))
+    if made.about:
+        st.markdown(showing.plain(made.about))
+    chosen = made
+    try:
+        restoring.state(made)
+    except ExplorerError:
+        if not made.grid:
+            raise
+        points = made.points()
+        names = {", ".join(f"{a} {p.options[a]}" for a in made.axes): p for p in points}
+        st.markdown(f"A grid of {len(points):,} points; a page shows one of them.")
+        chosen = names[st.selectbox("Point", list(names), key="point")]
+        restoring.state(chosen)
+    page, _ = restoring.state(chosen)
+    st.button(
+        f"Open the page {page.replace('_', ' ')}",
+        on_click=restoring.open_page,
+        args=(chosen,),
+        type="primary",
+    )
+    st.markdown("**Or run it**, in the project's folder:")
+    st.code(f"{PROGRAM} run recipe.yaml --output results", language=None, wrap_lines=True)
+    with st.expander("What it says"):
+        st.code(made.yaml(), language=None, wrap_lines=True)
+
+
+file = st.file_uploader(
+    "A recipe (YAML) or results (JSON)",
+    type=["yaml", "yml", "json"],
+    key="opened_file",
+    help=f"Each page offers its view as a recipe at its end; results.json comes from {PROGRAM} run "
+    "with --output.",
+)
+if file is not None:
+    if Path(file.name).suffix == ".json":
+        data = file.read(results.LARGEST + 1)
+        show(results.read(data, "The file"), f"{PROGRAM} run recipe.yaml --compare results.json")
+    else:
+        offer(recipe.read(file.read(recipe.LARGEST + 1), "The file"))
+    st.stop()
+
+studies = sorted(path.stem for path in FOLDER.glob("*.json"))
+titles = {name: recipe.read_file(str(FOLDER / f"{name}.yaml")).title for name in studies}
+study = st.segmented_control(
+    "Study",
+    studies,
+    default=studies[0],
+    required=True,
+    format_func=titles.__getitem__,
+    key="study",
+    bind="query-params",
+    wrap=True,
+)
+named = f"assets/studies/{study}"
+show(
+    results.read_file(FOLDER / f"{study}.json"),
+    f"{PROGRAM} run {named}.yaml --compare {named}.json",
+)
