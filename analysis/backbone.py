@@ -10,7 +10,8 @@ import hashlib
 import json
 import threading
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -183,6 +184,16 @@ def assemble(
     _check_causal(model)
     probe = _probe(model, len(layers))
     return Backbone(facts, model, tokenizer, device, dtype, fingerprint, *probe)
+
+
+def without_weights(backbone: Backbone) -> Backbone:
+    """The same to all that only names it, as results do; it runs nothing and can be pickled."""
+    return replace(
+        backbone,
+        model=torch.nn.Identity(),
+        tokenizer=None,
+        lock=nullcontext(),  # type: ignore[arg-type]  # locks cannot be pickled
+    )
 
 
 def text_decoder(model: Any) -> Any:

@@ -4,9 +4,11 @@ Progress and warnings go to standard error.
 """
 
 import argparse
+import contextlib
 import math
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from analysis import files
@@ -98,30 +100,50 @@ def _backbones(options: argparse.Namespace) -> list[dict[str, Any]]:
     return found
 
 
-def _encode(options: argparse.Namespace) -> dict[str, Any]:
-    import numpy as np
+def _engine(options: argparse.Namespace) -> Any:
+    from analysis.engines import Engine
 
-    from analysis import encoder
+    return Engine(options.engine, options.address, options.workers)
+
+
+def _workers(options: argparse.Namespace) -> Any:
+    """Workers that hold the backbone, as the options say, for a ``with`` block."""
+    from analysis import engines
+
+    return engines.opened(_engine(options), partial(_load, options), device=options.device)
+
+
+def _known(options: argparse.Namespace, method: Any, loaded: Any, _: None) -> Any:
+    """What of a worker's backbone is known without its weights, and the plan asked for."""
+    from analysis import backbone
     from analysis.rerouting import PLAIN
 
-    texts = files.lines(options.input)
-    output = files.writable(options.output)
-    loaded, method = _load(options), _method(options, options.method)
     plan = _plan(options, loaded) if method.reroutes else PLAIN
-    result = encoder.encode(
-        loaded, texts, method, plan, role=options.role, progress=_counter("encoding")
-    )
+    return backbone.without_weights(loaded), plan
+
+
+def _encode(options: argparse.Namespace) -> dict[str, Any]:
+    from analysis import shards
+
+    method = _method(options, options.method)
+    output = files.writable(options.output)
+    with contextlib.closing(files.Lines(options.input)) as lines, _workers(options) as mapped:
+        ((known, plan),) = mapped(partial(_known, options, method), [None])
+        result = shards.encode(
+            *(mapped, known, lines, output, method, plan),
+            role=options.role,
+            resumed=lambda kept, of: _say(f"Going on: {kept} of {of} shards are there already."),
+            progress=_counter("encoding"),
+        )
     if result.texts_cut:
         _say(f"{result.texts_cut} texts were too long and lost {result.tokens_cut} tokens in all.")
-    with files.writing(output), output.open("wb") as file:
-        np.save(file, result.embeddings)
     return {
         "output": str(output),
-        "texts": len(texts),
-        "hidden": loaded.facts.hidden,
+        "texts": lines.count,
+        "hidden": known.facts.hidden,
         **_described(method, plan),
-        "backbone": loaded.facts.name,
-        "dtype": loaded.dtype.value,
+        "backbone": known.facts.name,
+        "dtype": known.dtype.value,
         "texts_cut": result.texts_cut,
         "tokens_cut": result.tokens_cut,
         "seconds": round(result.seconds, 3),

@@ -23,3 +23,7 @@ class PlanError(ExplorerError):
 
 class RecipeError(ExplorerError):
     """A command or a recipe that cannot be understood."""
+
+
+class EngineError(ExplorerError):
+    """Work could not be handed to workers, or they could not end it."""

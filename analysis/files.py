@@ -2,10 +2,15 @@
 
 import contextlib
 import errno
+import hashlib
 import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
+from typing import IO
 
 from analysis.errors import CorpusError
 
@@ -41,22 +46,71 @@ def folder(name: str) -> Path:
     return folder
 
 
-def lines(name: str) -> list[str]:
-    """The texts of a file or of standard input, one a line."""
-    try:
-        data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
-        lines = data.decode("utf-8-sig").replace("\r\n", "\n").split("\n")
-    except OSError as error:
-        raise CorpusError(f"{name} cannot be read: {error.strerror}; check the path.") from None
-    except UnicodeDecodeError as error:
-        raise CorpusError(
-            f"{name} is not UTF-8 (byte {error.start + 1} cannot be read); save it as UTF-8."
-        ) from None
-    if lines[-1] == "":
-        lines.pop()
-    if not lines:
-        raise CorpusError(f"{name} holds no text; write one text a line.")
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            raise CorpusError(f"Line {number} of {name} is empty; remove it or write a text there.")
-    return lines
+class Lines:
+    """The texts of a file or of standard input, one a line, read as a stream each time.
+
+    All are checked first, so that nothing is computed from a file that ends badly. Standard input
+    is kept in a temporary file. ``count`` is how many there are, ``digest`` identifies them.
+
+    Raises:
+        CorpusError: it cannot be read, is not UTF-8, holds nothing, or a line is blank.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name, self.count = name, 0
+        digest = hashlib.sha256()
+        try:
+            self._file = _seekable(name)
+            try:
+                for line in self:
+                    self.count += 1
+                    if not line.strip():
+                        raise CorpusError(
+                            f"Line {self.count} of {name} is empty; remove it or write a text "
+                            "there."
+                        )
+                    digest.update(line.encode() + b"\n")
+                if not self.count:
+                    raise CorpusError(f"{name} holds no text; write one text a line.")
+            except BaseException:
+                self.close()
+                raise
+        except OSError as error:
+            raise CorpusError(f"{name} cannot be read: {error.strerror}; check the path.") from None
+        self.digest = digest.hexdigest()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
+
+    def __iter__(self) -> Iterator[str]:
+        self._file.seek(0)
+        before = 0
+        for line in self._file:
+            try:
+                text = line.decode("utf-8" if before else "utf-8-sig")
+            except UnicodeDecodeError as error:
+                raise CorpusError(
+                    f"{self.name} is not UTF-8 (byte {before + error.start + 1} cannot be read); "
+                    "save it as UTF-8."
+                ) from None
+            before += len(line)
+            text = text.removesuffix("\n").removesuffix("\r")
+            if text or line.endswith(b"\n"):  # not the end of a file of nothing but a mark
+                yield text
+
+    def shards(self, size: int, first: int = 0) -> Iterator[list[str]]:
+        """The texts, ``size`` at a time, without the first so many shards."""
+        texts = islice(self, first * size, None)
+        while shard := list(islice(texts, size)):
+            yield shard
+
+
+def _seekable(name: str) -> IO[bytes]:
+    """A file that can be read again; what cannot, as standard input, is copied to the disk."""
+    file = sys.stdin.buffer if name == "-" else Path(name).open("rb")  # noqa: SIM115
+    if name != "-" and file.seekable():
+        return file
+    copy = tempfile.TemporaryFile()  # noqa: SIM115
+    shutil.copyfileobj(file, copy)
+    return copy

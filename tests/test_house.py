@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ORDER = (
     "errors",
+    "engines",
     "tables",
     "texts",
     "reading",
@@ -68,6 +69,7 @@ ORDER = (
     "space_figures",
     "ablation_figures",
     "files",
+    "shards",
     "options",
     "commands",
     "recipe",
