@@ -10,8 +10,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Sequence
-from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -74,7 +73,8 @@ class Backbone:
     ``reroutable`` are the layers (0-based) that re-routing reaches, empty with ``refusal`` set
     where the family cannot be re-routed. ``fingerprint`` identifies the weights. ``lock`` is
     held for one batch at a time, so that sessions take turns. ``key_positions`` are those that
-    the prefix's key can be moved to.
+    the prefix's key can be moved to. Pickled, a backbone keeps what names it and not its weights:
+    on the other side it serves as the key of results and runs nothing.
     """
 
     facts: Facts
@@ -88,6 +88,13 @@ class Backbone:
     key_positions: tuple[KeyPosition, ...] = ()
     refusal: str | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __getstate__(self) -> dict[str, Any]:
+        named = {key: value for key, value in vars(self).items() if key != "lock"}
+        return named | {"model": torch.nn.Identity(), "tokenizer": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, lock=threading.Lock())
 
     @property
     def layers(self) -> int:
@@ -184,16 +191,6 @@ def assemble(
     _check_causal(model)
     probe = _probe(model, len(layers))
     return Backbone(facts, model, tokenizer, device, dtype, fingerprint, *probe)
-
-
-def without_weights(backbone: Backbone) -> Backbone:
-    """The same to all that only names it, as results do; it runs nothing and can be pickled."""
-    return replace(
-        backbone,
-        model=torch.nn.Identity(),
-        tokenizer=None,
-        lock=nullcontext(),  # type: ignore[arg-type]  # locks cannot be pickled
-    )
 
 
 def text_decoder(model: Any) -> Any:

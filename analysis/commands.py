@@ -114,12 +114,10 @@ def _workers(options: argparse.Namespace) -> Any:
 
 
 def _known(options: argparse.Namespace, method: Any, loaded: Any, _: None) -> Any:
-    """What of a worker's backbone is known without its weights, and the plan asked for."""
-    from analysis import backbone
+    """A worker's backbone, from afar without its weights, and the plan asked for."""
     from analysis.rerouting import PLAIN
 
-    plan = _plan(options, loaded) if method.reroutes else PLAIN
-    return backbone.without_weights(loaded), plan
+    return loaded, _plan(options, loaded) if method.reroutes else PLAIN
 
 
 def _encode(options: argparse.Namespace) -> dict[str, Any]:
@@ -127,10 +125,10 @@ def _encode(options: argparse.Namespace) -> dict[str, Any]:
 
     method = _method(options, options.method)
     output = files.writable(options.output)
-    with contextlib.closing(files.Lines(options.input)) as lines, _workers(options) as mapped:
-        ((known, plan),) = mapped(partial(_known, options, method), [None])
+    with contextlib.closing(files.Lines(options.input)) as lines, _workers(options) as workers:
+        ((known, plan),) = workers.map(partial(_known, options, method), [None])
         result = shards.encode(
-            *(mapped, known, lines, output, method, plan),
+            *(workers, known, lines, output, method, plan),
             role=options.role,
             resumed=lambda kept, of: _say(f"Going on: {kept} of {of} shards are there already."),
             progress=_counter("encoding"),
@@ -330,19 +328,21 @@ def _ablation(options: argparse.Namespace) -> list[dict[str, Any]]:
     """One row a plan, best first: its score, its change and its rank."""
     from collections import deque
 
-    from analysis import ablation, corpora, selection
+    from analysis import ablation, corpora, selection, sweeps
 
     pairs = corpora.load_pairs(options.corpus)
     if options.part:
         pairs = corpora.first(pairs, options.part, 0)
-    loaded = _load(options)
-    method, plan = _method(options, "kv-embedding"), _plan(options, loaded)
-    most = options.most or selection.window_width(loaded.layers)
-    search = ablation.SEARCHES[options.search](plan, loaded.layers, loaded.reroutable, most)
-    count = _counter(options.search)
-    walks = ablation.run(loaded, pairs, search, method)
-    counted = (count(len(w.plans) - len(w.missing), len(w.plans)) or w for w in walks)
-    (walk,) = deque(counted, maxlen=1)
+    method = _method(options, "kv-embedding")
+    with _workers(options) as workers:
+        ((loaded, plan),) = workers.map(partial(_known, options, method), [None])
+        most = options.most or selection.window_width(loaded.layers)
+        search = ablation.SEARCHES[options.search](plan, loaded.layers, loaded.reroutable, most)
+        count = _counter(options.search)
+        sweep = partial(sweeps.sweep, workers) if options.engine == "ray" else None
+        walks = ablation.run(loaded, pairs, search, method, sweep=sweep)
+        counted = (count(len(w.plans) - len(w.missing), len(w.plans)) or w for w in walks)
+        (walk,) = deque(counted, maxlen=1)
     return [
         {
             **_described(method, one),

@@ -7,11 +7,11 @@ is asked for.
 """
 
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 
 from analysis.errors import EngineError, ExplorerError
@@ -32,11 +32,16 @@ A = TypeVar("A")
 B = TypeVar("B")
 
 
-class Mapped(Protocol[S_co]):
-    """Maps a function of a worker's state and an item, yielding results in the items' order."""
+class Workers(Protocol[S_co]):
+    """Those who do the work, ``count`` of them."""
 
-    def __call__(self, function: Callable[[S_co, A], B], items: Iterable[A]) -> Iterator[B]:
-        """``function(state, item)`` for each of ``items``, which are taken as they are needed."""
+    @property
+    def count(self) -> int:
+        """How many items are done at the same time."""
+        ...
+
+    def map(self, function: Callable[[S_co, A], B], items: Iterable[A]) -> Iterator[B]:
+        """``function(state, item)`` for each item, in their order; items are taken as needed."""
         ...
 
 
@@ -77,12 +82,12 @@ def run(
     Raises:
         EngineError: as ``opened``; and whatever ``function`` raises.
     """
-    with opened(engine, _nothing, device=device) as mapped:
-        yield from mapped(partial(_alone, function), items)
+    with opened(engine, _nothing, device=device) as workers:
+        yield from workers.map(partial(_alone, function), items)
 
 
 @contextmanager
-def opened(engine: Engine, make: Callable[[], S], *, device: str = "auto") -> Iterator[Mapped[S]]:
+def opened(engine: Engine, make: Callable[[], S], *, device: str = "auto") -> Iterator[Workers[S]]:
     """Workers, each with what ``make`` returns, for as long as the block lasts.
 
     With Ray, a worker whose process dies is started anew and its item is done again, those that
@@ -95,21 +100,20 @@ def opened(engine: Engine, make: Callable[[], S], *, device: str = "auto") -> It
         ExplorerError: what ``make`` and the functions raise, as they raise it.
     """
     if engine.name == "local":
-        state = make()
-        yield lambda function, items: (function(state, item) for item in items)
+        yield _Here(make())
         return
     if ":" in device or device == "spread":
         raise EngineError(
             f"With the engine ray a worker has one whole device, not {device}; use auto or cuda."
         )
     with _cluster(engine.address) as ray:
-        threads, workers, gpus = _room(ray, engine.workers, device)
+        threads, count, gpus = _room(ray, engine.workers, device)
         actor = ray.remote(_Worker).options(
             num_cpus=threads, num_gpus=gpus, max_restarts=-1, max_task_retries=RETRIES
         )
-        actors = [actor.remote(make, threads) for _ in range(workers)]
+        actors = [actor.remote(make, threads) for _ in range(count)]
         try:
-            yield partial(_mapped, ray, actors)
+            yield _Actors(ray, actors)
         finally:
             for one in actors:
                 with suppress(Exception):  # a cluster that is gone needs no clearing up
@@ -120,9 +124,9 @@ class _Worker:
     """An actor: what ``make`` returns, made when it is first needed, so that errors come whole."""
 
     def __init__(self, make: Callable[[], Any], threads: int) -> None:
-        import torch
-
-        torch.set_num_threads(threads)
+        os.environ["OMP_NUM_THREADS"] = str(threads)  # for when torch is imported
+        if "torch" in sys.modules:
+            sys.modules["torch"].set_num_threads(threads)
         self._make, self._made = make, False
         self._state: Any = None
 
@@ -132,26 +136,46 @@ class _Worker:
         return number, function(self._state, item)
 
 
-def _mapped(
-    ray: Any, actors: list[Any], function: Callable[[Any, Any], Any], items: Iterable[Any]
-) -> Iterator[Any]:
+class _Here:
+    """This process, with its one state."""
+
+    count = 1
+
+    def __init__(self, state: Any) -> None:
+        self._state = state
+
+    def map(self, function: Callable[[Any, Any], Any], items: Iterable[Any]) -> Iterator[Any]:
+        return (function(self._state, item) for item in items)
+
+
+class _Actors:
     """Ray's own pool, given no more than it can take, its results put back in order."""
-    pool = ray.util.ActorPool(actors)
-    given, waiting, begun, yielded = enumerate(items), {}, 0, 0
-    while True:
-        while pool.has_free() and begun - yielded < AHEAD * len(actors):
-            if (new := next(given, None)) is None:
-                break
-            pool.submit(lambda actor, one: actor.do.remote(function, *one), new)
-            begun += 1
-        if not pool.has_next():
-            return
-        with _explained(ray):
-            number, result = pool.get_next_unordered()
-        waiting[number] = result
-        while yielded in waiting:
-            yield waiting.pop(yielded)
-            yielded += 1
+
+    def __init__(self, ray: Any, actors: list[Any]) -> None:
+        self._ray, self._actors = ray, actors
+
+    @property
+    def count(self) -> int:
+        return len(self._actors)
+
+    def map(self, function: Callable[[Any, Any], Any], items: Iterable[Any]) -> Iterator[Any]:
+        pool = self._ray.util.ActorPool(self._actors)
+        given, begun, yielded = enumerate(items), 0, 0
+        waiting: dict[int, Any] = {}
+        while True:
+            while pool.has_free() and begun - yielded < AHEAD * self.count:
+                if (new := next(given, None)) is None:
+                    break
+                pool.submit(lambda actor, one: actor.do.remote(function, *one), new)
+                begun += 1
+            if not pool.has_next():
+                return
+            with _explained(self._ray):
+                number, result = pool.get_next_unordered()
+            waiting[number] = result
+            while yielded in waiting:
+                yield waiting.pop(yielded)
+                yielded += 1
 
 
 @contextmanager
@@ -188,9 +212,8 @@ def _cluster(address: str | None) -> Iterator[Any]:
     if address is None:
         ray.init(include_dashboard=False, _node_ip_address="127.0.0.1", **quiet)
     else:
-        code = {"py_modules": [str(Path(__file__).parent)]}
         try:
-            ray.init(address=address, runtime_env=code, **quiet)
+            ray.init(address=address, **quiet)
         except (ConnectionError, ValueError, RuntimeError) as error:
             reason = str(error).strip().split("\n")[0]
             raise EngineError(

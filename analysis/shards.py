@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 
 from analysis import encoder, store, study
 from analysis.backbone import Backbone
-from analysis.engines import Mapped
-from analysis.errors import CorpusError, EngineError
+from analysis.engines import Workers
+from analysis.errors import CorpusError
 from analysis.files import Lines, writing
 from analysis.methods import Method
 from analysis.prompting import Role
@@ -53,7 +53,7 @@ class Encoded:
 
 
 def encode(
-    mapped: Mapped[Backbone],
+    workers: Workers[Backbone],
     known: Backbone,
     lines: Lines,
     output: Path,
@@ -67,7 +67,7 @@ def encode(
     """Encode ``lines`` into ``output``, a float32 array (N, D) of rows of unit length.
 
     Args:
-        mapped: workers with the backbone, see :func:`analysis.engines.opened`.
+        workers: those with the backbone, see :func:`analysis.engines.opened`.
         known: the same backbone, with or without weights.
         lines: N texts.
         output: the ``.npy`` file; until it is whole, ``output.part`` and a journal lie beside it.
@@ -83,14 +83,14 @@ def encode(
     began = time.perf_counter()
     size = min(MOST, max(FEWEST, lines.count // 64))
     whole = -(-lines.count // size)
-    identity = study.identity(known, method, plan)
-    recipe = store.digest(identity, store.versions(), role, lines.digest, size)
-    work = partial(_encoded, method, plan, role, identity)
+    how = study.identity(known, method, plan)
+    recipe = store.digest(how, store.versions(), role, lines.digest, size)
+    work = partial(_encoded, known, method, plan, role)
     with _growing(output, recipe, (lines.count, known.facts.hidden), size) as growing:
         kept = len(growing.cut)
         if kept:
             resumed(kept, whole)
-        for number, shard in enumerate(mapped(work, lines.shards(size, kept)), kept + 1):
+        for number, shard in enumerate(workers.map(work, lines.shards(size, kept)), kept + 1):
             growing.add(shard)
             progress(min(number * size, lines.count), lines.count)
     texts_cut, tokens_cut = np.sum(growing.cut, axis=0).tolist()
@@ -98,15 +98,9 @@ def encode(
 
 
 def _encoded(
-    method: Method, plan: Plan, role: Role, identity: str, backbone: Backbone, texts: list[str]
+    known: Backbone, method: Method, plan: Plan, role: Role, backbone: Backbone, texts: list[str]
 ) -> Shard:
-    """One shard, by a worker, unless its backbone would give other numbers than the others'."""
-    if study.identity(backbone, method, plan) != identity:
-        raise EngineError(
-            f"A worker has other weights of {backbone.facts.name} than the first one, or runs them "
-            f"in another dtype ({backbone.dtype.value}) or on another device "
-            f"({backbone.device.value}); give --dtype, --device and a revision."
-        )
+    study.check_same(backbone, known)
     found = encoder.encode(backbone, texts, method, plan, role=role)
     return Shard(found.embeddings, found.texts_cut, found.tokens_cut)
 

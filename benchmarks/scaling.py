@@ -54,10 +54,10 @@ def _seconds(engine: Engine, cores: int, texts: tuple[str, ...]) -> float:
         source.write_text("\n".join(text.replace("\n", " ") for text in texts), encoding="utf-8")
         lines = Lines(str(source))
         make = partial(backbone.load, dtype="float32", device="cpu")
-        with engines.opened(engine, make, device="cpu") as mapped:
-            *_, known = mapped(_ready, range(4 * cores))
+        with engines.opened(engine, make, device="cpu") as workers:
+            *_, known = workers.map(_ready, range(4 * cores))
             output = Path(folder) / "vectors.npy"
-            found = shards.encode(mapped, known, lines, output, method, PLAIN)
+            found = shards.encode(workers, known, lines, output, method, PLAIN)
         lines.close()
     return found.seconds
 
@@ -65,7 +65,7 @@ def _seconds(engine: Engine, cores: int, texts: tuple[str, ...]) -> float:
 def _ready(loaded: backbone.Backbone, _: int) -> backbone.Backbone:
     """Long enough for every worker to get an item, and so to load."""
     time.sleep(2)
-    return backbone.without_weights(loaded)
+    return loaded
 
 
 @contextmanager
@@ -158,7 +158,7 @@ def _save(folder: Path) -> None:
     tokenizer.post_processor = processors.TemplateProcessing(
         single="<s> $A", special_tokens=[("<s>", 0)]
     )
-    PreTrainedTokenizerFast(
+    PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", pad_token="<pad>"
     ).save_pretrained(folder)
     config = LlamaConfig(
