@@ -11,6 +11,7 @@ import logging
 import os
 import sys
 import warnings
+from functools import partial
 from typing import Any
 
 from analysis import journal, recipe
@@ -43,16 +44,18 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> int:
     """Run a recipe: print its rows, or leave them as files, or compare them with older ones."""
     from analysis import files, replay, result_page, results
+    from analysis.engines import Engine
 
     made = recipe.read_file(options.recipe)
     older = results.read_file(options.compare) if options.compare else None
     folder = files.folder(options.output) if options.output else None
+    engine = Engine(options.engine, options.address, options.workers)
     if not (made.grid or older or folder):
         _show(replay.result(made), options.json)
         return 0
     if older is not None:
         results.alike(made, older.recipe)
-    found = results.run(made, say=_say)
+    found = results.run(made, run=partial(replay.run, engine=engine), say=_say)
     if folder is not None:
         for path in result_page.write(found, folder):
             print(path, file=sys.stderr)

@@ -188,20 +188,25 @@ def run(
     *,
     beside: Iterable[Plan] = (),
     at_hand: dict[Plan, Point] | None = None,
+    sweep: Callable[..., Iterator[Score]] | None = None,
     progress: Progress = lambda _done, _all: None,
 ) -> Iterator[Walk]:
     """The walk as far as it is known, before anything but re-routing nothing is computed, then
     after every new score, and last when the search is done.
 
     ``beside`` are plans scored before the search's own. ``at_hand`` are points of the same
-    backbone, pairs and method that need not be read again; new ones are added. ``progress``
-    counts the texts of the plan that is being scored.
+    backbone, pairs and method that need not be read again; new ones are added. ``sweep`` scores
+    plans as :func:`analysis.study.sweep` does, which it is by default; the backbone needs no
+    weights of its own with another. ``progress`` counts the texts of the plan that is being scored.
 
     Raises:
         CorpusError, PlanError, BackboneError: what encoding and scoring raise.
     """
     points = {} if at_hand is None else at_hand
-    plain = study.score(backbone, pairs, method, PLAIN, progress=progress)
+    sweep = sweep or study.sweep
+    plain = study.known_score(backbone, pairs, method, PLAIN)
+    if plain is None:
+        (plain,) = sweep(backbone, pairs, [PLAIN], method, progress=progress)
     steps: list[tuple[Plan, ...]] = []
 
     def learn(scores: Mapping[Plan, Score]) -> None:
@@ -226,7 +231,7 @@ def run(
             yield walk()
         for first in (True, False):
             group = [plan for plan in missing if (plan in beside) == first]
-            for score in study.sweep(backbone, pairs, group, method, progress=progress):
+            for score in sweep(backbone, pairs, group, method, progress=progress):
                 learn({score.plan: score})
                 yield walk()
         try:

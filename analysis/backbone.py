@@ -73,7 +73,9 @@ class Backbone:
     ``reroutable`` are the layers (0-based) that re-routing reaches, empty with ``refusal`` set
     where the family cannot be re-routed. ``fingerprint`` identifies the weights. ``lock`` is
     held for one batch at a time, in the order of arrival, so that sessions take turns.
-    ``key_positions`` are those that the prefix's key can be moved to.
+    ``key_positions`` are those that the prefix's key can be moved to. Pickled, a backbone keeps
+    what names it and not its weights: on the other side it serves as the key of results and runs
+    nothing.
     """
 
     facts: Facts
@@ -87,6 +89,13 @@ class Backbone:
     key_positions: tuple[KeyPosition, ...] = ()
     refusal: str | None = None
     lock: Turns = field(default_factory=lambda: Turns("the backbone"))
+
+    def __getstate__(self) -> dict[str, Any]:
+        named = {key: value for key, value in vars(self).items() if key != "lock"}
+        return named | {"model": torch.nn.Identity(), "tokenizer": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, lock=Turns("the backbone"))
 
     @property
     def layers(self) -> int:

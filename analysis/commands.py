@@ -4,11 +4,12 @@ Progress and warnings go to standard error.
 """
 
 import argparse
+import contextlib
 import math
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable
+from contextvars import ContextVar, Token
+from functools import partial
 from typing import Any
 
 from analysis import files
@@ -33,14 +34,18 @@ _HELD: ContextVar[dict[tuple[str, ...], Any] | None] = ContextVar("held", defaul
 """The one backbone that is kept between commands, where that is asked for."""
 
 
-@contextmanager
-def one_backbone() -> Iterator[None]:
-    """Keep the last backbone in memory inside the block, so that the same is not loaded again."""
-    token = _HELD.set({})
-    try:
-        yield
-    finally:
-        _HELD.reset(token)
+class OneBackbone:
+    """Inside its blocks the last backbone stays in memory, so that the same is not loaded again."""
+
+    def __init__(self) -> None:
+        self._held: dict[tuple[str, ...], Any] = {}
+        self._tokens: list[Token[dict[tuple[str, ...], Any] | None]] = []
+
+    def __enter__(self) -> None:
+        self._tokens.append(_HELD.set(self._held))
+
+    def __exit__(self, *_: object) -> None:
+        _HELD.reset(self._tokens.pop())
 
 
 def _load(options: argparse.Namespace, name: str | None = None) -> Any:
@@ -121,30 +126,48 @@ def _backbones(options: argparse.Namespace) -> list[dict[str, Any]]:
     return found
 
 
-def _encode(options: argparse.Namespace) -> dict[str, Any]:
-    import numpy as np
+def _engine(options: argparse.Namespace) -> Any:
+    from analysis.engines import Engine
 
-    from analysis import encoder
+    return Engine(options.engine, options.address, options.workers)
+
+
+def _workers(options: argparse.Namespace) -> Any:
+    """Workers that hold the backbone, as the options say, for a ``with`` block."""
+    from analysis import engines
+
+    return engines.opened(_engine(options), partial(_load, options), device=options.device)
+
+
+def _known(options: argparse.Namespace, method: Any, loaded: Any, _: None) -> Any:
+    """A worker's backbone, from afar without its weights, and the plan asked for."""
     from analysis.rerouting import PLAIN
 
-    texts = files.lines(options.input)
+    return loaded, _plan(options, loaded) if method.reroutes else PLAIN
+
+
+def _encode(options: argparse.Namespace) -> dict[str, Any]:
+    from analysis import shards
+
+    method = _method(options, options.method)
     output = files.writable(options.output)
-    loaded, method = _load(options), _method(options, options.method)
-    plan = _plan(options, loaded) if method.reroutes else PLAIN
-    result = encoder.encode(
-        loaded, texts, method, plan, role=options.role, progress=_counter("encoding")
-    )
+    with contextlib.closing(files.Lines(options.input)) as lines, _workers(options) as workers:
+        ((known, plan),) = workers.map(partial(_known, options, method), [None])
+        result = shards.encode(
+            *(workers, known, lines, output, method, plan),
+            role=options.role,
+            resumed=lambda kept, of: _say(f"Going on: {kept} of {of} shards are there already."),
+            progress=_counter("encoding"),
+        )
     if result.texts_cut:
         _say(f"{result.texts_cut} texts were too long and lost {result.tokens_cut} tokens in all.")
-    with files.writing(output), output.open("wb") as file:
-        np.save(file, result.embeddings)
     return {
         "output": str(output),
-        "texts": len(texts),
-        "hidden": loaded.facts.hidden,
+        "texts": lines.count,
+        "hidden": known.facts.hidden,
         **_described(method, plan),
-        "backbone": loaded.facts.name,
-        "dtype": loaded.dtype.value,
+        "backbone": known.facts.name,
+        "dtype": known.dtype.value,
         "texts_cut": result.texts_cut,
         "tokens_cut": result.tokens_cut,
         "seconds": round(result.seconds, 3),
@@ -350,19 +373,21 @@ def _ablation(options: argparse.Namespace) -> list[dict[str, Any]]:
     """One row a plan, best first: its score, its change and its rank."""
     from collections import deque
 
-    from analysis import ablation, corpora, selection
+    from analysis import ablation, corpora, selection, sweeps
 
     pairs = corpora.load_pairs(options.corpus)
     if options.part:
         pairs = corpora.first(pairs, options.part, 0)
-    loaded = _load(options)
-    method, plan = _method(options, "kv-embedding"), _plan(options, loaded)
-    most = options.most or selection.window_width(loaded.layers)
-    search = ablation.SEARCHES[options.search](plan, loaded.layers, loaded.reroutable, most)
-    count = _counter(options.search)
-    walks = ablation.run(loaded, pairs, search, method)
-    counted = (count(len(w.plans) - len(w.missing), len(w.plans)) or w for w in walks)
-    (walk,) = deque(counted, maxlen=1)
+    method = _method(options, "kv-embedding")
+    with _workers(options) as workers:
+        ((loaded, plan),) = workers.map(partial(_known, options, method), [None])
+        most = options.most or selection.window_width(loaded.layers)
+        search = ablation.SEARCHES[options.search](plan, loaded.layers, loaded.reroutable, most)
+        count = _counter(options.search)
+        sweep = partial(sweeps.sweep, workers) if options.engine == "ray" else None
+        walks = ablation.run(loaded, pairs, search, method, sweep=sweep)
+        counted = (count(len(w.plans) - len(w.missing), len(w.plans)) or w for w in walks)
+        (walk,) = deque(counted, maxlen=1)
     return [
         {
             **_described(method, one),

@@ -35,3 +35,7 @@ class HostingError(ExplorerError):
 
 class ResultsError(ExplorerError):
     """A file of results that cannot be read, or that is of another recipe."""
+
+
+class EngineError(ExplorerError):
+    """Work could not be handed to workers, or they could not end it."""

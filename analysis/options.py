@@ -34,6 +34,7 @@ def parser() -> argparse.ArgumentParser:
     """The parser of every command; it raises RecipeError, one sentence, on bad input."""
     from analysis.ablation import SEARCHES
     from analysis.corpora import CALIBRATION
+    from analysis.engines import ENGINES
     from analysis.methods import METHODS, NORMS
     from analysis.placement import DTYPES
     from analysis.pooling import POOLINGS
@@ -79,6 +80,12 @@ def parser() -> argparse.ArgumentParser:
         sub.add_argument("--corpus", metavar="NAME|FILE|FOLDER", help="lee50, chatterbot, ...")
         sub.add_argument("--part", type=_count, help="score so many, drawn at random, and say so")
 
+    def engine(sub: argparse.ArgumentParser) -> None:
+        options = sub.add_argument_group("where the work is done")
+        options.add_argument("--engine", default="local", choices=list(ENGINES))
+        options.add_argument("--address", metavar="HOST:PORT|auto", help="of a Ray cluster")
+        options.add_argument("--workers", type=_count, help="of Ray; by default one a device")
+
     command("backbones", "List what is offered, or one backbone's facts.")
     command("doctor", "Check this installation and say what to do.", common=False)
 
@@ -88,6 +95,7 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--role", default="Context", choices=["Context", "Query"])
     sub.add_argument("--input", required=True, metavar="FILE|-")
     sub.add_argument("--output", required=True, metavar="FILE.npy")
+    engine(sub)
 
     sub = command("dimension", "The intrinsic-dimension curve and its layers.")
     sub.add_argument("--corpus", default=CALIBRATION, metavar="NAME|FILE")
@@ -129,6 +137,7 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--most", type=_count, help="layers that the greedy search may add")
     sub.add_argument("--corpus", default="lee50", metavar="NAME|FILE")
     sub.add_argument("--part", type=_count, help="score so many, drawn at random, and say so")
+    engine(sub)
 
     sub = command("rules", "Each rule's layers among all windows as wide, on any corpus.")
     plan(sub, chosen=False)
@@ -160,6 +169,7 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "--compare", metavar="RESULTS.json", help="say whether these are the same; 1 if not"
     )
+    engine(sub)
 
     sub = command("mteb", "Run mteb's own evaluation and leave its result files.")
     plan(sub)

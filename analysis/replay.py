@@ -4,7 +4,8 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from analysis import commands
+from analysis import commands, engines
+from analysis.engines import LOCAL, Engine
 from analysis.errors import ExplorerError
 from analysis.recipe import Recipe
 
@@ -17,15 +18,19 @@ def result(point: Recipe) -> Any:
     return commands.COMMANDS[point.command](point.namespace())
 
 
-def run(points: Iterable[Recipe]) -> Iterator[list[Row]]:
-    """The rows of each point, in order; points side by side that share a backbone load it once.
+def run(points: Iterable[Recipe], engine: Engine = LOCAL) -> Iterator[list[Row]]:
+    """The rows of each point, in order, by the workers of ``engine``.
 
-    Points and rows are plain values, so that parts of a grid can be run in other processes.
+    Points side by side that share a backbone load it once a worker.
     """
-    with commands.one_backbone():
-        for point in points:
-            found = result(point)
-            yield found if isinstance(found, list) else [found]
+    with engines.opened(engine, commands.OneBackbone) as workers:
+        yield from workers.map(_rows, points)
+
+
+def _rows(held: commands.OneBackbone, point: Recipe) -> list[Row]:
+    with held:
+        found = result(point)
+    return found if isinstance(found, list) else [found]
 
 
 def rows(

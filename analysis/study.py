@@ -31,7 +31,7 @@ from analysis import (
 from analysis.backbone import Backbone
 from analysis.corpora import Pairs, Texts
 from analysis.encoder import Trace
-from analysis.errors import CorpusError, NoRoom, PlanError
+from analysis.errors import CorpusError, EngineError, NoRoom, PlanError
 from analysis.evaluation import StsScore
 from analysis.methods import DEFAULT, Method
 from analysis.prompting import Role
@@ -51,7 +51,8 @@ SAMPLES = 1000
 """Calibration texts by default, as in the paper."""
 
 
-def _quiet(_done: int, _all: int) -> None: ...
+def quiet(_done: int, _all: int) -> None:
+    """Progress that nobody watches."""
 
 
 @dataclass(frozen=True)
@@ -150,6 +151,20 @@ def made(backbone: Backbone) -> Made:
     )
 
 
+def check_same(backbone: Backbone, known: Backbone) -> None:
+    """Refuse a worker's ``backbone`` that would give other numbers than the ``known`` one.
+
+    Raises:
+        EngineError: it has other weights, another dtype or runs on another kind of device.
+    """
+    if _weights(backbone) != _weights(known):
+        raise EngineError(
+            f"One worker runs {backbone.facts.name} in {backbone.dtype.value} on "
+            f"{backbone.device.value}, another in {known.dtype.value} on {known.device.value} or "
+            "with other weights; give --dtype, --device and a revision."
+        )
+
+
 def identity(
     backbone: Backbone, method: Method, plan: Plan = PLAIN, *, max_tokens: int | None = None
 ) -> str:
@@ -168,7 +183,7 @@ def dimensions(
     estimator: str = "twonn",
     prompted: bool = True,
     cloud: Cloud = "last",
-    progress: Progress = _quiet,
+    progress: Progress = quiet,
 ) -> Dimensions:
     """The intrinsic-dimension curve of ``samples`` distinct texts.
 
@@ -200,7 +215,7 @@ def dimension_curves(
     seed: int = 0,
     prompted: bool = True,
     cloud: Cloud = "last",
-    progress: Progress = _quiet,
+    progress: Progress = quiet,
 ) -> list[Dimensions]:
     """What ``dimensions`` gives for each of several estimators, the texts encoded at most once."""
     known = partial(
@@ -303,7 +318,7 @@ def score(
     plan: Plan = PLAIN,
     *,
     traced: bool = False,
-    progress: Progress = _quiet,
+    progress: Progress = quiet,
 ) -> Score:
     """Score ``method`` under ``plan`` on rated pairs.
 
@@ -329,11 +344,17 @@ def _scored(
 ) -> Score:
     """The score of embeddings, which is stored."""
     result = evaluation.sts(evaluation.cosines(embedded.embeddings, pairs), pairs)
-    arrays = {"cosines": result.cosines}
-    facts = {key: getattr(result, key) for key in _others(result, arrays)}
-    facts |= {"cut": embedded.texts_cut, "made": made_facts(backbone)}
-    store.put(_score_key(backbone, _rated(pairs), method, plan), facts, arrays)
-    return Score(method.name, pairs.name, plan, result, made(backbone), embedded.texts_cut)
+    found = Score(method.name, pairs.name, plan, result, made(backbone), embedded.texts_cut)
+    keep(backbone, pairs, method, found)
+    return found
+
+
+def keep(backbone: Backbone, pairs: Pairs, method: Method, score: Score) -> None:
+    """Store a score of ``method`` on ``pairs``, as ``known_score`` finds it."""
+    arrays = {"cosines": score.sts.cosines}
+    facts = {key: getattr(score.sts, key) for key in _others(score.sts, arrays)}
+    facts |= {"cut": score.texts_cut, "made": asdict(score.made)}
+    store.put(_score_key(backbone, _rated(pairs), method, score.plan), facts, arrays)
 
 
 def known_score(backbone: Backbone, pairs: Pairs, method: Method, plan: Plan) -> Score | None:
@@ -374,7 +395,7 @@ def embeddings(
     plan: Plan = PLAIN,
     *,
     traced: bool = False,
-    progress: Progress = _quiet,
+    progress: Progress = quiet,
 ) -> NDArray[np.float32]:
     """Embeddings float32 (N, D) of ``texts``, from the store where they are known."""
     return _embeddings(backbone, texts, method, plan, traced, progress)[0]
@@ -387,7 +408,7 @@ def embedded(
     *,
     role: Role = "Context",
     max_tokens: int | None = None,
-    progress: Progress = _quiet,
+    progress: Progress = quiet,
 ) -> list[Embedded]:
     """The embeddings of each method and plan; what is not stored shares its passes.
 
@@ -529,7 +550,7 @@ def projected(
     min_dist: float = 0.1,
     seed: int = 0,
     traced: bool = False,
-    progress: Progress = _quiet,
+    progress: Progress = quiet,
 ) -> Space:
     """The embedding space of ``texts`` under one method, projected to the plane."""
     plan = plan if method.reroutes else PLAIN
@@ -561,7 +582,7 @@ def sweep(
     plans: Sequence[Plan],
     method: Method = DEFAULT,
     *,
-    progress: Progress = _quiet,
+    progress: Progress = quiet,
 ) -> Iterator[Score]:
     """Scores of many plans, from the last layers (cheap) to the first.
 

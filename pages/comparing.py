@@ -21,7 +21,7 @@ def second_backbone(key: str) -> Backbone | None:
     """
     own = st.session_state.backbone
     offered = [NONE, *(name for name in visit.offered() if name != own)]
-    name = st.selectbox(
+    chosen = st.selectbox(
         "Compare with another backbone",
         list(dict.fromkeys([*offered, st.session_state.get(key, NONE)])),
         key=key,
@@ -29,6 +29,7 @@ def second_backbone(key: str) -> Backbone | None:
         bind="query-params",
         help="As in the sidebar. It is loaded beside the first.",
     )
+    name = chosen or NONE
     if name in (NONE, own):
         st.session_state.pop(_LEASE, None)
     if name == NONE:

@@ -223,11 +223,6 @@ def _spellings(made: Recipe) -> None:
         )
 
 
-def plain(text: str) -> str:
-    """A text that Markdown shows as it is."""
-    return re.sub(r"([\\`*_{}\[\]()#+.!|<>$~:-])", r"\\\1", " ".join(text.split()))
-
-
 def csv(table: pd.DataFrame) -> bytes:
     """The table as CSV; what a spreadsheet would take for a formula is led by an apostrophe."""
 

@@ -476,7 +476,7 @@ def test_lines_to_encode(
     given = tmp_path / "in.txt"
     given.write_bytes(data)
     with pytest.raises(CorpusError, match=said):
-        files.lines(str(given))
+        files.Lines(str(given))
     output = tmp_path / "out.npy"
     _refused(ask("encode", "--input", given, "--output", output), said)
     assert not output.exists()

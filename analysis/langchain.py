@@ -1,0 +1,21 @@
+"""An embedder as an embeddings object of LangChain (``pip install langchain-core``)."""
+
+import numpy as np
+from langchain_core.embeddings import Embeddings
+
+from analysis.embedder import Embedder
+
+
+class LangChainEmbeddings(Embeddings):
+    """``embedder`` for LangChain's vector stores: documents as Context, questions as Query."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self.embedder = embedder
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        """N lists of D numbers, of unit length."""
+        return list(np.asarray(self.embedder.encode_document(texts)).tolist())
+
+    def embed_query(self, text: str) -> list[float]:
+        """D numbers, of unit length."""
+        return list(np.asarray(self.embedder.encode_query(text)).tolist())

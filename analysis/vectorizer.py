@@ -1,0 +1,43 @@
+"""A method on a backbone as a scikit-learn transformer: texts in, an array out."""
+
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from analysis import library
+from analysis.prompting import Role
+
+_loaded = lru_cache(maxsize=1)(library.load)
+
+
+class Vectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Texts -> float32 (N, D) of unit length. All parameters are names, and so is its pickle.
+
+    ``fit`` learns nothing from the texts: it chooses ``layers_``. Copies share one backbone.
+    Raises what :mod:`analysis.library` raises.
+    """
+
+    def __init__(self, backbone: str = "smollm2", method: str = "kv-embedding",
+                 layers: str = "auto", bias: float = 1.0, role: Role = "Context",
+                 dtype: str = "auto", device: str = "auto") -> None:  # fmt: skip
+        self.backbone, self.method, self.layers, self.bias = backbone, method, layers, bias
+        self.role, self.dtype, self.device = role, dtype, device
+
+    def fit(self, X: Iterable[str], y: Any = None) -> Self:  # noqa: ARG002
+        """Choose the layers; the texts are not looked at."""
+        self.layers_ = library.choose(self._backbone(), self.layers).layers
+        return self
+
+    def transform(self, X: Iterable[str]) -> NDArray[np.float32]:
+        """Embeddings of N texts."""
+        check_is_fitted(self)
+        plan = library.Plan(self.layers_, self.bias)
+        return library.encode(self._backbone(), list(X), self.method, plan, role=self.role)
+
+    def _backbone(self) -> Any:
+        return _loaded(self.backbone, dtype=self.dtype, device=self.device)
