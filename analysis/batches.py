@@ -195,8 +195,12 @@ def within_memory(
 def _exhausted(error: BaseException) -> bool:
     """Whether an error says that memory ran out, of a GPU or of the machine."""
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(
-        said in str(error).lower() for said in ("can't allocate memory", "out of memory")
+        said in str(error).lower() for said in _SAID
     )
+
+
+_SAID = ("can't allocate memory", "out of memory", "could not create a primitive")
+"""What PyTorch's allocators and, last, oneDNN say."""
 
 
 def _free(backbone: Backbone) -> int:
