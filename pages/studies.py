@@ -14,6 +14,7 @@ from analysis.results import Results
 from pages import restoring, showing, visit
 
 FOLDER = Path(__file__).parents[1] / "assets" / "studies"
+STUDIES = ("rules", "parts", "long-texts")
 
 visit.opening(
     "What did whole studies find?",
@@ -100,12 +101,11 @@ if file is not None:
         offer(recipe.read(file.read(recipe.LARGEST + 1), "The file"))
     st.stop()
 
-studies = sorted(path.stem for path in FOLDER.glob("*.json"))
-titles = {name: recipe.read_file(str(FOLDER / f"{name}.yaml")).title for name in studies}
+titles = {name: recipe.read_file(str(FOLDER / f"{name}.yaml")).title for name in STUDIES}
 study = st.segmented_control(
     "Study",
-    studies,
-    default=studies[0],
+    STUDIES,
+    default=STUDIES[0],
     required=True,
     format_func=titles.__getitem__,
     key="study",
