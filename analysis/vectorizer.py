@@ -4,8 +4,6 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, Self
 
-import numpy as np
-from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
@@ -18,8 +16,7 @@ _loaded = lru_cache(maxsize=1)(library.load)
 class Vectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Texts -> float32 (N, D) of unit length. All parameters are names, and so is its pickle.
 
-    ``fit`` learns nothing from the texts: it chooses ``layers_``. Copies share one backbone.
-    Raises what :mod:`analysis.library` raises.
+    ``fit`` only chooses ``layers_``. Copies share a backbone. Raises what ``library`` raises.
     """
 
     def __init__(self, backbone: str = "smollm2", method: str = "kv-embedding",
@@ -33,11 +30,16 @@ class Vectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.layers_ = library.choose(self._backbone(), self.layers).layers
         return self
 
-    def transform(self, X: Iterable[str]) -> NDArray[np.float32]:
+    def transform(self, X: Iterable[str]) -> Any:
         """Embeddings of N texts."""
         check_is_fitted(self)
         plan = library.Plan(self.layers_, self.bias)
         return library.encode(self._backbone(), list(X), self.method, plan, role=self.role)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string, tags.input_tags.two_d_array = True, False
+        return tags
 
     def _backbone(self) -> Any:
         return _loaded(self.backbone, dtype=self.dtype, device=self.device)

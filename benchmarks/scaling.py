@@ -34,20 +34,23 @@ WAYS = {
 
 
 def speed() -> Iterator[str]:
-    """Texts a second by each of :data:`WAYS`, backbones loaded before the clock starts."""
+    """Seconds of each of :data:`WAYS` by the clock and by the processors, in all processes.
+
+    Backbones are loaded before. Where other work is on the machine, the processors' seconds say
+    what the way itself costs.
+    """
     texts = corpora.load_texts(corpora.CALIBRATION).texts
     texts = (texts * -(-TEXTS // len(texts)))[:TEXTS]
-    yield "| way | seconds | texts a second | times the first |"
-    yield "| --- | --- | --- | --- |"
-    first = None
+    yield "| way | seconds | texts a second | processor seconds | load before |"
+    yield "| --- | --- | --- | --- | --- |"
     for name, (engine, cores) in WAYS.items():
-        seconds = _seconds(engine, cores, texts)
-        first = first or seconds
+        load = os.getloadavg()[0]
+        seconds, worked = _seconds(engine, cores, texts)
         rate = len(texts) / seconds
-        yield f"| {name} | {seconds:.1f} | {rate:.1f} | {first / seconds:.2f} |"
+        yield f"| {name} | {seconds:.1f} | {rate:.1f} | {worked:.1f} | {load:.1f} |"
 
 
-def _seconds(engine: Engine, cores: int, texts: tuple[str, ...]) -> float:
+def _seconds(engine: Engine, cores: int, texts: tuple[str, ...]) -> tuple[float, float]:
     method = METHODS["prompt-only"]
     with tempfile.TemporaryDirectory() as folder, _cores(engine, cores):
         source = Path(folder) / "texts.txt"
@@ -56,10 +59,17 @@ def _seconds(engine: Engine, cores: int, texts: tuple[str, ...]) -> float:
         make = partial(backbone.load, dtype="float32", device="cpu")
         with engines.opened(engine, make, device="cpu") as workers:
             *_, known = workers.map(_ready, range(4 * cores))
-            output = Path(folder) / "vectors.npy"
+            output, before = Path(folder) / "vectors.npy", _worked()
             found = shards.encode(workers, known, lines, output, method, PLAIN)
+            worked = _worked() - before
         lines.close()
-    return found.seconds
+    return found.seconds, worked
+
+
+def _worked() -> float:
+    """Processor seconds of this process and all that it began, so far."""
+    root = psutil.Process()
+    return sum(sum(one.cpu_times()[:2]) for one in (root, *root.children(recursive=True)))
 
 
 def _ready(loaded: backbone.Backbone, _: int) -> backbone.Backbone:
