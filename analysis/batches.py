@@ -3,6 +3,7 @@
 A batch that does not fit into memory is halved, until a prompt alone does not.
 """
 
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -24,10 +25,12 @@ from analysis.prompting import Prompted, Role, tokenize
 T = TypeVar("T")
 BATCH_TOKENS = {"float32": 512, "bfloat16": 1024, "float16": 1024}
 """Tokens a batch holds at most on a CPU, by dtype: few, so that its states stay in the cache."""
-BLOCK = 16
-"""Tokens that the CPU's kernels take at a time. A state's last bits depend on how many such blocks
-its batch is wide, and on nothing else of the batch; so texts share one only where theirs are as
-many, and an embedding does not depend on what it was computed beside (docs/reliability.md)."""
+BLOCK, TAIL, TAILS = 16, 32, (1, 2, 4)
+"""Tokens that the CPU's attention takes at a time, in its softmax and in its products, and the
+sizes from which a product's rest is computed in another way, all found by trying. A state's last
+bits depend on these of its batch's width and on nothing else of the batch; so texts share one only
+where they are alike, and an embedding does not depend on what it was computed beside
+(docs/reliability.md)."""
 GPU_BATCH_TOKENS = 16_384
 """The same on a GPU, which wants many at a time."""
 
@@ -123,10 +126,10 @@ def prepare(
     most = budget(backbone) if batch_tokens is None else batch_tokens
     order = sorted(distinct, key=lambda row: len(distinct[row].ids))
     batches: list[list[int]] = []
-    last = 0
+    last = 0, 0
     for row in order:
         width = len(distinct[row].ids)
-        block = width // BLOCK
+        block = width // BLOCK, bisect_right(TAILS, width % TAIL)
         if not batches or width * (len(batches[-1]) + 1) > most or block != last:
             batches.append([])
         batches[-1].append(row)

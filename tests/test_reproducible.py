@@ -132,7 +132,8 @@ def test_texts_share_a_batch_only_where_they_fill_as_many_blocks(
 ) -> None:
     ready = batches.prepare(tiny("llama"), TEXTS, DEFAULT)
     for batch in ready.batches:
-        assert len({int(length) // batches.BLOCK for length in batch.lengths}) == 1
+        assert len({int(n) // 16 for n in batch.lengths}) == 1
+        assert len({min(int(n) % 32, 4) // 2 + (n % 32 > 0) for n in batch.lengths.tolist()}) == 1
 
 
 def test_history_leaves_no_trace(llama: Backbone, tmp_path: Path, monkeypatch: Any) -> None:
