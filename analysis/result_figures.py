@@ -94,6 +94,7 @@ def _dots(
             **{"x": numbers, "y": words} if sideways else {"x": words, "y": numbers},
             **{"error_x" if sideways else "error_y": error},
             mode="lines+markers" if joined else "markers",
+            orientation="h" if sideways else None,
             name=escaped(name),
             line={"color": colour},
             marker={
@@ -110,7 +111,7 @@ def _dots(
         figure.update_layout(scattermode="group", scattergap=0.3)
         figure.update_xaxes(title=title)
         figure.update_yaxes(**axis, autorange="reversed")
-        height = 110 + 26 * len(places) * max(1, len(groups) // 2)
+        height = 110 + len(places) * max(26, 16 * len(groups))
     else:
         figure.update_xaxes(**axis)
         figure.update_yaxes(title=title)

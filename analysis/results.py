@@ -32,7 +32,7 @@ PASSING = ("seconds", "output", "file", "reused")
 
 @dataclass(frozen=True)
 class Results:
-    """Rows, the recipe that gave them, and ``made``: versions, machine, day, seconds."""
+    """Rows, the recipe that gave them, and ``made``: versions, machine, day."""
 
     recipe: Recipe
     rows: tuple[Row, ...]
@@ -96,7 +96,6 @@ def run(made: Recipe, **how: Any) -> Results:
     Raises:
         ExplorerError: what its command raises.
     """
-    began = time.monotonic()
     rows = tuple(replay.rows(made, **how))
     return Results(
         made,
@@ -106,7 +105,6 @@ def run(made: Recipe, **how: Any) -> Results:
             "python": platform.python_version(),
             "machine": f"{platform.system()} {platform.machine()}",
             "day": time.strftime("%Y-%m-%d", time.gmtime()),
-            "seconds": round(time.monotonic() - began),
         },
     )
 
