@@ -7,6 +7,7 @@ is asked for.
 """
 
 import os
+import socket
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -212,18 +213,25 @@ def _cluster(address: str | None) -> Iterator[Any]:
     if address is None:
         ray.init(include_dashboard=False, _node_ip_address="127.0.0.1", **quiet)
     else:
-        try:
-            ray.init(address=address, **quiet)
-        except (ConnectionError, ValueError, RuntimeError) as error:
-            reason = str(error).strip().split("\n")[0]
-            raise EngineError(
-                f"The Ray cluster at {address} cannot be reached ({reason:.120}); start one "
-                "there with ray start --head, or leave the address out."
-            ) from None
+        _reach(address)
+        ray.init(address=address, **quiet)
     try:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _reach(address: str) -> None:
+    """Refuse an address where nobody answers, for which Ray would wait for minutes."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=5).close()
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise EngineError(
+            f"No Ray cluster answers at {address} ({reason:.120}); name the HOST:PORT that ray "
+            "start --head said, or leave the address out."
+        ) from None
 
 
 def _room(ray: Any, workers: int | None, device: str) -> tuple[int, int, int]:

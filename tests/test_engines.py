@@ -92,6 +92,13 @@ def test_without_ray_a_sentence_says_how_to_get_it(monkeypatch: pytest.MonkeyPat
     assert_one_sentence(caught.value)
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "nowhere", "127.0.0.1:port", "ray://a:1"])
+def test_an_address_where_nobody_answers_is_refused_at_once(address: str) -> None:
+    with pytest.raises(EngineError, match="HOST:PORT") as caught:
+        list(engines.run(str, [1], Engine("ray", address)))
+    assert_one_sentence(caught.value)
+
+
 @pytest.mark.parametrize("device", ["cuda:1", "spread"])
 def test_devices_that_no_worker_has_for_itself_are_refused(device: str) -> None:
     with pytest.raises(EngineError, match="one whole device") as caught:
