@@ -213,24 +213,27 @@ def _cluster(address: str | None) -> Iterator[Any]:
     if address is None:
         ray.init(include_dashboard=False, _node_ip_address="127.0.0.1", **quiet)
     else:
-        _reach(address)
-        ray.init(address=address, **quiet)
+        with _reached(address):
+            ray.init(address=address, **quiet)
     try:
         yield ray
     finally:
         ray.shutdown()
 
 
-def _reach(address: str) -> None:
+@contextmanager
+def _reached(address: str) -> Iterator[None]:
     """Refuse an address where nobody answers, for which Ray would wait for minutes."""
     host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host, int(port)), timeout=5).close()
-    except (OSError, ValueError) as error:
+        yield
+    except (OSError, ValueError, RuntimeError) as error:
         reason = str(error).strip().split("\n")[0]
         raise EngineError(
             f"No Ray cluster answers at {address} ({reason:.120}); name the HOST:PORT that ray "
-            "start --head said, or leave the address out."
+            "start --head said, set RAY_AUTH_MODE=token where it asks for a token, or leave the "
+            "address out."
         ) from None
 
 
