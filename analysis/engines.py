@@ -211,7 +211,8 @@ def _cluster(address: str | None) -> Iterator[Any]:
         return
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
     if address is None:
-        ray.init(include_dashboard=False, _node_ip_address="127.0.0.1", **quiet)
+        here = {"address": "local", "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+        ray.init(**here, **quiet)  # local: not the cluster that someone else began here
     else:
         with _reached(address):
             ray.init(address=address, **quiet)
