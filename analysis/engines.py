@@ -7,6 +7,7 @@ is asked for.
 """
 
 import os
+import socket
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -210,20 +211,31 @@ def _cluster(address: str | None) -> Iterator[Any]:
         return
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
     if address is None:
-        ray.init(include_dashboard=False, _node_ip_address="127.0.0.1", **quiet)
+        here = {"address": "local", "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+        ray.init(**here, **quiet)  # local: not the cluster that someone else began here
     else:
-        try:
+        with _reached(address):
             ray.init(address=address, **quiet)
-        except (ConnectionError, ValueError, RuntimeError) as error:
-            reason = str(error).strip().split("\n")[0]
-            raise EngineError(
-                f"The Ray cluster at {address} cannot be reached ({reason:.120}); start one "
-                "there with ray start --head, or leave the address out."
-            ) from None
     try:
         yield ray
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _reached(address: str) -> Iterator[None]:
+    """Refuse an address where nobody answers, for which Ray would wait for minutes."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=5).close()
+        yield
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise EngineError(
+            f"No Ray cluster answers at {address} ({reason:.120}); name the HOST:PORT that ray "
+            "start --head said, set RAY_AUTH_MODE=token where it asks for a token, or leave the "
+            "address out."
+        ) from None
 
 
 def _room(ray: Any, workers: int | None, device: str) -> tuple[int, int, int]:

@@ -14,8 +14,10 @@ class LangChainEmbeddings(Embeddings):
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """N lists of D numbers, of unit length."""
-        return list(np.asarray(self.embedder.encode_document(texts)).tolist())
+        found: list[list[float]] = np.asarray(self.embedder.encode_document(texts)).tolist()
+        return found
 
     def embed_query(self, text: str) -> list[float]:
         """D numbers, of unit length."""
-        return list(np.asarray(self.embedder.encode_query(text)).tolist())
+        found: list[float] = np.asarray(self.embedder.encode_query(text)).tolist()
+        return found

@@ -17,13 +17,15 @@ class LlamaIndexEmbedding(BaseEmbedding):
         self._embedder = embedder
 
     def _get_text_embeddings(self, texts: list[str]) -> list[list[float]]:
-        return list(np.asarray(self._embedder.encode_document(texts)).tolist())
+        found: list[list[float]] = np.asarray(self._embedder.encode_document(texts)).tolist()
+        return found
 
     def _get_text_embedding(self, text: str) -> list[float]:
         return self._get_text_embeddings([text])[0]
 
     def _get_query_embedding(self, query: str) -> list[float]:
-        return list(np.asarray(self._embedder.encode_query(query)).tolist())
+        found: list[float] = np.asarray(self._embedder.encode_query(query)).tolist()
+        return found
 
     async def _aget_query_embedding(self, query: str) -> list[float]:
         return self._get_query_embedding(query)

@@ -83,7 +83,7 @@ def parser() -> argparse.ArgumentParser:
     def engine(sub: argparse.ArgumentParser) -> None:
         options = sub.add_argument_group("where the work is done")
         options.add_argument("--engine", default="local", choices=list(ENGINES))
-        options.add_argument("--address", metavar="HOST:PORT|auto", help="of a Ray cluster")
+        options.add_argument("--address", metavar="HOST:PORT", help="of a Ray cluster")
         options.add_argument("--workers", type=_count, help="of Ray; by default one a device")
 
     command("backbones", "List what is offered, or one backbone's facts.")

@@ -90,7 +90,11 @@ def _cores(engine: Engine, cores: int) -> Iterator[None]:
     import ray
 
     ray.init(
-        num_cpus=cores, include_dashboard=False, log_to_driver=False, _node_ip_address="127.0.0.1"
+        "local",
+        num_cpus=cores,
+        include_dashboard=False,
+        log_to_driver=False,
+        _node_ip_address="127.0.0.1",
     )
     try:
         yield
