@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
+from analysis import hosting
 from analysis.errors import CorpusError
 from analysis.tables import offer, read_table, short
 from analysis.texts import Retrieval
@@ -26,8 +27,9 @@ def read_retrieval(name: str, data: bytes) -> Retrieval:
 
     Raises:
         CorpusError: not a ZIP that can be read, a file is missing, or they unpack to more than
-            :data:`LARGEST_ARCHIVE` bytes; or as :func:`read_folder`.
+            :data:`LARGEST_ARCHIVE` bytes or a hosted server takes; or as :func:`read_folder`.
     """
+    hosting.check_size(name, len(data))
     # zipfile answers damaged archives with some ten unrelated exceptions.
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -47,7 +49,9 @@ def read_retrieval(name: str, data: bytes) -> Retrieval:
             wanted = {
                 path: members[str(root / path)] for path in _BEIR if str(root / path) in members
             }
-            if sum(member.file_size for member in wanted.values()) > LARGEST_ARCHIVE:
+            unpacked = sum(member.file_size for member in wanted.values())
+            hosting.check_size(f"{name}, unpacked,", unpacked)
+            if unpacked > LARGEST_ARCHIVE:
                 raise CorpusError(
                     f"{name} unpacks to more than {LARGEST_ARCHIVE / 2**30:.3g} GiB; unpack it "
                     f"and name the folder instead."

@@ -19,6 +19,7 @@ from filelock import FileLock
 
 from analysis.errors import BackboneError
 from analysis.explaining import check_complete, explained
+from analysis.gguf_header import check_header
 from analysis.sources import Progress, Source, cache_home
 
 PROVENANCE = "provenance.json"
@@ -78,6 +79,7 @@ def _convert(gguf: Path, folder: Path) -> None:
     from transformers import AutoModel, AutoTokenizer
 
     source = Source(gguf.name, "gguf", str(gguf))
+    check_header(gguf)
     with explained(source):
         tokenizer = AutoTokenizer.from_pretrained(
             gguf.parent, gguf_file=gguf.name, trust_remote_code=False

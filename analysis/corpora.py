@@ -3,8 +3,10 @@
 A folder that the environment variable ``KVE_CORPORA`` names is laid out by kind: ``texts/`` and
 ``labelled/`` with a table a corpus, ``sts/`` with a table of rated pairs each, ``retrieval/`` with
 folders or ZIPs in the layout of BEIR. Every file there is a corpus by its stem, and goes before a
-set on the hub of the same name. What the values are is said in :mod:`analysis.texts`, how files
-are read in :mod:`analysis.reading` and :mod:`analysis.beir`; all are offered here too.
+set on the hub of the same name. A hosted server (:mod:`analysis.hosting`) has the packaged ones,
+its folder's and the sets that its operator lists, and reads no other path. What the values are is
+said in :mod:`analysis.texts`, how files are read in :mod:`analysis.reading` and
+:mod:`analysis.beir`; all are offered here too.
 """
 
 import os
@@ -14,7 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from analysis import hub_sets, packaged
+from analysis import hosting, hub_sets, packaged
 from analysis.beir import read_folder, read_retrieval
 from analysis.errors import CorpusError
 from analysis.packaged import CALIBRATION
@@ -82,7 +84,10 @@ def list_corpora() -> tuple[Entry, ...]:
     entries = {(entry.name, entry.kind): entry for entry in _PACKAGED}
     for (name, kind), path in _copies().items():
         entries.setdefault((name, kind), _copy_entry(name, kind, path))
+    limits = hosting.hosted()
     for known in hub_sets.HUB_SETS:
+        if limits and known.name not in limits.corpora:
+            continue
         at_hand = hub_sets.at_hand(known)
         for kind in ("labelled", "texts") if known.kind == "labelled" else (known.kind,):
             entry = Entry(known.name, kind, known.size, known.description, "hub", at_hand)
@@ -112,6 +117,7 @@ def load_texts(source: str, columns: Columns | None = None) -> Texts:
         CorpusError: the package is not installed, the hub is not to be reached, or the file is
             missing or cannot be read.
     """
+    _check_open(source, "texts", "pairs")
     if source in _names_packaged("texts"):
         _no_choice(source, columns)
         return packaged.texts(source)
@@ -133,6 +139,7 @@ def load_labelled(source: str, columns: Columns | None = None) -> Texts:
     Raises:
         CorpusError: as :func:`load_texts`, or there are no labels.
     """
+    _check_open(source, "labelled")
     if source in _names_packaged("labelled"):
         _no_choice(source, columns)
         return packaged.texts(source)
@@ -155,6 +162,7 @@ def load_pairs(source: str, columns: Columns | None = None) -> Pairs:
         CorpusError: the package is not installed, the hub is not to be reached, or the file is
             missing or cannot be read.
     """
+    _check_open(source, "pairs")
     if source == "lee50":
         _no_choice(source, columns)
         return packaged.pairs(source)
@@ -173,18 +181,25 @@ def load_retrieval(source: str) -> Retrieval:
         CorpusError: the hub is not to be reached, or the files are missing or cannot be read
             (see :func:`analysis.beir.read_folder`).
     """
+    _check_open(source, "retrieval")
     if source in _names_packaged("retrieval"):
         return packaged.retrieval(source)
     path = _copies().get((source, "retrieval"))
     if path is None and (known := _on_hub(source, "retrieval")) is not None:
         return hub_sets.fetch_retrieval(known)
+    return _retrieval_at(source, str(path or source))
+
+
+def _retrieval_at(name: str, path: str) -> Retrieval:
     try:
-        is_folder = Path(path or source).is_dir()
+        is_folder = bool(path) and Path(path).is_dir()
     except (OSError, ValueError):
         is_folder = False
-    if source and is_folder:
-        return read_folder(source, Path(path or source))
-    return read_retrieval(source, _file(str(path or source), "retrieval"))
+    return (
+        read_folder(name, Path(path))
+        if is_folder
+        else read_retrieval(name, _file(path, "retrieval"))
+    )
 
 
 def columns_of(source: str, kind: Literal["texts", "labelled", "pairs"]) -> Columns | None:
@@ -195,6 +210,7 @@ def columns_of(source: str, kind: Literal["texts", "labelled", "pairs"]) -> Colu
     Raises:
         CorpusError: the file is missing or cannot be read.
     """
+    _check_open(source, kind, *(("pairs",) if kind == "texts" else ()))
     copies = _copies()
     path = copies.get((source, kind)) or copies.get((source, "pairs" if kind == "texts" else kind))
     if source in _names_packaged(kind):
@@ -204,6 +220,12 @@ def columns_of(source: str, kind: Literal["texts", "labelled", "pairs"]) -> Colu
     if any(known.name == source for known in hub_sets.HUB_SETS):
         return None
     return guess_columns(source, _file(source, kind), kind)
+
+
+def _check_open(source: str, *kinds: Kind) -> None:
+    """CorpusError where a hosted server has no corpus of that name and of one of these kinds."""
+    if hosting.hosted():
+        hosting.check_corpus(source, [name for kind in kinds for name in names(kind)])
 
 
 def _names_packaged(kind: Kind) -> tuple[str, ...]:
@@ -247,7 +269,7 @@ def _copy_entry(name: str, kind: Kind, path: Path) -> Entry:
 def _counted(kind: Kind, path: Path, stamp: tuple[tuple[int, int], ...]) -> int:  # noqa: ARG001
     """How many texts, pairs or queries a local copy has, by reading it."""
     if kind == "retrieval":
-        return len(load_retrieval(str(path)).queries)
+        return len(_retrieval_at(str(path), str(path)).queries)
     data = _file(str(path), kind)
     if kind == "pairs":
         return len(read_pairs(path.name, data).scores)

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.errors import CorpusError, PlanError
+from analysis.tables import short
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -222,15 +223,21 @@ def _prepare(
 def _named(estimator: str) -> Estimator:
     if estimator not in ESTIMATORS:
         raise PlanError(
-            f"There is no dimension estimator {estimator!r}; choose one of {', '.join(ESTIMATORS)}."
+            f"There is no dimension estimator {short(estimator)!r}; choose one of "
+            f"{', '.join(ESTIMATORS)}."
         )
     return ESTIMATORS[estimator]
 
 
-def _enough(texts: Indices, given: int) -> None:
-    if len(texts) < FEWEST:
+def check_enough(distinct: int, given: int) -> None:
+    """Refuse to estimate from too few texts.
+
+    Raises:
+        CorpusError: fewer than :data:`FEWEST` of those given are distinct.
+    """
+    if distinct < FEWEST:
         raise CorpusError(
-            f"Only {len(texts)} of {given} texts are distinct; an intrinsic dimension needs at "
+            f"Only {distinct} of {given} texts are distinct; an intrinsic dimension needs at "
             f"least {FEWEST}, and a steady one several hundred."
         )
 
@@ -251,7 +258,7 @@ def estimate(cloud: NDArray[np.floating], estimator: str = "twonn") -> float:
         ValueError: the cloud is empty or not two-dimensional.
     """
     texts, among = _prepare(cloud, _named(estimator))
-    _enough(texts, len(cloud))
+    check_enough(len(texts), len(cloud))
     return among(np.ones(len(cloud), dtype=np.bool_))
 
 
@@ -294,7 +301,7 @@ def curve(
     layers = [_prepare(cloud, chosen, f"Layer {index}") for index, cloud in enumerate(clouds)]
     given = len(clouds[0])
     texts = np.unique(np.concatenate([distinct for distinct, _ in layers]))
-    _enough(texts, given)
+    check_enough(len(texts), given)
 
     rng = np.random.default_rng(seed)
     halves = np.zeros((resamples, given), dtype=np.bool_)

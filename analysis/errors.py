@@ -23,3 +23,7 @@ class PlanError(ExplorerError):
 
 class RecipeError(ExplorerError):
     """A command or a recipe that cannot be understood."""
+
+
+class HostingError(ExplorerError):
+    """The setting of hosted mode cannot be understood; nothing is served until it can."""

@@ -12,6 +12,9 @@ from analysis.sources import Source
 
 VOCABULARIES = ("tokenizer.json", "tekken.json", "*.model", "vocab.*")
 """Files one of which holds a tokenizer's vocabulary."""
+MOST_PARTS = 10_000
+"""Layers, heads or experts that a decoder may have; the largest known have a few hundred."""
+_COUNTED = re.compile("layer|head|expert")
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 
 
@@ -67,6 +70,21 @@ def _weight_files(source: Source, folder: Path) -> list[str]:
         raise BackboneError(
             f"{INDEX} of {source.name}, which lists its weights, is damaged; fetch it again."
         ) from error
+
+
+def check_config(source: Source, config: Any) -> None:
+    """Refuse a configuration of absurd size before a model is built of it, layer by layer.
+
+    Raises:
+        BackboneError: it counts more layers, heads or experts than :data:`MOST_PARTS`.
+    """
+    for part in (config, config.get_text_config(decoder=True)):
+        for name, value in part.to_dict().items():
+            if isinstance(value, int) and value > MOST_PARTS and _COUNTED.search(name):
+                raise BackboneError(
+                    f"The configuration of {source.name} says {name} is {value:,}, more than any "
+                    "decoder has; fetch it again or choose another."
+                )
 
 
 def check_complete(source: Source, loading_info: dict[str, Any]) -> None:

@@ -16,7 +16,8 @@ from filelock import FileLock
 from analysis.catalogue import PUBLISHED
 from analysis.conversion import conversion_folder, converted, intact
 from analysis.errors import BackboneError
-from analysis.explaining import explained
+from analysis.explaining import check_config, explained
+from analysis.gguf_header import check_header
 from analysis.sources import Progress, Source, cache_home
 
 
@@ -26,8 +27,15 @@ def config_of(source: Source) -> Any:
     Where the hub does not give that of a published backbone, the one on record here serves.
 
     Raises:
-        BackboneError: it cannot be read or fetched, or it asks to run code of its own.
+        BackboneError: it cannot be read or fetched, asks to run code of its own, or has more
+            layers, heads or experts than can be.
     """
+    config = _config_of(source)
+    check_config(source, config)
+    return config
+
+
+def _config_of(source: Source) -> Any:
     from transformers import AutoConfig
 
     if source.kind in ("packaged", "gguf"):
@@ -35,6 +43,7 @@ def config_of(source: Source) -> Any:
         folder = conversion_folder(gguf)
         if intact(folder, weights=False):
             return AutoConfig.from_pretrained(folder, trust_remote_code=False)
+        check_header(gguf)
         with explained(source):
             return AutoConfig.from_pretrained(
                 gguf.parent, gguf_file=gguf.name, trust_remote_code=False

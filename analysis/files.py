@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from analysis.errors import CorpusError
+from analysis.tables import decode, split_lines
 
 
 def writable(name: str) -> Path:
@@ -45,18 +46,15 @@ def lines(name: str) -> list[str]:
     """The texts of a file or of standard input, one a line."""
     try:
         data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
-        lines = data.decode("utf-8-sig").replace("\r\n", "\n").split("\n")
-    except OSError as error:
-        raise CorpusError(f"{name} cannot be read: {error.strerror}; check the path.") from None
-    except UnicodeDecodeError as error:
-        raise CorpusError(
-            f"{name} is not UTF-8 (byte {error.start + 1} cannot be read); save it as UTF-8."
-        ) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is no path"
+        raise CorpusError(f"{name!r} cannot be read: {reason}; check the path.") from None
+    lines = split_lines(decode(name, data))
     if lines[-1] == "":
         lines.pop()
     if not lines:
         raise CorpusError(f"{name} holds no text; write one text a line.")
     for number, line in enumerate(lines, 1):
         if not line.strip():
-            raise CorpusError(f"Line {number} of {name} is empty; remove it or write a text there.")
+            raise CorpusError(f"{name}, line {number}: is empty; remove it or write a text there.")
     return lines

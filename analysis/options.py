@@ -13,12 +13,16 @@ from typing import NoReturn
 from analysis.errors import RecipeError
 
 PROGRAM = "python -m analysis"
+_LONGEST = 280
+"""Characters of a sentence that are shown."""
 
 
 class _Parser(argparse.ArgumentParser):
     """An argument parser that answers bad input with one sentence."""
 
     def error(self, message: str) -> NoReturn:
+        if len(message) > _LONGEST:  # it repeats what was typed
+            message = f"{message[: _LONGEST // 2]} ... {message[-_LONGEST // 2 :]}"
         raise RecipeError(f"{message[:1].upper()}{message[1:]}; see {self.prog} --help.")
 
 

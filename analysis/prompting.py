@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from analysis import hosting
 from analysis.errors import CorpusError, PlanError
 
 Role = Literal["Context", "Query"]
@@ -97,11 +98,13 @@ def tokenize(
 
 
 def check_text(text: str, number: int) -> None:
-    """Refuse a text that no tokenizer can read.
+    """Refuse a text that no tokenizer can read, or that a hosted server finds too long.
 
     Raises:
-        CorpusError: the text (``number``, counted from 1) is blank or holds a lone surrogate.
+        CorpusError: the text (``number``, counted from 1) is blank, holds a lone surrogate or is
+            longer than the server takes.
     """
+    hosting.check_text(number, len(text))
     if not text.strip():
         raise CorpusError(f"Text {number} is empty; remove it or write something in it.")
     try:

@@ -34,7 +34,8 @@ class Columns:
     score: str | None = None
     label: str | None = None
     guessed: tuple[str, ...] = ()
-    """Those of the columns taken that were guessed from content; the others have a known name."""
+    """Those of the columns taken that were guessed, from content or among several of one name; the
+    others have a known name."""
     available: tuple[str, ...] = ()
     """All columns of the table, in order."""
 
@@ -74,13 +75,13 @@ def read_texts(name: str, data: bytes, columns: Columns | None = None) -> Texts:
     if columns.other is not None:
         pair = _at(table, columns.text), _at(table, columns.other)
         return Texts(name, _pair_texts(table, pair), f"The distinct texts of the pairs in {name}.")
-    source = f"Column {columns.text!r} of {name}"
+    source = f"Column {short(columns.text)!r} of {name}"
     texts = table.texts(_at(table, columns.text))
     if columns.label is None:
         return Texts(name, texts, f"{source}.")
     label = _at(table, columns.label)
     labels = tuple((cells[label] or "").strip() for _, cells in table.rows)
-    return Texts(name, texts, f"{source}, labelled by {columns.label!r}.", labels)
+    return Texts(name, texts, f"{source}, labelled by {short(columns.label)!r}.", labels)
 
 
 def read_labelled(name: str, data: bytes, columns: Columns | None = None) -> Texts:
@@ -102,15 +103,15 @@ def read_labelled(name: str, data: bytes, columns: Columns | None = None) -> Tex
     place = _at(table, columns.label)
     for line, cells in table.rows:
         if not (cells[place] or "").strip():
-            raise table.error(line, f"no label in column {columns.label!r}")
+            raise table.error(line, f"no label in column {short(columns.label)!r}")
     texts = table.texts(_at(table, columns.text))
     labels = tuple((cells[place] or "").strip() for _, cells in table.rows)
     if len(set(labels)) == 1:
         raise CorpusError(
-            f"{name} labels every text {short(labels[0])!r} in column {columns.label!r}; at least "
-            f"two labels are needed."
+            f"{name} labels every text {short(labels[0])!r} in column {short(columns.label)!r}; "
+            f"at least two labels are needed."
         )
-    source = f"Column {columns.text!r} of {name}, labelled by {columns.label!r}."
+    source = f"Column {short(columns.text)!r} of {name}, labelled by {short(columns.label)!r}."
     return Texts(name, texts, source, labels)
 
 
@@ -132,7 +133,8 @@ def read_pairs(name: str, data: bytes, columns: Columns | None = None) -> Pairs:
         raise CorpusError(f"{name} needs columns sentence1, sentence2 and score; {offer(table)}.")
     left, right = (table.texts(_at(table, side)) for side in (columns.text, columns.other))
     scores = table.numbers(_at(table, columns.score))
-    taken = f"{columns.text!r} and {columns.other!r} as texts, {columns.score!r} as score"
+    one, other, score = (repr(short(c)) for c in (columns.text, columns.other, columns.score))
+    taken = f"{one} and {other} as texts, {score} as score"
     note = f"Columns guessed: {taken}." if columns.guessed else ""
     return rated(name, left, right, scores.tolist(), f"The columns {taken}, of {name}.", note)
 
@@ -148,12 +150,19 @@ def rated(
     """Rated pairs from their left texts, right texts and scores, each of length P.
 
     Raises:
-        CorpusError: fewer than 3 pairs, or all rated alike.
+        CorpusError: fewer than 3 pairs, all rated alike, or on a scale beyond float64's squares.
     """
     if len(scores) < 3:
         raise CorpusError(f"{name} has {len(scores)} pairs; a rank correlation needs at least 3.")
     if len(set(scores)) == 1:
         raise CorpusError(f"{name} rates every pair {scores[0]:g}, so nothing can be ranked.")
+    if not all(
+        abs(score) < _LARGEST and (abs(score) > 1 / _LARGEST or not score) for score in scores
+    ):
+        raise CorpusError(
+            f"{name} has scores from {min(scores):g} to {max(scores):g}, of which no correlation "
+            f"can be computed; use a scale such as 0 to 5."
+        )
     texts = tuple(dict.fromkeys(text for row in zip(left, right, strict=True) for text in row))
     index = {text: i for i, text in enumerate(texts)}
     return Pairs(
@@ -166,6 +175,9 @@ def rated(
         note,
     )
 
+
+_LARGEST = 1e100
+"""Scores beyond it, or nearer to 0 than its inverse, have squares that float64 cannot hold."""
 
 _TEXT = (
     *("text", "texts", "sentence", "sentences", "content", "document", "passage", "body"),
@@ -212,7 +224,8 @@ def _guess(table: Table, kind: Literal["texts", "labelled", "pairs"]) -> Columns
 
 def _columns(table: Table, taken: Sequence[int | None], guessed: Iterable[int | None]) -> Columns:
     text, other, score, label = (None if c is None else table.columns[c] for c in taken)
-    names = tuple(table.columns[c] for c in guessed if c is not None)
+    twins = (c for c in taken if c is not None and f"{table.columns[c]} (2)" in table.columns)
+    names = tuple(table.columns[c] for c in dict.fromkeys([*guessed, *twins]) if c is not None)
     return Columns(text, other, score, label, names, table.columns)
 
 

@@ -115,7 +115,7 @@ def read(text: str | bytes, name: str = "The recipe") -> Recipe:
         raise RecipeError(f"{name} is larger than {LARGEST:,} bytes, which no recipe is.")
     try:
         found = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" in line {mark.line + 1}" if mark else ""
         raise RecipeError(f"{name} is no readable YAML{where}; download it anew.") from None
@@ -145,8 +145,9 @@ def read_file(path: str) -> Recipe:
     try:
         with Path(path).open("rb") as file:
             return read(file.read(LARGEST + 1), Path(path).name)
-    except OSError as error:
-        raise RecipeError(f"{path} cannot be read: {error.strerror}; check the path.") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is no path"
+        raise RecipeError(f"{path!r} cannot be read: {reason}; check the path.") from None
 
 
 def python(recipe: Recipe) -> str:

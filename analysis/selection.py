@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.errors import PlanError
+from analysis.tables import short
 
 Layers = tuple[int, ...]
 Floats = NDArray[np.float64]
@@ -219,7 +220,7 @@ def parse_layers(
         match = re.fullmatch(r"\s*([0-9]{1,6})\s*(?:-\s*([0-9]{1,6})\s*)?", part)
         if match is None:
             raise PlanError(
-                f"{part.strip()!r} is not a layer or a range: {valid}; "
+                f"{short(part.strip())!r} is not a layer or a range: {valid}; "
                 "write auto, none, all, or a list such as 3,5,9 or 1-3,7."
             )
         first, last = int(match[1]), int(match[2] or match[1])

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from analysis import hosting
 from analysis.catalogue import PACKAGED, PUBLISHED
 from analysis.errors import BackboneError
 
 Progress = Callable[[str], None]
 Kind = Literal["packaged", "hub", "folder", "gguf"]
 
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+(@[\w./-]+)?")
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+(@[\w./-]+)?", re.ASCII)
+_LONGEST_ID = 200
 
 
 @dataclass(frozen=True)
@@ -44,9 +46,11 @@ def resolve(name: str) -> Source:
     """Find out what ``name`` means; nothing is downloaded or converted.
 
     Raises:
-        BackboneError: nothing of that name exists, or its package is not installed.
+        BackboneError: nothing of that name exists, its package is not installed, or a hosted
+            server does not offer it.
     """
     name = name.strip()
+    hosting.check_backbone(name, PACKAGED)
     if packaged := PACKAGED.get(name):
         if not packaged.installed:
             raise BackboneError(
@@ -70,7 +74,7 @@ def resolve(name: str) -> Source:
                 "Face format, or a .gguf file itself."
             )
         return Source(name, "folder", str(path))
-    if _HUB_ID.fullmatch(name):
+    if _HUB_ID.fullmatch(name) and ".." not in name and len(name) <= _LONGEST_ID:
         hub_id, _, revision = name.partition("@")
         known = PUBLISHED.get(hub_id)
         licence, needs = (known.licence, known.needs) if known else (None, None)
@@ -103,6 +107,11 @@ def cached_hub_ids() -> list[str]:
 
 
 def offered() -> list[str]:
-    """Names to choose from: what is installed, the paper's backbones, what the hub cache holds."""
+    """Names to choose from: what is installed, the paper's backbones, what the hub cache holds.
+
+    On a hosted server, what is installed and what its operator lists.
+    """
     installed = [name for name, packaged in PACKAGED.items() if packaged.installed]
+    if limits := hosting.hosted():
+        return list(dict.fromkeys([*installed, *limits.backbones]))
     return list(dict.fromkeys([*installed, *PUBLISHED, *cached_hub_ids()]))

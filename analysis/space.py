@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.errors import CorpusError
+from analysis.errors import CorpusError, PlanError
 
 Floats = NDArray[np.float64]
 
@@ -109,9 +109,15 @@ def project(
 
     Raises:
         CorpusError: no texts, or an embedding is not finite.
+        PlanError: a setting of UMAP's that it does not take.
         ValueError: the embeddings are not two-dimensional.
     """
     rows = _checked(embeddings)
+    if how == "umap" and not (neighbours >= 2 and 0 <= min_dist <= 1):
+        raise PlanError(
+            f"A map takes at least 2 neighbours and a least distance of 0 to 1, not {neighbours} "
+            f"and {min_dist:g}."
+        )
     if how == "pca":
         return Projection(_pca(rows), "pca", f"PCA: {len(rows)} texts")
     _, first, place = np.unique(rows, axis=0, return_index=True, return_inverse=True)

@@ -213,6 +213,8 @@ def dimension_curves(
     found = {name: one for name in estimators if (one := known(estimator=name)) is not None}
     if missing := [name for name in dict.fromkeys(estimators) if name not in found]:
         drawn = corpora.sample(texts, samples, seed).texts
+        if cloud == "last":
+            dimension.check_enough(len(drawn), len(texts.texts))
         encode = clouds.last_token_states
         if cloud == "all":
             encode = partial(clouds.any_token_states, points=len(drawn), seed=seed)

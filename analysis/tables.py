@@ -13,16 +13,33 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain, count
 from pathlib import PurePath
 
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis import hosting
 from analysis.errors import CorpusError
 
 _UNREADABLE = re.compile("[\0\ud800-\udfff]")
 _QUOTED_CELL = re.compile(r'(?<![^\t\r\n])"((?:[^"]++|"")*+)"(?![^\t\r\n])')
+
+_BINARY = {
+    b"\x1f\x8b": "a gzip file",
+    b"PK\x03\x04": "a ZIP archive, as spreadsheets also are",
+    b"BZh": "a bzip2 file",
+    b"\xfd7zXZ\0": "an xz file",
+    b"\x28\xb5\x2f\xfd": "a Zstandard file",
+    b"\xd0\xcf\x11\xe0": "a spreadsheet or document of an office program",
+    b"%PDF-": "a PDF",
+    b"\x89PNG": "a picture",
+    b"\xff\xd8\xff": "a picture",
+    b"GIF8": "a picture",
+    b"PAR1": "a Parquet file",
+    b"SQLite format 3\0": "a database",
+    b"GGUF": "the weights of a model",
+}
+"""What files that are often taken for text begin with, and what they are."""
 
 csv.field_size_limit(1 << 30)  # the default of 131,072 characters is less than a long document
 
@@ -49,7 +66,7 @@ class Table:
         """The cells of a column as they are; CorpusError at the first that is blank."""
         for line, cells in self.rows:
             if not (cells[column] or "").strip():
-                raise self.error(line, f"no text in column {self.columns[column]!r}")
+                raise self.error(line, f"no text in column {short(self.columns[column])!r}")
         return tuple(cells[column] or "" for _, cells in self.rows)
 
     def numbers(self, column: int) -> NDArray[np.float64]:
@@ -57,8 +74,9 @@ class Table:
         values = [_number(cells[column]) for _, cells in self.rows]
         for (line, cells), value in zip(self.rows, values, strict=True):
             if value is None or not math.isfinite(value):
-                shown = f"{self.columns[column]} {cells[column]!r} is not a finite number"
-                raise self.error(line, shown)
+                cell = "None" if cells[column] is None else repr(short(cells[column] or ""))
+                named = short(self.columns[column])
+                raise self.error(line, f"{named} {cell} is not a finite number")
         return np.array(values, dtype=np.float64)
 
     def error(self, line: int, problem: str) -> CorpusError:
@@ -78,14 +96,19 @@ def read_table(name: str, data: bytes, keys: tuple[str, ...] = ()) -> Table:
     numbers become text.
 
     Raises:
-        CorpusError: unknown suffix, undecodable bytes, no rows, ragged rows, malformed quoting
-            or JSON, NUL characters or lone surrogates.
+        CorpusError: unknown suffix, a file of another kind whatever its suffix, undecodable bytes,
+            no rows, ragged rows, malformed quoting or JSON, NUL characters or lone surrogates; or
+            more than a hosted server takes (:mod:`analysis.hosting`).
     """
+    hosting.check_size(name, len(data))
+    for magic, kind in _BINARY.items():
+        if data.startswith(magic):
+            raise CorpusError(f"{name} is {kind} and no text; unpack it or save it as text first.")
     suffix = PurePath(name).suffix.lower()
     if suffix not in (".txt", ".tsv", ".csv", ".jsonl"):
         raise CorpusError(f"{name} is not a .txt, .tsv, .csv or .jsonl file.")
-    text = _decode(name, data)
-    if not text.strip():
+    text = decode(name, data)
+    if not text.strip("\0 \t\r\n"):
         raise CorpusError(f"{name} is empty.")
     if suffix == ".jsonl":
         table = _json_lines(name, text, keys)
@@ -96,6 +119,7 @@ def read_table(name: str, data: bytes, keys: tuple[str, ...] = ()) -> Table:
         table = _titled(name, read(name, text))
     if not table.rows:
         raise CorpusError(f"{name} has a header line but no rows.")
+    hosting.check_rows(name, len(table.rows))
     for line, cells in ((1, table.columns), *table.rows):
         if any(_UNREADABLE.search(cell or "") for cell in cells):
             raise table.error(
@@ -116,23 +140,42 @@ def short(text: str) -> str:
     return text if len(text) <= 24 else f"{text[:21]}..."
 
 
-def _decode(name: str, data: bytes) -> str:
+def decode(name: str, data: bytes) -> str:
+    """The text of a file in UTF-8, or in UTF-16 with its byte order mark.
+
+    Raises:
+        CorpusError: it is in another encoding, or holds a NUL character.
+    """
     utf16 = data[:2] in (b"\xff\xfe", b"\xfe\xff")
     encoding = "utf-16" if utf16 else "utf-8"
     try:
-        return data.decode(encoding).removeprefix("\ufeff")
+        text = data.decode(encoding).removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         line = data[: error.start].decode(encoding, errors="ignore").count("\n") + 1
         raise CorpusError(
             f"{name}, line {line}: byte 0x{data[error.start]:02x} at offset {error.start:,} is "
             f"not {encoding.upper()}; save the file as UTF-8."
         ) from None
+    if (at := text.find("\0")) >= 0:
+        line = len(_LINE_END.findall(text, 0, at)) + 1
+        raise CorpusError(
+            f"{name}, line {line}: holds a NUL character, as files in UTF-16 or UTF-32 do; save "
+            f"it as UTF-8."
+        )
+    return text
+
+
+_LINE_END = re.compile("\r\n|\r|\n")
+
+
+def split_lines(text: str) -> list[str]:
+    """The lines of a text; one ends at LF, CR or both and nowhere else."""
+    return _LINE_END.split(text)
 
 
 def _lines(text: str) -> list[tuple[int, str]]:
-    """Numbered lines that are not blank; a line ends at LF, CR or both and nowhere else."""
-    lines = enumerate(re.split("\r\n|\r|\n", text), start=1)
-    return [(number, line) for number, line in lines if line.strip()]
+    """Numbered lines that are not blank."""
+    return [(number, line) for number, line in enumerate(split_lines(text), 1) if line.strip()]
 
 
 _Rows = list[tuple[int, list[str]]]
@@ -188,7 +231,8 @@ def _titled(name: str, rows: _Rows) -> Table:
         line, cells = rows[i]
         raise CorpusError(
             f"{name}, line {line}: the number of columns is {len(cells)}, but "
-            f"{len(rows[0][1])} in line {rows[0][0]}."
+            f"{len(rows[0][1])} in line {rows[0][0]}; put cells that hold a comma, a tab or a line "
+            f"end in double quotes."
         )
     first = rows[0][1]
     numerals = [_number(cell) is not None for cell in first if cell.strip()]
@@ -199,10 +243,14 @@ def _titled(name: str, rows: _Rows) -> Table:
 
 def _unlike(names: list[str]) -> tuple[str, ...]:
     """Column names, each repeated one numbered so that a name means one column."""
-    taken: list[str] = []
+    taken: dict[str, int] = {}
     for name in names:
-        spellings = chain([name], (f"{name} ({n})" for n in count(2)))
-        taken.append(next(s for s in spellings if s not in taken))
+        spelling, number = name, taken.get(name, 1)
+        while spelling in taken:
+            number += 1
+            spelling = f"{name} ({number})"
+        taken[name] = number
+        taken[spelling] = 1
     return tuple(taken)
 
 

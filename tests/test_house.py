@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ORDER = (
     "errors",
+    "hosting",
     "tables",
     "texts",
     "reading",
@@ -27,6 +28,7 @@ ORDER = (
     "catalogue",
     "sources",
     "explaining",
+    "gguf_header",
     "conversion",
     "fetching",
     "placement",
