@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages import showing, tour, visit
+from pages import links, showing, tour, visit
 
 PAGES = {
     name: st.Page(f"pages/{name}.py", title=title, default=name == "causal_limits")
@@ -19,6 +19,7 @@ PAGES = {
 page = st.navigation(list(PAGES.values()))
 st.set_page_config(page_title=f"{page.title} - KV-Embedding Explorer", layout="wide")
 showing.legible()
+links.tidy()
 tour.guide(PAGES, next(name for name, one in PAGES.items() if one == page))
 with showing.sentences(), st.sidebar:
     visit.choose_backbone()

@@ -56,5 +56,5 @@ def lines(name: str) -> list[str]:
         raise CorpusError(f"{name} holds no text; write one text a line.")
     for number, line in enumerate(lines, 1):
         if not line.strip():
-            raise CorpusError(f"{name}, line {number}: is empty; remove it or write a text there.")
+            raise CorpusError(f"{name}, line {number}: no text; remove it or write some.")
     return lines

@@ -23,7 +23,7 @@ _DEEPEST = 1
 """Arrays inside arrays: no reader of this format has use for any."""
 
 
-class _Absurd(Exception):
+class _AbsurdError(Exception):
     """The header asks for what the file cannot hold."""
 
 
@@ -35,7 +35,7 @@ class _Walk:
 
     def skip(self, size: int) -> None:
         if size > len(self.data) - self.at:
-            raise _Absurd("it says more follows than the file holds")
+            raise _AbsurdError("it says more follows than the file holds")
         self.at += size
 
     def number(self, form: str) -> int:
@@ -48,7 +48,7 @@ class _Walk:
         """How many things follow, of at least so many bytes each."""
         value = self.number("<Q")
         if value * least > len(self.data) - self.at:
-            raise _Absurd(f"it says {value:,} entries follow, more than the file holds")
+            raise _AbsurdError(f"it says {value:,} entries follow, more than the file holds")
         return value
 
     def string(self) -> None:
@@ -67,7 +67,7 @@ class _Walk:
         elif kind in _SIZES:
             self.skip(_SIZES[kind])
         else:
-            raise _Absurd(f"it holds a value of unknown kind {kind}")
+            raise _AbsurdError(f"it holds a value of unknown kind {kind}")
 
 
 def check_header(path: Path) -> None:
@@ -81,14 +81,14 @@ def check_header(path: Path) -> None:
 
     with _refused(path), path.open("rb") as file:
         if not path.stat().st_size:
-            raise _Absurd("it is empty")
+            raise _AbsurdError("it is empty")
         with mmap(file.fileno(), 0, access=ACCESS_READ) as data:
             walk = _Walk(data)
             walk.skip(4)
             if data[:4] != MAGIC:
-                raise _Absurd("it does not begin as one")
+                raise _AbsurdError("it does not begin as one")
             if (version := walk.number("<I")) not in (2, 3):
-                raise _Absurd(f"it is of version {version}")
+                raise _AbsurdError(f"it is of version {version}")
             tensors, keys = walk.count(24), walk.count(12)
             for _ in range(keys):
                 walk.string()
@@ -97,19 +97,19 @@ def check_header(path: Path) -> None:
                 walk.string()
                 axes = walk.number("<I")
                 if not 1 <= axes <= _MOST_AXES:
-                    raise _Absurd(f"a tensor has {axes} axes")
+                    raise _AbsurdError(f"a tensor has {axes} axes")
                 elements = math.prod(walk.number("<Q") for _ in range(axes))
                 kind, offset = walk.number("<I"), walk.number("<Q")
                 block, size = GGML_QUANT_SIZES[GGMLQuantizationType(kind)]
                 if offset + elements // block * size > len(data):
-                    raise _Absurd("a tensor reaches beyond the file")
+                    raise _AbsurdError("a tensor reaches beyond the file")
 
 
 @contextmanager
 def _refused(path: Path) -> Iterator[None]:
     try:
         yield
-    except (_Absurd, ValueError, OSError) as error:
+    except (_AbsurdError, ValueError, OSError) as error:
         reason = getattr(error, "strerror", None) or error
         raise BackboneError(
             f"{path.name} cannot be read as a gguf backbone ({reason}); fetch it again or choose "

@@ -196,7 +196,7 @@ def _rated(view: View) -> str:
         pairs,
         names=(f"re-routing {view.where}", "re-routing none"),
     )
-    return f"On {pairs.name}: {found.sentence}"
+    return f"On {showing.plain(pairs.name)}: {found.sentence}"
 
 
 def _strips(view: View, *models: bool) -> None:

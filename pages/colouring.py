@@ -6,6 +6,7 @@ import streamlit as st
 from analysis import comparison, corpora, space, space_figures
 from analysis.comparison import NEAREST
 from analysis.space_figures import Colours
+from pages import showing
 from pages.sides import Sides, remembered
 
 _CLUSTERS = 8
@@ -40,5 +41,8 @@ def coloured(by: str, sides: Sides) -> Colours:
             return Colours("mean rating", rated)
         case "label" | "mean rating":
             lacking = "labels" if by == "label" else "rated pairs"
-            st.caption(f"{corpus.name} has no {lacking}; the colours show the neighbours kept.")
+            st.caption(
+                f"{showing.plain(corpus.name)} has no {lacking}; the colours show the neighbours "
+                "kept."
+            )
     return Colours("neighbours kept (%)", 100 * sides.compared.kept)

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from analysis import backbone as backbones
+from analysis import hosting
 from analysis.backbone import Backbone
 from pages import visit
 
@@ -25,10 +26,9 @@ def second_backbone(key: str) -> Backbone | None:
         "Compare with another backbone",
         list(dict.fromkeys([*offered, st.session_state.get(key, NONE)])),
         key=key,
-        accept_new_options=True,
+        accept_new_options=hosting.hosted() is None,
         bind="query-params",
-        help="As in the sidebar: a packaged model, one of the paper's, or type a Hugging Face id, "
-        "a folder, or a .gguf file. It is loaded beside the first.",
+        help="As in the sidebar. It is loaded beside the first.",
     )
     if name == NONE:
         return None

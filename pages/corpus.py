@@ -8,8 +8,10 @@ from typing import Any, Literal, overload
 
 import streamlit as st
 
-from analysis import corpora, shipped
+from analysis import corpora, hosting, shipped
 from analysis.corpora import Columns, Kind, Pairs, Retrieval, Texts
+from analysis.tables import short
+from pages import showing
 
 Corpus = Texts | Pairs | Retrieval
 _UPLOAD = "uploaded file"
@@ -99,7 +101,13 @@ def _usual(kind: Kind, corpus: Corpus) -> int:
 def _uploaded(kind: Kind) -> Corpus | None:
     """What was uploaded, read by the columns that the visitor confirmed; None if not yet."""
     what = "A ZIP in BEIR's layout" if kind == "retrieval" else "A TSV, CSV or JSONL file"
-    file = st.file_uploader(what, type=_FILES[kind], key=f"{kind}_file")
+    limits = hosting.hosted()
+    file = st.file_uploader(
+        what,
+        type=_FILES[kind],
+        key=f"{kind}_file",
+        max_upload_size=limits.megabytes if limits else None,
+    )
     if file is None:
         return None
     data = file.getvalue()
@@ -116,13 +124,14 @@ def _uploaded(kind: Kind) -> Corpus | None:
             key=f"{kind}_{role}_{file.file_id}",
         )
     if guess.guessed:
-        st.caption(f"Guessed: {', '.join(map(repr, guess.guessed))}. Change what is wrong.")
+        guessed = ", ".join(repr(short(name)) for name in guess.guessed)
+        st.caption(f"Guessed: {showing.plain(guessed)}. Change what is wrong.")
     if None in roles.values():
         st.info("Choose a column for each part.")
         return None
     read = corpora.read_pairs if kind == "pairs" else corpora.read_labelled
     found = read(file.name, data, Columns(**roles, available=guess.available))
-    st.caption(f"{found.name}: {_size(found):,} {_THINGS[kind]}. {found.source}")
+    st.caption(showing.plain(f"{found.name}: {_size(found):,} {_THINGS[kind]}. {found.source}"))
     return found
 
 

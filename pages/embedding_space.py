@@ -106,7 +106,7 @@ if compared.refusal:
     st.caption(f"Label accuracy is left out. {compared.refusal}")
 by_whom = dict.fromkeys(f"{one.made.sentence}." for one in (left, right))
 st.caption(
-    f"{len(texts):,} of {both.size:,} texts of {both.texts.name}. "
+    f"{len(texts):,} of {both.size:,} texts of {showing.plain(both.texts.name)}. "
     f"{left.projection.reason}. The right map is turned, mirrored, scaled and shifted as a whole "
     "onto the left one, which changes no distance's order, and both show the same part of the "
     "plane. *Isotropy*: Mu & Viswanath 2018; *uniformity*: Wang & Isola 2020; *trustworthiness*: "

@@ -79,7 +79,7 @@ def _draw(number: int = 0) -> Any:
     return event
 
 
-@st.cache_data(show_spinner="Halving the texts", max_entries=20)
+@st.cache_resource(show_spinner="Halving the texts", max_entries=20)
 def _held_out(what: Any, human: Any, sides: Any, cosines: Any) -> Any:
     del what, human, sides, cosines  # they are there for the cache and are all that decides it
     return ablation.held_out(walk, pairs, automatic)
@@ -172,9 +172,10 @@ with words:
     )
 plain = walk.points[PLAIN].score
 st.caption(
-    f"Spearman x 100 on {pairs.name}, {plain.sts.pairs:,} pairs of {plain.sts.texts:,} texts; bars "
-    f"are 95% intervals of the change, paired, from 1,000 bootstrap draws of "
-    f"{plain.sts.resampled}, not corrected for the number of plans. {plain.made.sentence}."
+    f"Spearman x 100 on {showing.plain(pairs.name)}, {plain.sts.pairs:,} pairs of "
+    f"{plain.sts.texts:,} texts; bars are 95% intervals of the change, paired, from 1,000 "
+    f"bootstrap draws of {plain.sts.resampled}, not corrected for the number of plans. "
+    f"{plain.made.sentence}."
 )
 
 st.subheader("Is the best more than luck?")

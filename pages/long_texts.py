@@ -36,10 +36,11 @@ showing.figure(
 )
 one = along[0][1]
 st.caption(
-    f"{scored.name}: {one.measures[0].items:,} queries; each document is put first, in the middle "
-    f"or last among {shipped.AROUND} other passages, the same in all three, so that only the place "
-    f"differs. nDCG@10 x 100, 95% intervals from bootstrap draws of {one.measures[0].resampled}. "
-    f"{scored.source} {one.made.sentence}."
+    f"{showing.plain(scored.name)}: {one.measures[0].items:,} queries; each document is put first, "
+    f"in the middle or last among {shipped.AROUND} other passages, the same in all three, so that "
+    f"only the place differs. nDCG@10 x 100, 95% intervals from bootstrap draws of "
+    f"{one.measures[0].resampled}. "
+    f"{showing.plain(scored.source)} {one.made.sentence}."
 )
 
 st.subheader("How much of the document is read")

@@ -60,10 +60,10 @@ elif found.clear:
 else:
     st.markdown(f"**The change is within noise.** {found.sentence}")
 st.caption(
-    f"Spearman correlation x 100 of cosine and human rating on {pairs.name}: {after.sts.pairs:,} "
-    f"pairs of {after.sts.texts:,} texts. By resampling {after.sts.resampled}, 95% of the scores "
-    f"lie in {before.sts.ci_low:.1f} to {before.sts.ci_high:.1f} with nothing re-routed and in "
-    f"{after.sts.ci_low:.1f} to {after.sts.ci_high:.1f} re-routed; the change is surer than both, "
+    f"Spearman correlation x 100 of cosine and human rating on {showing.plain(pairs.name)}: "
+    f"{after.sts.pairs:,} pairs of {after.sts.texts:,} texts. By resampling {after.sts.resampled}, "
+    f"95% of the scores lie in {before.sts.ci_low:.1f} to {before.sts.ci_high:.1f} with nothing "
+    f"re-routed and in {after.sts.ci_low:.1f} to {after.sts.ci_high:.1f} re-routed; the change is surer than both, "
     f"since it is taken on the same draws. {after.made.sentence}."
 )
 st.caption(

@@ -31,10 +31,22 @@ button[kind=primary], button[kind=primary] *,
 """Streamlit writes white on the primary colour, which in the dark is a light one."""
 
 
+_NO_RAW_CSV = """<style>
+[data-testid=stElementToolbarButton]:has([aria-label^="Download as CSV"]) { display: none; }
+</style>"""
+"""Streamlit's own CSV of a table is not made safe for spreadsheets; ours is, see ``csv``."""
+
+
 def legible() -> None:
-    """Dark letters on the light colours of a dark screen."""
+    """Dark letters on the light colours of a dark screen, and no unsafe CSV at any table."""
+    st.html(_NO_RAW_CSV)
     if st.context.theme.type == "dark":
         st.html(_ON_PRIMARY)
+
+
+def plain(text: str) -> str:
+    """A person's text as Markdown that shows it as it is: no pictures, links or formulas in it."""
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text)
 
 
 @contextmanager
@@ -43,7 +55,7 @@ def sentences() -> Iterator[None]:
     try:
         yield
     except ExplorerError as error:
-        st.error(str(error))
+        st.error(plain(str(error)))
         st.stop()
 
 
@@ -53,7 +65,7 @@ def each() -> Iterator[None]:
     try:
         yield
     except ExplorerError as error:
-        st.warning(str(error))
+        st.warning(plain(str(error)))
 
 
 @contextmanager

@@ -85,9 +85,10 @@ showing.figure(
 part = f" of {results[0].of:,}" if results[0].of else ""
 texts = f" of {len(scored.texts):,} texts" if isinstance(scored, Pairs) else ""
 st.caption(
-    f"{scored.name}: {first.items:,}{part} {first.things}{texts}; 95% intervals from "
-    f"{len(first.drawn):,} bootstrap draws of {first.resampled}. {scored.source} "
-    f"{getattr(scored, 'note', '')} {results[0].made.sentence}."
+    f"{showing.plain(scored.name)}: {first.items:,}{part} {first.things}{texts}; 95% "
+    f"intervals from {len(first.drawn):,} bootstrap draws of {first.resampled}. "
+    f"{showing.plain(scored.source)} {showing.plain(getattr(scored, 'note', ''))} "
+    f"{results[0].made.sentence}."
 )
 if cut := max(one.texts_cut for one in results):
     st.warning(f"{cut} texts were longer than the context of {loaded.facts.context} and were cut.")

@@ -12,7 +12,17 @@ import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 
 from analysis import backbone as backbones
-from analysis import corpora, placement, pooling, prompting, selection, sources, space, study
+from analysis import (
+    corpora,
+    hosting,
+    placement,
+    pooling,
+    prompting,
+    selection,
+    sources,
+    space,
+    study,
+)
 from analysis.backbone import Backbone
 from analysis.corpora import Pairs, Texts
 from analysis.methods import DEFAULT, METHODS, NORMS, Method, variant
@@ -22,6 +32,12 @@ from analysis.recipe import Recipe
 from analysis.rerouting import Plan
 from analysis.study import Dimensions
 from pages import corpus, history, showing
+
+NAMES = (
+    "A packaged model, one of the paper's, or type a Hugging Face id (owner/name or "
+    "owner/name@revision), a folder, or a .gguf file."
+)
+"""What a backbone can be called where everything is free."""
 
 
 def opening(title: str, look_at: str) -> None:
@@ -41,10 +57,9 @@ def choose_backbone() -> None:
         "Backbone",
         list(dict.fromkeys([*offered(), st.session_state.get("backbone", "smollm2")])),
         key="backbone",
-        accept_new_options=True,
+        accept_new_options=hosting.hosted() is None,
         bind="query-params",
-        help="A packaged model, one of the paper's, or type a Hugging Face id (owner/name or "
-        "owner/name@revision), a folder, or a .gguf file.",
+        help=NAMES if hosting.hosted() is None else "The backbones that this server offers.",
     )
     st.selectbox(
         "Precision",
@@ -233,18 +248,18 @@ def warm_up() -> None:
     threading.Thread(target=space.warm_up, daemon=True).start()
 
 
-@st.cache_data(show_spinner=False)
+@st.cache_resource(show_spinner=False, max_entries=20)
 def texts(name: str) -> Texts:
     """A named corpus of texts."""
     return corpora.load_texts(name)
 
 
-@st.cache_data(show_spinner="Reading the backbone's description", max_entries=50)
+@st.cache_resource(show_spinner="Reading the backbone's description", max_entries=50)
 def _describe(name: str) -> backbones.Facts:
     return backbones.describe(name)
 
 
-@st.cache_data(show_spinner=False, ttl=60)
+@st.cache_resource(show_spinner=False, ttl=60)
 def offered() -> list[str]:
     """Names of backbones to choose from."""
     return sources.offered()

@@ -317,7 +317,10 @@ BAD: dict[str, tuple[str, str]] = {
     "missing input": ("encode {model} --input {f}/none.txt --output {o}/x.npy", "none.txt"),
     "input is a folder": ("encode {model} --input {f} --output {o}/x.npy", "cannot be read"),
     "empty input": ("encode {model} --input {f}/empty.txt --output {o}/x.npy", "empty.txt"),
-    "blank line": ("encode {model} --input {f}/blank.txt --output {o}/x.npy", "Line 2"),
+    "blank line": (
+        "encode {model} --input {f}/blank.txt --output {o}/x.npy",
+        "blank.txt, line 2: no text",
+    ),
     "not UTF-8": ("encode {model} --input {f}/latin.txt --output {o}/x.npy", "UTF-8"),
     "no output folder": ("encode {model} --input {f}/one.txt --output {o}/no/x.npy", "no"),
     "output is a folder": ("encode {model} --input {f}/one.txt --layers 1 --output {o}", "written"),

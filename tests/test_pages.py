@@ -36,6 +36,7 @@ from tests.visits import (
     shown,
     turn_to,
     type_backbone,
+    unescaped,
     unfolded,
     upload,
     well,
@@ -531,7 +532,7 @@ def test_a_family_that_cannot_be_rerouted_is_explored_with_the_reason(
             assert metric(app, "Plain model") == "0"
     app.text_input(key="layers").set_value("1-2").run()
     turn_to(app, "similarity")
-    said = [warning.value for warning in well(app).warning]
+    said = [unescaped(warning.value) for warning in well(app).warning]
     assert sum(reason in warning for warning in said) == 3, "in the sidebar and for two methods"
     assert sum("causal mask" in warning for warning in said) == 1
     (trace,) = charts(app)[0]["data"][:1]

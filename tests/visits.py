@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,7 @@ def sentence(app: AppTest) -> str:
     """The one sentence that a page shows where its result would have been."""
     assert not app.exception, app.exception[0].message
     assert len(app.error) == 1
-    said = str(app.error[0].value)
+    said = unescaped(str(app.error[0].value))
     assert "\n" not in said
     assert "Traceback" not in said
     assert said.endswith((".", "packaged"))
@@ -119,7 +120,12 @@ def press(app: AppTest, label: str) -> AppTest:
 def shown(app: AppTest) -> str:
     """Everything the page says in words, the sidebar's included."""
     parts = (app.markdown, app.caption, app.info, app.warning, app.error)
-    return "\n".join(str(element.value) for kind in parts for element in kind)
+    return "\n".join(unescaped(str(element.value)) for kind in parts for element in kind)
+
+
+def unescaped(markdown: str) -> str:
+    """Markdown as it is read, where what a person wrote stands in it behind backslashes."""
+    return re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", markdown)
 
 
 def upload(app: AppTest, content: str = OWN_PAIRS, name: str = "own.tsv") -> AppTest:
