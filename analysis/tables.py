@@ -109,7 +109,7 @@ def read_table(name: str, data: bytes, keys: tuple[str, ...] = ()) -> Table:
         raise CorpusError(f"{name} is not a .txt, .tsv, .csv or .jsonl file.")
     text = decode(name, data)
     if not text.strip("\0 \t\r\n"):
-        raise CorpusError(f"{name} is empty.")
+        raise CorpusError(f"{name} is empty; write some texts into it.")
     if suffix == ".jsonl":
         table = _json_lines(name, text, keys)
     elif suffix == ".txt":

@@ -63,8 +63,8 @@ st.caption(
     f"Spearman correlation x 100 of cosine and human rating on {showing.plain(pairs.name)}: "
     f"{after.sts.pairs:,} pairs of {after.sts.texts:,} texts. By resampling {after.sts.resampled}, "
     f"95% of the scores lie in {before.sts.ci_low:.1f} to {before.sts.ci_high:.1f} with nothing "
-    f"re-routed and in {after.sts.ci_low:.1f} to {after.sts.ci_high:.1f} re-routed; the change is surer than both, "
-    f"since it is taken on the same draws. {after.made.sentence}."
+    f"re-routed and in {after.sts.ci_low:.1f} to {after.sts.ci_high:.1f} re-routed; "
+    f"the change is surer than both, since it is taken on the same draws. {after.made.sentence}."
 )
 st.caption(
     f"Bias {plan.bias:g}, key position {plan.key_position}; both are set in the sidebar, and undo "

@@ -413,28 +413,6 @@ def test_key_positions_offered_are_those_the_family_has(tmp_path: Path) -> None:
 # What is said of bad input
 
 
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("99", "There is no layer 99"),
-        ("nonsense", "'nonsense' is not a layer"),
-        ("5-2", "reversed"),
-        ("3,3", "repeated"),
-        ("", "is not a layer"),
-        ("<script>alert(1)</script>", "is not a layer"),
-    ],
-)
-def test_a_bad_layer_list_is_answered_and_can_be_mended(
-    tiny_llama: dict[str, str], text: str, said: str
-) -> None:
-    app = opened(**tiny_llama)
-    app.text_input(key="layers").set_value(text).run()
-    assert said in sentence(app)
-    assert "0 to 5" in sentence(app)
-    app.text_input(key="layers").set_value("1-2").run()
-    assert "Re-routed now: 1-2." in shown(well(app))
-
-
 def test_empty_texts_on_other_pages(tiny_llama: dict[str, str]) -> None:
     app = opened("rerouting", own_pairs=True, **tiny_llama)
     app.text_input(key="gate_text").set_value("  ").run()
@@ -483,31 +461,6 @@ def test_the_papers_backbones_are_offered_with_what_they_need(
     assert "7,505 million parameters, 32 layers" in shown(app)
     assert "It is gated: accept its licence" in shown(app)
     assert "Licence: Llama 3.1 Community License" in shown(app)
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "said"),
-    [
-        ("bad.tsv", OWN_PAIRS + "One.\tTwo.\tvery alike\n", "bad.tsv, line 12"),
-        ("few.tsv", "sentence1\tsentence2\tscore\na\tb\t1\n", "at least 3"),
-        ("none.csv", "", "none.csv"),
-        ("odd.jsonl", "{not json}\n", "odd.jsonl"),
-    ],
-)
-def test_uploaded_pairs_that_cannot_be_read(
-    tiny_llama: dict[str, str], name: str, content: str, said: str
-) -> None:
-    app = upload(opened(**tiny_llama), content, name)
-    assert said in sentence(app)
-    app.selectbox(key="pairs").set_value("lee50").run()
-    well(app)
-
-
-def test_bad_values_in_a_link_do_no_harm(tiny_llama: dict[str, str]) -> None:
-    app = opened(**tiny_llama | {"bias": "much", "rule": "best", "dtype": "int3", "pairs": "x"})
-    well(app)
-    assert app.slider(key="bias").value == 1.0
-    assert app.selectbox(key="rule").value == "paper"
 
 
 # A family that cannot be re-routed

@@ -95,33 +95,6 @@ def test_an_archive_that_unpacks_to_too_much_is_refused(monkeypatch: pytest.Monk
     assert_one_sentence(caught.value)
 
 
-HEADER = b"query-id\tcorpus-id\tscore\n"
-
-
-@pytest.mark.parametrize(
-    ("files", "message"),
-    [
-        ({"queries.jsonl": None}, r"own\.zip has no queries\.jsonl; a retrieval set is a folder"),
-        ({"qrels.tsv": None}, r"has no qrels\.tsv or qrels/test\.tsv"),
-        ({"corpus.jsonl": b"[]"}, r"own\.zip/corpus\.jsonl, line 1: not a JSON object"),
-        ({"corpus.jsonl": lines({"text": "x"})}, r"corpus\.jsonl, line 1: no _id"),
-        ({"corpus.jsonl": FILES["corpus.jsonl"] * 2}, "line 4: not JSON"),
-        ({"queries.jsonl": lines(*[{"_id": "q1", "text": "x"}] * 2)}, "'q1' appears twice"),
-        ({"queries.jsonl": lines({"_id": "q1"})}, "no text in the query 'q1'"),
-        ({"qrels.tsv": b"q1\t0\td2\t1\n"}, "needs a header line with query-id"),
-        ({"qrels.tsv": HEADER + b"q1\td2\t0.5\n"}, "line 2: the score 0.5 is not a whole number"),
-        ({"qrels.tsv": HEADER + b"q1\td2\tx\n"}, "line 2: score 'x' is not a finite number"),
-        ({"qrels.tsv": HEADER + b"q1\td2\t0\n"}, "has no query with a relevant document"),
-        ({"a/corpus.jsonl": b"", "b/corpus.jsonl": b"", "corpus.jsonl": None}, "holds 2 files"),
-    ],
-)
-def test_bad_sets_are_refused_in_a_sentence(files: dict[str, bytes | None], message: str) -> None:
-    kept = {path: data for path, data in {**FILES, **files}.items() if data is not None}
-    with pytest.raises(CorpusError, match=message) as caught:
-        read_retrieval("own.zip", zipped(kept))
-    assert_one_sentence(caught.value)
-
-
 def test_local_sets_are_read_whole(evaldata: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KVE_CORPORA", str(evaldata))
     claims = load_retrieval("scifact-mini")
