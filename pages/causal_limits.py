@@ -31,6 +31,7 @@ def _show_example() -> None:
     st.session_state.first, st.session_state.second = chosen.first, chosen.second
 
 
+visit.by_the_entry()
 opening = st.container()
 with st.container(horizontal=True, vertical_alignment="center"):
     step = st.segmented_control(

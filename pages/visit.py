@@ -40,13 +40,18 @@ NAMES = (
 """What a backbone can be called where everything is free."""
 
 
-def opening(title: str, look_at: str) -> None:
-    """A page's question and the sentence that says what to look at."""
+def by_the_entry() -> None:
+    """Send a visit round by the entry where a page runs without it; called before any widget."""
     if PagesManager.uses_pages_directory:
         # Until the entry has run once, Streamlit takes a folder called pages for its older kind
         # of app and runs a page without the entry; whoever follows a link first is sent round.
         PagesManager.uses_pages_directory = False
         st.rerun()
+
+
+def opening(title: str, look_at: str) -> None:
+    """A page's question and the sentence that says what to look at."""
+    by_the_entry()
     st.title(title)
     st.markdown(look_at)
 

@@ -528,7 +528,7 @@ KEYS = sorted(
     }
     - {"backbone", "layers"}
 )
-NONSENSE = ("", "nan", "1e999", "-1", "9" * 400, "<script>alert(1)</script>", "a\0b", "true")
+NONSENSE = ("", "1e999", "-1", "9" * 400, "<script>alert(1)</script>")
 
 
 @pytest.mark.parametrize("value", NONSENSE, ids=lambda value: repr(value[:12]))
