@@ -30,7 +30,7 @@ def second_backbone(key: str) -> Backbone | None:
         bind="query-params",
         help="As in the sidebar. It is loaded beside the first.",
     )
-    if name == NONE:
+    if name is None or name == NONE:
         return None
     if name == own:
         st.caption(f"{name} is the sidebar's backbone already; choose another to compare it with.")
