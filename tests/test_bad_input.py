@@ -119,7 +119,7 @@ FILES = {
     "pairs: one": Case("a.tsv", H + "a\tb\t1\n", "has 1 pairs; a rank correlation needs"),
     "pairs: two": Case("a.tsv", H + "a\tb\t1\nc\td\t2\n", "has 2 pairs"),
     "pairs: 5,000 columns": Case(
-        "a.csv", ",".join(["c"] * 20_000) + "\n" + ",".join(["1"] * 5_000), "and 4992 more"
+        "a.csv", ",".join(["c"] * 5_000) + "\n" + ",".join(["1"] * 5_000), "and 4992 more"
     ),
     # Columns and cells
     "pairs: lines of text": Case("a.csv", "x\ny\n", "its columns are 'x'"),
@@ -258,6 +258,15 @@ def test_the_library_reads_a_file_or_says_why_not(case: Case) -> None:
         READ[case.kind](case.name, case.content)
     assert_one_sentence(caught.value)
     assert str(caught.value).startswith(case.name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["pairs", "texts"])
+def test_a_million_rows_are_read(kind: str) -> None:
+    name, row = {"pairs": ("a.tsv", "a {0}\tb {0}\t{0}\n"), "texts": ("a.txt", "a {0}\n")}[kind]
+    data = (H * (kind == "pairs") + "".join(row.format(i) for i in range(10**6))).encode()
+    found = READ[kind](name, data)
+    assert len(found.scores if kind == "pairs" else found.texts) == 10**6
 
 
 @dataclass(frozen=True)
@@ -528,7 +537,7 @@ KEYS = sorted(
     }
     - {"backbone", "layers"}
 )
-NONSENSE = ("", "1e999", "-1", "9" * 400, "<script>alert(1)</script>")
+NONSENSE = ("", "9" * 400, "-1", "<script>alert(1)</script>")
 
 
 @pytest.mark.parametrize("value", NONSENSE, ids=lambda value: repr(value[:12]))
