@@ -81,8 +81,9 @@ def _across(what: str, found: Iterable[tuple[str, Difference]]) -> str:
 
 
 def _scores(rows: Sequence[Row]) -> Iterable[str]:
+    """All measures of one place; over many places the first, the one to look at."""
     measures = list(dict.fromkeys(row["measure"] for row in rows))
-    for measure in measures:
+    for measure in measures if len(_places(rows)) == 1 else measures[:1]:
         mine = [row for row in rows if row["measure"] == measure]
         changed = [row for row in mine if row.get("change") is not None]
         if len(_places(mine)) == 1:

@@ -209,7 +209,8 @@ def cells(row: Row) -> dict[str, Any]:
         if name == "grid":
             flat |= {f"grid: {axis}": one for axis, one in value.items()}
         elif name in ("layers", "selected"):
-            flat[name] = selection.format_layers(value, 0)
+            sides = value if value and isinstance(value[0], list) else [value]
+            flat[name] = "; ".join(selection.format_layers(one, 0) for one in sides)
         else:
             flat[name] = ", ".join(map(str, value)) if isinstance(value, list) else value
     return flat
