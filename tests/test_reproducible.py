@@ -32,6 +32,8 @@ ASKED: dict[str, list[str]] = {
     "long-texts": [*LAYERS, "--part", "6", "--method", "mean", "--tokens", "48"],
     "causal": [*LAYERS, "--first", "A boat by day.", "--second", "A boat by night."],
     "ablation": [*LAYERS, "--search", "single layers", "--corpus", "pairs.tsv"],
+    "rules": ["--corpus", "pairs.tsv"],
+    "parts": [*LAYERS, "--corpus", "pairs.tsv"],
     "space": [*LAYERS, "--corpus", "texts.txt", "--projection", "pca", "--output", "out.html"],
 }
 """Every command that computes; mteb's own evaluation is tested in test_mteb."""
