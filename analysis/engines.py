@@ -211,7 +211,11 @@ def _cluster(address: str | None) -> Iterator[Any]:
         return
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
     if address is None:
-        here = {"address": "local", "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+        here: dict[str, Any] = {
+            "address": "local",
+            "include_dashboard": False,
+            "_node_ip_address": "127.0.0.1",
+        }
         ray.init(**here, **quiet)  # local: not the cluster that someone else began here
     else:
         with _reached(address):

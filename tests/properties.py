@@ -94,7 +94,7 @@ def case(name: str) -> Case:
         loaded = backbone.load(name, dtype="float32", device="cpu")
         folder = fetching.folder_of(sources.resolve(name))
         plain = AutoModel.from_pretrained(folder, dtype=torch.float32)
-        return Case(loaded, _frozen(plain), lambda _layer: None, 1e-4)
+        return Case(loaded, _frozen(plain), lambda _layer: None, 3e-4)
     if name == "smollm2-as-mistral":
         llama = case("smollm2").plain
         config = {k: v for k, v in llama.config.to_dict().items() if k != "model_type"}
