@@ -541,20 +541,28 @@ NONSENSE = ("", "9" * 400, "-1", "<script>alert(1)</script>")
 
 
 @pytest.mark.parametrize("value", NONSENSE, ids=lambda value: repr(value[:12]))
+@pytest.mark.parametrize(
+    "page",
+    [
+        "causal_limits",
+        *(
+            pytest.param(page, marks=pytest.mark.slow)
+            for page in ("intrinsic_dimension", "embedding_space", "layer_ablation")
+        ),
+    ],
+)
 def test_links_of_nonsense_open_every_page(
-    tiny_llama: dict[str, str], subtests: pytest.Subtests, value: str
+    tiny_llama: dict[str, str], page: str, value: str
 ) -> None:
     """Every choice that an address can hold is nonsense, but the backbone and the layers."""
-    for page in ("causal_limits", "intrinsic_dimension", "embedding_space", "layer_ablation"):
-        with subtests.test(page):
-            app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
-            for key in KEYS:
-                app.query_params[key] = value
-            for key, good in tiny_llama.items():
-                app.query_params[key] = good
-            app.switch_page(f"pages/{page}.py")
-            app.session_state["pairs"] = "lee50"
-            well(app.run())
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
+    for key in KEYS:
+        app.query_params[key] = value
+    for key, good in tiny_llama.items():
+        app.query_params[key] = good
+    app.switch_page(f"pages/{page}.py")
+    app.session_state["pairs"] = "lee50"
+    well(app.run())
 
 
 # Properties

@@ -476,7 +476,11 @@ def test_unknown_methods_are_refused_with_the_known_ones() -> None:
 @pytest.mark.weights
 @pytest.mark.parametrize(
     "expected",
-    [{"mean": 56.2, "last-token": 37.2}, {"prompt-eol": 46.6}, {"prompt-only": 61.4}],
+    [
+        {"mean": 56.2, "last-token": 37.2},
+        pytest.param({"prompt-eol": 46.6}, marks=pytest.mark.slow),
+        pytest.param({"prompt-only": 61.4}, marks=pytest.mark.slow),
+    ],
     ids=lambda expected: "-".join(expected),
 )
 def test_scores_of_the_baselines_on_smollm2(
