@@ -211,12 +211,9 @@ def _cluster(address: str | None) -> Iterator[Any]:
         return
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
     if address is None:
-        here: dict[str, Any] = {
-            "address": "local",
-            "include_dashboard": False,
-            "_node_ip_address": "127.0.0.1",
-        }
-        ray.init(**here, **quiet)  # local: not the cluster that someone else began here
+        ray.init(  # local, whoever else began a cluster on this machine
+            "local", include_dashboard=False, _node_ip_address="127.0.0.1", **quiet
+        )
     else:
         with _reached(address):
             ray.init(address=address, **quiet)
