@@ -22,6 +22,7 @@ from analysis import (
     encoder,
     engines,
     evaluation,
+    replay,
     shards,
     study,
     sweeps,
@@ -32,6 +33,7 @@ from analysis.engines import Engine
 from analysis.errors import BackboneError, CorpusError, EngineError
 from analysis.files import Lines
 from analysis.methods import DEFAULT
+from analysis.recipe import Recipe
 from analysis.rerouting import PLAIN, Plan
 
 RAY = Engine("ray", workers=2)
@@ -145,6 +147,31 @@ def _ray(nodes: list[tuple[int, int]]) -> Any:
 
 
 # By Ray; first those who make workers of their own, for which the others leave no core
+
+
+def test_a_grid_is_shared_out(
+    cluster: None,  # noqa: ARG001
+    folder_of: Any,
+    tmp_path: Path,
+    empty_cache: Path,  # noqa: ARG001
+) -> None:
+    pairs = tmp_path / "pairs.tsv"
+    rated = zip(TEXTS[:12], TEXTS[12:24], range(12), strict=True)
+    pairs.write_text(
+        "\n".join(["sentence1\tsentence2\tscore", *map("{0[0]}\t{0[1]}\t{0[2]}".format, rated)])
+    )
+    shared = {"backbone": folder_of("llama"), "dtype": "float32", "corpus": str(pairs)}
+    made = Recipe("sts", shared, grid=[{"layers": ["none", "2", "2-3"], "bias": [0.0, 6.0]}])
+    here, there = (
+        list(replay.rows(made, partial(replay.run, engine=one))) for one in (Engine(), RAY)
+    )
+    assert [row["grid"] for row in there] == [row["grid"] for row in here]
+    assert len({row["spearman"] for row in here}) > 1
+    for one, other in zip(here, there, strict=True):
+        assert one["spearman"] == pytest.approx(
+            other["spearman"], abs=1
+        )  # ranks may swap by rounding
+        assert one["pearson"] == pytest.approx(other["pearson"], abs=1e-3)
 
 
 def die(item: int) -> int:
