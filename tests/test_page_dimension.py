@@ -225,10 +225,14 @@ def test_another_backbone_that_cannot_be_compared(tiny_llama: dict[str, str], na
     assert len(charts(app)) == 2, "the rest of the page stays"
 
 
-def test_the_command_that_is_shown_measures_the_first_curve(tiny_llama: dict[str, str]) -> None:
+def test_one_curve_is_taken_along_as_a_command_and_several_as_a_grid(
+    tiny_llama: dict[str, str],
+) -> None:
     app = opened("intrinsic_dimension", **tiny_llama)
-    app.multiselect(key="estimator").set_value(["mle", "twonn"])
+    app.multiselect(key="estimator").set_value(["mle"])
     app.segmented_control(key="id_prompt").set_value("off").run()
     command = unfolded(well(app)).code[0].value
     for part in ("dimension", "--samples=60", "--estimator=mle", "--bare"):
         assert part in command
+    app.multiselect(key="estimator").set_value(["mle", "twonn"]).run()
+    assert well(app).code[0].value == "python -m analysis run dimension.yaml"
