@@ -225,7 +225,9 @@ def test_another_backbone_that_cannot_be_compared(tiny_llama: dict[str, str], na
     assert len(charts(app)) == 2, "the rest of the page stays"
 
 
-def test_the_command_that_is_shown_measures_what_is_drawn(tiny_llama: dict[str, str]) -> None:
+def test_one_curve_is_taken_along_as_a_command_and_several_as_a_grid(
+    tiny_llama: dict[str, str],
+) -> None:
     app = opened("intrinsic_dimension", **tiny_llama)
     app.multiselect(key="estimator").set_value(["mle"])
     app.segmented_control(key="id_prompt").set_value("off").run()

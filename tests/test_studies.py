@@ -65,6 +65,7 @@ def test_no_text_of_a_corpus_is_in_the_results(name: str) -> None:
         assert words({key: value for key, value in row.items() if key not in texts}) <= 7
 
 
+@pytest.mark.slow
 @pytest.mark.weights
 def test_a_small_part_comes_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """What the parts bring to SmolLM2 on the short texts, from what ships and nothing else."""
