@@ -18,7 +18,7 @@ from typing import Literal, NamedTuple
 
 import psutil
 
-from analysis import sharing, sources, space, store
+from analysis import hosting, sharing, sources, space, store
 from analysis.catalogue import DEFAULT, PACKAGED
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -170,15 +170,16 @@ def _memory() -> Check:
 
 def _cache() -> Iterator[Check]:
     home = sources.cache_home()
+    shown = home if hosting.hosted() is None else "the folder"  # visitors are not told where it is
     try:
         home.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=home) as file:
             file.write(b"written")
     except OSError as error:
-        found = f"{home} cannot be written: {error.strerror}"
+        found = f"{shown} cannot be written: {error.strerror}"
         yield Check("cache", "ill", found, "Set KVE_CACHE to a folder that can be written.")
         return
-    yield Check("cache", "well", f"{home} can be written")
+    yield Check("cache", "well", f"{shown} can be written")
     free = shutil.disk_usage(home).free
     found = f"{free / 1e9:.1f} GB free"
     if free >= FREE:

@@ -214,7 +214,10 @@ def read(text: str | bytes, name: str = "The recipe") -> Recipe:
     if len(text) > LARGEST:
         raise RecipeError(f"{name} is larger than {LARGEST:,} bytes, which no recipe is.")
     try:
-        found = yaml.safe_load(text)
+        found = yaml.load(text, _Once)
+    except _TwiceError as error:
+        line, key = error.args
+        raise RecipeError(f"{name} says {key!r} twice, again in line {line}; keep one.") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" in line {mark.line + 1}" if mark else ""
@@ -244,6 +247,21 @@ def read(text: str | bytes, name: str = "The recipe") -> Recipe:
         _plain(name, key, value)
     own["view"] = {str(key): value for key, value in own["view"].items()}
     return Recipe(str(command), found, **own)
+
+
+class _TwiceError(Exception): ...
+
+
+class _Once(yaml.SafeLoader):
+    """PyYAML's safe loader, which of two equal keys would silently take the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in seen:
+                raise _TwiceError(key.start_mark.line + 1, key.value)
+            seen.add(key.value)
+        return dict(super().construct_mapping(node, deep))
 
 
 def _spelled(found: dict[Any, Any]) -> dict[Any, Any]:

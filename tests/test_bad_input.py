@@ -496,6 +496,7 @@ RECIPES: dict[str, tuple[bytes | str, str]] = {
     "of a newer version": ("version: 99\ncommand: sts", "of version 99, .* update the program"),
     "of an older version": ("version: -1\ncommand: sts", "of version -1"),
     "damaged": ("version: 1\ncommand: [a", "no readable YAML in line 2"),
+    "an option twice": ("version: 1\ncommand: sts\nbias: 1\nbias: 2", "'bias' twice, .* line 4"),
     "with tabs": ("version: 1\n\tcommand: sts", "no readable YAML in line 2"),
     "two documents": ("version: 1\ncommand: sts\n---\nversion: 1", "no readable YAML in line 3"),
     "bytes": (bytes(range(256)), "no readable YAML"),
