@@ -23,8 +23,7 @@ test-oldest: $(VENV)/.dev  ## what touches transformers, on the oldest minor tha
 		"transformers$$(sed -n 's/^transformers>=\([0-9.]*\),.*/==\1.*/p' requirements.txt)"
 	PYTHONPATH=$(OLDEST) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile \
 		-m "not slow and not weights" tests/test_attention.py tests/test_backbone.py \
-		tests/test_encoder.py tests/test_families.py tests/test_forward.py \
-		tests/test_placement.py tests/test_positions.py tests/test_rerouting.py
+		tests/test_families.py tests/test_forward.py tests/test_rerouting.py
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -22,7 +22,23 @@ def tab(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
     context.close()
 
 
-@pytest.mark.parametrize("name", serving.PAGES)
+IN_THE_DARK = ("causal_limits", "embedding_space", "similarity")
+"""Pages looked at in both colours in every run, the others in the dark by ``make test-all``."""
+
+
+@pytest.mark.parametrize(
+    ("tab", "name"),
+    [
+        pytest.param(
+            colours,
+            name,
+            marks=[pytest.mark.slow] if colours == "dark" and name not in IN_THE_DARK else [],
+        )
+        for colours in ("light", "dark")
+        for name in serving.PAGES
+    ],
+    indirect=["tab"],
+)
 def test_no_page_has_serious_findings(tab: Page, address: str, name: str) -> None:
     tab.goto(f"{address}/{'' if name == 'causal_limits' else name}")
     settled(tab)
