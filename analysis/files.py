@@ -103,7 +103,8 @@ class Lines:
             decode(self.name, self._file.read())  # says where
             raise
         finally:
-            text.detach()
+            with contextlib.suppress(ValueError):  # closed meanwhile
+                text.detach()
 
     def shards(self, size: int, first: int = 0) -> Iterator[list[str]]:
         """The texts, ``size`` at a time, without the first so many shards."""
