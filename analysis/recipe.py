@@ -195,12 +195,23 @@ def _prose(name: str, text: str) -> str:
     return dumped.strip()
 
 
+class _Whole(yaml.SafeDumper):
+    """PyYAML's safe dumper, which would write a value once and point to it where it comes again."""
+
+    def ignore_aliases(self, _: Any) -> bool:
+        return True
+
+
 def _flow(value: Any) -> str:
     """A scalar or a list as YAML on one line."""
     plain = list(value) if isinstance(value, tuple) else value
     shown = str(plain) if isinstance(plain, str) else "".join(_texts(plain))
-    line: str = yaml.safe_dump(
-        [plain], default_flow_style=True, allow_unicode=shown.isprintable(), width=10**9
+    line: str = yaml.dump(
+        [plain],
+        Dumper=_Whole,
+        default_flow_style=True,
+        allow_unicode=shown.isprintable(),
+        width=10**9,
     )
     return line.strip()[1:-1]
 

@@ -22,7 +22,6 @@ from benchmarks import (
     half_precision,
     load_cost,
     matmul_share,
-    opening_cost,
     repeat_cost,
     rerouting_cost,
     throughput,
@@ -44,7 +43,6 @@ CLAIMS = {
         dimension_cost,
         load_cost,
         repeat_cost,
-        opening_cost,
     )
 }
 Measured = dict[str, Any]
