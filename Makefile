@@ -13,15 +13,15 @@ run: $(VENV)/.app
 	$(BIN)/python -m streamlit run app.py --server.port $(PORT)
 
 test: $(VENV)/.dev check
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
 test-all: $(VENV)/.dev check
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-oldest: $(VENV)/.dev  ## what touches transformers, on the oldest minor that is admitted
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(OLDEST) \
 		"transformers$$(sed -n 's/^transformers>=\([0-9.]*\),.*/==\1.*/p' requirements.txt)"
-	PYTHONPATH=$(OLDEST) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile \
+	PYTHONPATH=$(OLDEST) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal \
 		-m "not slow and not weights" tests/test_attention.py tests/test_backbone.py \
 		tests/test_families.py tests/test_forward.py tests/test_rerouting.py
 

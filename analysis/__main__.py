@@ -50,7 +50,7 @@ def _run(options: argparse.Namespace) -> int:
     older = results.read_file(options.compare) if options.compare else None
     folder = files.folder(options.output) if options.output else None
     engine = Engine(options.engine, options.address, options.workers)
-    if not (made.grid or older or folder):
+    if not (made.grid or older or folder or engine.name != "local"):
         _show(replay.result(made), options.json)
         return 0
     if older is not None:

@@ -243,26 +243,12 @@ def _sts(options: argparse.Namespace) -> list[dict[str, Any]]:
 
 def _corpus(options: argparse.Namespace) -> Any:
     """The corpus that is scored ``on``, or the part of it that was asked for."""
-    from analysis import corpora, scoring, shipped
+    from analysis import corpora
 
-    corpus: scoring.Corpus
-    match options.on:
-        case "labelled":
-            corpus = corpora.load_labelled(options.corpus or "chatterbot")
-        case "retrieval":
-            corpus = corpora.load_retrieval(options.corpus or "chatterbot-answers")
-        case _:
-            corpus = corpora.load_pairs(options.corpus or "lee50")
+    corpus: Any = corpora.load(options.on, options.corpus or corpora.USUAL[options.on])
     if note := getattr(corpus, "note", ""):
         _say(note)
-    match corpus:
-        case corpora.Retrieval() if options.part:
-            corpus = shipped.part(corpus, options.part, shipped.DOCUMENTS)
-        case corpora.Pairs() if options.part:
-            corpus = corpora.first(corpus, options.part, 0)
-        case corpora.Texts() if options.part:
-            corpus = corpora.first(corpus, options.part, 0)
-    return corpus
+    return corpora.part(corpus, options.part)
 
 
 def _score(options: argparse.Namespace) -> list[dict[str, Any]]:
@@ -333,9 +319,7 @@ def _long_texts(options: argparse.Namespace) -> list[dict[str, Any]]:
     from analysis.passages import Place
     from analysis.rerouting import PLAIN
 
-    corpus = corpora.load_retrieval(options.corpus)
-    if options.part:
-        corpus = shipped.part(corpus, options.part, shipped.DOCUMENTS)
+    corpus = corpora.part(corpora.load_retrieval(options.corpus), options.part)
     methods = [_method(options, name) for name in options.method or ["kv-embedding"]]
     loaded = _load(options)
     plan = _plan(options, loaded) if any(m.reroutes for m in methods) else PLAIN
@@ -375,9 +359,7 @@ def _ablation(options: argparse.Namespace) -> list[dict[str, Any]]:
 
     from analysis import ablation, corpora, selection, sweeps
 
-    pairs = corpora.load_pairs(options.corpus)
-    if options.part:
-        pairs = corpora.first(pairs, options.part, 0)
+    pairs = corpora.part(corpora.load_pairs(options.corpus), options.part)
     method = _method(options, "kv-embedding")
     with _workers(options) as workers:
         ((loaded, plan),) = workers.map(partial(_known, options, method), [None])

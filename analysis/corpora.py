@@ -21,10 +21,11 @@ from analysis.beir import read_folder, read_retrieval
 from analysis.errors import CorpusError
 from analysis.packaged import CALIBRATION
 from analysis.reading import Columns, guess_columns, read_labelled, read_pairs, read_texts
-from analysis.texts import Kind, Pairs, Retrieval, Texts, distinct, first, sample
+from analysis.texts import Kind, Pairs, Retrieval, Texts, distinct, first, part, sample
 
 __all__ = [
     "CALIBRATION",
+    "USUAL",
     "Columns",
     "Entry",
     "Kind",
@@ -36,17 +37,27 @@ __all__ = [
     "first",
     "guess_columns",
     "list_corpora",
+    "load",
     "load_labelled",
     "load_pairs",
     "load_retrieval",
     "load_texts",
     "names",
+    "part",
     "read_labelled",
     "read_pairs",
     "read_retrieval",
     "read_texts",
     "sample",
 ]
+
+
+USUAL: dict[Kind, str] = {
+    "pairs": "lee50",
+    "labelled": "chatterbot",
+    "retrieval": "chatterbot-answers",
+}
+"""What is scored of each kind, unless something else is named; packaged, and small."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +113,22 @@ def names(kind: Kind, *, at_hand: bool | None = None) -> tuple[str, ...]:
         for entry in list_corpora()
         if entry.kind == kind and at_hand in (None, entry.at_hand)
     )
+
+
+def load(kind: Kind, source: str) -> Texts | Pairs | Retrieval:
+    """Read a corpus of any kind by name or path, as the ``load_`` function of its kind does.
+
+    Raises:
+        CorpusError: as that function.
+    """
+    match kind:
+        case "pairs":
+            return load_pairs(source)
+        case "labelled":
+            return load_labelled(source)
+        case "retrieval":
+            return load_retrieval(source)
+    return load_texts(source)
 
 
 def load_texts(source: str, columns: Columns | None = None) -> Texts:

@@ -246,7 +246,9 @@ def _rules(rows: Sequence[Row]) -> Iterator[Drawn]:
             zero=True,
         )
         for trace in figure.data:
-            trace.marker.color = PLAIN if trace.name == "a window" else trace.marker.color
+            rule = trace.name.split(", ")[0]
+            colour = PALETTE[list(RULES).index(rule)] if rule in RULES else PLAIN
+            trace.update(marker_color=colour, line_color=colour)
         yield Drawn(f"Change by window{_of(where)}", figure, table(ours))
 
 

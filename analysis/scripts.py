@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from analysis.corpora import USUAL
 from analysis.errors import RecipeError
 from analysis.recipe import Recipe
 
@@ -74,21 +75,16 @@ def _dimension(o: Mapping[str, Any]) -> Iterator[str]:
     yield f"print(found.selected({o['rule']!r}), found.frequency({o['rule']!r}))"
 
 
-_CORPORA = {
-    "pairs": ("load_pairs", "lee50"),
-    "labelled": ("load_labelled", "chatterbot"),
-    "retrieval": ("load_retrieval", "chatterbot-answers"),
-}
+def _part(what: str, o: Mapping[str, Any]) -> Iterator[str]:
+    """The line that draws a part of ``what``, where one is asked for."""
+    if o["part"]:
+        yield f"{what} = corpora.part({what}, {o['part']})"
 
 
 def _score(o: Mapping[str, Any]) -> Iterator[str]:
-    load, usual = _CORPORA[o["on"]]
-    yield from _begun("backbone, corpora, scoring, selection, shipped, study", o)
-    yield f"corpus = corpora.{load}({o['corpus'] or usual!r})"
-    if o["part"] and o["on"] == "retrieval":
-        yield f"corpus = shipped.part(corpus, {o['part']}, shipped.DOCUMENTS)"
-    elif o["part"]:
-        yield f"corpus = corpora.first(corpus, {o['part']}, 0)"
+    yield from _begun("backbone, corpora, scoring, selection, study", o)
+    yield f"corpus = corpora.load({o['on']!r}, {o['corpus'] or USUAL[o['on']]!r})"
+    yield from _part("corpus", o)
     yield "found = scoring.measured("
     yield "    loaded, corpus, [(method, plan) for method in chosen],"
     yield f"    processing={o['post-processing']!r}, max_tokens={o['max-tokens']!r},"
@@ -101,8 +97,7 @@ def _score(o: Mapping[str, Any]) -> Iterator[str]:
 def _long_texts(o: Mapping[str, Any]) -> Iterator[str]:
     yield from _begun("backbone, corpora, scoring, selection, shipped, study", o)
     yield f"corpus = corpora.load_retrieval({o['corpus']!r})"
-    if o["part"]:
-        yield f"corpus = shipped.part(corpus, {o['part']}, shipped.DOCUMENTS)"
+    yield from _part("corpus", o)
     yield "variants = shipped.places(corpus)"
     yield "cases = [(place, None) for place in variants]"
     yield f"cases += [('middle', length) for length in {list(o['tokens'] or ())!r}]"
@@ -127,8 +122,7 @@ def _causal(o: Mapping[str, Any]) -> Iterator[str]:
 def _ablation(o: Mapping[str, Any]) -> Iterator[str]:
     yield from _begun("ablation, backbone, corpora, selection, study", {**o, "method": None})
     yield f"pairs = corpora.load_pairs({o['corpus']!r})"
-    if o["part"]:
-        yield f"pairs = corpora.first(pairs, {o['part']}, 0)"
+    yield from _part("pairs", o)
     yield f"most = {o['most'] or 'selection.window_width(loaded.layers)'}"
     yield f"search = ablation.SEARCHES[{o['search']!r}]"
     yield "search = search(plan, loaded.layers, loaded.reroutable, most)"

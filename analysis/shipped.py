@@ -20,23 +20,16 @@ from analysis.rerouting import PLAIN, Plan
 DTYPES = ("float32", "bfloat16")
 MAP_CORPUS, MAP_TEXTS = "chatterbot", 200
 """What the embedding-space page opens with."""
-LABELLED, QUERIES, DOCUMENTS = 300, 100, 400
-"""How much is scored unless more is asked for: texts; queries and documents."""
+LABELLED, QUERIES = 300, 100
+"""How much is scored unless more is asked for: texts; queries."""
 LONG_METHODS = ("kv-embedding", "prompt-only", "mean")
 LONG_QUERIES, LONG_DOCUMENTS, AROUND, LENGTHS = 40, 100, 4, (32, 64, 128)
 """What the page on long texts opens with."""
 
 
-def part(whole: Retrieval, queries: int, documents: int) -> Retrieval:
-    """At most so many queries, and documents unless the queries need more."""
-    drawn = corpora.first(whole, queries, 0)
-    needed = {document for grades in drawn.relevance for document in grades}
-    return corpora.first(whole, queries, 0, documents=max(documents, len(needed)))
-
-
 def places(whole: Retrieval) -> dict[Place, Retrieval]:
     """A part of ``whole`` with each answer at the start, in the middle and at the end."""
-    drawn = part(whole, LONG_QUERIES, LONG_DOCUMENTS)
+    drawn = corpora.part(whole, LONG_QUERIES, LONG_DOCUMENTS)
     return passages.position_variants(drawn, around=AROUND)
 
 
@@ -74,9 +67,9 @@ def _add(loaded: Backbone) -> None:
 def _measure(loaded: Backbone, automatic: Plan) -> None:
     """What the pages on similarity and long texts open with; embeddings are not shipped."""
     every = [(method, automatic) for method in METHODS.values()]
-    answers = corpora.load_retrieval("chatterbot-answers")
-    labelled = corpora.first(corpora.load_labelled("chatterbot"), LABELLED, 0)
-    asked = part(answers, QUERIES, DOCUMENTS)
+    answers = corpora.load_retrieval(corpora.USUAL["retrieval"])
+    labelled = corpora.part(corpora.load_labelled(corpora.USUAL["labelled"]), LABELLED)
+    asked = corpora.part(answers, QUERIES)
     variants = places(asked)
     long = [(METHODS[name], automatic) for name in LONG_METHODS]
     todo: list[tuple[scoring.Corpus, list[tuple[Method, Plan]], int | None]] = [

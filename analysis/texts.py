@@ -78,6 +78,8 @@ class Retrieval:
 
 
 Corpus = TypeVar("Corpus", Texts, Pairs, Retrieval)
+DOCUMENTS = 400
+"""Documents that a part's queries are searched in, unless they need more."""
 
 
 def distinct(texts: Iterable[str]) -> tuple[tuple[str, ...], int]:
@@ -135,6 +137,23 @@ def first(corpus: Corpus, n: int, seed: int, *, documents: int | None = None) ->
     if len(chosen) == len(corpus.texts):
         return corpus
     return replace(_texts_at(corpus, chosen), of=corpus.of or len(corpus.texts))
+
+
+def part(whole: Corpus, most: int | None, documents: int = DOCUMENTS) -> Corpus:
+    """What is scored of a corpus where ``most`` texts, pairs or queries are asked for; None is all.
+
+    With queries at most so many ``documents``, unless the queries need more.
+
+    Raises:
+        CorpusError: as :func:`first`.
+    """
+    if most is None:
+        return whole
+    drawn = first(whole, most, 0)
+    if not isinstance(drawn, Retrieval):
+        return drawn
+    needed = {document for grades in drawn.relevance for document in grades}
+    return first(whole, most, 0, documents=max(documents, len(needed)))
 
 
 def _drawn(size: int, n: int, least: int, things: str, seed: int) -> list[int]:

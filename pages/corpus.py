@@ -3,7 +3,6 @@
 Names and numbers are bound to the address bar; uploaded texts stay in the session.
 """
 
-from collections.abc import Callable
 from typing import Any, Literal, overload
 
 import streamlit as st
@@ -21,9 +20,7 @@ _ROLES = {
     "labelled": {"text": "Text", "label": "Label"},
 }
 _THINGS = {"pairs": "pairs", "labelled": "texts", "retrieval": "queries"}
-_FIRST = {"pairs": "lee50", "labelled": "chatterbot", "retrieval": "chatterbot-answers"}
 _MOST = {"pairs": 300, "labelled": shipped.LABELLED, "retrieval": shipped.QUERIES}
-_DOCUMENTS = shipped.DOCUMENTS
 
 
 def choose(kind: Kind, label: str, explained: str) -> None:
@@ -34,7 +31,7 @@ def choose(kind: Kind, label: str, explained: str) -> None:
     if st.session_state[kind] == _UPLOAD:
         st.session_state[f"{kind}_uploaded"] = found = _uploaded(kind)
         if found is None:
-            st.info(f"Until a file is uploaded and read, scores are on {_FIRST[kind]}.")
+            st.info(f"Until a file is uploaded and read, scores are on {corpora.USUAL[kind]}.")
     whole = _whole(kind)
     if (size := _size(whole)) > _usual(kind, whole):
         # A widget of its own for each corpus, so that a choice made for one is not another's.
@@ -59,7 +56,7 @@ def chosen(kind: Kind) -> Corpus:
     """The chosen corpus, or the part of it that was asked for."""
     whole = _whole(kind)
     most = int(st.session_state.get(f"{kind}_most_{whole.name}", _usual(kind, whole)))
-    found: Corpus = _part(whole, most)
+    found: Corpus = corpora.part(whole, most)
     return found
 
 
@@ -70,16 +67,10 @@ def spoken(kind: Kind) -> dict[str, Any]:
     return {"corpus": whole.name, "part": most if most < _size(whole) else None}
 
 
-def _part(whole: Any, most: int) -> Any:
-    if isinstance(whole, Retrieval):
-        return shipped.part(whole, most, _DOCUMENTS)
-    return corpora.first(whole, most, 0)
-
-
 def _whole(kind: Kind) -> Any:
     if st.session_state[kind] == _UPLOAD:
         uploaded = st.session_state.get(f"{kind}_uploaded")
-        return uploaded if uploaded is not None else _named(kind, _FIRST[kind])
+        return uploaded if uploaded is not None else _named(kind, corpora.USUAL[kind])
     return _named(kind, st.session_state[kind])
 
 
@@ -137,9 +128,4 @@ def _uploaded(kind: Kind) -> Corpus | None:
 
 @st.cache_resource(show_spinner="Reading the corpus", max_entries=20)
 def _named(kind: Kind, name: str) -> Any:
-    load: dict[str, Callable[[str], Corpus]] = {
-        "pairs": corpora.load_pairs,
-        "labelled": corpora.load_labelled,
-        "retrieval": corpora.load_retrieval,
-    }
-    return load[kind](name)
+    return corpora.load(kind, name)

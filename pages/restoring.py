@@ -165,12 +165,7 @@ def _corpus(kind: Kind, name: str, part: int | None) -> dict[str, Any]:
 def _score(made: Recipe) -> dict[str, Any]:
     o = made.options
     _usual(made, "max-tokens")
-    usual: dict[str, str] = {
-        "pairs": "lee50",
-        "labelled": "chatterbot",
-        "retrieval": "chatterbot-answers",
-    }
-    found = _corpus(o["on"], o["corpus"] or usual[o["on"]], o["part"])
+    found = _corpus(o["on"], o["corpus"] or corpora.USUAL[o["on"]], o["part"])
     methods = o["method"] or ["kv-embedding"]
     if made.view.get("page") == "rerouting":
         _usual(made, "on", "post-processing")

@@ -52,7 +52,10 @@ def test_every_command_that_computes_is_tried() -> None:
     assert {*ASKED, "backbones", "doctor", "mteb"} >= set(COMMANDS)
 
 
-@pytest.mark.parametrize("command", ASKED)
+@pytest.mark.parametrize(
+    "command",
+    [pytest.param(one, marks=[pytest.mark.slow] if one == "rules" else []) for one in ASKED],
+)
 def test_a_command_gives_the_same_bytes_from_an_empty_cache_and_from_a_full_one(
     command: str,
     files: Path,

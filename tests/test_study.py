@@ -358,7 +358,7 @@ def test_everything_that_pages_open_with_ships(
         every = [(method, automatic) for method in METHODS.values()]
         answers = corpora.load_retrieval("chatterbot-answers")
         labelled = corpora.first(corpora.load_labelled("chatterbot"), shipped.LABELLED, 0)
-        asked = shipped.part(answers, shipped.QUERIES, shipped.DOCUMENTS)
+        asked = corpora.part(answers, shipped.QUERIES)
         for corpus in (pairs, labelled, asked):
             assert len(scoring.measured(smollm2, corpus, every)) == len(METHODS)
         variants = shipped.places(asked)
