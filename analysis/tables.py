@@ -108,7 +108,7 @@ def read_table(name: str, data: bytes, keys: tuple[str, ...] = ()) -> Table:
     if suffix not in (".txt", ".tsv", ".csv", ".jsonl"):
         raise CorpusError(f"{name} is not a .txt, .tsv, .csv or .jsonl file.")
     text = decode(name, data)
-    if not text.strip("\0 \t\r\n"):
+    if not text.replace("\0", " ").strip():
         raise CorpusError(f"{name} is empty; write some texts into it.")
     if suffix == ".jsonl":
         table = _json_lines(name, text, keys)
