@@ -13,6 +13,7 @@ import psutil
 import torch
 
 DTYPES = (torch.float32, torch.bfloat16)
+"""Those that the kernel computes in; bfloat16 only where the CPU has units that it needs."""
 ROWS = 512
 """Tokens in a pass that the layout is chosen for; others are right too."""
 SHARE = 0.25
@@ -25,21 +26,28 @@ def pack(model: torch.nn.Module) -> int:
     None are where the dtype has no such kernel, the layers lie on another device or take more than
     ``SHARE`` of the free memory. Subclasses of ``Linear`` are left alone: they may do more.
     """
+    usable = [dtype for dtype in DTYPES if _has_kernel(dtype)]
     found = [
         module
         for module in model.modules()
         if type(module) is torch.nn.Linear
         and module.weight.device.type == "cpu"
-        and module.weight.dtype in DTYPES
+        and module.weight.dtype in usable
         and "forward" not in vars(module)  # somebody else's, such as accelerate's
     ]
     size = sum(module.weight.numel() * module.weight.itemsize for module in found)
-    usable = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-    if not usable or size > SHARE * psutil.virtual_memory().available:
+    if size > SHARE * psutil.virtual_memory().available:
         return 0
     for module in found:
         module.forward = _packed(module)  # type: ignore[method-assign, assignment]
     return len(found)
+
+
+def _has_kernel(dtype: torch.dtype) -> bool:
+    """Whether this CPU runs the kernel in ``dtype``; one without AVX-512 refuses bfloat16."""
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        return False
+    return dtype != torch.bfloat16 or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def _packed(module: torch.nn.Linear) -> Callable[[torch.Tensor], torch.Tensor]:
