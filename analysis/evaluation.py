@@ -125,7 +125,8 @@ def correlations(
     for weights in draws:
         ranks.append(_spearman(found, pairs.scores, weights))
         whole = weights.sum(axis=1, keepdims=True)
-        a, b = (x - (weights @ x)[:, None] / whole for x in (found, pairs.scores))
+        with np.errstate(invalid="ignore"):  # a draw that holds no pair has no correlation
+            a, b = (x - (weights @ x)[:, None] / whole for x in (found, pairs.scores))
         values.append(_correlation(a, b, weights))
     return unit, np.concatenate(ranks), np.concatenate(values)
 

@@ -1,4 +1,4 @@
-"""Every page under axe-core's rules, in a real browser, in light and in dark."""
+"""Every page under axe-core's rules, in a real browser, in light and in dark, wide and narrow."""
 
 from collections.abc import Iterator
 
@@ -11,44 +11,47 @@ from tests.serving import settled
 
 pytestmark = [pytest.mark.browser, pytest.mark.weights]
 GRAVE = ("serious", "critical")
+COLOUR = "element => getComputedStyle(element).backgroundColor"
 
 
-@pytest.fixture(scope="module", params=["light", "dark"])
-def tab(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """A tab in these colours."""
-    context = browser.new_context(color_scheme=request.param)
+@pytest.fixture(scope="module")
+def tab(browser: Browser) -> Iterator[Page]:
+    """A tab of no other test."""
+    context = browser.new_context()
     context.set_default_timeout(120_000)
     yield context.new_page()
     context.close()
 
 
-IN_THE_DARK = ("causal_limits", "embedding_space", "similarity")
-"""Pages looked at in both colours in every run, the others in the dark by ``make test-all``."""
+def graver(tab: Page) -> list[tuple[str, list[str]]]:
+    """What axe-core finds that is serious or worse: the rule and where it is broken."""
+    found = Axe().run(tab).response
+    assert len(found["passes"]) > 10  # it looked
+    grave = [one for one in found["violations"] if one["impact"] in GRAVE]
+    return [(one["id"], [node["target"] for node in one["nodes"]]) for one in grave]
 
 
-@pytest.mark.parametrize(
-    ("tab", "name"),
-    [
-        pytest.param(
-            colours,
-            name,
-            marks=[pytest.mark.slow] if colours == "dark" and name not in IN_THE_DARK else [],
-        )
-        for colours in ("light", "dark")
-        for name in serving.PAGES
-    ],
-    indirect=["tab"],
-)
-def test_no_page_has_serious_findings(tab: Page, address: str, name: str) -> None:
+@pytest.mark.parametrize("name", serving.PAGES)
+def test_no_page_has_serious_findings_or_scrolls_sideways(
+    tab: Page, address: str, name: str
+) -> None:
+    """Wide in light, then narrow in dark."""
+    tab.set_viewport_size({"width": 1440, "height": 1000})
+    tab.emulate_media(color_scheme="light")
     tab.goto(f"{address}/{'' if name == 'causal_limits' else name}")
     settled(tab)
     for one in tab.get_by_test_id("stExpander").filter(has_text="Take this view along").all():
         one.locator("summary").click()
         settled(tab)
-    found = Axe().run(tab).response
-    assert len(found["passes"]) > 10  # it looked
-    grave = [one for one in found["violations"] if one["impact"] in GRAVE]
-    assert not [(one["id"], [node["target"] for node in one["nodes"]]) for one in grave]
+    assert not graver(tab)
+    paper = tab.get_by_test_id("stApp").evaluate(COLOUR)
+    tab.emulate_media(color_scheme="dark")
+    tab.set_viewport_size({"width": 420, "height": 900})
+    tab.reload()
+    settled(tab)
+    assert tab.get_by_test_id("stApp").evaluate(COLOUR) != paper
+    assert serving.sideways(tab) <= 0
+    assert not graver(tab)
 
 
 def test_the_rules_find_what_is_wrong(tab: Page) -> None:

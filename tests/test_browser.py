@@ -6,7 +6,6 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from analysis.selection import parse_layers
-from tests import serving
 from tests.serving import settled
 
 pytestmark = [pytest.mark.browser, pytest.mark.weights]
@@ -100,10 +99,3 @@ def test_bad_input_shows_a_sentence(visit: Page, address: str) -> None:
     alert = visit.get_by_test_id("stAlert").filter(has_text="There is no layer 99")
     expect(alert).to_be_visible()
     assert "Traceback" not in visit.inner_text("body")
-
-
-@pytest.mark.parametrize("name", serving.PAGES)
-def test_a_narrow_screen_does_not_scroll_sideways(telephone: Page, address: str, name: str) -> None:
-    telephone.goto(f"{address}/{'' if name == 'causal_limits' else name}")
-    settled(telephone)
-    assert serving.sideways(telephone) <= 0

@@ -168,6 +168,7 @@ def test_an_sts_task_scores_as_this_project_does(
 
 
 @pytest.mark.weights
+@pytest.mark.slow
 def test_the_packaged_backbone_scores_alike(evaldata: Path, tmp_path: Path, smollm2: Any) -> None:
     pairs = fewer(corpora.load_pairs(str(evaldata / "sts" / "stsb-dev.tsv")), 30, 80)
     plan = Plan((29,))

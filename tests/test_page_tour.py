@@ -65,7 +65,10 @@ def test_every_term_is_explained_in_a_sentence_and_used() -> None:
     assert all(meaning.endswith(".") for meaning in glossary.TERMS.values())
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(one, marks=[pytest.mark.slow] * (one == "long_texts")) for one in PAGES],
+)
 def test_every_page_is_taken_along_as_what_it_shows(page: str, tiny_llama: dict[str, str]) -> None:
     app = well(unfolded(opened(page, own_pairs=True, **tiny_llama)))
     command, script = (block.value for block in app.code if "analysis" in block.value)

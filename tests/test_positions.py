@@ -33,7 +33,10 @@ def turned(family: str) -> Callable[[int, torch.Tensor, int], torch.Tensor]:
     return turn
 
 
-REAL = [pytest.param(name, marks=pytest.mark.weights) for name in properties.REAL]
+REAL = [
+    pytest.param(name, marks=[pytest.mark.weights] + [pytest.mark.slow] * (number > 0))
+    for number, name in enumerate(properties.REAL)
+]
 
 
 @pytest.mark.parametrize("family", [*ROTATE_HALVES, *REAL])

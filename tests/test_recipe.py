@@ -160,7 +160,10 @@ ASKED: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("command", WITH_SCRIPT)
+@pytest.mark.parametrize(
+    "command",
+    [pytest.param(one, marks=[pytest.mark.slow] * (one == "long-texts")) for one in WITH_SCRIPT],
+)
 def test_file_command_and_script_give_the_same_numbers(
     command: str,
     folder: Path,

@@ -54,7 +54,10 @@ def test_every_command_that_computes_is_tried() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    [pytest.param(one, marks=[pytest.mark.slow] if one == "rules" else []) for one in ASKED],
+    [
+        pytest.param(one, marks=[pytest.mark.slow] if one in ("rules", "long-texts") else [])
+        for one in ASKED
+    ],
 )
 def test_a_command_gives_the_same_bytes_from_an_empty_cache_and_from_a_full_one(
     command: str,

@@ -30,13 +30,17 @@ def opened(page: str = "causal_limits", *, own_pairs: bool = False, **query: str
     # What has to be computed is computed on a few texts.
     app.session_state["id_samples"] = 60 if "backbone" in query else study.SAMPLES
     app.session_state["space_texts"] = 10 if "backbone" in query else shipped.MAP_TEXTS
-    app.run()
-    if backbone_name := query.get("backbone"):
+    backbone_name = query.get("backbone")
+    # A name is typed on a page that computes nothing.
+    _at(app, "studies" if backbone_name else page).run()
+    if backbone_name:
         type_backbone(app, backbone_name)
+        if not own_pairs:
+            turn_to(app, page)
     if own_pairs:
         upload(app)
-    if page != "causal_limits":
-        turn_to(app, page)
+        if backbone_name:
+            turn_to(app, page)
     return app
 
 
@@ -51,7 +55,12 @@ def type_backbone(app: AppTest, name: str) -> AppTest:
 
 def turn_to(app: AppTest, page: str) -> AppTest:
     """The same visit on another page."""
-    return app.switch_page(f"pages/{page}.py").run()
+    return _at(app, page).run()
+
+
+def _at(app: AppTest, page: str) -> AppTest:
+    """The visit, whose next run is on this page."""
+    return app.switch_page(f"pages/{page}.py")
 
 
 def tables(app: AppTest) -> list[str]:
