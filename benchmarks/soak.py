@@ -24,6 +24,8 @@ from tests.serving import served
 from tests.visitor import tab
 
 METRIC = "Re-routed"
+PATIENCE = 1800
+"""Seconds that a visit waits for its score: on two cores twenty cold ones take minutes."""
 
 
 @dataclass
@@ -122,7 +124,7 @@ def _link(backbone: str, layer: int, bias: float) -> str:
 def _visit(address: str, link: str) -> str:
     """The score that the page shows at a link."""
     with tab(address) as visit:
-        found = visit.read("rerouting", link)
+        found = visit.read("rerouting", link, PATIENCE)
     if METRIC not in found:
         raise RuntimeError(found.get("error", "no score"))
     return found[METRIC]

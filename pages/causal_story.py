@@ -213,8 +213,18 @@ def _strips(view: View, *models: bool) -> None:
             a.metric("Plain model, largest move", causal_figures.moved_by(float(plain.max())))
         b.html(causal_figures.movement_strip(view.moved, rerouted=model))
     if not view.presenting:
+        name = "How far each shared token moved"
+        strips = {
+            "Re-routed" if model else "Plain model": causal_figures.movement_strip(
+                view.moved, rerouted=model
+            )
+            for model in models
+            if view.plan.active or not model
+        }
         showing.table_of(
-            "How far each shared token moved", lambda: causal_figures.movement_table(view.moved)
+            name,
+            lambda: causal_figures.movement_table(view.moved),
+            lambda: showing.sheet(name, strips.items()),
         )
 
 

@@ -6,8 +6,9 @@ a page that needs no network, or as PNG or SVG by the camera in its corner.
 
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from html import escape
 from typing import Any
 
 import pandas as pd
@@ -111,21 +112,21 @@ def figure(
     page; ``on_select`` and ``selection_mode`` are Streamlit's, the state is kept under ``name``.
     """
     selected = picture(drawn, name, on_select=on_select, selection_mode=selection_mode)
-    table_of(name, lambda: table, lambda: drawn)
+    table_of(name, lambda: table, lambda: drawn.to_html(include_plotlyjs=True, div_id="figure"))
     return selected
 
 
 def table_of(
     name: str,
     table: Callable[[], pd.DataFrame],
-    drawn: Callable[[], go.Figure] | None = None,
+    page: Callable[[], str] | None = None,
 ) -> None:
-    """A table folded away under its name, with its downloads and those of its figure."""
+    """A table folded away under its name, with its download and that of its figure as a page."""
     with folded(f"Table: {name}") as opened:
         if opened:
             made = table()
             st.dataframe(made, hide_index=True, key=f"table {name}")
-            downloads(name, made, drawn)
+            downloads(name, made, page)
 
 
 @contextmanager
@@ -161,8 +162,8 @@ def picture(
     )
 
 
-def downloads(name: str, table: pd.DataFrame, drawn: Callable[[], go.Figure] | None = None) -> None:
-    """Buttons that take a table along as CSV, and a figure as a page of its own."""
+def downloads(name: str, table: pd.DataFrame, page: Callable[[], str] | None = None) -> None:
+    """Buttons that take a table along as CSV, and its figure as a page of its own."""
     with st.container(horizontal=True):
         st.download_button(
             "CSV",
@@ -173,17 +174,27 @@ def downloads(name: str, table: pd.DataFrame, drawn: Callable[[], go.Figure] | N
             on_click="ignore",
             help="The table, UTF-8. Cells that a spreadsheet would run are led by an apostrophe.",
         )
-        if drawn is not None:
+        if page is not None:
             st.download_button(
                 "HTML",
-                lambda: drawn().to_html(include_plotlyjs=True, div_id="figure").encode(),
+                lambda: page().encode(),
                 f"{file_name(name)}.html",
                 "text/html",
                 key=f"html {name}",
                 on_click="ignore",
-                help="The figure, interactive, in one file that opens without a network. As a "
-                "picture: the camera in the figure's corner.",
+                help="The figure in one file that opens without a network. A figure with axes is "
+                "also saved as a picture, by the camera in its corner.",
             )
+
+
+def sheet(title: str, strips: Iterable[tuple[str, str]]) -> str:
+    """A page of its own for strips of tokens: captions, which are escaped, and their HTML."""
+    parts = (f"<p><b>{escape(caption)}</b></p>{strip}" for caption, strip in strips)
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>'
+        '<body style="font:16px/1.5 sans-serif;color:#111;background:#fff;margin:2rem">'
+        f"<h1>{escape(title)}</h1>{''.join(parts)}</body></html>"
+    )
 
 
 def reproduce(made: Recipe) -> None:

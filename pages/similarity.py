@@ -160,7 +160,18 @@ for name in chosen:
     prompts = batches.shown(loaded, one_text or "...", methods[name])
     for prompt in prompts:
         st.html(score_figures.prompt_strip(prompt))
-    showing.table_of(f"Tokens of {name}", partial(score_figures.prompt_table, prompts))
+    title = f"Tokens of {name}"
+    showing.table_of(
+        title,
+        partial(score_figures.prompt_table, prompts),
+        lambda title=title, prompts=prompts: showing.sheet(  # type: ignore[misc]
+            title,
+            [
+                (f"Prompt {number} of {len(prompts)}", score_figures.prompt_strip(prompt))
+                for number, prompt in enumerate(prompts, 1)
+            ],
+        ),
+    )
 st.caption(
     "Exactly the tokens that the model reads for the first text above. Underlined: the text's own. "
     "Coloured: what is pooled, the stronger the more it counts. Dashed: a placeholder."

@@ -56,6 +56,11 @@ def test_methods_are_compared_and_everything_is_taken_along(visit: Page, address
     assert "kv-embedding" in page
     assert not re.search(r'<script[^>]*src="http', page)  # it opens without a network
 
+    strip = unfolded(visit, "Table: Tokens of mean")
+    page = downloaded(visit, strip.get_by_role("button", name="HTML", exact=True)).decode()
+    assert "<h1>Tokens of mean</h1>" in page
+    assert "pooled with weight" in page
+
     along = unfolded(visit, "Take this view along")
     file = downloaded(visit, along.get_by_role("button", name="Download recipe"))
     found = recipe.read(file)

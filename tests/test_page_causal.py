@@ -71,6 +71,7 @@ def test_early_tokens_of_the_plain_model_stay_exactly_and_rerouted_ones_move() -
     (table,) = (t.value for t in unfolded(app).dataframe)
     assert (table["plain"] == 0).all()
     assert list(table.columns) == ["token", "plain", "re-routed"]
+    assert [one.label for one in app.get("download_button")][:2] == ["CSV", "HTML"]
 
 
 @smollm2_page

@@ -21,6 +21,16 @@ def test_a_csv_holds_the_table_and_nothing_that_a_spreadsheet_would_run() -> Non
     assert [row[1] for row in rows[1:]] == [str(n) for n in range(8)]
 
 
+def test_strips_are_taken_along_as_a_page_that_runs_no_text() -> None:
+    strip = '<div dir="ltr">one</div>'
+    page = showing.sheet("Tokens of <a>", [("Plain & bare", strip), ("Re-routed", strip)])
+    assert page.startswith("<!doctype html>")
+    assert page.count(strip) == 2
+    assert "Tokens of &lt;a&gt;" in page
+    assert "Plain &amp; bare" in page
+    assert "<a>" not in page
+
+
 @pytest.mark.parametrize(
     ("name", "file"), [("Gate by token", "gate-by-token"), ("../x: y?", "x-y")]
 )
