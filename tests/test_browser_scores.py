@@ -56,6 +56,11 @@ def test_methods_are_compared_and_everything_is_taken_along(visit: Page, address
     assert "kv-embedding" in page
     assert not re.search(r'<script[^>]*src="http', page)  # it opens without a network
 
+    table.get_by_test_id("stDataFrame").hover()
+    tools = table.get_by_test_id("stElementToolbar")
+    expect(tools.get_by_label("Search").first).to_be_visible()
+    expect(tools.get_by_label("Download as CSV")).to_be_hidden()  # not made safe for spreadsheets
+
     strip = unfolded(visit, "Table: Tokens of mean")
     page = downloaded(visit, strip.get_by_role("button", name="HTML", exact=True)).decode()
     assert "<h1>Tokens of mean</h1>" in page
