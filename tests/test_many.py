@@ -13,7 +13,7 @@ import pytest
 from conftest import assert_one_sentence
 from tiny_models import backbone_of, byte_tokenizer, plain
 
-from analysis import encoder, journal, notices, sharing, space, study
+from analysis import encoder, journal, notices, sharing, space, study, traces
 from analysis.backbone import Backbone
 from analysis.corpora import Pairs
 from analysis.errors import NoRoom
@@ -203,10 +203,10 @@ def test_states_kept_in_memory_have_an_end(llama: Backbone) -> None:
         return study.embeddings(llama, texts, DEFAULT, Plan((3,)), traced=True)
 
     found = at_once(12, flip)
-    assert len(study._TRACES) <= study.KEPT
-    for i in range(study.KEPT + 2):
+    assert len(traces._TRACES) <= traces.KEPT
+    for i in range(traces.KEPT + 2):
         study.embeddings(llama, [f"{t} {i}!" for t in TEXTS], DEFAULT, Plan((3,)), traced=True)
-    assert len(study._TRACES) == study.KEPT
+    assert len(traces._TRACES) == traces.KEPT
     for i, rows in enumerate(found):
         texts = [f"{text} {i}" for text in TEXTS]
         np.testing.assert_array_equal(
@@ -243,7 +243,7 @@ def test_a_backbone_is_loaded_once_for_all_and_freed_when_the_last_leaves() -> N
     gc.collect()
     assert gone() is None, "nobody uses it"
     assert [one.name for one in sharing.held()] == ["qwen2"]
-    assert not study._TRACES
+    assert not traces._TRACES
 
 
 @pytest.mark.usefixtures("no_lease")

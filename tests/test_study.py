@@ -23,6 +23,7 @@ from analysis import (
     space,
     store,
     study,
+    traces,
 )
 from analysis.backbone import Backbone, Choice
 from analysis.corpora import Pairs, Texts
@@ -294,13 +295,13 @@ def test_one_plain_pass_serves_every_plan_until_it_is_forgotten(
     llama: Backbone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     passes: list[int] = []
-    trace = study.Trace
+    trace = traces.Trace
 
     def counted(*arguments: Any, **options: Any) -> encoder.Trace:
         passes.append(1)
         return trace(*arguments, **options)
 
-    monkeypatch.setattr(study, "Trace", counted)
+    monkeypatch.setattr(traces, "Trace", counted)
     for layer in range(4):
         study.score(llama, PAIRS, DEFAULT, Plan((layer,)), traced=True)
     assert len(passes) == 1
