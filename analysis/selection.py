@@ -249,7 +249,7 @@ def format_layers(layers: Iterable[int], n_layers: int) -> str:
     ordered = sorted(set(layers))
     if not ordered:
         return "none"
-    if ordered == list(range(n_layers)):
+    if len(ordered) == n_layers and ordered[-1] == n_layers - 1:
         return "all"
     runs: list[list[int]] = []
     for layer in ordered:

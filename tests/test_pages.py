@@ -86,6 +86,13 @@ def test_the_side_says_where_the_concatenated_form_serves(
     assert ("put the pair in front of the others" in shown(app)) == slow
 
 
+def short_of_long_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page on long texts opens with few queries of few documents, which are not long."""
+    monkeypatch.setattr(shipped, "LONG_QUERIES", 5)
+    monkeypatch.setattr(shipped, "LONG_DOCUMENTS", 12)
+    monkeypatch.setattr(shipped, "LENGTHS", (64, 128))
+
+
 # What opens by default, on SmolLM2
 
 
@@ -320,7 +327,7 @@ def test_own_texts_on_the_similarity_page(tiny_llama: dict[str, str]) -> None:
 
 def test_columns_of_an_upload_are_shown_and_can_be_changed(tiny_llama: dict[str, str]) -> None:
     odd = OWN_PAIRS.replace("sentence1\tsentence2\tscore", "left\tright\tagreed")
-    app = upload(opened("similarity", **tiny_llama), odd)
+    app = upload(opened(**tiny_llama), odd)
     assert "Guessed:" in shown(well(app))
     picked = {
         role: next(s for s in app.selectbox if str(s.key).startswith(f"pairs_{role}_"))
@@ -337,17 +344,15 @@ def test_columns_of_an_upload_are_shown_and_can_be_changed(tiny_llama: dict[str,
 
 
 def test_labelled_texts_and_retrieval_on_the_similarity_page(tiny_llama: dict[str, str]) -> None:
-    app = opened("similarity", methods="kv-embedding", **tiny_llama)
-    app.multiselect(key="methods").set_value(["mean", "kv-embedding"]).run()
-    app.segmented_control(key="scored_on").set_value("labelled texts").run()
-    app.number_input(key="labelled_most_chatterbot").set_value(60).run()
+    few = {"labelled_most_chatterbot": "60", "retrieval_most_chatterbot-answers": "10"}
+    both = ["mean", "kv-embedding"]
+    app = opened("similarity", scored_on="labelled texts", methods=both, **few, **tiny_llama)
     assert "60 of 1,569 texts" in shown(well(app))
     assert "kv-embedding" in shown(app)
     app.radio(key="measure_labelled texts").set_value("V-measure").run()
     (trace,) = charts(well(app))[0]["data"]
     assert sorted(trace["y"]) == ["kv-embedding", "mean"]
     app.segmented_control(key="scored_on").set_value("retrieval").run()
-    app.number_input(key="retrieval_most_chatterbot-answers").set_value(10).run()
     assert "10 of 306 queries" in shown(well(app))
     app.selectbox(key="processing").set_value("centre").run()
     assert "10 of 306 queries" in shown(well(app))
@@ -356,9 +361,7 @@ def test_labelled_texts_and_retrieval_on_the_similarity_page(tiny_llama: dict[st
 def test_long_texts_of_few_queries(
     tiny_llama: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shipped, "LONG_QUERIES", 5)
-    monkeypatch.setattr(shipped, "LONG_DOCUMENTS", 12)
-    monkeypatch.setattr(shipped, "LENGTHS", (64, 128))
+    short_of_long_texts(monkeypatch)
     app = well(opened("long_texts", **tiny_llama))
     places, lengths = charts(app)
     assert [trace["name"] for trace in places["data"]] == list(shipped.LONG_METHODS)
@@ -469,7 +472,9 @@ def test_the_papers_backbones_are_offered_with_what_they_need(
 def test_a_family_that_cannot_be_rerouted_is_explored_with_the_reason(
     folder_of: Callable[[str], str],
     nothing_stored: None,  # noqa: ARG001
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    short_of_long_texts(monkeypatch)
     app = opened(own_pairs=True, backbone=folder_of("falcon"))
     reason = "falcon cannot be re-routed"
     for page in TITLES:

@@ -195,38 +195,20 @@ def _any(family: str) -> Any:
     return kind(**{name: value for name, value in small.items() if hasattr(usual, name)})
 
 
-OTHERS = tuple(
-    family
-    for family in (
-        *("afmoe", "apertus", "arcee", "aria_text", "axk1", "biogpt", "bitnet", "cohere"),
-        *("cohere2_moe", "ctrl", "cwm", "diffllama", "ernie4_5", "ernie4_5_moe", "exaone4"),
-        *("exaone_moe", "flex_olmo", "flint", "glm", "glm4", "glm4_moe", "glm4_moe_lite"),
-        *("gpt_bigcode", "granite_swa", "granitemoe", "granitemoeshared", "hy_v3"),
-        *(
-            "hyperclovax",
-            "internlm3",
-            "iquestcoder",
-            "jais2",
-            "jamba",
-            "jetmoe",
-            "kolibri1",
-            "laguna",
-        ),
-        *("lfm2", "lfm3", "llama4_text", "mellum", "mimo_v2_flash", "minicpm3", "minimax"),
-        *(
-            "minimax_m2",
-            "minimax_m3_vl_text",
-            "ministral3",
-            "modernbert-decoder",
-            "nanochat",
-            "olmo",
-        ),
-        *("olmo3", "olmo_hybrid", "olmoe", "persimmon", "phi", "phimoe", "seed_oss", "solar_open"),
-        *("starcoder2", "vaultgemma", "youtu"),
-    )
-    if family in transformers.CONFIG_MAPPING  # the oldest transformers admitted lacks some
+ANY = (
+    *("afmoe", "apertus", "arcee", "aria_text", "axk1", "biogpt", "bitnet", "cohere"),
+    *("cohere2_moe", "ctrl", "cwm", "diffllama", "ernie4_5", "ernie4_5_moe", "exaone4"),
+    *("exaone_moe", "flex_olmo", "flint", "glm", "glm4", "glm4_moe", "glm4_moe_lite"),
+    *("gpt_bigcode", "granite_swa", "granitemoe", "granitemoeshared", "hy_v3", "hyperclovax"),
+    *("internlm3", "iquestcoder", "jais2", "jamba", "jetmoe", "kolibri1", "laguna", "lfm2"),
+    *("lfm3", "llama4_text", "mellum", "mimo_v2_flash", "minicpm3", "minimax", "minimax_m2"),
+    *("minimax_m3_vl_text", "ministral3", "modernbert-decoder", "nanochat", "olmo", "olmo3"),
+    *("olmo_hybrid", "olmoe", "persimmon", "phi", "phimoe", "seed_oss", "solar_open"),
+    *("starcoder2", "vaultgemma", "youtu"),
 )
 """Families by their own default configuration made small."""
+OTHERS = tuple(family for family in ANY if family in transformers.CONFIG_MAPPING)
+"""Those of them that this transformers has; the oldest admitted lacks some."""
 BENT = ("gemma2", "gpt_oss")
 """Families that cap their logits or add sinks: their own eager function, concatenated form."""
 IGNORING = ("falcon", "gptj", "bloom", "codegen", "doge", "gpt_neox_japanese", "mpt", "xglm")

@@ -13,6 +13,8 @@ from streamlit.testing.v1 import AppTest
 from analysis import shipped, study
 
 ROOT = Path(__file__).parents[1]
+UPLOADED = "uploaded file"
+"""What the menu of rated pairs calls a file of one's own."""
 WORDS = ("boat", "bank", "loan", "river", "house", "rain", "train", "song", "king", "bread")
 OWN_PAIRS = "sentence1\tsentence2\tscore\n" + "".join(
     f"The {a} is by the {b}.\tThere is a {b} near the {c}.\t{number % 5}\n"
@@ -22,26 +24,22 @@ OWN_PAIRS = "sentence1\tsentence2\tscore\n" + "".join(
 )
 
 
-def opened(page: str = "causal_limits", *, own_pairs: bool = False, **query: str) -> AppTest:
-    """A fresh visit to one page, by a link with ``query``; ``own_pairs`` are uploaded first."""
+def opened(
+    page: str = "causal_limits", *, own_pairs: bool = False, **query: str | list[str]
+) -> AppTest:
+    """A fresh visit to one page, by a link with ``query``; ``own_pairs`` are uploaded at once."""
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=300)
-    for name, value in query.items():
-        app.query_params[name] = value
     # What has to be computed is computed on a few texts.
     app.session_state["id_samples"] = 60 if "backbone" in query else study.SAMPLES
     app.session_state["space_texts"] = 10 if "backbone" in query else shipped.MAP_TEXTS
-    backbone_name = query.get("backbone")
-    # A name is typed on a page that computes nothing.
-    _at(app, "studies" if backbone_name else page).run()
-    if backbone_name:
-        type_backbone(app, backbone_name)
-        if not own_pairs:
-            turn_to(app, page)
+    if name := query.pop("backbone", None):
+        app.session_state["backbone"] = name  # the harness's menus know only what is listed
+    for option, value in query.items():
+        app.query_params[option] = value
     if own_pairs:
-        upload(app)
-        if backbone_name:
-            turn_to(app, page)
-    return app
+        app.session_state["pairs"] = UPLOADED
+        upload(turn_to(app, "causal_limits"))  # a page that scores nothing
+    return turn_to(app, page)
 
 
 def type_backbone(app: AppTest, name: str) -> AppTest:
@@ -55,12 +53,7 @@ def type_backbone(app: AppTest, name: str) -> AppTest:
 
 def turn_to(app: AppTest, page: str) -> AppTest:
     """The same visit on another page."""
-    return _at(app, page).run()
-
-
-def _at(app: AppTest, page: str) -> AppTest:
-    """The visit, whose next run is on this page."""
-    return app.switch_page(f"pages/{page}.py")
+    return app.switch_page(f"pages/{page}.py").run()
 
 
 def tables(app: AppTest) -> list[str]:
@@ -139,6 +132,7 @@ def unescaped(markdown: str) -> str:
 
 def upload(app: AppTest, content: str = OWN_PAIRS, name: str = "own.tsv") -> AppTest:
     """Upload rated pairs."""
-    app.selectbox(key="pairs").set_value("uploaded file").run()
+    if app.selectbox(key="pairs").value != UPLOADED:
+        app.selectbox(key="pairs").set_value(UPLOADED).run()
     app.file_uploader(key="pairs_file").upload(name, content.encode())
     return app.run()
