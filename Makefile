@@ -22,8 +22,8 @@ test-oldest: $(VENV)/.dev  ## what touches transformers, on the oldest minor tha
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(OLDEST) \
 		"transformers$$(sed -n 's/^transformers>=\([0-9.]*\),.*/==\1.*/p' requirements.txt)"
 	PYTHONPATH=$(OLDEST) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal \
-		-m "not slow and not weights" tests/test_attention.py tests/test_backbone.py \
-		tests/test_families.py tests/test_forward.py tests/test_rerouting.py
+		-m "not slow and not weights" tests/test_backbone.py tests/test_families.py \
+		tests/test_forward.py tests/test_rerouting.py
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

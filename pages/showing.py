@@ -28,9 +28,12 @@ PICTURES = ("png", "svg")
 _ON_PRIMARY = """<style>
 button[kind=primary], button[kind=primary] *,
 [data-testid=stMultiSelect] :has(> span[title]), [data-testid=stMultiSelect] :has(> span[title]) *
-{ color: #111111 !important; }
+{ color: light-dark(#ffffff, #111111) !important; }
 </style>"""
-"""Streamlit writes white on the primary colour, which in the dark is a light one."""
+"""Streamlit writes white on the primary colour, which in the dark is a light one.
+
+The browser chooses, as Streamlit does not run a page again where the theme changes.
+"""
 
 
 _NO_RAW_CSV = """<style>
@@ -42,8 +45,7 @@ _NO_RAW_CSV = """<style>
 def legible() -> None:
     """Dark letters on the light colours of a dark screen, and no unsafe CSV at any table."""
     st.html(_NO_RAW_CSV)
-    if st.context.theme.type == "dark":
-        st.html(_ON_PRIMARY)
+    st.html(_ON_PRIMARY)
 
 
 def plain(text: str) -> str:

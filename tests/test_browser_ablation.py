@@ -11,7 +11,7 @@ from tests.visits import OWN_PAIRS
 
 pytestmark = [pytest.mark.browser, pytest.mark.weights]
 SCORED = re.compile(r"(\d+) of (\d+) plans scored")
-OWN = OWN_PAIRS.replace("house", f"house {uuid.uuid4()} " + "by the sea " * 8)
+OWN = OWN_PAIRS.replace("house", f"house {uuid.uuid4()} " + "by the sea " * 3)
 """Pairs long enough for a search over them to be stopped, of which no earlier run left scores."""
 
 
