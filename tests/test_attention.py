@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from itertools import product
 from typing import Any, Literal
 from unittest.mock import patch
 
@@ -10,6 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from slow_attention import rerouted
+from tiny_models import BENT
 from torch.utils._python_dispatch import TorchDispatchMode
 from transformers.masking_utils import (
     causal_mask_function,
@@ -194,20 +196,25 @@ class LargestTensor(TorchDispatchMode):
         return out
 
 
-@pytest.mark.parametrize("form", FORMS)
+MEASURED_ALWAYS = (
+    ("llama", "own", "closed"),
+    ("llama", "first", "concatenated"),
+    ("mistral", "own", "concatenated"),
+    ("gemma3", "own", "closed"),
+    *((family, "own", "concatenated") for family in BENT),
+)
+"""Of all families, key positions and forms, those that are measured in every run."""
+
+
 @pytest.mark.parametrize(
-    ("family", "key_position"),
+    ("family", "key_position", "form"),
     [
-        *((family, "own") for family in ("llama", "mistral", "gemma3", "gemma2", "gpt_oss")),
-        ("llama", "first"),
-        *(
-            pytest.param(family, "first", marks=pytest.mark.slow)
-            for family in ("mistral", "gemma3", "gemma2", "gpt_oss")
-        ),
+        pytest.param(*case, marks=[] if case in MEASURED_ALWAYS else pytest.mark.slow)
+        for case in product(("llama", "mistral", "gemma3", *BENT), ("own", "first"), FORMS)
     ],
 )
 def test_memory_grows_with_the_tokens_not_their_square(
-    family: str, form: Form, key_position: str, tiny: Callable[..., Any]
+    family: str, key_position: str, form: Form, tiny: Callable[..., Any]
 ) -> None:
     model, largest = tiny(family).model, []
     for tokens in (2048, 4096):
