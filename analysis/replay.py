@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from analysis import commands, engines
+from analysis import asked, commands, engines
 from analysis.engines import LOCAL, Engine
 from analysis.errors import ExplorerError
 from analysis.recipe import Recipe
@@ -23,11 +23,11 @@ def run(points: Iterable[Recipe], engine: Engine = LOCAL) -> Iterator[list[Row]]
 
     Points side by side that share a backbone load it once a worker.
     """
-    with engines.opened(engine, commands.OneBackbone) as workers:
+    with engines.opened(engine, asked.OneBackbone) as workers:
         yield from workers.map(_rows, points)
 
 
-def _rows(held: commands.OneBackbone, point: Recipe) -> list[Row]:
+def _rows(held: asked.OneBackbone, point: Recipe) -> list[Row]:
     with held:
         found = result(point)
     return found if isinstance(found, list) else [found]

@@ -40,7 +40,7 @@ A family that cannot be re-routed is still explored: its curve, its plain space,
 
 ## Real weights and the families that are tried whole
 
-In every run, but for the last two of the real weights, which `make test-all` tries: Gemma 3 270M, and
+In every run, but for two of the real weights, which `make test-all` tries: Gemma 3 270M, and
 SmolLM2 as a Mistral.
 
 | family | layers | form | nothing re-routed | earlier tokens | last token | batch, padding | \

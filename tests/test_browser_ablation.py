@@ -11,8 +11,9 @@ from tests.visits import OWN_PAIRS
 
 pytestmark = [pytest.mark.browser, pytest.mark.weights]
 SCORED = re.compile(r"(\d+) of (\d+) plans scored")
-OWN = OWN_PAIRS.replace("house", f"house {uuid.uuid4()} " + "by the sea " * 3)
-"""Pairs long enough for a search over them to be stopped, of which no earlier run left scores."""
+HEAD, *ROWS = OWN_PAIRS.replace("house", f"house {uuid.uuid4()} " + "by the sea " * 3).splitlines()
+OWN = "\n".join([HEAD, *ROWS[:5]]) + "\n"
+"""Few pairs, but long enough for a search over them to be stopped; no earlier run left scores."""
 
 
 def scored(page: Page) -> int:
@@ -32,7 +33,7 @@ def upload(page: Page) -> None:
 
 
 def test_a_search_is_stopped_taken_up_again_and_its_map_fills(visit: Page, address: str) -> None:
-    visit.goto(f"{address}/layer_ablation?sweep=single+layers&pairs=uploaded+file")
+    visit.goto(f"{address}/layer_ablation?sweep=bias&layers=8&pairs=uploaded+file")
     settled(visit)
     upload(visit)
     visit.get_by_role("button", name=re.compile("^Score the")).click()
@@ -60,6 +61,9 @@ def test_a_search_is_stopped_taken_up_again_and_its_map_fills(visit: Page, addre
     assert point is not None
     visit.mouse.click(point["x"] + point["width"] / 2, point["y"] + point["height"] / 2)
     expect(visit.get_by_role("button", name=re.compile("^Use the chosen as plan"))).to_be_visible()
-    visit.get_by_role("button", name=re.compile("^Use the best as plan")).click()
+    best = visit.get_by_role("button", name=re.compile("^Use the best as plan"))
+    named = re.search(r"at bias (-?[\d.]+)", best.inner_text())
+    assert named is not None
+    best.click()
     settled(visit)
-    expect(visit.get_by_role("textbox", name="Re-routed layers")).not_to_have_value("auto")
+    expect(visit.get_by_role("slider", name="Bias")).to_have_value(named[1])

@@ -90,6 +90,8 @@ ORDER = (
     "shards",
     "options",
     "doctor",
+    "asked",
+    "score_commands",
     "commands",
     "recipe",
     "scripts",

@@ -1,0 +1,188 @@
+"""The commands that score: options in, rows out, each a score with what decides it."""
+
+import argparse
+from functools import partial
+from typing import Any
+
+from analysis import asked
+
+
+def sts(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """One row a method: its score on rated pairs."""
+    from analysis import corpora, study
+    from analysis.rerouting import PLAIN
+
+    pairs = corpora.load_pairs(options.corpus)
+    if pairs.note:
+        asked.say(pairs.note)
+    methods = [asked.method(options, name) for name in options.method or ["kv-embedding"]]
+    loaded = asked.load(options)
+    plan = asked.plan(options, loaded) if any(m.reroutes for m in methods) else PLAIN
+    found = []
+    for method in methods:
+        score = study.score(loaded, pairs, method, plan, progress=asked.counter(method.name))
+        found.append(
+            {
+                **asked.described(method, score.plan),
+                "corpus": pairs.name,
+                "pairs": score.sts.pairs,
+                "texts": score.sts.texts,
+                "spearman": score.sts.spearman,
+                "ci_low": score.sts.ci_low,
+                "ci_high": score.sts.ci_high,
+                "pearson": score.sts.pearson,
+                "resampled": score.sts.resampled,
+                "backbone": loaded.facts.name,
+                "dtype": loaded.dtype.value,
+            }
+        )
+    return found
+
+
+def score(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Every measure of every method; the paired comparisons with the first go to stderr."""
+    from analysis import scoring
+    from analysis.rerouting import PLAIN
+
+    corpus = asked.corpus(options)
+    methods = [asked.method(options, name) for name in options.method or ["kv-embedding"]]
+    loaded = asked.load(options)
+    plan = asked.plan(options, loaded) if any(m.reroutes for m in methods) else PLAIN
+    found = scoring.measured(
+        loaded,
+        corpus,
+        [(method, plan) for method in methods],
+        processing=options.post_processing,
+        max_tokens=options.max_tokens,
+        progress=asked.counter("encoding"),
+    )
+    changes = _changes(found, corpus.of)
+    return [
+        {
+            **row,
+            "of": one.of,
+            "post_processing": options.post_processing,
+            **asked.changed(changes.get((one.method, row["measure"]))),
+        }
+        for method, one in zip(methods, found, strict=True)
+        for row in asked.measured(method, one, loaded)
+    ]
+
+
+def _changes(found: Any, of: int | None) -> dict[tuple[str, str], Any]:
+    """By method and measure, the paired differences of all but the first with the first."""
+    from analysis import measures
+
+    base, *others = found
+    changes = {}
+    for measure in base.measures if others else ():
+        by_name = {one.method: one.measure(measure.name) for one in others}
+        for difference in measures.differences(by_name, measure, base.method, of):
+            changes[difference.first, measure.name] = difference
+            asked.say(f"{measure.name}: {difference.sentence}")
+    return changes
+
+
+def long_texts(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """One row a measure of a method, by where the answer stands and how much is read."""
+    from analysis import corpora, scoring, shipped
+    from analysis.passages import Place
+    from analysis.rerouting import PLAIN
+
+    corpus = corpora.part(corpora.load_retrieval(options.corpus), options.part)
+    methods = [asked.method(options, name) for name in options.method or ["kv-embedding"]]
+    loaded = asked.load(options)
+    plan = asked.plan(options, loaded) if any(m.reroutes for m in methods) else PLAIN
+    both = [(method, plan) for method in methods]
+    variants = shipped.places(corpus)
+    cases: list[tuple[Place, int | None]] = [(place, None) for place in variants]
+    cases += [("middle", length) for length in options.tokens or ()]
+    rows = []
+    for place, length in cases:
+        count = asked.counter(f"{place} {length or ''}")
+        found = scoring.measured(loaded, variants[place], both, max_tokens=length, progress=count)
+        for method, one in zip(methods, found, strict=True):
+            measured = asked.measured(method, one, loaded)
+            rows += [{"place": place, "tokens": length, **row} for row in measured]
+    return rows
+
+
+def ablation(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """One row a plan, best first: its score, its change and its rank."""
+    from collections import deque
+
+    from analysis import ablation, corpora, selection, sweeps
+
+    pairs = corpora.part(corpora.load_pairs(options.corpus), options.part)
+    method = asked.method(options, "kv-embedding")
+    with asked.workers(options) as workers:
+        ((loaded, plan),) = workers.map(partial(asked.known, options, method), [None])
+        most = options.most or selection.window_width(loaded.layers)
+        search = ablation.SEARCHES[options.search](plan, loaded.layers, loaded.reroutable, most)
+        count = asked.counter(options.search)
+        sweep = partial(sweeps.sweep, workers) if options.engine == "ray" else None
+        walks = ablation.run(loaded, pairs, search, method, sweep=sweep)
+        counted = (count(len(w.plans) - len(w.missing), len(w.plans)) or w for w in walks)
+        (walk,) = deque(counted, maxlen=1)
+    return [
+        {
+            **asked.described(method, one),
+            "rank": walk.rank(one),
+            "spearman": point.score.sts.spearman,
+            "change": point.change.delta,
+            "ci_low": point.change.ci_low,
+            "ci_high": point.change.ci_high,
+            "corpus": pairs.name,
+            "pairs": point.score.sts.pairs,
+            "of": pairs.of,
+            "backbone": loaded.facts.name,
+            "dtype": loaded.dtype.value,
+        }
+        for one, point in sorted(walk.points.items(), key=lambda item: walk.rank(item[0]))
+    ]
+
+
+def rules(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """One row a window or rule's choice, best first, by the corpus's first measure."""
+    from analysis import corpora, ranking, study
+    from analysis.rerouting import Plan
+
+    corpus, loaded = asked.corpus(options), asked.load(options)
+    method = asked.method(options, "kv-embedding")
+    texts = corpora.load_texts(corpora.CALIBRATION)
+    curve = study.dimensions(loaded, texts, progress=asked.counter("calibrating"))
+    like = Plan((), options.bias, options.key_position)
+    found = ranking.ranked(loaded, corpus, curve, like, method, progress=asked.counter("encoding"))
+    return [
+        {
+            **asked.measured(method, one.scored, loaded)[0],
+            "of": one.scored.of,
+            **asked.changed(one.change),
+            "rules": list(one.rules),
+            "rank": one.rank,
+            "rank_low": one.low,
+            "rank_high": one.high,
+            "windows": one.windows,
+        }
+        for one in found
+    ]
+
+
+def parts(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """One row a part and how it is asked for, by the corpus's first measure."""
+    from analysis import parts
+
+    corpus, loaded = asked.corpus(options), asked.load(options)
+    whole, plan = asked.method(options, "kv-embedding"), asked.plan(options, loaded)
+    found = parts.brought(loaded, corpus, plan, whole, progress=asked.counter("encoding"))
+    return [
+        {
+            "part": one.part,
+            "how": one.how,
+            **asked.measured(one.method, one.together, loaded)[0],
+            "of": one.together.of,
+            "without": one.without.measures[0].value,
+            **asked.changed(one.change),
+        }
+        for one in found
+    ]
