@@ -49,15 +49,15 @@ def load(options: argparse.Namespace, name: str | None = None) -> Any:
     """The backbone asked for, or the one called ``name``; one that is held is not loaded again."""
     from analysis import backbone
 
-    asked = (name or options.backbone, options.dtype, options.device)
+    named, dtype, device = key = (name or options.backbone, options.dtype, options.device)
     held = _HELD.get()
-    if held is not None and asked in held:
-        return held[asked]
+    if held is not None and key in held:
+        return held[key]
     if held is not None:
         held.clear()  # before the next one takes its memory
-    found = backbone.load(asked[0], dtype=asked[1], device=asked[2], progress=say)
+    found = backbone.load(named, dtype=dtype, device=device, progress=say)
     if held is not None:
-        held[asked] = found
+        held[key] = found
     return found
 
 
@@ -88,14 +88,24 @@ def method(options: argparse.Namespace, name: str) -> Any:
     )
 
 
+def methods(options: argparse.Namespace) -> tuple[Any, list[tuple[Any, Any]]]:
+    """The backbone, and each method asked for with its plan; plain where none re-routes."""
+    from analysis.rerouting import PLAIN
+
+    found = [method(options, name) for name in options.method or ["kv-embedding"]]
+    loaded = load(options)
+    one = plan(options, loaded) if any(each.reroutes for each in found) else PLAIN
+    return loaded, [(each, one) for each in found]
+
+
 def corpus(options: argparse.Namespace) -> Any:
     """The corpus that is scored ``on``, or the part of it that was asked for."""
     from analysis import corpora
 
-    corpus: Any = corpora.load(options.on, options.corpus or corpora.USUAL[options.on])
-    if note := getattr(corpus, "note", ""):
+    whole: Any = corpora.load(options.on, options.corpus or corpora.USUAL[options.on])
+    if note := getattr(whole, "note", ""):
         say(note)
-    return corpora.part(corpus, options.part)
+    return corpora.part(whole, options.part)
 
 
 def engine(options: argparse.Namespace) -> Any:

@@ -230,7 +230,7 @@ def _rules(rows: Sequence[Row]) -> Iterator[Drawn]:
             along=_where,
             group=lambda row: row["rule"],
             names=("rank %", "rank_low %", "rank_high %"),
-            title="windows that score better, %",
+            title="windows that score better<br>than the rule's choice, %, 95% interval",
         )
         figure.add_vline(50, line={"color": PLAIN, "dash": "dash"})
         figure.update_xaxes(range=[-3, 103])

@@ -10,16 +10,13 @@ from analysis import asked
 def sts(options: argparse.Namespace) -> list[dict[str, Any]]:
     """One row a method: its score on rated pairs."""
     from analysis import corpora, study
-    from analysis.rerouting import PLAIN
 
     pairs = corpora.load_pairs(options.corpus)
     if pairs.note:
         asked.say(pairs.note)
-    methods = [asked.method(options, name) for name in options.method or ["kv-embedding"]]
-    loaded = asked.load(options)
-    plan = asked.plan(options, loaded) if any(m.reroutes for m in methods) else PLAIN
+    loaded, methods = asked.methods(options)
     found = []
-    for method in methods:
+    for method, plan in methods:
         score = study.score(loaded, pairs, method, plan, progress=asked.counter(method.name))
         found.append(
             {
@@ -42,16 +39,13 @@ def sts(options: argparse.Namespace) -> list[dict[str, Any]]:
 def score(options: argparse.Namespace) -> list[dict[str, Any]]:
     """Every measure of every method; the paired comparisons with the first go to stderr."""
     from analysis import scoring
-    from analysis.rerouting import PLAIN
 
     corpus = asked.corpus(options)
-    methods = [asked.method(options, name) for name in options.method or ["kv-embedding"]]
-    loaded = asked.load(options)
-    plan = asked.plan(options, loaded) if any(m.reroutes for m in methods) else PLAIN
+    loaded, methods = asked.methods(options)
     found = scoring.measured(
         loaded,
         corpus,
-        [(method, plan) for method in methods],
+        methods,
         processing=options.post_processing,
         max_tokens=options.max_tokens,
         progress=asked.counter("encoding"),
@@ -64,7 +58,7 @@ def score(options: argparse.Namespace) -> list[dict[str, Any]]:
             "post_processing": options.post_processing,
             **asked.changed(changes.get((one.method, row["measure"]))),
         }
-        for method, one in zip(methods, found, strict=True)
+        for (method, _), one in zip(methods, found, strict=True)
         for row in asked.measured(method, one, loaded)
     ]
 
@@ -87,21 +81,19 @@ def long_texts(options: argparse.Namespace) -> list[dict[str, Any]]:
     """One row a measure of a method, by where the answer stands and how much is read."""
     from analysis import corpora, scoring, shipped
     from analysis.passages import Place
-    from analysis.rerouting import PLAIN
 
     corpus = corpora.part(corpora.load_retrieval(options.corpus), options.part)
-    methods = [asked.method(options, name) for name in options.method or ["kv-embedding"]]
-    loaded = asked.load(options)
-    plan = asked.plan(options, loaded) if any(m.reroutes for m in methods) else PLAIN
-    both = [(method, plan) for method in methods]
+    loaded, methods = asked.methods(options)
     variants = shipped.places(corpus)
     cases: list[tuple[Place, int | None]] = [(place, None) for place in variants]
     cases += [("middle", length) for length in options.tokens or ()]
     rows = []
     for place, length in cases:
         count = asked.counter(f"{place} {length or ''}")
-        found = scoring.measured(loaded, variants[place], both, max_tokens=length, progress=count)
-        for method, one in zip(methods, found, strict=True):
+        found = scoring.measured(
+            loaded, variants[place], methods, max_tokens=length, progress=count
+        )
+        for (method, _), one in zip(methods, found, strict=True):
             measured = asked.measured(method, one, loaded)
             rows += [{"place": place, "tokens": length, **row} for row in measured]
     return rows

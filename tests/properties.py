@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import pytest
 import tiny_models
 import torch
 from slow_attention import Slow, attending
@@ -25,6 +26,11 @@ FORMS: tuple[Form, ...] = ("closed", "concatenated")
 OFF = -math.inf
 REAL = ("smollm2", "smollm2-as-mistral", "gemma3-270m")
 """Real weights; the last two with sliding windows short enough for the texts here."""
+REAL_CASES = [
+    pytest.param(name, marks=[pytest.mark.weights] + [pytest.mark.slow] * (name != "smollm2"))
+    for name in REAL
+]
+"""The same for tests: in every run the first, the others with the slow."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,20 +11,13 @@ from analysis import forward
 REFUSED = family_table.REFUSED.strip()
 
 TINY = (*FAMILIES, *MORE, *PARTLY)
-REAL = [
-    pytest.param("smollm2", marks=pytest.mark.weights),
-    *(
-        pytest.param(name, marks=[pytest.mark.weights, pytest.mark.slow])
-        for name in properties.REAL[1:]
-    ),
-]
 
 
 EVERY_FIFTH = OTHERS[::5]
 """Of the other families, those that are tried in every run."""
 
 
-@pytest.mark.parametrize("name", [*TINY, *REAL])
+@pytest.mark.parametrize("name", [*TINY, *properties.REAL_CASES])
 def test_every_property_holds_as_the_page_says(name: str) -> None:
     assert family_table.row(name) in family_table.PAGE.read_text().splitlines()
 

@@ -35,13 +35,9 @@ def turned(family: str) -> Callable[[int, torch.Tensor, int], torch.Tensor]:
 
 
 LATER = [pytest.param(family, marks=pytest.mark.slow) for family in ROTATE_HALVES[4:]]
-REAL = [
-    pytest.param(name, marks=[pytest.mark.weights] + [pytest.mark.slow] * (number > 0))
-    for number, name in enumerate(properties.REAL)
-]
 
 
-@pytest.mark.parametrize("family", [*ROTATE_HALVES[:4], *LATER, *REAL])
+@pytest.mark.parametrize("family", [*ROTATE_HALVES[:4], *LATER, *properties.REAL_CASES])
 def test_the_moved_key_is_the_formulas(family: str) -> None:
     case = properties.case(family)
     ids, lengths = case.tokens(LONG, LONG - 4, 1)

@@ -5,6 +5,8 @@ assets/studies/NAME.json``.
 """
 
 import itertools
+import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -63,6 +65,38 @@ def test_no_text_of_a_corpus_is_in_the_results(name: str) -> None:
     texts = ("template", "against")
     for row in committed(name).rows:
         assert words({key: value for key, value in row.items() if key not in texts}) <= 7
+
+
+def strings(value: Any) -> Iterator[str]:
+    """Every string in a JSON document, names included."""
+    if isinstance(value, dict):
+        for name, part in value.items():
+            yield name
+            yield from strings(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from strings(part)
+    elif isinstance(value, str):
+        yield value
+
+
+def test_what_ships_holds_no_evaluation_data(evaldata: Path) -> None:
+    """Runs and studies are called after the corpora they are on, but hold their scores alone."""
+    data = [path for path in evaldata.rglob("*") if path.suffix in (".tsv", ".jsonl", ".txt")]
+    assert len(data) > 8
+    texts = {
+        " ".join(text.split())
+        for path in data
+        for line in path.read_text(encoding="utf-8").splitlines()
+        for text in (strings(json.loads(line)) if path.suffix == ".jsonl" else line.split("\t"))
+        if len(text.split()) >= 5
+    }
+    assert len(texts) > 10_000
+    shipped = [*(ROOT / "assets" / "report").glob("*.json"), *FOLDER.glob("*.json")]
+    assert len(shipped) > 25
+    for path in shipped:
+        said = {" ".join(text.split()) for text in strings(json.loads(path.read_text("utf-8")))}
+        assert not said & texts, path.name
 
 
 @pytest.mark.slow
