@@ -2,9 +2,6 @@
 
 import streamlit as st
 
-from analysis import journal
-from pages import links, restoring, showing, tour, visit
-
 PAGES = {
     name: st.Page(f"pages/{name}.py", title=title, default=name == "causal_limits")
     for name, title in {
@@ -22,6 +19,9 @@ PAGES = {
 page = st.navigation(list(PAGES.values()))
 name = next(name for name, one in PAGES.items() if one == page)
 st.set_page_config(page_title=f"{page.title} - KV-Embedding Explorer", layout="wide")
+with st.spinner("Starting"):  # a server's first visit waits here for PyTorch to be read in
+    from analysis import journal
+    from pages import links, restoring, showing, tour, visit
 showing.legible()
 links.tidy()
 restoring.follow(PAGES)
