@@ -38,14 +38,14 @@ _SWITCHES = [
 
 
 @contextmanager
-def served(log: Path, **environment: str) -> Iterator[str]:
+def served(log: Path, app: Path = ROOT / "app.py", **environment: str) -> Iterator[str]:
     """Run the app on a free port; the address, once it is healthy."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     with log.open("wb") as output:
         server = subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)],
+            [sys.executable, "-m", "streamlit", "run", str(app), "--server.port", str(port)],
             cwd=ROOT,
             env=os.environ | environment,
             stdout=output,

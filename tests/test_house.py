@@ -179,3 +179,9 @@ def test_no_emoji() -> None:
         if hits := EMOJI.findall(text):
             found[name] = hits
     assert not found
+
+
+def test_no_style_asks_what_an_element_holds() -> None:
+    """With ``:has()`` a browser styles the page anew for every label that Plotly measures."""
+    for path in (ROOT / "app.py", *ROOT.glob("pages/*.py"), *ROOT.glob("analysis/*.py")):
+        assert ":has(" not in path.read_text("utf-8"), path
