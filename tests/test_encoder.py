@@ -473,35 +473,12 @@ def test_unknown_methods_are_refused_with_the_known_ones() -> None:
 # Real weights
 
 
+@pytest.mark.slow
 @pytest.mark.weights
-@pytest.mark.parametrize(
-    "expected",
-    [
-        {"mean": 56.2, "last-token": 37.2},
-        pytest.param({"prompt-eol": 46.6}, marks=pytest.mark.slow),
-        pytest.param({"prompt-only": 61.4}, marks=pytest.mark.slow),
-    ],
-    ids=lambda expected: "-".join(expected),
-)
-def test_scores_of_the_baselines_on_smollm2(
-    expected: dict[str, float], smollm2: Backbone, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Measured with an independent prototype on the same weights, Spearman x 100.
-
-    Methods that differ only in what they pool share their passes here, which take seconds.
-    """
-    run, passes = forward.run, {}
-
-    def run_once(model: Any, ids: torch.Tensor, *args: Any, **kwargs: Any) -> forward.Pass:
-        name = ids.numpy().tobytes()
-        if name not in passes:
-            passes[name] = run(model, ids, *args, **kwargs)
-        return passes[name]
-
-    monkeypatch.setattr(forward, "run", run_once)
+@pytest.mark.parametrize("name", properties.LEE50)
+def test_scores_of_the_baselines_on_smollm2(name: str, smollm2: Backbone) -> None:
     pairs = load_pairs("lee50")
-    for name, score in expected.items():
-        vectors = encode(smollm2, pairs.texts, method(name)).embeddings
-        cosines = (vectors[pairs.left] * vectors[pairs.right]).sum(1)
-        found = 100 * spearmanr(cosines, pairs.scores).statistic
-        assert found == pytest.approx(score, abs=0.3)
+    vectors = encode(smollm2, pairs.texts, method(name)).embeddings
+    cosines = (vectors[pairs.left] * vectors[pairs.right]).sum(1)
+    found = 100 * spearmanr(cosines, pairs.scores).statistic
+    assert found == pytest.approx(properties.LEE50[name], abs=0.3)

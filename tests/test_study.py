@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
+import properties
 import pytest
 import tiny_models
 
@@ -351,8 +352,8 @@ def test_everything_that_pages_open_with_ships(
     idle()
     smollm2 = dataclasses.replace(smollm2, dtype=Choice(dtype, "a test"))
     with store.only(store.SHIPPED):
-        found = study.dimensions(smollm2, corpora.load_texts(corpora.CALIBRATION))
-        automatic = Plan(found.selected())
+        curve = study.dimensions(smollm2, corpora.load_texts(corpora.CALIBRATION))
+        automatic = Plan(curve.selected())
         pairs = corpora.load_pairs("lee50")
         for plan in (PLAIN, automatic):
             assert study.score(smollm2, pairs, DEFAULT, plan).plan == plan
@@ -360,8 +361,13 @@ def test_everything_that_pages_open_with_ships(
         answers = corpora.load_retrieval("chatterbot-answers")
         labelled = corpora.first(corpora.load_labelled("chatterbot"), shipped.LABELLED, 0)
         asked = corpora.part(answers, shipped.QUERIES)
-        for corpus in (pairs, labelled, asked):
+        for corpus in (labelled, asked):
             assert len(scoring.measured(smollm2, corpus, every)) == len(METHODS)
+        scores = {one.method: one for one in scoring.measured(smollm2, pairs, every)}
+        assert set(scores) == set(METHODS)
+        for name, score in properties.LEE50.items():
+            found = scores[name].measure("Spearman").value
+            assert found == pytest.approx(score, abs=0.3 if dtype == "float32" else 0.6)
         variants = shipped.places(asked)
         few = [(METHODS[name], automatic) for name in shipped.LONG_METHODS]
         for variant in variants.values():
