@@ -93,8 +93,12 @@ def isotropy(embeddings: NDArray[Any]) -> float:
         CorpusError: fewer than two rows, or one that is all zero or not finite.
     """
     unit = _unit(embeddings)
-    _, directions = np.linalg.eigh(unit.T @ unit)
-    along = unit @ directions
+    n, d = unit.shape
+    if n < d:  # from the smaller WW'; along all other directions every text lies at 0
+        values, vectors = np.linalg.eigh(unit @ unit.T)
+        along = np.hstack([vectors * np.sqrt(values.clip(0)), np.zeros((n, 1))])
+    else:
+        along = unit @ np.linalg.eigh(unit.T @ unit)[1]
     logs = np.concatenate([logsumexp(sign * along, axis=0) for sign in (1, -1)])
     return float(np.exp(logs.min() - logs.max()))
 

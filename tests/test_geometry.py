@@ -39,6 +39,15 @@ def test_measures_of_known_spaces() -> None:
     assert (anisotropy(opposite), uniformity(opposite, t=100)) == pytest.approx((-1, -400))
 
 
+@pytest.mark.parametrize("texts", [2, 19, 20, 21, 60])
+def test_isotropy_is_that_over_all_eigenvectors(texts: int) -> None:
+    embeddings = np.random.default_rng(texts).normal(size=(texts, 20)) + 0.3
+    unit = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
+    directions = np.linalg.eigh(unit.T @ unit)[1]
+    sums = np.exp(unit @ np.hstack([directions, -directions])).sum(axis=0)
+    assert isotropy(embeddings) == pytest.approx(sums.min() / sums.max())
+
+
 def test_isotropy_is_one_for_even_directions_and_low_for_a_cone() -> None:
     even = np.concatenate([np.eye(6), -np.eye(6)])
     assert isotropy(even) == pytest.approx(1)
