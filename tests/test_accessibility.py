@@ -1,5 +1,6 @@
 """Every page under axe-core's rules, in a real browser, in light and in dark, wide and narrow."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +12,8 @@ from tests.serving import settled
 
 pytestmark = [pytest.mark.browser, pytest.mark.weights]
 GRAVE = ("serious", "critical")
+WORDS = ":is(.xtick, .ytick, .xtitle, .ytitle, .gtitle, .legendtext, [class^=cb], [class^=ycb])"
+"""The words of a figure that stand on the page itself."""
 COLOUR = "element => getComputedStyle(element).backgroundColor"
 
 
@@ -30,13 +33,34 @@ def graver(tab: Page) -> list[tuple[str, list[str]]]:
     """
     grave = []
     for _ in range(3):
-        found = Axe().run(tab).response
+        found = Axe().run(tab, options={"resultTypes": ["violations"]}).response
         assert len(found["passes"]) > 10  # it looked
         grave = [one for one in found["violations"] if one["impact"] in GRAVE]
         if not grave:
             break
         tab.wait_for_timeout(1000)
     return [(one["id"], [node["target"] for node in one["nodes"]]) for one in grave]
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance of "rgb(r, g, b)", as WCAG 2.2 defines it."""
+    red, green, blue = (
+        c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4
+        for c in (int(number) / 255 for number in re.findall(r"\d+", colour)[:3])
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def faintest(tab: Page, paper: str) -> float:
+    """The least contrast of a figure's words with the page; axe-core does not look into SVG."""
+    colours = tab.evaluate(
+        """words => [...document.querySelectorAll(`.js-plotly-plot ${words}`)]
+            .flatMap(one => one.matches("text") ? [one] : [...one.querySelectorAll("text")])
+            .map(one => getComputedStyle(one).fill)""",
+        WORDS,
+    )
+    pairs = [sorted((luminance(one), luminance(paper))) for one in set(colours)]
+    return min(((high + 0.05) / (low + 0.05) for low, high in pairs), default=21)
 
 
 @pytest.mark.parametrize("name", serving.PAGES)
@@ -53,10 +77,13 @@ def test_no_page_has_serious_findings_or_scrolls_sideways(
         settled(tab)
     assert not graver(tab)
     paper = tab.get_by_test_id("stApp").evaluate(COLOUR)
+    assert faintest(tab, paper) >= 4.5
     tab.emulate_media(color_scheme="dark")
     tab.set_viewport_size({"width": 420, "height": 900})
     settled(tab)
-    assert tab.get_by_test_id("stApp").evaluate(COLOUR) != paper
+    night = tab.get_by_test_id("stApp").evaluate(COLOUR)
+    assert night != paper
+    assert faintest(tab, night) >= 4.5
     assert serving.sideways(tab) <= 0
     assert not graver(tab)
 
@@ -65,6 +92,9 @@ def test_the_rules_find_what_is_wrong(tab: Page) -> None:
     tab.set_content('<html lang="en"><title>t</title><p style="color:#ccc">pale</p><img src="a">')
     found = {one["id"] for one in Axe().run(tab).response["violations"]}
     assert {"color-contrast", "image-alt"} <= found
+    words = '<g class="xtick"><text style="fill: rgb(128, 132, 149)">1</text></g>'
+    tab.set_content(f'<div class="js-plotly-plot"><svg>{words}</svg></div>')
+    assert faintest(tab, "rgb(255, 255, 255)") == pytest.approx(3.72, abs=0.01)
 
 
 def test_a_page_is_worked_by_keyboard(tab: Page, address: str) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import tiny_models
 
-from analysis import backbone, encoder
+from analysis import backbone, encoder, scoring
 from analysis.__main__ import main
 from analysis.methods import METHODS
 from analysis.rerouting import PLAIN, Plan
@@ -210,8 +210,9 @@ def test_score_measures_and_compares(
 
 
 def test_score_reads_files_and_post_processes(
-    ask: Ask, model: tuple[str, ...], files: Path
+    ask: Ask, model: tuple[str, ...], files: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(scoring, "FITTED_ON", 50)
     asked = ("score", *model, "--method", "mean", "--corpus", files / "pairs.tsv", "--json")
     plain, centred = ask(*asked), ask(*asked, "--post-processing", "centre")
     assert plain.document[0]["value"] != centred.document[0]["value"]

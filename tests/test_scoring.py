@@ -30,7 +30,12 @@ ASKED = [(METHODS["kv-embedding"], PLAN), (METHODS["mean"], PLAN)]
 
 
 @pytest.fixture
-def backbone(tiny: Callable[[str], Backbone], empty_cache: Path) -> Backbone:  # noqa: ARG001
+def backbone(
+    tiny: Callable[[str], Backbone],
+    empty_cache: Path,  # noqa: ARG001
+    monkeypatch: pytest.MonkeyPatch,
+) -> Backbone:
+    monkeypatch.setattr(scoring, "FITTED_ON", 50)
     return tiny("llama")
 
 
