@@ -12,9 +12,10 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from analysis import ablation
-from analysis.ablation import ALL, AUTOMATIC, RANDOM, Walk
-from analysis.rerouting import PLAIN as NOTHING
-from analysis.rerouting import Plan
+from analysis.ablation import Walk
+from analysis.plans import PLAIN as NOTHING
+from analysis.plans import Plan
+from analysis.searches import ALL, AUTOMATIC, RANDOM
 from analysis.selection import format_layers
 from analysis.theme import DIVERGING, PALETTE, PLAIN, REROUTED, SELECTED, laid_out, tick
 
@@ -46,7 +47,7 @@ def standing(
 
 
 def search_chart(kind: str, walk: Walk, layers: int, automatic: Plan) -> go.Figure:
-    """The figure of a search by its name in :data:`analysis.ablation.SEARCHES`."""
+    """The figure of a search by its name in :data:`analysis.searches.SEARCHES`."""
     plans = [plan for step in walk.steps for plan in step]
     match kind:
         case "greedy search":

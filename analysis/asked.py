@@ -65,7 +65,7 @@ def plan(options: argparse.Namespace, loaded: Any, layers: str | None = None) ->
     """The plan asked for, or its like with other ``layers``; ``auto`` reads the curve of the
     calibration corpus."""
     from analysis import corpora, study
-    from analysis.rerouting import Plan
+    from analysis.plans import Plan
     from analysis.selection import parse_layers
 
     def auto() -> tuple[int, ...]:
@@ -90,7 +90,7 @@ def method(options: argparse.Namespace, name: str) -> Any:
 
 def methods(options: argparse.Namespace) -> tuple[Any, list[tuple[Any, Any]]]:
     """The backbone, and each method asked for with its plan; plain where none re-routes."""
-    from analysis.rerouting import PLAIN
+    from analysis.plans import PLAIN
 
     found = [method(options, name) for name in options.method or ["kv-embedding"]]
     loaded = load(options)
@@ -124,7 +124,7 @@ def workers(options: argparse.Namespace) -> Any:
 
 def known(options: argparse.Namespace, method: Any, loaded: Any, _: None) -> Any:
     """A worker's backbone, from afar without its weights, and the plan asked for."""
-    from analysis.rerouting import PLAIN
+    from analysis.plans import PLAIN
 
     return loaded, plan(options, loaded) if method.reroutes else PLAIN
 

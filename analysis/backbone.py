@@ -31,8 +31,8 @@ from analysis import (
 from analysis.attention import apart
 from analysis.errors import BackboneError
 from analysis.placement import DTYPES, SPREAD, Choice, Memory
-from analysis.positions import KeyPosition
-from analysis.rerouting import EAGER, SDPA, Form, Plan, Routing, routed
+from analysis.plans import KeyPosition, Plan
+from analysis.rerouting import EAGER, SDPA, Form, Routing, routed
 from analysis.sources import Progress, Source
 from analysis.turns import Turns
 

@@ -8,6 +8,9 @@ import importlib.util
 from dataclasses import dataclass
 from typing import Any
 
+PRECISIONS = ("float32", "bfloat16", "float16")
+"""The dtypes that backbones are computed in."""
+
 
 @dataclass(frozen=True)
 class Packaged:

@@ -15,8 +15,8 @@ from analysis.backbone import Backbone
 from analysis.encoder import check_plan
 from analysis.errors import BackboneError, CorpusError, PlanError
 from analysis.methods import DEFAULT
+from analysis.plans import PLAIN, Plan
 from analysis.prompting import Prompted, tokenize
-from analysis.rerouting import PLAIN, Plan
 
 WATCHED = 512
 """Tokens of a text whose attention is looked at, at most: the table grows with their square."""

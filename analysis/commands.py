@@ -123,7 +123,7 @@ def _mteb(options: argparse.Namespace) -> list[dict[str, Any]]:
 
     from analysis import mteb_encoder
     from analysis.embedder import Embedder
-    from analysis.rerouting import PLAIN
+    from analysis.plans import PLAIN
 
     shown = sys.stderr.isatty()
     if not shown:
@@ -158,7 +158,7 @@ def _mteb(options: argparse.Namespace) -> list[dict[str, Any]]:
 
 def _space(options: argparse.Namespace) -> dict[str, Any]:
     from analysis import comparison, corpora, space_figures, study
-    from analysis.rerouting import PLAIN
+    from analysis.plans import PLAIN
 
     names = options.method or ["mean", "kv-embedding"]
     if len(names) != 2:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from analysis import clouds, corpora, dimension, geometry, selection, store
 from analysis.backbone import Backbone
 from analysis.corpora import Texts
+from analysis.dimension import CLOUDS, Cloud
 from analysis.errors import PlanError
 from analysis.made import (
     Made,
@@ -25,12 +25,6 @@ from analysis.made import (
 )
 from analysis.turns import alone
 
-Cloud = Literal["last", "all"]
-CLOUDS: dict[Cloud, str] = {
-    "last": "the final token of each text",
-    "all": "as many tokens, drawn from all tokens of all texts",
-}
-"""Whose states a layer's dimension is measured on."""
 SAMPLES = 1000
 """Calibration texts by default, as in the paper."""
 

@@ -13,6 +13,7 @@ scikit-learn and scikit-dimension take seconds to import and are imported where 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,12 @@ from analysis.tables import short
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Indices = NDArray[np.intp]
+Cloud = Literal["last", "all"]
+CLOUDS: dict[Cloud, str] = {
+    "last": "the final token of each text",
+    "all": "as many tokens, drawn from all tokens of all texts",
+}
+"""Whose states a layer's dimension is measured on."""
 
 FEWEST = 20
 """Fewest distinct rows that are worth an estimate."""

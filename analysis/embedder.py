@@ -17,8 +17,8 @@ from analysis import encoder
 from analysis.backbone import Backbone
 from analysis.errors import CorpusError, PlanError
 from analysis.methods import Method
+from analysis.plans import PLAIN, Plan
 from analysis.prompting import Role
-from analysis.rerouting import PLAIN, Plan
 
 ROLES: dict[str, Role] = {
     "query": "Query",

@@ -12,8 +12,8 @@ from analysis.backbone import Backbone
 from analysis.errors import CorpusError, NoRoom
 from analysis.made import Made, Progress, how_of, made, made_facts, made_of, quiet, weights_of
 from analysis.methods import DEFAULT, Method
+from analysis.plans import PLAIN, Plan
 from analysis.prompting import Role
-from analysis.rerouting import PLAIN, Plan
 from analysis.turns import alone
 from analysis.vectors import Vector
 

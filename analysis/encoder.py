@@ -20,9 +20,9 @@ from analysis.backbone import Backbone
 from analysis.batches import Batch, Prepared, prepare, within_memory
 from analysis.errors import BackboneError, PlanError
 from analysis.methods import Method
+from analysis.plans import PLAIN, Plan
 from analysis.pooling import pool, weights
 from analysis.prompting import Role
-from analysis.rerouting import PLAIN, Plan
 
 Progress = Callable[[int, int], None]
 

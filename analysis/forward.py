@@ -18,7 +18,8 @@ from typing import Any
 import torch
 
 from analysis.errors import PlanError
-from analysis.rerouting import PLAIN, Form, Plan, Routing, routed
+from analysis.plans import PLAIN, Plan
+from analysis.rerouting import Form, Routing, routed
 
 
 @dataclass(frozen=True)

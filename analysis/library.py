@@ -25,8 +25,8 @@ from analysis.corpora import (
 from analysis.embedder import Embedder
 from analysis.errors import ExplorerError, PlanError
 from analysis.methods import DEFAULT, METHODS, Method
+from analysis.plans import PLAIN, Plan
 from analysis.prompting import Role
-from analysis.rerouting import PLAIN, Plan
 from analysis.scoring import Corpus, Measured
 from analysis.study import Dimensions
 

@@ -14,8 +14,8 @@ from analysis import forward, journal, store, study
 from analysis.backbone import Backbone
 from analysis.encoder import check_plan
 from analysis.methods import DEFAULT, Method
+from analysis.plans import Plan
 from analysis.prompting import tokenize
-from analysis.rerouting import Plan
 
 MOST, LONGEST = 8, 128
 """Texts that a layer's gate is averaged over, and tokens of each, prompt included."""

@@ -8,7 +8,7 @@ from analysis import store
 from analysis.backbone import Backbone
 from analysis.errors import EngineError
 from analysis.methods import Method
-from analysis.rerouting import PLAIN, Plan
+from analysis.plans import PLAIN, Plan
 
 T = TypeVar("T")
 Progress = Callable[[int, int], None]

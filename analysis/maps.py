@@ -12,7 +12,7 @@ from analysis.backbone import Backbone
 from analysis.embeddings import placed
 from analysis.made import Made, Progress, quiet, rebuilt
 from analysis.methods import Method
-from analysis.rerouting import PLAIN, Plan
+from analysis.plans import PLAIN, Plan
 from analysis.turns import alone
 
 

@@ -32,18 +32,18 @@ class _Parser(argparse.ArgumentParser):
 @cache
 def parser() -> argparse.ArgumentParser:
     """The parser of every command; it raises RecipeError, one sentence, on bad input."""
-    from analysis.ablation import SEARCHES
+    from analysis.catalogue import PRECISIONS
     from analysis.corpora import CALIBRATION
+    from analysis.dimension import CLOUDS
     from analysis.engines import ENGINES
     from analysis.methods import METHODS, NORMS
-    from analysis.placement import DTYPES
+    from analysis.plans import KEY_POSITIONS
     from analysis.pooling import POOLINGS
-    from analysis.positions import KEY_POSITIONS
     from analysis.postprocessing import POSTPROCESSINGS
     from analysis.prompting import COMPRESSION
+    from analysis.searches import SEARCHES
     from analysis.selection import RULES
     from analysis.space import PROJECTIONS
-    from analysis.study import CLOUDS
 
     root = _Parser(prog=PROGRAM, description="Frozen decoders as text embedders.")
     commands = root.add_subparsers(required=True, metavar="COMMAND", dest="command")
@@ -58,7 +58,7 @@ def parser() -> argparse.ArgumentParser:
             default=None if name == "backbones" else "smollm2",
             metavar="NAME|HUB_ID|FOLDER|FILE.gguf",
         )
-        sub.add_argument("--dtype", default="auto", choices=["auto", *DTYPES])
+        sub.add_argument("--dtype", default="auto", choices=["auto", *PRECISIONS])
         sub.add_argument("--device", default="auto", metavar="auto|cpu|cuda|mps|spread")
         return sub
 

@@ -13,7 +13,7 @@ from analysis import measures, scoring, significance
 from analysis.backbone import Backbone
 from analysis.errors import BackboneError
 from analysis.methods import DEFAULT, METHODS, Method
-from analysis.rerouting import Plan
+from analysis.plans import Plan
 from analysis.scoring import Corpus, Measured
 from analysis.significance import Difference
 from analysis.study import Progress

@@ -15,10 +15,11 @@ from typing import Any
 import psutil
 import torch
 
+from analysis.catalogue import PRECISIONS
 from analysis.errors import BackboneError, NoRoom
 from analysis.sources import cache_home
 
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+DTYPES: dict[str, torch.dtype] = {name: getattr(torch, name) for name in PRECISIONS}
 SPREAD = "spread"
 Memory = Mapping[int | str, int]
 """Bytes of each device: GPUs by number, ``"cpu"`` and ``"disk"``."""

@@ -5,14 +5,18 @@ averaged, what is left out, and how much each token counts. The same row colours
 tokens on the pages.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from analysis.prompting import Prompted
+
+if TYPE_CHECKING:
+    import torch
 
 Pooling = Literal["last", "mean", "hybrid", "text-mean", "last-copy-mean"]
 
@@ -47,6 +51,8 @@ all tokens, prompt and beginning-of-sequence included; ``text-mean`` leaves the 
 
 def weights(prompts: Sequence[Prompted], pooling: Pooling) -> torch.Tensor:
     """Pooling weights of right-padded prompts, float32 (B, T); padding weighs 0, rows sum to 1."""
+    import torch  # takes seconds, and the command line names poolings without it
+
     width = max(len(p.ids) for p in prompts)
     rows = torch.zeros(len(prompts), width)
     for i, prompt in enumerate(prompts):

@@ -11,15 +11,9 @@ import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, Literal
+from typing import Any
 
 import torch
-
-KeyPosition = Literal["own", "first"]
-KEY_POSITIONS: dict[KeyPosition, str] = {
-    "own": "the final token's key as it is, turned to its own position",
-    "first": "the final token's key turned to the position before the first token",
-}
 
 _CAUGHT: ContextVar[list[tuple[torch.Tensor, torch.Tensor]] | None] = ContextVar(
     "caught", default=None

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.covariance import ledoit_wolf
 
 from analysis.errors import CorpusError, PlanError
 
@@ -39,6 +38,8 @@ def _centre(calibration: Vectors) -> Fitted:
 
 
 def _whiten(calibration: Vectors) -> Fitted:
+    from sklearn.covariance import ledoit_wolf  # takes a second, not needed to name the steps
+
     wide = _enough(calibration).astype(np.float64)
     mean = wide.mean(axis=0)
     # Fewer texts than directions leave most variances at nothing, which whitening would blow up;

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from analysis import ablation, measures, scoring, selection
+from analysis import measures, scoring, searches, selection
 from analysis.backbone import Backbone
 from analysis.errors import PlanError
 from analysis.methods import DEFAULT, Method
-from analysis.rerouting import PLAIN, Plan
+from analysis.plans import PLAIN, Plan
 from analysis.scoring import Corpus, Measured
 from analysis.significance import Difference
 from analysis.study import Dimensions, Progress
@@ -64,7 +64,7 @@ def ranked(
         CorpusError, BackboneError: what encoding and measuring raise.
     """
     width = selection.window_width(backbone.layers)
-    windows = ablation.reached(ablation.sliding(backbone.layers, width, like), backbone.reroutable)
+    windows = searches.reached(searches.sliding(backbone.layers, width, like), backbone.reroutable)
     if not windows:
         raise PlanError(
             backbone.refusal
@@ -74,7 +74,7 @@ def ranked(
     rules: dict[Plan, tuple[str, ...]] = {}
     for rule in selection.RULES:
         plan = replace(like, layers=found.selected(rule))
-        if plan in ablation.reached([plan], backbone.reroutable):
+        if plan in searches.reached([plan], backbone.reroutable):
             rules[plan] = (*rules.get(plan, ()), rule)
     plans = [PLAIN, *dict.fromkeys([*windows, *rules])]
     scored = scoring.measured(

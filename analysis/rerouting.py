@@ -1,4 +1,4 @@
-"""The re-routing plan, and the attention function that carries it out.
+"""The attention function that carries a re-routing plan out.
 
 At every selected layer the layer's own key-value pair of the final token is put before the
 sequence as a prefix that every token may attend to (KV-Embedding, Tang & Yang, ACL 2026). The
@@ -8,7 +8,6 @@ The attention functions are registered with transformers under two names; what t
 is read from a ``ContextVar``, so that sessions sharing one model cannot mix up their plans.
 """
 
-import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -35,48 +34,11 @@ from analysis.attention import (
     mask_or_band,
     weights,
 )
-from analysis.errors import PlanError
-from analysis.positions import KEY_POSITIONS, KeyPosition
+from analysis.plans import Plan
 
 Form = Literal["closed", "concatenated"]
 SDPA = "kv_rerouting"
 EAGER = "kv_rerouting_eager"
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Which layers re-route (0-based, ascending), the bias b on the prefix's logit, and its key.
-
-    ``bias`` is added after the 1/sqrt(d) scaling and before the softmax; ``-inf`` is "off".
-    ``key_position`` is where the prefix's key stands: at the final token's ``own`` position, or
-    turned to the place before the ``first`` token.
-
-    Raises:
-        PlanError: layers are negative, repeated or out of order, the bias is nan or +inf, or
-            there is no such key position.
-    """
-
-    layers: tuple[int, ...] = ()
-    bias: float = 1.0
-    key_position: KeyPosition = "own"
-
-    def __post_init__(self) -> None:
-        if any(layer < 0 for layer in self.layers) or list(self.layers) != sorted(set(self.layers)):
-            raise PlanError(f"Layers {self.layers} must be distinct, ascending and at least 0.")
-        if math.isnan(self.bias) or self.bias == math.inf:
-            raise PlanError(f"The bias must be a number or -inf, not {self.bias}.")
-        if self.key_position not in KEY_POSITIONS:
-            raise PlanError(
-                f"There is no key position {self.key_position!r}; use {' or '.join(KEY_POSITIONS)}."
-            )
-
-    @property
-    def active(self) -> tuple[int, ...]:
-        """The layers at which anything happens: none when the bias is -inf."""
-        return () if self.bias == -math.inf else self.layers
-
-
-PLAIN = Plan()
 
 
 @dataclass

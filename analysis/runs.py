@@ -12,11 +12,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from analysis import ablation, corpora, evaluation, measures, scoring, selection, study, windows
 from analysis import backbone as backbones
+from analysis import corpora, evaluation, measures, scoring, searches, selection, study, windows
 from analysis.backbone import Backbone
 from analysis.methods import DEFAULT, METHODS
-from analysis.rerouting import PLAIN, Plan
+from analysis.plans import PLAIN, Plan
 from analysis.scoring import Corpus
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -156,7 +156,7 @@ def _windows(name: str, loaded: Backbone) -> dict[str, Any]:
     found = study.dimensions(loaded, texts)
     chosen = {rule: found.selected(rule) for rule in selection.RULES}
     width = selection.window_width(loaded.layers)
-    plans = [PLAIN, *ablation.sliding(loaded.layers, width)]
+    plans = [PLAIN, *searches.sliding(loaded.layers, width)]
     plans += [Plan(layers) for layers in chosen.values() if Plan(layers) not in plans]
     embedded = study.embedded(loaded, pairs.texts, [(DEFAULT, plan) for plan in plans])
     cosines = {

@@ -103,14 +103,14 @@ def ablation(options: argparse.Namespace) -> list[dict[str, Any]]:
     """One row a plan, best first: its score, its change and its rank."""
     from collections import deque
 
-    from analysis import ablation, corpora, selection, sweeps
+    from analysis import ablation, corpora, searches, selection, sweeps
 
     pairs = corpora.part(corpora.load_pairs(options.corpus), options.part)
     method = asked.method(options, "kv-embedding")
     with asked.workers(options) as workers:
         ((loaded, plan),) = workers.map(partial(asked.known, options, method), [None])
         most = options.most or selection.window_width(loaded.layers)
-        search = ablation.SEARCHES[options.search](plan, loaded.layers, loaded.reroutable, most)
+        search = searches.SEARCHES[options.search](plan, loaded.layers, loaded.reroutable, most)
         count = asked.counter(options.search)
         sweep = partial(sweeps.sweep, workers) if options.engine == "ray" else None
         walks = ablation.run(loaded, pairs, search, method, sweep=sweep)
@@ -137,7 +137,7 @@ def ablation(options: argparse.Namespace) -> list[dict[str, Any]]:
 def rules(options: argparse.Namespace) -> list[dict[str, Any]]:
     """One row a window or rule's choice, best first, by the corpus's first measure."""
     from analysis import corpora, ranking, study
-    from analysis.rerouting import Plan
+    from analysis.plans import Plan
 
     corpus, loaded = asked.corpus(options), asked.load(options)
     method = asked.method(options, "kv-embedding")

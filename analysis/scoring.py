@@ -18,9 +18,9 @@ from analysis.corpora import Pairs, Retrieval, Texts
 from analysis.errors import CorpusError
 from analysis.measures import Measure
 from analysis.methods import Method
+from analysis.plans import PLAIN, Plan
 from analysis.postprocessing import postprocessing
 from analysis.prompting import Role
-from analysis.rerouting import PLAIN, Plan
 from analysis.study import Made, Progress
 
 Corpus = Pairs | Texts | Retrieval

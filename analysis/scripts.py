@@ -50,7 +50,7 @@ def _methods(o: Mapping[str, Any], names: tuple[str, ...]) -> Iterator[str]:
 def _imported(modules: str) -> Iterator[str]:
     yield f"from analysis import {modules}"
     yield "from analysis.methods import METHODS, variant"
-    yield "from analysis.rerouting import Plan"
+    yield "from analysis.plans import Plan"
     yield ""
 
 
@@ -120,11 +120,13 @@ def _causal(o: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _ablation(o: Mapping[str, Any]) -> Iterator[str]:
-    yield from _begun("ablation, backbone, corpora, selection, study", {**o, "method": None})
+    yield from _begun(
+        "ablation, backbone, corpora, searches, selection, study", {**o, "method": None}
+    )
     yield f"pairs = corpora.load_pairs({o['corpus']!r})"
     yield from _part("pairs", o)
     yield f"most = {o['most'] or 'selection.window_width(loaded.layers)'}"
-    yield f"search = ablation.SEARCHES[{o['search']!r}]"
+    yield f"search = searches.SEARCHES[{o['search']!r}]"
     yield "search = search(plan, loaded.layers, loaded.reroutable, most)"
     yield "for walk in ablation.run(loaded, pairs, search, chosen[0]):"
     yield "    print(len(walk.missing), 'to go')"

@@ -26,8 +26,8 @@ from analysis.engines import Workers
 from analysis.errors import CorpusError
 from analysis.files import Lines, writing
 from analysis.methods import Method
+from analysis.plans import Plan
 from analysis.prompting import Role
-from analysis.rerouting import Plan
 
 FEWEST, MOST = 128, 1024
 """Texts of a shard: enough to fill batches of like length, few enough to lose without regret."""

@@ -10,12 +10,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-from analysis import ablation, backbone, corpora, passages, scoring, selection, store, study
+from analysis import backbone, corpora, passages, scoring, searches, selection, store, study
 from analysis.backbone import Backbone
 from analysis.corpora import Retrieval
 from analysis.methods import DEFAULT, METHODS, Method
 from analysis.passages import Place
-from analysis.rerouting import PLAIN, Plan
+from analysis.plans import PLAIN, Plan
 
 DTYPES = ("float32", "bfloat16")
 MAP_CORPUS, MAP_TEXTS = "chatterbot", 200
@@ -56,8 +56,8 @@ def _add(loaded: Backbone) -> None:
         for name in ("mean", DEFAULT.name):
             study.projected(loaded, texts, METHODS[name], automatic)
         widths = (selection.window_width(loaded.layers), 1)
-        plans = [plan for width in widths for plan in ablation.sliding(loaded.layers, width)]
-        beside = ablation.references(automatic, loaded.reroutable).values()
+        plans = [plan for width in widths for plan in searches.sliding(loaded.layers, width)]
+        beside = searches.references(automatic, loaded.reroutable).values()
         plans += [plan for reference in beside for plan in reference if plan not in plans]
         for number, score in enumerate(study.sweep(loaded, pairs, plans), 1):
             print(f"{number}/{len(plans)} {score.plan.layers}", file=sys.stderr, flush=True)

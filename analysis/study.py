@@ -13,14 +13,13 @@ from analysis import encoder, evaluation, store, traces
 from analysis.backbone import Backbone
 from analysis.corpora import Pairs
 from analysis.curves import (
-    CLOUDS,
     SAMPLES,
-    Cloud,
     Dimensions,
     dimension_curves,
     dimensions,
     known_dimensions,
 )
+from analysis.dimension import CLOUDS, Cloud
 from analysis.embeddings import Embedded, embedded, embeddings, fresh
 from analysis.encoder import Trace
 from analysis.evaluation import StsScore
@@ -41,7 +40,7 @@ from analysis.made import (
 )
 from analysis.maps import Space, aligned, projected
 from analysis.methods import DEFAULT, Method
-from analysis.rerouting import PLAIN, Plan
+from analysis.plans import PLAIN, Plan
 from analysis.traces import forget
 from analysis.turns import alone
 

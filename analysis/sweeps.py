@@ -8,7 +8,7 @@ from analysis.backbone import Backbone
 from analysis.corpora import Pairs
 from analysis.engines import Workers
 from analysis.methods import DEFAULT, Method
-from analysis.rerouting import Plan
+from analysis.plans import Plan
 from analysis.study import Score
 
 SHARES = 4

@@ -9,7 +9,7 @@ from analysis.backbone import Backbone
 from analysis.encoder import Trace
 from analysis.made import Progress, how_of
 from analysis.methods import Method
-from analysis.rerouting import PLAIN, Plan
+from analysis.plans import PLAIN, Plan
 
 STATES, SWEPT = 256 * 1024**2, 1024**3
 """Bytes of states that one trace may keep, and one of a sweep."""

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from analysis import ablation, selection, store, study
+from analysis import searches, selection, store, study
 from analysis.backbone import Backbone
 from analysis.corpora import Pairs
 from analysis.encoder import encode
 from analysis.methods import DEFAULT
-from analysis.rerouting import Plan
+from analysis.plans import Plan
 from benchmarks.measuring import Ratio, backbone, compare, described, pairs
 
 
@@ -23,7 +23,7 @@ def measure() -> list[Ratio]:
     few, fewer = pairs(30), pairs(8)
     sweep = partial(_sweep, loaded)
     swept = [
-        _compared(loaded, few, name, ablation.sliding(layers, size), 0.60, sweep)
+        _compared(loaded, few, name, searches.sliding(layers, size), 0.60, sweep)
         for name, size in (("every single layer", 1), (f"every window of {width} layers", width))
     ]
     return [*swept, _compared(loaded, fewer, "all windows", every, 0.40, sweep, repetitions=1)]

@@ -8,7 +8,7 @@ from pathlib import Path
 from analysis import corpora, store, study
 from analysis.encoder import encode
 from analysis.methods import DEFAULT
-from analysis.rerouting import PLAIN, Plan
+from analysis.plans import PLAIN, Plan
 from benchmarks.measuring import Ratio, backbone, compare, described
 
 

@@ -5,7 +5,7 @@ import torch
 from analysis import forward
 from analysis.encoder import encode
 from analysis.methods import DEFAULT, METHODS
-from analysis.rerouting import PLAIN, Plan
+from analysis.plans import PLAIN, Plan
 from benchmarks.measuring import Point, backbone, distinct, long_texts, pairs, seconds
 
 TEXTS = (100, 1000, 10_000)

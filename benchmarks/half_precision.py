@@ -11,7 +11,7 @@ from analysis import corpora, evaluation, selection, study
 from analysis.backbone import Backbone
 from analysis.errors import ExplorerError
 from analysis.methods import METHODS
-from analysis.rerouting import Plan
+from analysis.plans import Plan
 
 BACKBONES = ("smollm2", "gemma3-270m")
 METHODS_CHECKED = ("kv-embedding", "prompt-only", "mean", "last-token", "prompt-eol")

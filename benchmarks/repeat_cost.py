@@ -5,7 +5,7 @@ from pathlib import Path
 
 from analysis import store, study, vectors
 from analysis.methods import DEFAULT
-from analysis.rerouting import Plan
+from analysis.plans import Plan
 from benchmarks.measuring import Ratio, backbone, compare, described, pairs
 
 PLAN = Plan((29,))

@@ -8,7 +8,8 @@ from pathlib import Path
 from analysis import forward
 from analysis.encoder import encode
 from analysis.methods import DEFAULT
-from analysis.rerouting import PLAIN, Form, Plan
+from analysis.plans import PLAIN, Plan
+from analysis.rerouting import Form
 from benchmarks.measuring import (
     Ratio,
     backbone,

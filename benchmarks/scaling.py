@@ -22,7 +22,7 @@ from analysis import backbone, corpora, engines, shards
 from analysis.engines import Engine
 from analysis.files import Lines
 from analysis.methods import METHODS
-from analysis.rerouting import PLAIN
+from analysis.plans import PLAIN
 
 TEXTS = 1024
 """Distinct sentences that are encoded for speed."""

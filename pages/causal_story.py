@@ -12,7 +12,7 @@ from analysis import causal_figures, causality, evaluation, selection, study
 from analysis.backbone import Backbone
 from analysis.causality import Attention, Movement
 from analysis.methods import Method
-from analysis.rerouting import PLAIN, Plan
+from analysis.plans import PLAIN, Plan
 from pages import showing, visit
 
 METHODS = ("last-token", "mean", "prompt-only", "kv-embedding")

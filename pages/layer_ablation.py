@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from analysis import ablation, ablation_figures, selection
-from analysis.ablation import AUTOMATIC, RANDOM, SEARCHES
-from analysis.rerouting import PLAIN, Plan
+from analysis import ablation, ablation_figures, searches, selection
+from analysis.plans import PLAIN, Plan
+from analysis.searches import AUTOMATIC, RANDOM, SEARCHES
 from analysis.windows import BEST, Range
 from pages import corpus, glossary, searching, showing, visit
 
@@ -97,7 +97,7 @@ if loaded.refusal:
     st.stop()
 width, method = selection.window_width(loaded.layers), visit.methods()["kv-embedding"]
 automatic = replace(plan, layers=visit.calibrated().selected(st.session_state.rule))
-beside = ablation.references(automatic, loaded.reroutable)
+beside = searches.references(automatic, loaded.reroutable)
 left, right = st.columns([4, 1], vertical_alignment="bottom")
 kind = left.segmented_control(
     "Re-route",

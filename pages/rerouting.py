@@ -13,7 +13,7 @@ from analysis import (
     selection,
     study,
 )
-from analysis.rerouting import PLAIN
+from analysis.plans import PLAIN
 from pages import corpus, glossary, showing, switches, visit
 
 IN_FULL = 3

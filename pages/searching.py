@@ -13,11 +13,12 @@ from typing import Any
 import streamlit as st
 
 from analysis import ablation, store, study
-from analysis.ablation import Point, Search, Walk
+from analysis.ablation import Point, Walk
 from analysis.backbone import Backbone
 from analysis.corpora import Pairs
 from analysis.methods import Method
-from analysis.rerouting import Plan
+from analysis.plans import Plan
+from analysis.searches import Search
 
 PAUSE, FADE = 1.5, 0.3
 """Seconds between two drawings of a search that runs, and for which the older one stays below."""

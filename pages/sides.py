@@ -16,7 +16,7 @@ from analysis.comparison import Comparison
 from analysis.corpora import Texts
 from analysis.errors import PlanError
 from analysis.methods import Method
-from analysis.rerouting import Plan
+from analysis.plans import Plan
 from analysis.study import Space
 from pages import comparing, showing, visit
 

@@ -10,7 +10,7 @@ from analysis.dimension import Curve
 from analysis.errors import PlanError
 from analysis.listening import Listening
 from analysis.methods import Method
-from analysis.rerouting import Plan
+from analysis.plans import Plan
 from pages import history, showing, visit
 
 NAME = "Layers of the plan"

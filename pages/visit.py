@@ -29,9 +29,8 @@ from analysis.backbone import Backbone
 from analysis.corpora import Pairs, Texts
 from analysis.methods import DEFAULT, METHODS, NORMS, Method, variant
 from analysis.options import options_of
-from analysis.positions import KEY_POSITIONS
+from analysis.plans import KEY_POSITIONS, Plan
 from analysis.recipe import Part, Recipe
-from analysis.rerouting import Plan
 from analysis.study import Dimensions
 from pages import corpus, history, restoring, showing
 

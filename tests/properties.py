@@ -20,7 +20,8 @@ from tiny_models import LONG, WINDOW
 
 from analysis import forward, packing
 from analysis.backbone import Backbone
-from analysis.rerouting import PLAIN, Form, Plan, Routing, routed
+from analysis.plans import PLAIN, Plan
+from analysis.rerouting import Form, Routing, routed
 
 FORMS: tuple[Form, ...] = ("closed", "concatenated")
 OFF = -math.inf

@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis import ablation, corpora, forward, study
-from analysis.ablation import ALL, AUTOMATIC, RANDOM, Search, Walk
+from analysis import ablation, corpora, forward, searches, study
+from analysis.ablation import Walk
 from analysis.backbone import Backbone
 from analysis.corpora import Pairs
 from analysis.methods import DEFAULT
-from analysis.rerouting import PLAIN, Plan
+from analysis.plans import PLAIN, Plan
+from analysis.searches import ALL, AUTOMATIC, RANDOM, Search
 from analysis.windows import BEST
 from tests.visits import OWN_PAIRS
 
@@ -55,7 +56,7 @@ class Additive(dict[Plan, float]):
 @given(st.lists(st.integers(-9, 9), min_size=1, max_size=6), st.integers(1, 6))
 def test_greedy_finds_the_best_where_layers_add_up(brings: list[int], most: int) -> None:
     scores = Additive([float(b) for b in brings])
-    steps = searched(ablation.greedy(PLAIN, range(len(brings)), most), scores)
+    steps = searched(searches.greedy(PLAIN, range(len(brings)), most), scores)
     found = max((plan for step in steps for plan in step), key=scores.__getitem__)
     helpful = sorted((b for b in brings if b > 0), reverse=True)[:most]
     assert max(scores[found], 0) == sum(helpful)
@@ -65,45 +66,45 @@ def test_greedy_finds_the_best_where_layers_add_up(brings: list[int], most: int)
 @given(st.integers(1, 12), st.integers(1, 12))
 def test_windows_are_every_run_of_layers_once(layers: int, width: int) -> None:
     like = Plan((0,), -2.0)
-    every = ablation.every_window(layers, like)
+    every = searches.every_window(layers, like)
     assert {plan.layers for plan in every} == {
         tuple(range(a, b)) for a in range(layers) for b in range(a + 1, layers + 1)
     }
     assert len(every) == layers * (layers + 1) // 2
     assert {plan.bias for plan in every} == {-2.0}
-    sliding = ablation.sliding(layers, width, like)
+    sliding = searches.sliding(layers, width, like)
     assert [plan.layers[0] for plan in sliding] == list(range(layers))
     assert all(len(plan.layers) <= width and plan in every for plan in sliding)
 
 
 def test_a_bias_sweep_keeps_the_layers_and_the_key_and_tries_the_plans_own() -> None:
-    plans = ablation.biases(Plan((2, 3), 0.25, "first"))
+    plans = searches.biases(Plan((2, 3), 0.25, "first"))
     assert {plan.layers for plan in plans} == {(2, 3)}
     assert {plan.key_position for plan in plans} == {"first"}
-    assert sorted({*ablation.BIASES, 0.25}) == [plan.bias for plan in plans]
-    assert ablation.biases(PLAIN) == []
+    assert sorted({*searches.BIASES, 0.25}) == [plan.bias for plan in plans]
+    assert searches.biases(PLAIN) == []
 
 
 def test_reference_points_are_the_same_each_time_and_reach_no_other_layer() -> None:
-    found = ablation.references(Plan((1, 2)), (0, 1, 2, 5))
-    assert found == ablation.references(Plan((1, 2)), (0, 1, 2, 5))
+    found = searches.references(Plan((1, 2)), (0, 1, 2, 5))
+    assert found == searches.references(Plan((1, 2)), (0, 1, 2, 5))
     assert found[AUTOMATIC] == (Plan((1, 2)),)
     assert found[ALL] == (Plan((0, 1, 2, 5)),)
     sets = [plan.layers for plan in found[RANDOM]]
-    assert len(sets) == len(set(sets)) == ablation.DRAWN
+    assert len(sets) == len(set(sets)) == searches.DRAWN
     assert all(len(layers) == 2 and set(layers) <= {0, 1, 2, 5} for layers in sets)
-    few = ablation.references(Plan((0, 1)), (0, 1))[RANDOM]
+    few = searches.references(Plan((0, 1)), (0, 1))[RANDOM]
     assert [plan.layers for plan in few] == [(0, 1)]
-    assert ablation.references(Plan((0, 3)), (0, 1))[AUTOMATIC] == ()
+    assert searches.references(Plan((0, 3)), (0, 1))[AUTOMATIC] == ()
 
 
-@pytest.mark.parametrize("name", list(ablation.SEARCHES))
+@pytest.mark.parametrize("name", list(searches.SEARCHES))
 def test_every_search_scores_as_each_plan_alone(
     name: str, llama: Backbone, pairs: Pairs, empty_cache: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     del empty_cache
     plan = Plan((1, 2), 0.5)
-    search = ablation.SEARCHES[name](plan, llama.layers, llama.reroutable, 2)
+    search = searches.SEARCHES[name](plan, llama.layers, llama.reroutable, 2)
     walk = finished(ablation.run(llama, pairs, search))
     assert walk.done
     assert not walk.missing
@@ -130,8 +131,8 @@ def test_all_windows_run_only_the_layers_from_where_each_parts_from_the_one_befo
 
     study.score(llama, pairs, DEFAULT, PLAIN)
     monkeypatch.setattr(forward, "run", spy)
-    plans = ablation.every_window(layers)
-    finished(ablation.run(llama, pairs, ablation.at_once(plans)))
+    plans = searches.every_window(layers)
+    finished(ablation.run(llama, pairs, searches.at_once(plans)))
     batches, rest = divmod(len(starts), 1 + len(plans))
     assert batches > 0
     assert rest == 0
@@ -145,8 +146,8 @@ def test_a_walk_shows_what_is_known_at_once_and_every_score_as_it_comes(
     llama: Backbone, pairs: Pairs, empty_cache: object
 ) -> None:
     del empty_cache
-    plans = ablation.sliding(llama.layers, 1)
-    first, *rest = ablation.run(llama, pairs, ablation.at_once(plans))
+    plans = searches.sliding(llama.layers, 1)
+    first, *rest = ablation.run(llama, pairs, searches.at_once(plans))
     assert list(first.points) == [PLAIN]
     assert [len(walk.missing) for walk in rest] == [*range(len(plans) - 1, -1, -1), 0]
     assert [walk.done for walk in rest] == [False] * len(plans) + [True]
@@ -156,8 +157,8 @@ def test_a_search_that_is_stopped_goes_on_from_where_it_was(
     llama: Backbone, pairs: Pairs, empty_cache: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     del empty_cache
-    plans = ablation.sliding(llama.layers, 2)
-    walks = ablation.run(llama, pairs, ablation.at_once(plans))
+    plans = searches.sliding(llama.layers, 2)
+    walks = ablation.run(llama, pairs, searches.at_once(plans))
     for _ in range(4):
         walk = next(walks)
     known = set(walk.points)
@@ -170,7 +171,7 @@ def test_a_search_that_is_stopped_goes_on_from_where_it_was(
         return sweep(backbone, of, todo, *more, **how)  # type: ignore[arg-type]
 
     monkeypatch.setattr(study, "sweep", counted)
-    again = finished(ablation.run(llama, pairs, ablation.at_once(plans)))
+    again = finished(ablation.run(llama, pairs, searches.at_once(plans)))
     assert len(known) == 4
     assert set(scored) == set(plans) - known
     assert set(again.points) == {PLAIN, *plans}
@@ -181,8 +182,8 @@ def test_the_best_is_the_searchs_own_and_ranks_count_all(
 ) -> None:
     del empty_cache
     beside = [Plan((0, 3)), Plan((1, 4))]
-    plans = ablation.sliding(llama.layers, 1)
-    walk = finished(ablation.run(llama, pairs, ablation.at_once(plans), beside=beside))
+    plans = searches.sliding(llama.layers, 1)
+    walk = finished(ablation.run(llama, pairs, searches.at_once(plans), beside=beside))
     assert set(walk.points) == {PLAIN, *beside, *plans}
     assert walk.best in plans
     order = sorted(walk.points, key=walk.spearman, reverse=True)
@@ -198,8 +199,8 @@ def test_the_best_of_many_is_tested_on_texts_it_was_not_picked_on(
     rng = np.random.default_rng(0)
     pairs = Pairs("made", tuple(words), np.arange(40), np.arange(40, 80), rng.random(40), "")
     automatic = Plan((2, 3))
-    plans = ablation.sliding(llama.layers, 2)
-    walk = finished(ablation.run(llama, pairs, ablation.at_once(plans), beside=[automatic]))
+    plans = searches.sliding(llama.layers, 2)
+    walk = finished(ablation.run(llama, pairs, searches.at_once(plans), beside=[automatic]))
     tested = ablation.held_out(walk, pairs, automatic, splits=5)
     assert list(tested) == [AUTOMATIC, BEST]
     assert tested[AUTOMATIC][0] == automatic

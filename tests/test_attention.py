@@ -22,7 +22,8 @@ from transformers.masking_utils import (
 
 from analysis import attention, forward
 from analysis.attention import Band, Mask, closed_form, concatenated_form, gather_last
-from analysis.rerouting import Form, Plan
+from analysis.plans import Plan
+from analysis.rerouting import Form
 
 FORMS: tuple[Form, ...] = ("closed", "concatenated")
 OFF = -math.inf

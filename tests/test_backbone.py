@@ -35,7 +35,7 @@ from analysis.encoder import encode
 from analysis.errors import BackboneError
 from analysis.methods import DEFAULT
 from analysis.placement import Choice
-from analysis.rerouting import Plan
+from analysis.plans import Plan
 
 
 @pytest.fixture

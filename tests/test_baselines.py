@@ -18,8 +18,8 @@ from analysis.batches import shown
 from analysis.encoder import encode
 from analysis.errors import BackboneError, PlanError
 from analysis.methods import METHODS, Method, Prepending
+from analysis.plans import Plan
 from analysis.prompting import tokenize
-from analysis.rerouting import Plan
 
 ECHO, EOL, TOKEN, META, BOTH = (
     METHODS[name]

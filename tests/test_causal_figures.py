@@ -8,7 +8,7 @@ import pytest
 
 from analysis import causal_figures
 from analysis.causality import Attention, Gates, Movement
-from analysis.rerouting import Plan
+from analysis.plans import Plan
 
 RNG = np.random.default_rng(0)
 TOKENS = ("<b>bold</b> & brave", '<a href="javascript:alert(1)">here</a>', "x" * 200, "1 < 2 > 0")

@@ -19,8 +19,9 @@ from analysis import causality
 from analysis.backbone import Backbone
 from analysis.errors import BackboneError, CorpusError, PlanError
 from analysis.methods import DEFAULT
+from analysis.plans import PLAIN, Plan
 from analysis.prompting import BARE
-from analysis.rerouting import EAGER, PLAIN, SDPA, Plan
+from analysis.rerouting import EAGER, SDPA
 
 FIRST = "She walked along the bank and watched the boats."
 SECOND = "She walked along the bank and asked for a loan."

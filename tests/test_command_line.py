@@ -19,7 +19,7 @@ import tiny_models
 from analysis import backbone, encoder, scoring
 from analysis.__main__ import main
 from analysis.methods import METHODS
-from analysis.rerouting import PLAIN, Plan
+from analysis.plans import PLAIN, Plan
 
 ROOT = Path(__file__).parents[1]
 WORDS = ("boat", "bank", "loan", "river", "house", "rain", "train", "song", "king", "bread")
@@ -415,6 +415,14 @@ def test_a_pipe_gets_pure_json_while_progress_goes_to_standard_error(
     assert json.loads(done.stdout)["texts"] == 2
     assert re.search(rb"Loading llama in b?float(16|32) on cpu", done.stderr)
     assert np.load(output).shape == (2, tiny_models.HIDDEN)
+
+
+def test_options_are_read_without_what_takes_seconds_to_import() -> None:
+    code = (
+        "import sys; from analysis import commands, options; options.parser(); "
+        "assert not {'torch', 'transformers', 'sklearn', 'scipy', 'pandas'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 
 def test_a_shell_gets_code_2_and_one_line() -> None:

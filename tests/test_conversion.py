@@ -23,7 +23,7 @@ from analysis.encoder import encode
 from analysis.errors import BackboneError
 from analysis.fetching import config_of
 from analysis.methods import DEFAULT
-from analysis.rerouting import PLAIN, Plan
+from analysis.plans import PLAIN, Plan
 from analysis.sources import resolve
 
 

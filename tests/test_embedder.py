@@ -16,7 +16,7 @@ from analysis.corpora import Pairs
 from analysis.embedder import Embedder
 from analysis.errors import CorpusError, ExplorerError, PlanError
 from analysis.methods import METHODS
-from analysis.rerouting import Plan
+from analysis.plans import Plan
 
 WORDS = ("boat", "bank", "loan", "river", "house", "rain", "train")
 TEXTS = [f"The {a} is by the {b}." for a in WORDS for b in WORDS if a < b]

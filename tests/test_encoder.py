@@ -24,8 +24,8 @@ from analysis.corpora import load_pairs
 from analysis.encoder import Trace, branches, encode, encode_together
 from analysis.errors import BackboneError, CorpusError, PlanError
 from analysis.methods import DEFAULT, METHODS, Method, method
+from analysis.plans import PLAIN, Plan
 from analysis.prompting import COMPRESSION, tokenize
-from analysis.rerouting import PLAIN, Plan
 
 SUBJECTS = [*FAMILIES, pytest.param("smollm2", marks=pytest.mark.weights)]
 TEXTS = (

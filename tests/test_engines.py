@@ -23,6 +23,7 @@ from analysis import (
     engines,
     evaluation,
     replay,
+    searches,
     shards,
     study,
     sweeps,
@@ -33,8 +34,8 @@ from analysis.engines import Engine
 from analysis.errors import BackboneError, CorpusError, EngineError
 from analysis.files import Lines
 from analysis.methods import DEFAULT
+from analysis.plans import PLAIN, Plan
 from analysis.recipe import Recipe
-from analysis.rerouting import PLAIN, Plan
 
 RAY = Engine("ray", workers=2)
 MAKE = partial(backbone.load, dtype="float32", device="cpu")
@@ -300,9 +301,9 @@ def test_a_shared_sweep_scores_as_one_alone(
     texts, rated = tuple(TEXTS[:24]), np.random.default_rng(0).random(12)
     pairs = Pairs("made", texts, np.arange(12), np.arange(12, 24), rated, "")
     (known,) = workers.map(itself, [None])
-    plans = ablation.sliding(known.layers, 2)
+    plans = searches.sliding(known.layers, 2)
     sweep = partial(sweeps.sweep, workers)
-    *_, walk = ablation.run(known, pairs, ablation.at_once(plans), sweep=sweep)
+    *_, walk = ablation.run(known, pairs, searches.at_once(plans), sweep=sweep)
     assert set(walk.points) == {PLAIN, *plans}
     loaded = MAKE(folder_of("llama"))
     for plan, point in walk.points.items():

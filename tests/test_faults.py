@@ -28,7 +28,7 @@ from analysis.__main__ import main
 from analysis.backbone import Backbone, load
 from analysis.errors import BackboneError, NoRoom
 from analysis.methods import DEFAULT, METHODS
-from analysis.rerouting import PLAIN, Plan
+from analysis.plans import PLAIN, Plan
 from tests.fake_hub import FakeHub, hub  # noqa: F401
 
 ROOT = Path(__file__).parents[1]

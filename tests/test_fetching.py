@@ -25,7 +25,7 @@ from analysis.encoder import encode
 from analysis.errors import BackboneError
 from analysis.fetching import config_of
 from analysis.methods import DEFAULT
-from analysis.rerouting import Plan
+from analysis.plans import Plan
 from analysis.sources import offered, resolve
 
 __all__ = ["hub"]  # a fixture

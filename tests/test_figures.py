@@ -23,6 +23,7 @@ from analysis import (
     measures,
     rerouting_figures,
     score_figures,
+    searches,
     space_figures,
 )
 from analysis.batches import Shown
@@ -30,7 +31,7 @@ from analysis.causality import Attention, Gates, Movement
 from analysis.corpora import Pairs
 from analysis.dimension import Curve
 from analysis.listening import Listening
-from analysis.rerouting import PLAIN, Plan
+from analysis.plans import PLAIN, Plan
 from analysis.scoring import Measured
 from analysis.space import Projection
 from analysis.study import Dimensions, Made, Score, Space
@@ -99,7 +100,7 @@ POINTS = {
 }
 WALK = ablation.Walk((tuple(s.plan for s in SWEEP), (WIDE.plan,)), (AUTOMATIC,), POINTS, False)
 START = ablation.Walk(((AUTOMATIC,),), (), {PLAIN: POINTS[PLAIN]}, False)
-BESIDE = {ablation.AUTOMATIC: (AUTOMATIC,), ablation.RANDOM: (SWEEP[0].plan,), ablation.ALL: ()}
+BESIDE = {searches.AUTOMATIC: (AUTOMATIC,), searches.RANDOM: (SWEEP[0].plan,), searches.ALL: ()}
 ROWS = ablation_figures.standing(WALK, AUTOMATIC, BESIDE)
 FIRST, SECOND = space(), space("echo")
 
@@ -180,7 +181,7 @@ FIGURES: dict[str, tuple[Callable[..., go.Figure], tuple[Any, ...]]] = {
     ),
     **{
         f"{kind}, {name}": (ablation_figures.search_chart, (kind, walk, LAYERS, AUTOMATIC))
-        for kind in ablation.SEARCHES
+        for kind in searches.SEARCHES
         for name, walk in (("begun", WALK), ("not begun", START))
     },
     "standing": (ablation_figures.standing_chart, (WALK, ROWS)),
@@ -367,8 +368,8 @@ def test_neighbours_in_both_spaces_are_marked_in_both_tables() -> None:
 def test_a_search_marks_the_automatic_choice_and_the_best() -> None:
     drawn = ablation_figures.search_chart("windows", WALK, LAYERS, AUTOMATIC).data
     named = {trace.name: trace for trace in drawn}
-    assert list(named[ablation.AUTOMATIC].x) == [2]
-    assert named[ablation.AUTOMATIC].y[0] == CHANGES[1].delta
+    assert list(named[searches.AUTOMATIC].x) == [2]
+    assert named[searches.AUTOMATIC].y[0] == CHANGES[1].delta
     best = max(SWEEP, key=lambda one: one.sts.spearman)
     assert list(named[ablation_figures.BEST].x) == [best.plan.layers[0]]
 

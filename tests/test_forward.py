@@ -10,7 +10,7 @@ from properties import Case
 from tiny_models import FAMILIES, IGNORING, LAYERS, WINDOW
 
 from analysis import forward
-from analysis.rerouting import PLAIN, Plan
+from analysis.plans import PLAIN, Plan
 
 SUBJECTS = [*FAMILIES, *IGNORING, pytest.param("smollm2", marks=pytest.mark.weights)]
 LENGTHS = torch.tensor([WINDOW + 5, WINDOW + 1, 2])

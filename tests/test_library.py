@@ -22,7 +22,7 @@ from analysis import encoder, library
 from analysis.backbone import Backbone
 from analysis.embedder import Embedder
 from analysis.errors import ExplorerError, PlanError
-from analysis.rerouting import Plan
+from analysis.plans import Plan
 from analysis.texts import Texts
 from analysis.vectorizer import Vectorizer
 

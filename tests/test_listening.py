@@ -13,7 +13,7 @@ from analysis import causality, forward, listening
 from analysis.backbone import Backbone
 from analysis.errors import CorpusError, PlanError
 from analysis.methods import DEFAULT
-from analysis.rerouting import PLAIN, Plan
+from analysis.plans import PLAIN, Plan
 
 TEXTS = ("Boats.", "The old bridge over the river was closed.", "A loan from the bank, at last.")
 PLAN = Plan((2, 4), 1.5)

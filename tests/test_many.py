@@ -18,7 +18,7 @@ from analysis.backbone import Backbone
 from analysis.corpora import Pairs
 from analysis.errors import NoRoom
 from analysis.methods import DEFAULT
-from analysis.rerouting import PLAIN, Plan
+from analysis.plans import PLAIN, Plan
 from analysis.turns import Turns, alone
 
 TEXTS = tuple(f"Text number {'x' * (7 * i % 31)} {i}." for i in range(24))

@@ -9,9 +9,9 @@ from analysis import encoder
 from analysis.backbone import Backbone
 from analysis.errors import PlanError
 from analysis.methods import DEFAULT, METHODS, NORMS, Method, method, variant
+from analysis.plans import Plan
 from analysis.pooling import POOLINGS
 from analysis.prompting import COMPRESSION, render
-from analysis.rerouting import Plan
 
 TEXTS = ("The old bridge was closed.", "rain")
 

@@ -27,7 +27,7 @@ from analysis.embedder import Embedder  # noqa: E402
 from analysis.errors import CorpusError, PlanError  # noqa: E402
 from analysis.methods import METHODS  # noqa: E402
 from analysis.mteb_encoder import MtebEncoder  # noqa: E402
-from analysis.rerouting import PLAIN, Plan  # noqa: E402
+from analysis.plans import PLAIN, Plan  # noqa: E402
 
 METHOD = METHODS["kv-embedding"]
 PLAN = Plan((2, 3), 2.0)

@@ -6,7 +6,7 @@ import torch
 
 from analysis import attention, forward, packing
 from analysis.backbone import Backbone
-from analysis.rerouting import Plan
+from analysis.plans import Plan
 
 HAS_BFLOAT16 = bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 

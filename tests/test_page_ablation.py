@@ -5,9 +5,9 @@ import pytest
 from numpy.typing import NDArray
 from streamlit.testing.v1 import AppTest
 
-from analysis import ablation, backbone, corpora, selection, space, study
+from analysis import backbone, corpora, searches, selection, space, study
 from analysis.methods import DEFAULT
-from analysis.rerouting import Plan
+from analysis.plans import Plan
 from tests.visits import OWN_PAIRS, charts, metric, numbers, opened, press, shown, well
 
 
@@ -21,7 +21,7 @@ def labels(app: AppTest) -> str:
     return " | ".join(button.label for button in app.button)
 
 
-@pytest.mark.parametrize("kind", list(ablation.SEARCHES))
+@pytest.mark.parametrize("kind", list(searches.SEARCHES))
 def test_every_search_runs_to_its_end_and_its_best_becomes_the_plan(
     kind: str, tiny_llama: dict[str, str]
 ) -> None:

@@ -11,8 +11,8 @@ from streamlit.testing.v1 import AppTest
 
 from analysis import causal_figures, causality, methods, study
 from analysis.backbone import Backbone, load
+from analysis.plans import PLAIN, Plan
 from analysis.prompting import BARE
-from analysis.rerouting import PLAIN, Plan
 from pages.causal_story import STEPS
 from pages.endings import EXAMPLES
 from tests.visits import (

@@ -12,7 +12,7 @@ import tiny_models
 from analysis import backbone as backbones
 from analysis import corpora, evaluation, listening, methods, rerouting_figures, selection, study
 from analysis.listening import Listening
-from analysis.rerouting import PLAIN, Plan
+from analysis.plans import PLAIN, Plan
 from pages import visit
 from tests.visits import (
     OWN_PAIRS,

@@ -24,7 +24,7 @@ from analysis import (
     study,
 )
 from analysis.backbone import Backbone
-from analysis.rerouting import PLAIN, Plan
+from analysis.plans import PLAIN, Plan
 from tests.visits import (
     OWN_PAIRS,
     charts,

@@ -8,7 +8,7 @@ from analysis.backbone import Backbone
 from analysis.corpora import Pairs
 from analysis.methods import DEFAULT, METHODS
 from analysis.parts import PARTS
-from analysis.rerouting import PLAIN, Plan
+from analysis.plans import PLAIN, Plan
 from analysis.selection import RULES
 from tests.visits import OWN_PAIRS
 

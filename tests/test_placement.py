@@ -19,7 +19,7 @@ from analysis.encoder import Trace, encode
 from analysis.errors import BackboneError
 from analysis.methods import DEFAULT, METHODS
 from analysis.placement import Choice, choose_device, choose_dtype
-from analysis.rerouting import PLAIN, Plan
+from analysis.plans import PLAIN, Plan
 
 MEAN = METHODS["mean"]
 

@@ -11,7 +11,7 @@ from tiny_models import LONG
 from analysis import encoder
 from analysis.errors import BackboneError
 from analysis.methods import DEFAULT
-from analysis.rerouting import Plan
+from analysis.plans import Plan
 
 ROTATE_HALVES = ("llama", "qwen3", "gemma3", "olmo2", "mistral", "qwen2", "gemma", "mixtral")
 """Families whose rotary positions turn pairs (i, i + d/2); the first four in every run."""

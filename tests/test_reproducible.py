@@ -17,7 +17,7 @@ from analysis.commands import COMMANDS
 from analysis.corpora import CALIBRATION, load_texts
 from analysis.encoder import Trace
 from analysis.methods import DEFAULT, METHODS
-from analysis.rerouting import PLAIN, Plan
+from analysis.plans import PLAIN, Plan
 
 TEXTS = [f"The {'boat is by the house ' * (i % 9)}on day {i}." for i in range(60)]
 LAYERS = ["--layers", "2-3"]

@@ -21,7 +21,8 @@ from analysis import encoder, forward, rerouting
 from analysis.backbone import Backbone
 from analysis.errors import PlanError
 from analysis.methods import DEFAULT
-from analysis.rerouting import PLAIN, Plan, Routing, routed
+from analysis.plans import PLAIN, Plan
+from analysis.rerouting import Routing, routed
 
 OFF = -math.inf
 

@@ -13,8 +13,8 @@ from analysis.backbone import Backbone
 from analysis.corpora import Pairs, Retrieval, Texts
 from analysis.errors import CorpusError, PlanError
 from analysis.methods import METHODS
+from analysis.plans import PLAIN, Plan
 from analysis.postprocessing import postprocessing
-from analysis.rerouting import PLAIN, Plan
 from analysis.scoring import measured
 
 WORDS = ("rain", "river", "bank", "loan", "king", "bread", "train", "song", "house", "boat")

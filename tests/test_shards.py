@@ -20,7 +20,7 @@ from analysis.engines import LOCAL
 from analysis.errors import CorpusError
 from analysis.files import Lines
 from analysis.methods import DEFAULT
-from analysis.rerouting import Plan
+from analysis.plans import Plan
 from analysis.shards import FEWEST, Encoded
 
 PLAN = Plan((2, 3))

@@ -11,7 +11,6 @@ import pytest
 import tiny_models
 
 from analysis import (
-    ablation,
     clouds,
     corpora,
     dimension,
@@ -19,6 +18,7 @@ from analysis import (
     evaluation,
     forward,
     scoring,
+    searches,
     selection,
     shipped,
     space,
@@ -30,8 +30,8 @@ from analysis.backbone import Backbone, Choice
 from analysis.corpora import Pairs, Texts
 from analysis.errors import BackboneError, PlanError
 from analysis.methods import DEFAULT, METHODS, Prepending
+from analysis.plans import PLAIN, Plan
 from analysis.prompting import COMPRESSION
-from analysis.rerouting import PLAIN, Plan
 
 WORDS = ("boat", "bank", "loan", "river", "house", "rain", "train", "song", "king", "bread")
 TEXTS = Texts("made up", tuple(f"The {a} by the {b}." for a in WORDS for b in WORDS[:5]), "here")
@@ -275,7 +275,7 @@ def test_what_decides_a_space_is_in_its_key(
 def test_a_sweep_that_is_stopped_goes_on_from_there(
     llama: Backbone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plans = ablation.sliding(llama.layers, 2)
+    plans = searches.sliding(llama.layers, 2)
     for _, score in zip(range(3), study.sweep(llama, PAIRS, plans), strict=False):
         assert study.known_score(llama, PAIRS, DEFAULT, score.plan) is not None
     assert sum(study.known_score(llama, PAIRS, DEFAULT, p) is not None for p in plans) == 3
@@ -379,7 +379,7 @@ def test_everything_that_pages_open_with_ships(
         for name in ("mean", "kv-embedding"):
             study.projected(smollm2, drawn, METHODS[name], automatic)
         for width in (1, selection.window_width(smollm2.layers)):
-            for plan in ablation.sliding(smollm2.layers, width):
+            for plan in searches.sliding(smollm2.layers, width):
                 assert study.known_score(smollm2, pairs, DEFAULT, plan) is not None, plan
 
 

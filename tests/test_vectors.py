@@ -19,7 +19,7 @@ from analysis import encoder, store, study, vectors
 from analysis.backbone import Backbone
 from analysis.errors import CorpusError
 from analysis.methods import DEFAULT, METHODS
-from analysis.rerouting import PLAIN, Plan
+from analysis.plans import PLAIN, Plan
 from analysis.vectors import Vector
 
 TEXTS = [f"Text number {'x' * (7 * i % 31)} {i}." for i in range(40)]
