@@ -31,9 +31,7 @@ button[kind=primary], button[kind=primary] *, [data-tag], [data-tag] *
 </style>"""
 """Streamlit writes white on the primary colour, which in the dark is a light one.
 
-The browser chooses, as Streamlit does not run a page again where the theme changes. No selector
-asks what an element holds: with one, a browser styles the page anew for every label that
-Plotly measures, which took 16 of the 25 seconds that a page of figures needed.
+The browser chooses, as Streamlit does not run a page again where the theme changes.
 """
 
 
@@ -50,7 +48,11 @@ _OF_FIGURES = """<style>
 
 
 def legible() -> None:
-    """Letters that stand out on their colours and in figures, and no unsafe CSV at any table."""
+    """Letters that stand out on their colours and in figures, and no unsafe CSV at any table.
+
+    No selector asks what an element holds: with one, a browser styles the page anew for every
+    label that Plotly measures, which took 16 of the 25 seconds that a page of figures needed.
+    """
     st.html(_NO_RAW_CSV + _ON_PRIMARY + _OF_FIGURES)
 
 

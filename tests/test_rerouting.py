@@ -1,9 +1,8 @@
-"""Plans, gates, and threads with different plans on one model.
+"""Gates, and threads with different plans on one model.
 
 What holds for every family's own code and for real weights is in test_families.py.
 """
 
-import math
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -19,37 +18,11 @@ from tiny_models import BENT, FAMILIES, LAYERS, LONG
 
 from analysis import encoder, forward, rerouting
 from analysis.backbone import Backbone
-from analysis.errors import PlanError
 from analysis.methods import DEFAULT
 from analysis.plans import PLAIN, Plan
 from analysis.rerouting import Routing, routed
 
-OFF = -math.inf
-
-
-# Plans
-
-
-@pytest.mark.parametrize("layers", [(-1,), (1, 1), (2, 1)])
-def test_plan_refuses_layers_out_of_order(layers: tuple[int, ...]) -> None:
-    with pytest.raises(PlanError, match="distinct, ascending"):
-        Plan(layers)
-
-
-@pytest.mark.parametrize("bias", [math.nan, math.inf])
-def test_plan_refuses_a_bias_that_is_no_number(bias: float) -> None:
-    with pytest.raises(PlanError, match="bias"):
-        Plan((0,), bias)
-
-
-def test_plan_refuses_a_key_position_that_does_not_exist() -> None:
-    with pytest.raises(PlanError, match="use own or first"):
-        Plan((0,), key_position="last")  # type: ignore[arg-type]
-
-
-def test_a_plan_that_is_off_has_no_active_layers() -> None:
-    assert Plan((1, 2), OFF).active == PLAIN.active == ()
-    assert Plan((1, 2), -3.0).active == (1, 2)
+# Gates and forms
 
 
 @pytest.mark.parametrize("family", FAMILIES)
