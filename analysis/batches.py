@@ -3,7 +3,6 @@
 A batch that does not fit into memory is halved, until a prompt alone does not.
 """
 
-from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -25,20 +24,18 @@ from analysis.prompting import Prompted, Role, tokenize
 T = TypeVar("T")
 BATCH_TOKENS = {"float32": 512, "bfloat16": 1024, "float16": 1024}
 """Tokens a batch holds at most on a CPU, by dtype: few, so that its states stay in the cache."""
-BLOCK, TAIL, TAILS = 16, 32, (1, 2, 4)
-"""Tokens that the CPU's attention takes at a time, in its softmax and in its products, and the
-sizes from which a product's rest is computed in another way, all found by trying. A state's last
-bits depend on these of its batch's width and on nothing else of the batch; so texts share one only
-where they are alike, and an embedding does not depend on what it was computed beside
-(docs/reliability.md)."""
 GPU_BATCH_TOKENS = 16_384
 """The same on a GPU, which wants many at a time."""
 
 
 def budget(backbone: Backbone) -> int:
     """Tokens a batch holds at most, padding included (one long text may exceed it)."""
-    on_cpu = backbone.device.value == "cpu"
-    return BATCH_TOKENS[backbone.dtype.value] if on_cpu else GPU_BATCH_TOKENS
+    return BATCH_TOKENS[backbone.dtype.value] if on_cpu(backbone) else GPU_BATCH_TOKENS
+
+
+def on_cpu(backbone: Backbone) -> bool:
+    """Whether it computes on the CPU, where few tokens fill a batch."""
+    return backbone.device.value == "cpu"
 
 
 @dataclass(frozen=True)
@@ -95,7 +92,10 @@ def prepare(
     """Prompt, tokenise, de-duplicate and batch ``texts``.
 
     ``max_tokens`` is by default, and at most, the backbone's context length; longer texts are cut
-    and counted. ``batch_tokens`` is ``budget`` unless given.
+    and counted. ``batch_tokens`` is ``budget`` unless given. On a CPU prompts share a batch only
+    where they have as many tokens: the last bits of a state depend on the width of its batch, as
+    the kernels of attention take keys in blocks whose sizes differ between CPUs, and so an
+    embedding does not depend on what it was computed beside (docs/reliability.md).
 
     Raises:
         CorpusError: there is no text, or one is blank or cannot be encoded.
@@ -126,14 +126,14 @@ def prepare(
     most = budget(backbone) if batch_tokens is None else batch_tokens
     order = sorted(distinct, key=lambda row: len(distinct[row].ids))
     batches: list[list[int]] = []
-    last = 0, 0
+    last = None
     for row in order:
         width = len(distinct[row].ids)
-        block = width // BLOCK, bisect_right(TAILS, width % TAIL)
-        if not batches or width * (len(batches[-1]) + 1) > most or block != last:
+        apart = width != last and on_cpu(backbone)
+        if not batches or width * (len(batches[-1]) + 1) > most or apart:
             batches.append([])
         batches[-1].append(row)
-        last = block
+        last = width
     return Prepared(
         tuple(_batch([distinct[row] for row in rows], rows) for rows in batches),
         of_text,

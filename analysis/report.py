@@ -212,15 +212,27 @@ def _pairs_table(mine: dict[str, dict[str, Any]]) -> str:
 
 
 def _compared(mine: dict[str, dict[str, Any]], columns: list[str], measure: str) -> str:
-    """The comparisons of each column that are clear after correction, in words."""
-    lines = []
-    for column in columns:
-        all_of = [_difference(d) for d in mine[column]["differences"][measure]]
-        clear = [d.sentence for d in all_of if d.clear]
-        lines.append(
-            f"- {column}: {' '.join(clear)}" if clear else f"- {column}: no clear difference."
-        )
-    return f"Clear after Holm's correction, against {BASE}:\n\n" + "\n".join(lines) + "\n"
+    """How far the main method is ahead of every other, bold where it is clear after correction."""
+    rows = [[f"{BASE} minus", *columns]]
+    by_name = [
+        {d["first"]: _difference(d) for d in mine[c]["differences"][measure]} for c in columns
+    ]
+    for method in METHODS:
+        if method != BASE:
+            rows.append([method, *(_ahead(found.get(method)) for found in by_name)])
+    return (
+        f"How far {BASE} is ahead of each method, paired; **bold** where it is clear after Holm's "
+        f"correction over the comparisons of a column (p < 0.05):\n\n{_table(rows)}"
+    )
+
+
+def _ahead(found: Difference | None) -> str:
+    """The main method minus ``found.first``."""
+    if found is None:
+        return "not run"
+    value = f"{-found.delta:+z.1f}"
+    low, high = -found.ci_high, -found.ci_low
+    return f"{f'**{value}**' if found.clear else value} [{low:+z.1f}, {high:+z.1f}]"
 
 
 def _retrieval_table(mine: dict[str, dict[str, Any]]) -> str:

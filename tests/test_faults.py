@@ -223,23 +223,24 @@ OUT = [
 def test_a_batch_that_does_not_fit_is_halved_and_said(
     llama: Backbone, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
+    texts = [f"River number {n} is long." for n in range(10, 34)]
     asked = [(DEFAULT, Plan((2,))), (METHODS["mean"], PLAIN), (METHODS["token-prepending"], PLAIN)]
-    before = encoder.encode_together(llama, TEXTS, asked)
-    states = clouds.last_token_states(llama, TEXTS)
-    anywhere = clouds.any_token_states(llama, TEXTS, points=200)
+    before = encoder.encode_together(llama, texts, asked)
+    states = clouds.last_token_states(llama, texts)
+    anywhere = clouds.any_token_states(llama, texts, points=200)
     said: list[str] = []
     ran = small(monkeypatch, 200, error)
     with notices.heard(said.append):
-        after = encoder.encode_together(llama, TEXTS, asked)
+        after = encoder.encode_together(llama, texts, asked)
     assert len(said) == 3  # once a prompt
     assert "did not fit into memory and is computed in halves" in said[0]
     assert 100 < max(ran) <= 200
     for one, other in zip(before, after, strict=True):
         np.testing.assert_allclose(other.embeddings, one.embeddings, atol=2e-6)
-    np.testing.assert_allclose(clouds.last_token_states(llama, TEXTS), states, atol=2e-5)
-    again = clouds.any_token_states(llama, TEXTS, points=200)
+    np.testing.assert_allclose(clouds.last_token_states(llama, texts), states, atol=2e-5)
+    again = clouds.any_token_states(llama, texts, points=200)
     np.testing.assert_allclose(again, anywhere, atol=2e-5)
-    traced = study.embeddings(llama, TEXTS, DEFAULT, Plan((2,)), traced=True)
+    traced = study.embeddings(llama, texts, DEFAULT, Plan((2,)), traced=True)
     np.testing.assert_allclose(traced, before[0].embeddings, atol=2e-6)
 
 

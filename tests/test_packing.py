@@ -3,6 +3,8 @@
 import psutil
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from analysis import attention, forward, packing
 from analysis.backbone import Backbone
@@ -33,7 +35,50 @@ def test_packed_layers_equal_plain_ones(
     torch.testing.assert_close(found, plain, atol=tolerance, rtol=tolerance)
 
 
-def test_a_slice_with_gaps_between_its_rows_is_read_right() -> None:
+@pytest.mark.skipif(not HAS_BFLOAT16, reason="the CPU has no units for bfloat16")
+@pytest.mark.parametrize("tiles", [True, False])
+@pytest.mark.parametrize(("inputs", "outputs"), [(24, 40), (25, 9), (576, 192), (1536, 576)])
+def test_a_row_does_not_depend_on_how_many_are_given(
+    monkeypatch: pytest.MonkeyPatch, inputs: int, outputs: int, tiles: bool
+) -> None:
+    """Sums that cancel, so that another order of summing would be seen; in tiles on every CPU."""
+    if not tiles and torch.cpu._is_amx_tile_supported():
+        pytest.skip("this CPU has tiles, and its rows do depend on their number without")
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: tiles)
+    layer = torch.nn.Linear(inputs, outputs).bfloat16().eval().requires_grad_(False)
+    half = inputs // 2
+    layer.weight[:, inputs - half :] = layer.weight[:, :half].flip(1)
+    model = torch.nn.Sequential(layer)
+    states = torch.randn(1100, inputs).bfloat16()
+    states[:, inputs - half :] = -states[:, :half].flip(1)
+    plain = model(states)
+    packing.pack(model)
+    whole = model(states)
+    torch.testing.assert_close(whole, plain, atol=8e-3, rtol=8e-3)
+    for count in (1, 2, 20, 63, 64, 65, 300, 540, 1024):
+        for begin in (0, 7, 1100 - count):
+            part = slice(begin, begin + count)
+            assert torch.equal(model(states[part]), whole[part])
+
+
+@pytest.mark.parametrize("inputs", [24, 576])
+def test_a_row_alone_is_computed_as_among_others(inputs: int) -> None:
+    model = torch.nn.Sequential(torch.nn.Linear(inputs, 64).eval().requires_grad_(False))
+    packing.pack(model)
+    states = torch.randn(9, inputs)
+    assert torch.equal(torch.cat([model(one[None]) for one in states]), model(states))
+
+
+@given(st.integers(1, 5000), st.sets(st.sampled_from(packing.TILES[:-1])))
+def test_statesare_cut_into_tiles_largest_first(count: int, larger: set[int]) -> None:
+    tiles = (*sorted(larger, reverse=True), packing.TILES[-1])
+    cut = packing._cut(count * tiles[-1], tiles)
+    assert sum(cut) == count * tiles[-1]
+    assert cut == sorted(cut, reverse=True)
+    assert set(cut) <= set(tiles)
+
+
+def test_a_slice_with_gaps_between_its_statesis_read_right() -> None:
     model = torch.nn.Sequential(_linear(torch.float32))
     given = torch.randn(4, 9, 48)[:, ::2, :24]
     plain = model(given)

@@ -95,8 +95,43 @@ def test_scores_on_the_page_are_the_librarys(
     pairs = corpora.load_pairs("")
     cosines = (vectors[pairs.left] * vectors[pairs.right]).sum(axis=1)
     expected = 100 * spearmanr(cosines, pairs.scores).statistic
-    (row,) = (line for line in page(stored()).splitlines() if line.startswith("| mean |"))
-    assert f"| {expected:.1f} [" in row
+    scores, ahead = (line for line in page(stored()).splitlines() if line.startswith("| mean |"))
+    assert f"| {expected:.1f} [" in scores
+    result = json.loads(made["stsb-dev"].path.read_text(encoding="utf-8"))
+    by = result["scores"]
+    delta = by["kv-embedding"]["Spearman"][0] - by["mean"]["Spearman"][0]
+    (found,) = (d for d in result["differences"]["Spearman"] if d["first"] == "mean")
+    value = f"{delta:+.1f}"
+    clear = found["p_holm"] < 0.05 and not found["ci_low"] <= 0 <= found["ci_high"]
+    assert f"| {f'**{value}**' if clear else value} [{-found['ci_high']:+z.1f}, " in ahead
+
+
+def test_bold_is_what_is_clear_after_correction() -> None:
+    """A clear difference in favour, one that Holm's correction takes, one against, one not run."""
+    sides = {"mean": (-2.0, -3.0, -1.0, 0.01), "echo": (-2.0, -3.0, -1.0, 0.06)}
+    sides |= {"prompt-eol": (4.0, 2.0, 6.0, 0.001)}
+    stored_ones = [
+        {
+            "delta": delta,
+            "ci_low": low,
+            "ci_high": high,
+            "items": 9,
+            "first": name,
+            "second": "kv-embedding",
+            "things": "pairs",
+            "of": None,
+            "p": p,
+            "p_holm": p,
+        }
+        for name, (delta, low, high, p) in sides.items()
+    ]
+    text = report._compared(
+        {"made": {"differences": {"Spearman": stored_ones}}}, ["made"], "Spearman"
+    )
+    assert "| mean | **+2.0** [+1.0, +3.0] |" in text
+    assert "| echo | +2.0 [+1.0, +3.0] |" in text
+    assert "| prompt-eol | **-4.0** [-6.0, -2.0] |" in text
+    assert "| last-token | not run |" in text
 
 
 def test_what_is_missing_is_run_and_nothing_twice(
