@@ -14,8 +14,9 @@ INSTALL := $(BIN)/python -m pip install --quiet --no-compile
 run: $(VENV)/.app
 	$(BIN)/python -m streamlit run app.py --server.port $(PORT)
 
+# One process more than two cores: browsers, servers and workers are waited for.
 test: $(VENV)/.dev check
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist worksteal -m "not slow"
 
 test-all: $(VENV)/.dev check
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal

@@ -50,6 +50,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KVE_CACHE", str(tmp_path_factory.mktemp("workers")))
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("RAY_worker_niceness", "0")  # else they wait for all other tests
         patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))  # for functions of this file
         ray.init(
             "local",

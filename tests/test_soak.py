@@ -45,4 +45,5 @@ def test_twenty_sessions_for_a_while(minutes: float, tmp_path: Path) -> None:
     assert found.visits > (20 if minutes == 1 else 10)
     assert found.closed
     assert found.journal.keys() <= {"done", "stopped"}
-    assert found.growth < 200
+    if minutes == 1:  # a shorter one is over before every session has seen its first page
+        assert found.growth < 200
