@@ -11,13 +11,15 @@ from numpy.typing import NDArray
 from plotly.colors import get_colorscale, sample_colorscale
 
 from analysis.causality import Attention, Gates, Movement
-from analysis.theme import PLAIN, REROUTED, SELECTED, SEQUENTIAL, laid_out, token_names
+from analysis.theme import PLAIN, REROUTED, SELECTED, SEQUENTIAL, laid_out, luminance, token_names
 
 LARGE = 20
 """The size of letters for the last row of a lecture hall, in pixels."""
 _FORBIDDEN = "rgba(127,127,127,0.22)"
 _SCALE = get_colorscale(SEQUENTIAL)
 _TICKS = (0, 1, 5, 10, 25, 50, 100)
+_EVEN = 0.179
+"""The luminance on which black letters and white ones stand out alike, 4.58 : 1."""
 _CHIP = (
     "display:inline-flex;flex-direction:column;align-items:center;justify-content:center;"
     "min-width:2.6em;max-width:100%;margin:0.15em;padding:0.2em 0.5em;border-radius:0.3em;"
@@ -58,8 +60,7 @@ def moved_by(distance: float) -> str:
 def _filled(share: float) -> str:
     """The style of a box coloured by a share of the largest move, its letters readable."""
     (colour,) = sample_colorscale(_SCALE, [share])
-    red, green, blue = (float(part) for part in colour[4:-1].split(","))
-    ink = "#000" if 0.299 * red + 0.587 * green + 0.114 * blue > 130 else "#fff"
+    ink = "#000" if luminance(colour) > _EVEN else "#fff"
     return f"border:2px solid {colour};background:{colour};color:{ink};"
 
 

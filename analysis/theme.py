@@ -47,6 +47,15 @@ def escaped(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
+def luminance(colour: str) -> float:
+    """Relative luminance, 0 to 1, of "rgb(r, g, b)" with parts of 0 to 255 (WCAG 2.2)."""
+    red, green, blue = (
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4
+        for part in (float(number) / 255 for number in colour[4:-1].split(","))
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
 def tick(layers: int) -> int:
     """The distance of ticks on an axis of layers."""
     return 1 if layers <= 16 else 2 if layers <= 32 else 4

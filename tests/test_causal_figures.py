@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from analysis import causal_figures
+from analysis import causal_figures, theme
 from analysis.causality import Attention, Gates, Movement
 from analysis.plans import Plan
 
@@ -90,3 +90,14 @@ def test_an_enlarged_figure_has_the_same_data_in_larger_letters() -> None:
     assert large.layout.xaxis.tickfont.size == causal_figures.LARGE
     assert large.layout.coloraxis.colorbar.tickfont.size == causal_figures.LARGE
     assert small.layout.xaxis.tickfont.size is None
+
+
+def test_letters_on_every_colour_of_the_strips_stand_out() -> None:
+    """As AA asks for, 4.5 : 1."""
+    for share in np.linspace(0, 1, 301):
+        style = dict(part.split(":") for part in causal_figures._filled(share)[:-1].split(";"))
+        ink = {"#000": 0.0, "#fff": 1.0}[style["color"]]
+        low, high = sorted((ink, theme.luminance(style["background"])))
+        assert (high + 0.05) / (low + 0.05) >= 4.5
+    assert theme.luminance("rgb(255, 255, 255)") == pytest.approx(1)
+    assert theme.luminance("rgb(128.0, 132.0, 149.0)") == pytest.approx(0.232, abs=1e-3)

@@ -120,7 +120,7 @@ def test_a_model_spread_over_memory_and_disk_is_the_same_to_rounding(
         found = encode(parts, TEXTS, method, plan).embeddings
         np.testing.assert_allclose(found, expected, atol=1e-6)
     states = last_token_states(whole, TEXTS)
-    np.testing.assert_allclose(last_token_states(parts, TEXTS), states, atol=1e-5)
+    np.testing.assert_allclose(last_token_states(parts, TEXTS), states, atol=5e-5)
     ours, theirs = (Trace(backbone, TEXTS, DEFAULT) for backbone in (parts, whole))
     for layers in ((), (0,), (3, 4), (5,)):
         found, expected = (trace.embed(Plan(layers)) for trace in (ours, theirs))
@@ -145,7 +145,8 @@ def test_weights_on_disk_are_read_in_the_dtype_asked_for(
     assert "on disk" in parts.device.reason
     for plan in (PLAIN, Plan((4,))):
         found, expected = (encode(b, TEXTS, DEFAULT, plan).embeddings for b in (parts, whole))
-        np.testing.assert_array_equal(found, expected)
+        # layers on disk are not packed: equal to rounding, in the dtype asked for
+        np.testing.assert_allclose(found, expected, atol=1e-6 if dtype == "float32" else 2e-2)
 
 
 def test_a_resumed_pass_reads_only_the_layers_it_runs(
@@ -184,7 +185,7 @@ def test_weights_of_a_model_with_a_head_are_found_on_disk(
     assert not (folder / "model.safetensors").exists()
     expected = encode(tiny("llama"), TEXTS, DEFAULT, Plan((2,))).embeddings
     found = encode(spread_of(folder), TEXTS, DEFAULT, Plan((2,))).embeddings
-    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
 def test_a_spread_that_fits_into_memory_uses_no_disk(
@@ -256,9 +257,10 @@ def test_loading_spreads_by_itself_where_the_gpu_is_too_small(
     loaded = load(str(folder), dtype="float32")
     assert loaded.device.value == "spread"
     assert loaded.device.reason.startswith("one GPU does not hold the weights: 4 layers in memory")
-    np.testing.assert_array_equal(
+    np.testing.assert_allclose(
         encode(loaded, TEXTS, DEFAULT, Plan((2,))).embeddings,
         encode(tiny("llama"), TEXTS, DEFAULT, Plan((2,))).embeddings,
+        atol=1e-6,
     )
 
 
