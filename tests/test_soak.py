@@ -36,10 +36,12 @@ def test_a_closed_tab_stops_its_work_at_the_next_batch(tmp_path: Path) -> None:
     assert 0 < stopped["encoded"] < 1000
 
 
-@pytest.mark.parametrize("minutes", [0.2, pytest.param(1.0, marks=pytest.mark.slow)])
-def test_twenty_sessions_for_a_while(minutes: float, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("sessions", "minutes"), [(10, 0.2), pytest.param(20, 1.0, marks=pytest.mark.slow)]
+)
+def test_many_sessions_for_a_while(sessions: int, minutes: float, tmp_path: Path) -> None:
     folder = save_folder(tmp_path / "llama")
-    found = soak(20, minutes, str(folder), layers=6, compared=int(12 * minutes))
+    found = soak(sessions, minutes, str(folder), layers=6, compared=int(12 * minutes))
     assert not found.errors
     assert not found.unlike
     assert found.visits > (20 if minutes == 1 else 10)
