@@ -61,7 +61,7 @@ def agreeing(inputs: int, outputs: int, threads: int) -> tuple[int, ...]:  # noq
     """Which of ``TILES`` sum a row of a bfloat16 layer as the last does, wherever it stands.
 
     Found by trying, on sums that cancel: what is left of them is the rounding that their order
-    brings, and no two orders agree on it. ``threads`` are what the kernel shares the rows among.
+    brings, on which two orders hardly agree. ``threads`` are what the kernel shares the rows among.
     """
     given = torch.Generator().manual_seed(0)
     weight, rows = (torch.randn(n, inputs, generator=given).bfloat16() for n in (outputs, 8))
