@@ -7,7 +7,7 @@ from analysis import comparison, corpora, space, space_figures
 from analysis.comparison import NEAREST
 from analysis.space_figures import Colours
 from pages import showing
-from pages.sides import Sides, remembered
+from pages.sides import Sides, compared, remembered
 
 _CLUSTERS = 8
 COLOURS = {
@@ -45,4 +45,4 @@ def coloured(by: str, sides: Sides) -> Colours:
                 f"{showing.plain(corpus.name)} has no {lacking}; the colours show the neighbours "
                 "kept."
             )
-    return Colours("neighbours kept (%)", 100 * sides.compared.kept)
+    return Colours("neighbours kept (%)", 100 * compared(sides).kept)

@@ -18,7 +18,7 @@ visit.opening(
 )
 both = sides.choose()
 texts, labels = both.texts.texts, both.texts.labels
-left, right, compared = both.left, both.right, both.compared
+left, right = both.left, both.right
 rows, by, dragging = linked.choose(texts)
 colours = coloured(by, both)
 
@@ -43,6 +43,7 @@ for number, (column, found, beside) in enumerate(
     same = (both.made, by, dragging, title)
     with column:
         linked.show(side, partial(draw, found, beside, title), same, rows, f"{side}: {title}")
+compared = sides.compared(both)  # after the maps, which need not wait for it
 table = space_figures.space_table(left, right, texts, compared.kept, labels)
 showing.table_of(
     "Both maps",

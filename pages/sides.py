@@ -27,8 +27,8 @@ T = TypeVar("T")
 class Sides:
     """Both spaces of the same texts, the right map laid over the left one.
 
-    ``size`` is how many texts the corpus has, ``made`` the identity of all that is compared,
-    ``options`` the choices as a recipe has them.
+    ``size`` is how many texts the corpus has, ``made`` the identity of both spaces, ``options``
+    the choices as a recipe has them.
     """
 
     texts: Texts
@@ -36,7 +36,6 @@ class Sides:
     left: Space
     right: Space
     titles: tuple[str, str]
-    compared: Comparison
     made: str
     options: dict[str, Any]
 
@@ -106,11 +105,9 @@ def choose() -> Sides:
             parts = name, spoken if method.reroutes else "", on.facts.name if other else ""
             titles.append(", ".join(filter(None, parts)))
         left, right = spaces[0], study.aligned(spaces[1], spaces[0])
-        of = len(whole.texts) if len(texts.texts) < len(whole.texts) else None
-        compared = remembered("space_compared", made, partial(_compared, left, right, texts, of))
     options = {
         "corpus": corpus,
-        "samples": None if of is None else int(most),
+        "samples": int(most) if len(texts.texts) < len(whole.texts) else None,
         "method": list(chosen),
         "left_layers": typed[0] or None,
         "right_layers": typed[1] or None,
@@ -121,8 +118,25 @@ def choose() -> Sides:
     }
     return Sides(
         *(texts, len(whole.texts), left, right, (titles[0], titles[1])),
-        *(compared, store.digest(made), options),
+        *(store.digest(made), options),
     )
+
+
+def compared(sides: Sides) -> Comparison:
+    """Both spaces compared text by text, with a bar while it is done."""
+    maps = sides.left.projection.points, sides.right.projection.points
+    of = sides.size if len(sides.texts.texts) < sides.size else None
+
+    def make() -> Comparison:
+        with showing.progress("Comparing neighbourhoods, step") as show:
+            return comparison.compare(
+                *(sides.left.embeddings, sides.right.embeddings, maps, sides.texts.labels),
+                of=of,
+                progress=show,
+            )
+
+    with st.container():  # always there, as above
+        return remembered("space_compared", sides.made, make)
 
 
 def _choose_drawing() -> dict[str, Any]:
@@ -161,11 +175,3 @@ def _drawn(
         st.spinner("Drawing; the first map of a visit, or one of many texts, takes a minute"),
     ):
         return study.projected(on, texts.texts, method, plan, **settings, progress=show)
-
-
-def _compared(left: Space, right: Space, texts: Texts, of: int | None) -> Comparison:
-    maps = left.projection.points, right.projection.points
-    with showing.progress("Comparing neighbourhoods, step") as show:
-        return comparison.compare(
-            left.embeddings, right.embeddings, maps, texts.labels, of=of, progress=show
-        )
