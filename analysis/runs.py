@@ -18,6 +18,7 @@ from analysis.backbone import Backbone
 from analysis.methods import DEFAULT, METHODS
 from analysis.plans import PLAIN, Plan
 from analysis.scoring import Corpus
+from analysis.study import Dimensions
 
 ROOT = Path(__file__).resolve().parent.parent
 STORED = ROOT / "assets" / "report"
@@ -95,12 +96,19 @@ def _qmsum(length: int, loaded: Backbone) -> dict[str, Any]:
     return _scores(loaded, corpora.load_retrieval("qmsum-test"), length)
 
 
-def _automatic(loaded: Backbone) -> Plan:
-    return Plan(study.dimensions(loaded, corpora.load_texts(corpora.CALIBRATION)).selected())
+def _dimensions(loaded: Backbone) -> Dimensions:
+    """The curve that layers are read off, in float32 whatever the run is in.
+
+    Bfloat16 rounds otherwise on another CPU, and where two windows are nearly as low, that decides.
+    """
+    exact = loaded
+    if loaded.dtype.value != "float32":
+        exact = backbones.load(loaded.facts.name, dtype="float32", device="cpu")
+    return study.dimensions(exact, corpora.load_texts(corpora.CALIBRATION))
 
 
 def _scores(loaded: Backbone, corpus: Corpus, length: int | None) -> dict[str, Any]:
-    plan = _automatic(loaded)
+    plan = Plan(_dimensions(loaded).selected())
     asked = [(method, plan) for method in METHODS.values()]
     found = scoring.measured(loaded, corpus, asked, max_tokens=length)
     first = found[0].measures[0]
@@ -136,8 +144,7 @@ def _scores(loaded: Backbone, corpus: Corpus, length: int | None) -> dict[str, A
 
 def _windows(name: str, loaded: Backbone) -> dict[str, Any]:
     """Every window of the rule's width, and every rule's choice, under test."""
-    pairs, texts = _pairs(name), corpora.load_texts(corpora.CALIBRATION)
-    found = study.dimensions(loaded, texts)
+    pairs, found = _pairs(name), _dimensions(loaded)
     chosen = {rule: found.selected(rule) for rule in selection.RULES}
     width = selection.window_width(loaded.layers)
     plans = [PLAIN, *searches.sliding(loaded.layers, width)]

@@ -63,6 +63,16 @@ def test_stored_runs_are_whole_and_say_what_made_them() -> None:
                 assert high <= 100
 
 
+@pytest.mark.parametrize("backbone", runs.BACKBONES)
+def test_all_runs_of_a_backbone_reroute_the_same_layers(backbone: str) -> None:
+    layers = {
+        tuple(r["layers"])
+        for (name, _), r in stored().items()
+        if name == backbone and "layers" in r
+    }
+    assert len(layers) == 1
+
+
 @pytest.mark.parametrize("name", ["stsb-dev", "scifact-mini", "qmsum-test.512", "stsb-dev.windows"])
 def test_a_run_is_computed_stored_and_told(
     made: dict[str, Run], tiny: Callable[[str], Backbone], name: str
