@@ -5,7 +5,9 @@ BIN := $(VENV)/bin
 PORT ?= 8501
 
 OLDEST := .cache/transformers-oldest
-# Byte code is written at the first import: most of what is installed is never imported.
+# Byte code is written at the first import: most of what is installed is never imported. It is
+# written even where the shell forbids it, or else every start compiles for seven seconds.
+unexport PYTHONDONTWRITEBYTECODE
 INSTALL := $(BIN)/python -m pip install --quiet --no-compile
 
 .PHONY: run test test-all test-oldest check results report bench screenshots clean
