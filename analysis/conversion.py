@@ -5,6 +5,7 @@ checksums) lies in the cache folder; it is written beside and moved into place, 
 damaged.
 """
 
+import copy
 import hashlib
 import importlib.metadata
 import json
@@ -13,7 +14,9 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 
@@ -79,14 +82,15 @@ def _convert(gguf: Path, folder: Path) -> None:
     from transformers import AutoModel, AutoTokenizer
 
     source = Source(gguf.name, "gguf", str(gguf))
-    check_header(gguf)
     with explained(source):
+        config = config_of_gguf(gguf, conversion_folder(gguf))
         tokenizer = AutoTokenizer.from_pretrained(
             gguf.parent, gguf_file=gguf.name, trust_remote_code=False
         )
         model, found = AutoModel.from_pretrained(
             gguf.parent,
             gguf_file=gguf.name,
+            config=config,
             dtype=torch.float32,
             trust_remote_code=False,
             output_loading_info=True,
@@ -108,6 +112,25 @@ def _convert(gguf: Path, folder: Path) -> None:
         },
     }
     (folder / PROVENANCE).write_text(json.dumps(provenance, indent=1))
+
+
+def config_of_gguf(gguf: Path, folder: Path) -> Any:
+    """The transformers configuration in a GGUF's header; ``folder`` is that of its conversion.
+
+    Raises:
+        BackboneError: the header promises what the file cannot hold.
+        Exception: what transformers raises where it cannot read it.
+    """
+    return copy.deepcopy(_config_of(gguf, folder))
+
+
+@lru_cache(maxsize=8)
+def _config_of(gguf: Path, _folder: Path) -> Any:
+    """Kept, as a header takes seconds to read; the folder's name tells contents apart."""
+    from transformers import AutoConfig
+
+    check_header(gguf)
+    return AutoConfig.from_pretrained(gguf.parent, gguf_file=gguf.name, trust_remote_code=False)
 
 
 def conversion_folder(gguf: Path) -> Path:

@@ -14,10 +14,9 @@ from typing import Any
 from filelock import FileLock
 
 from analysis.catalogue import PUBLISHED
-from analysis.conversion import conversion_folder, converted, intact
+from analysis.conversion import config_of_gguf, conversion_folder, converted, intact
 from analysis.errors import BackboneError
 from analysis.explaining import check_config, explained
-from analysis.gguf_header import check_header
 from analysis.sources import Progress, Source, cache_home
 
 
@@ -43,11 +42,8 @@ def _config_of(source: Source) -> Any:
         folder = conversion_folder(gguf)
         if intact(folder, weights=False):
             return AutoConfig.from_pretrained(folder, trust_remote_code=False)
-        check_header(gguf)
         with explained(source):
-            return AutoConfig.from_pretrained(
-                gguf.parent, gguf_file=gguf.name, trust_remote_code=False
-            )
+            return config_of_gguf(gguf, folder)
     if source.kind == "folder":
         with explained(source):
             return AutoConfig.from_pretrained(source.location, trust_remote_code=False)

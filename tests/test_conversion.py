@@ -14,7 +14,7 @@ import torch
 from conftest import assert_one_sentence
 from safetensors import SafetensorError
 from tiny_models import backbone_of, model_of_gguf, write_gguf
-from transformers import AutoModel, AutoTokenizer
+from transformers import AutoConfig, AutoModel, AutoTokenizer
 
 from analysis import conversion, fetching
 from analysis.backbone import load
@@ -127,6 +127,27 @@ def test_a_conversion_says_where_it_came_from(gguf: Path, conversions: list[Path
         assert facts["bytes"] == (folder / name).stat().st_size
         assert facts["sha256"] == conversion.sha256(folder / name)
     assert provenance["sha256"][:16] in folder.name
+
+
+def test_the_configuration_of_a_header_is_read_once_and_anew_for_another_file(
+    gguf: Path, conversions: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    read = AutoConfig.from_pretrained
+
+    def counted(*folder: Any, **told: Any) -> Any:
+        asked.append(told["gguf_file"])
+        return read(*folder, **told)
+
+    monkeypatch.setattr(AutoConfig, "from_pretrained", counted)
+    first = config_of(resolve(str(gguf)))
+    first.hidden_size = -1  # what one reader does to it, another does not see
+    assert config_of(resolve(str(gguf))).hidden_size > 0
+    converted(gguf)
+    assert (conversions, asked) == ([gguf], [gguf.name])
+    write_gguf(gguf, seed=1)
+    config_of(resolve(str(gguf)))
+    assert asked == 2 * [gguf.name]
 
 
 def test_a_conversion_is_done_once(gguf: Path, conversions: list[Path], tmp_path: Path) -> None:
