@@ -44,7 +44,9 @@ def test_many_sessions_for_a_while(sessions: int, minutes: float, tmp_path: Path
     found = soak(sessions, minutes, str(folder), layers=6, compared=int(12 * minutes))
     assert not found.errors
     assert not found.unlike
-    assert found.visits > (20 if minutes == 1 else 10)
+    # Each came at least once, however slow the machine; three begin with a tab that is closed.
+    assert found.visits + found.closed >= sessions
+    assert found.visits >= found.compared > 0
     assert found.closed
     assert found.journal.keys() <= {"done", "stopped"}
     if minutes == 1:  # a shorter one is over before every session has seen its first page
