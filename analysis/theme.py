@@ -4,6 +4,7 @@ Colours are those of Okabe and Ito, which stay apart for colour-blind readers, t
 so that it also shows on a dark page.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -51,7 +52,7 @@ def luminance(colour: str) -> float:
     """Relative luminance, 0 to 1, of "rgb(r, g, b)" with parts of 0 to 255 (WCAG 2.2)."""
     red, green, blue = (
         part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4
-        for part in (float(number) / 255 for number in colour[4:-1].split(","))
+        for part in (float(number) / 255 for number in re.findall(r"[\d.]+", colour)[:3])
     )
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 

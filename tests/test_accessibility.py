@@ -1,12 +1,12 @@
 """Every page under axe-core's rules, in a real browser, in light and in dark, wide and narrow."""
 
-import re
 from collections.abc import Iterator
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
+from analysis.theme import luminance
 from tests import serving
 from tests.serving import settled
 
@@ -40,15 +40,6 @@ def graver(tab: Page) -> list[tuple[str, list[str]]]:
             break
         tab.wait_for_timeout(1000)
     return [(one["id"], [node["target"] for node in one["nodes"]]) for one in grave]
-
-
-def luminance(colour: str) -> float:
-    """Relative luminance of "rgb(r, g, b)", as WCAG 2.2 defines it."""
-    red, green, blue = (
-        c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4
-        for c in (int(number) / 255 for number in re.findall(r"\d+", colour)[:3])
-    )
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 def faintest(tab: Page, paper: str) -> float:
