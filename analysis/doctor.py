@@ -18,8 +18,11 @@ from typing import Literal, NamedTuple
 
 import psutil
 
-from analysis import hosting, sharing, sources, space, store
-from analysis.catalogue import DEFAULT, PACKAGED
+from .backbones import leases
+from .backbones.catalog import DEFAULT, PACKAGED
+from .runtime import hosting, paths
+from .spaces import projection
+from .storage import result_store
 
 ROOT = Path(__file__).resolve().parent.parent
 FREE = 1_000_000_000
@@ -45,12 +48,12 @@ def checks() -> list[Check]:
 
 def facts() -> dict[str, str]:
     """The installation and the process in words, for a bug report; no text and no user name."""
-    from analysis import placement
+    from .backbones import devices
 
     memory, process = psutil.virtual_memory(), psutil.Process()
-    device = placement.choose_device()
-    dtype = placement.choose_dtype("auto", device.value)
-    held = sharing.held()
+    device = devices.choose_device()
+    dtype = devices.choose_dtype("auto", device.value)
+    held = leases.held()
     return {
         "versions": ", ".join(f"{name} {version}" for name, version in _versions().items()),
         "system": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs",
@@ -68,7 +71,7 @@ def facts() -> dict[str, str]:
             f"{what}: {turns.waiting} waiting" + ("" if turns.locked() else ", free")
             for what, turns in (
                 *((Path(one.name).name, one.backbone.lock) for one in held),
-                ("maps", space.FITTING),
+                ("maps", projection.FITTING),
             )
         ),
         "settings": ", ".join(sorted(name for name in os.environ if name.startswith("KVE_")))
@@ -78,7 +81,7 @@ def facts() -> dict[str, str]:
 
 def cache_sizes() -> dict[str, int]:
     """Bytes of each part of the cache folder."""
-    home = sources.cache_home()
+    home = paths.cache_home()
     if not home.is_dir():
         return {}
     return {part.name: _size(part) for part in sorted(home.iterdir()) if part.is_dir()}
@@ -91,7 +94,7 @@ def report() -> str:
 
 
 def _versions() -> dict[str, str]:
-    return {"Python": platform.python_version(), **store.versions()} | {
+    return {"Python": platform.python_version(), **result_store.versions()} | {
         name: importlib.metadata.version(name) for name in ("streamlit", "umap-learn")
     }
 
@@ -169,7 +172,7 @@ def _memory() -> Check:
 
 
 def _cache() -> Iterator[Check]:
-    home = sources.cache_home()
+    home = paths.cache_home()
     shown = home if hosting.hosted() is None else "the folder"  # visitors are not told where it is
     try:
         home.mkdir(parents=True, exist_ok=True)

@@ -12,8 +12,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from analysis import store
-from analysis.placement import choose_dtype
+from analysis.backbones.devices import choose_dtype
+from analysis.storage import result_store
 from benchmarks import (
     ablation_cost,
     dimension_cost,
@@ -59,7 +59,7 @@ def machine() -> str:
     return (
         f"{name or platform.processor() or platform.machine()}, {torch.get_num_threads()} threads, "
         f"{torch.backends.cpu.get_cpu_capability()}{units}; torch {torch.__version__}, "
-        f"transformers {store.versions()['transformers']}"
+        f"transformers {result_store.versions()['transformers']}"
     )
 
 

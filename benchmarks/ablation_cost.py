@@ -5,12 +5,15 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from analysis import searches, selection, store, study
-from analysis.backbone import Backbone
-from analysis.corpora import Pairs
-from analysis.encoder import encode
-from analysis.methods import DEFAULT
-from analysis.plans import Plan
+from analysis.backbones.backbone import Backbone
+from analysis.corpora.types import Pairs
+from analysis.dimension import selection
+from analysis.embedding import trace_cache
+from analysis.embedding.encoder import encode
+from analysis.embedding.methods import DEFAULT
+from analysis.experiments import searches, study
+from analysis.rerouting.plan import Plan
+from analysis.storage import result_store
 from benchmarks.measuring import Ratio, backbone, compare, described, pairs
 
 
@@ -54,7 +57,7 @@ def _compared(
 
 def _sweep(loaded: Backbone, rated: Pairs, plans: Sequence[Plan]) -> None:
     """What the page on ablation does, scores and their intervals included, nothing stored yet."""
-    study.forget()
-    with tempfile.TemporaryDirectory() as folder, store.only(Path(folder)):
+    trace_cache.forget()
+    with tempfile.TemporaryDirectory() as folder, result_store.only(Path(folder)):
         for _ in study.sweep(loaded, rated, plans):
             pass

@@ -1,8 +1,9 @@
 """Claim: the curve of all layers, its band included, costs little more than encoding the texts."""
 
-from analysis import clouds, corpora, dimension
-from analysis.encoder import encode
-from analysis.methods import METHODS
+from analysis.corpora import packaged, registry, sampling
+from analysis.dimension import estimators, states
+from analysis.embedding.encoder import encode
+from analysis.embedding.methods import METHODS
 from benchmarks.measuring import Ratio, backbone, compare, described
 
 SAMPLES = 1000
@@ -11,10 +12,10 @@ SAMPLES = 1000
 def measure() -> list[Ratio]:
     """1,000 calibration sentences in the compression prompt."""
     loaded = backbone()
-    drawn = corpora.sample(corpora.load_texts(corpora.CALIBRATION), SAMPLES, 0)
+    drawn = sampling.sample(registry.load_texts(packaged.CALIBRATION), SAMPLES, 0)
 
     def curve() -> None:
-        dimension.curve(clouds.last_token_states(loaded, drawn.texts))
+        estimators.curve(states.last_token_states(loaded, drawn.texts))
 
     return [
         compare(

@@ -5,25 +5,28 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 
-from analysis import corpora, store, study
-from analysis.encoder import encode
-from analysis.methods import DEFAULT
-from analysis.plans import PLAIN, Plan
+from analysis.corpora import registry
+from analysis.embedding import trace_cache
+from analysis.embedding.encoder import encode
+from analysis.embedding.methods import DEFAULT
+from analysis.experiments import study
+from analysis.rerouting.plan import PLAIN, Plan
+from analysis.storage import result_store
 from benchmarks.measuring import Ratio, backbone, compare, described
 
 
 def measure() -> list[Ratio]:
     """A flip near the input, in the middle and at the last layer, as the page does it."""
-    loaded, rated = backbone(), corpora.load_pairs("lee50")
-    study.forget()
-    with tempfile.TemporaryDirectory() as folder, store.only(Path(folder)):
+    loaded, rated = backbone(), registry.load_pairs("lee50")
+    trace_cache.forget()
+    with tempfile.TemporaryDirectory() as folder, result_store.only(Path(folder)):
         study.score(loaded, rated, DEFAULT, PLAIN, traced=True)
 
     biases = count()  # a plan that was the last one would cost nothing at all
 
     def flip(layer: int) -> None:
         plan = Plan((layer,), next(biases) / 100)
-        with tempfile.TemporaryDirectory() as folder, store.only(Path(folder)):
+        with tempfile.TemporaryDirectory() as folder, result_store.only(Path(folder)):
             study.score(loaded, rated, DEFAULT, plan, traced=True)
 
     return [

@@ -2,10 +2,10 @@
 
 import torch
 
-from analysis import forward
-from analysis.encoder import encode
-from analysis.methods import DEFAULT, METHODS
-from analysis.plans import PLAIN, Plan
+from analysis.embedding.encoder import encode
+from analysis.embedding.methods import DEFAULT, METHODS
+from analysis.rerouting import forward_pass
+from analysis.rerouting.plan import PLAIN, Plan
 from benchmarks.measuring import Point, backbone, distinct, long_texts, pairs, seconds
 
 TEXTS = (100, 1000, 10_000)
@@ -30,7 +30,7 @@ def measure() -> list[Point]:
         lengths = torch.full((rows,), given.shape[1])
 
         def run(plan: Plan, given: torch.Tensor = given, at: torch.Tensor = lengths) -> float:
-            return seconds(lambda: forward.run(loaded.model, given, at, plan))
+            return seconds(lambda: forward_pass.run(loaded.model, given, at, plan))
 
         times = sorted((run(every) / run(PLAIN), run(every) / rows) for _ in range(2))[1:]
         ratio, taken = times[len(times) // 2]

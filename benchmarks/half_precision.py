@@ -6,12 +6,17 @@ Not a claim of speed, but what allows bfloat16 to be chosen automatically on a C
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analysis import backbone as backbones
-from analysis import corpora, evaluation, selection, study
-from analysis.backbone import Backbone
+from analysis.backbones import backbone as backbones
+from analysis.backbones.backbone import Backbone
+from analysis.corpora import packaged, registry, sampling
+from analysis.dimension import selection
+from analysis.embedding import cached_encoder
+from analysis.embedding.methods import METHODS
 from analysis.errors import ExplorerError
-from analysis.methods import METHODS
-from analysis.plans import Plan
+from analysis.evaluation import similarity
+from analysis.experiments import dimension
+from analysis.rerouting import layer_lists
+from analysis.rerouting.plan import Plan
 
 BACKBONES = ("smollm2", "gemma3-270m")
 METHODS_CHECKED = ("kv-embedding", "prompt-only", "mean", "last-token", "prompt-eol")
@@ -51,8 +56,8 @@ def measure() -> list[Checked]:
 
 
 def _selections(name: str, loaded: Sequence[Backbone]) -> list[Checked]:
-    texts = corpora.load_texts(corpora.CALIBRATION)
-    curves = [study.dimensions(one, texts) for one in loaded]
+    texts = registry.load_texts(packaged.CALIBRATION)
+    curves = [dimension.dimensions(one, texts) for one in loaded]
     found = []
     for rule in selection.RULES:
         chosen = [curve.selected(rule) for curve in curves]
@@ -62,7 +67,7 @@ def _selections(name: str, loaded: Sequence[Backbone]) -> list[Checked]:
             for curve, layers in zip(curves, chosen, strict=True)
         ]
         one, other = (
-            f"{selection.format_layers(layers, 10**6)} ({100 * share:.0f}%)"
+            f"{layer_lists.format_layers(layers, 10**6)} ({100 * share:.0f}%)"
             for layers, share in zip(chosen, shares, strict=True)
         )
         same = float(chosen[0] == chosen[1])
@@ -77,21 +82,23 @@ def _selections(name: str, loaded: Sequence[Backbone]) -> list[Checked]:
 
 
 def _scores(name: str, loaded: Sequence[Backbone]) -> list[Checked]:
-    plan = Plan(study.dimensions(loaded[0], corpora.load_texts(corpora.CALIBRATION)).selected())
+    plan = Plan(
+        dimension.dimensions(loaded[0], registry.load_texts(packaged.CALIBRATION)).selected()
+    )
     asked = [(METHODS[method], plan) for method in METHODS_CHECKED]
     found = []
     for corpus in CORPORA:
         try:
-            pairs = corpora.load_pairs(corpus)
+            pairs = registry.load_pairs(corpus)
         except ExplorerError:
             continue
         if len(pairs.texts) > 100:  # few texts in many pairs are taken whole
-            pairs = corpora.first(pairs, min(PAIRS, len(pairs.scores)), 0)
-        embedded = [study.embedded(one, pairs.texts, asked) for one in loaded]
+            pairs = sampling.first(pairs, min(PAIRS, len(pairs.scores)), 0)
+        embedded = [cached_encoder.embedded(one, pairs.texts, asked) for one in loaded]
         for number, method in enumerate(METHODS_CHECKED):
-            cosines = [evaluation.cosines(e[number].embeddings, pairs) for e in embedded]
-            one, other = (f"{evaluation.sts(c, pairs).spearman:.2f}" for c in cosines)
-            change = evaluation.compare(cosines[1], cosines[0], pairs, names=DTYPES[::-1])
+            cosines = [similarity.cosines(e[number].embeddings, pairs) for e in embedded]
+            one, other = (f"{similarity.sts(c, pairs).spearman:.2f}" for c in cosines)
+            change = similarity.compare(cosines[1], cosines[0], pairs, names=DTYPES[::-1])
             found.append(
                 Checked(
                     name,

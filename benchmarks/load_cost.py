@@ -10,7 +10,7 @@ from benchmarks.measuring import Ratio, of_repetitions
 
 CODE = """
 import time
-from analysis import backbone
+from analysis.backbones import backbone
 import torch, transformers
 from transformers import AutoModel, AutoTokenizer
 began = time.perf_counter()

@@ -5,9 +5,9 @@ from functools import partial
 import numpy as np
 import torch
 
-from analysis.backbone import Backbone
-from analysis.encoder import encode
-from analysis.methods import METHODS
+from analysis.backbones.backbone import Backbone
+from analysis.embedding.encoder import encode
+from analysis.embedding.methods import METHODS
 from benchmarks.measuring import (
     Ratio,
     backbone,

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis import backbone as backbones
-from analysis import corpora
-from analysis.backbone import Backbone
-from analysis.corpora import Pairs
+from analysis.backbones import backbone as backbones
+from analysis.backbones.backbone import Backbone
+from analysis.corpora import registry, sampling
+from analysis.corpora.types import Pairs
 from analysis.errors import CorpusError
 
 REPETITIONS = 5
@@ -151,10 +151,10 @@ def backbone(dtype: str = "auto") -> Backbone:
 def pairs(number: int) -> Pairs:
     """``number`` pairs of STS-B's dev set where it is at hand, else of the packaged lee50."""
     try:
-        whole = corpora.load_pairs("stsb-dev")
+        whole = registry.load_pairs("stsb-dev")
     except CorpusError:
-        whole = corpora.load_pairs("lee50")
-    return corpora.first(whole, min(number, len(whole.scores)), 0)
+        whole = registry.load_pairs("lee50")
+    return sampling.first(whole, min(number, len(whole.scores)), 0)
 
 
 @cache
@@ -163,21 +163,21 @@ def distinct(number: int) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for name in ("stsb-dev", "sickr-test", "sts12"):
         try:
-            found |= dict.fromkeys(corpora.load_pairs(name).texts)
+            found |= dict.fromkeys(registry.load_pairs(name).texts)
         except CorpusError:
             break
         if len(found) >= number:
             break
     if not found:
         for corpus in ("news-sentences", "chatterbot"):
-            found |= dict.fromkeys(corpora.load_texts(corpus).texts)
+            found |= dict.fromkeys(registry.load_texts(corpus).texts)
     drawn = np.random.default_rng(0).permutation(list(found))[:number]
     return tuple(drawn.tolist())
 
 
 def long_texts(loaded: Backbone, tokens: int, number: int = 1) -> list[str]:
     """Texts of about so many tokens each, cut from packaged news."""
-    news = " ".join(corpora.load_texts("lee-background").texts)
+    news = " ".join(registry.load_texts("lee-background").texts)
     ids = loaded.tokenizer(news, add_special_tokens=False)["input_ids"]
     while len(ids) < tokens * number:
         ids = ids * 2

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser
 
-from tests.serving import PAGES, browsing, served, settled
+from tests.support.serving import PAGES, browsing, served, settled
 
 BARE = "one figure"
 _APP = """import plotly.graph_objects as go

@@ -3,9 +3,11 @@
 import tempfile
 from pathlib import Path
 
-from analysis import store, study, vectors
-from analysis.methods import DEFAULT
-from analysis.plans import Plan
+from analysis.embedding import cached_encoder
+from analysis.embedding.methods import DEFAULT
+from analysis.experiments import study
+from analysis.rerouting.plan import Plan
+from analysis.storage import result_store, vector_cache
 from benchmarks.measuring import Ratio, backbone, compare, described, pairs
 
 PLAN = Plan((29,))
@@ -14,11 +16,11 @@ PLAN = Plan((29,))
 def measure() -> list[Ratio]:
     """A stored score against computing it; the same texts in another corpus likewise."""
     loaded, rated = backbone(), pairs(200)
-    with tempfile.TemporaryDirectory() as folder, store.only(Path(folder)):
+    with tempfile.TemporaryDirectory() as folder, result_store.only(Path(folder)):
         study.score(loaded, rated, DEFAULT, PLAN)
 
         def anew() -> None:
-            with tempfile.TemporaryDirectory() as empty, store.only(Path(empty)):
+            with tempfile.TemporaryDirectory() as empty, result_store.only(Path(empty)):
                 study.score(loaded, rated, DEFAULT, PLAN)
 
         again = compare(
@@ -32,15 +34,15 @@ def measure() -> list[Ratio]:
             note="nothing is held in memory, so a restart changes nothing",
         )
     requests = [(DEFAULT, PLAN)]
-    study.embedded(loaded, rated.texts, requests)
+    cached_encoder.embedded(loaded, rated.texts, requests)
 
     def reopened() -> None:
-        vectors._opened.cache_clear()
-        study.embedded(loaded, rated.texts[::-1], requests)
+        vector_cache._opened.cache_clear()
+        cached_encoder.embedded(loaded, rated.texts[::-1], requests)
 
     def encoded() -> None:
-        with tempfile.TemporaryDirectory() as empty, store.only(Path(empty)):
-            study.embedded(loaded, rated.texts[::-1], requests)
+        with tempfile.TemporaryDirectory() as empty, result_store.only(Path(empty)):
+            cached_encoder.embedded(loaded, rated.texts[::-1], requests)
 
     return [
         again,

@@ -5,11 +5,11 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from analysis import forward
-from analysis.encoder import encode
-from analysis.methods import DEFAULT
-from analysis.plans import PLAIN, Plan
-from analysis.rerouting import Form
+from analysis.embedding.encoder import encode
+from analysis.embedding.methods import DEFAULT
+from analysis.rerouting import forward_pass
+from analysis.rerouting.attention_functions import Form
+from analysis.rerouting.plan import PLAIN, Plan
 from benchmarks.measuring import (
     Ratio,
     backbone,
@@ -78,7 +78,7 @@ def _long(way: str) -> None:
     plan = PLAIN if way == "plain" else Plan(tuple(range(loaded.layers)))
     form: Form = "concatenated" if way == "concatenated" else "closed"
     lengths = ids.new_tensor([ids.shape[1]])
-    forward.run(loaded.model, ids, lengths, plan, form=form)
+    forward_pass.run(loaded.model, ids, lengths, plan, form=form)
 
 
 def _peak(way: str) -> float:

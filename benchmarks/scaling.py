@@ -18,11 +18,13 @@ from pathlib import Path
 
 import psutil
 
-from analysis import backbone, corpora, engines, shards
-from analysis.engines import Engine
-from analysis.files import Lines
-from analysis.methods import METHODS
-from analysis.plans import PLAIN
+from analysis.backbones import backbone
+from analysis.corpora import packaged, registry
+from analysis.corpora.streams import Lines
+from analysis.embedding.methods import METHODS
+from analysis.parallel import engines, sharded_encoding
+from analysis.parallel.engines import Engine
+from analysis.rerouting.plan import PLAIN
 
 TEXTS = 1024
 """Distinct sentences that are encoded for speed."""
@@ -39,7 +41,7 @@ def speed() -> Iterator[str]:
     Backbones are loaded before. Where other work is on the machine, the processors' seconds say
     what the way itself costs.
     """
-    texts = corpora.load_texts(corpora.CALIBRATION).texts
+    texts = registry.load_texts(packaged.CALIBRATION).texts
     texts = (texts * -(-TEXTS // len(texts)))[:TEXTS]
     yield "| way | seconds | texts a second | processor seconds | load before |"
     yield "| --- | --- | --- | --- | --- |"
@@ -60,7 +62,7 @@ def _seconds(engine: Engine, cores: int, texts: tuple[str, ...]) -> tuple[float,
         with engines.opened(engine, make, device="cpu") as workers:
             *_, known = workers.map(_ready, range(4 * cores))
             output, before = Path(folder) / "vectors.npy", _worked()
-            found = shards.encode(workers, known, lines, output, method, PLAIN)
+            found = sharded_encoding.encode(workers, known, lines, output, method, PLAIN)
             worked = _worked() - before
         lines.close()
     return found.seconds, worked
@@ -131,7 +133,7 @@ def _watched(folder: Path, source: Path, engine: str) -> tuple[float, list[int]]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=os.environ)
     part, used, began = output.with_name(f"{output.name}.part"), [], None
     while process.poll() is None:
-        if part.exists() and part.stat().st_size > shards.MOST:
+        if part.exists() and part.stat().st_size > sharded_encoding.MOST:
             began = began or time.perf_counter()
             used.append(_used(process.pid))
         time.sleep(2)

@@ -20,8 +20,8 @@ from pathlib import Path
 
 import psutil
 
-from tests.serving import served
-from tests.visitor import tab
+from tests.support.serving import served
+from tests.support.visitor import tab
 
 METRIC = "Re-routed"
 PATIENCE = 1800

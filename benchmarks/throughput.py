@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from analysis import fetching, sources
-from analysis.encoder import encode
-from analysis.methods import METHODS
+from analysis.backbones import download, sources
+from analysis.embedding.encoder import encode
+from analysis.embedding.methods import METHODS
 from benchmarks.measuring import (
     Ratio,
     backbone,
@@ -69,7 +69,7 @@ def _transformer(dtype: str, folder: str) -> Any:
 
     place = Path(folder) / dtype
     if not place.exists():
-        source = fetching.folder_of(sources.resolve("smollm2"))
+        source = download.folder_of(sources.resolve("smollm2"))
         AutoModel.from_pretrained(source, dtype=getattr(torch, dtype)).save_pretrained(place)
         tokenizer = AutoTokenizer.from_pretrained(source)
         tokenizer.chat_template = None

@@ -2,10 +2,13 @@
 
 import streamlit as st
 
-from analysis import causality, prompting, selection
-from pages import glossary, showing, visit
-from pages.causal_story import STEPS, View
-from pages.endings import EXAMPLES
+from analysis.dimension import selection
+from analysis.embedding import prompts
+from analysis.experiments import causal
+from analysis.rerouting import layer_lists
+from pages.shared import display, glossary, session
+from pages.shared.causal_steps import STEPS, View
+from pages.shared.example_sentences import EXAMPLES
 
 NAMES = tuple(STEPS)
 # Arabic and Hebrew run from the right in the text fields.
@@ -31,7 +34,7 @@ def _show_example() -> None:
     st.session_state.first, st.session_state.second = chosen.first, chosen.second
 
 
-visit.by_the_entry()
+session.by_the_entry()
 opening = st.container()
 with st.container(horizontal=True, vertical_alignment="center"):
     step = st.segmented_control(
@@ -61,13 +64,13 @@ with st.container(horizontal=True, vertical_alignment="center"):
     )
 st.html(WRITING + PRESENTER * presenting)
 with opening:
-    visit.opening(
+    session.opening(
         "What can an early token know?",
         "Two sentences begin alike and end differently. **Follow the steps, change an ending, and "
         "watch the tokens before it.**" * (not presenting),
     )
 
-backbone, plan, methods = visit.backbone(), visit.plan(), visit.methods()
+backbone, plan, methods = session.backbone(), session.plan(), session.methods()
 third = backbone.layers // 3
 with st.container(horizontal=True, vertical_alignment="bottom"):
     st.selectbox(
@@ -89,8 +92,8 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     if plan.active and plan.active[0] >= 2 * third:
         middle = tuple(range(third, third + selection.window_width(backbone.layers)))
         st.button(
-            f"Re-route earlier: layers {selection.format_layers(middle, backbone.layers)}",
-            on_click=visit.use_layers,
+            f"Re-route earlier: layers {layer_lists.format_layers(middle, backbone.layers)}",
+            on_click=session.use_layers,
             args=(middle,),
             help="The rule chose late layers here, where little is left to change. Earlier layers "
             "show the effect better; whether they also score better is another page's question.",
@@ -105,11 +108,11 @@ if example.gloss and (first, second) == (example.first, example.second):
     for column, gloss in zip((left, right), example.gloss, strict=True):
         column.markdown(f"*{gloss}*")
 
-template = methods["kv-embedding"].template if prompted else prompting.BARE
-moved = causality.movement(backbone, first, second, plan, template=template)
+template = methods["kv-embedding"].template if prompted else prompts.BARE
+moved = causal.movement(backbone, first, second, plan, template=template)
 STEPS[step](View(backbone, plan, methods, (first, second), template, moved, presenting))
 if not presenting:
     glossary.explain(
         *("token", "state", "causal attention", "head", "key and value", "re-routing", "gate")
     )
-    showing.reproduce(visit.recipe("causal", first=first, second=second, bare=not prompted))
+    display.reproduce(session.recipe("causal", first=first, second=second, bare=not prompted))

@@ -5,27 +5,28 @@ from functools import partial
 import plotly.graph_objects as go
 import streamlit as st
 
-from analysis import comparison, space_figures
-from analysis.comparison import NEAREST
-from analysis.study import Space
-from pages import glossary, linked, showing, sides, visit
-from pages.colouring import coloured
+from analysis.experiments.space import Space
+from analysis.figures import spaces
+from analysis.spaces import comparison
+from analysis.spaces.comparison import NEAREST
+from pages.shared import display, glossary, linked_maps, session, space_pair
+from pages.shared.map_colours import coloured
 
-visit.opening(
+session.opening(
     "How does the space move?",
     "The same texts in two spaces, drawn so that similar texts lie together. **Drag a box around "
     "a group on one map: does it stay together on the other?** Point at a dot to read its text.",
 )
-both = sides.choose()
+both = space_pair.choose()
 texts, labels = both.texts.texts, both.texts.labels
 left, right = both.left, both.right
-rows, by, dragging = linked.choose(texts)
+rows, by, dragging = linked_maps.choose(texts)
 colours = coloured(by, both)
 
 
-def draw(found: Space, beside: Space, title: str, marks: linked.Rows) -> go.Figure:
+def draw(found: Space, beside: Space, title: str, marks: linked_maps.Rows) -> go.Figure:
     """One map with ``marks`` lit."""
-    return space_figures.space_map(
+    return spaces.space_map(
         found,
         texts,
         colours,
@@ -42,13 +43,13 @@ for number, (column, found, beside) in enumerate(
     side, title = ("Left", "Right")[number], both.titles[number]
     same = (both.made, by, dragging, title)
     with column:
-        linked.show(side, partial(draw, found, beside, title), same, rows, f"{side}: {title}")
-compared = sides.compared(both)  # after the maps, which need not wait for it
-table = space_figures.space_table(left, right, texts, compared.kept, labels)
-showing.table_of(
+        linked_maps.show(side, partial(draw, found, beside, title), same, rows, f"{side}: {title}")
+compared = space_pair.compared(both)  # after the maps, which need not wait for it
+table = spaces.space_table(left, right, texts, compared.kept, labels)
+display.table_of(
     "Both maps",
     lambda: table,
-    lambda: space_figures.two_maps(left, right, texts, titles=both.titles, colours=colours),
+    lambda: spaces.two_maps(left, right, texts, titles=both.titles, colours=colours),
 )
 a, b, c = st.columns(3)
 sought = st.session_state.space_search
@@ -62,14 +63,14 @@ b.metric(
 kept_by = f"{100 * compared.kept[list(rows)].mean():.0f}%" if rows else "no selection"
 c.metric("Kept by the selected", kept_by)
 if rows:
-    linked.table("Selected texts", table.loc[list(rows)], rows, selects=False)
-    showing.downloads("Selected texts", table.loc[list(rows)])
+    linked_maps.table("Selected texts", table.loc[list(rows)], rows, selects=False)
+    display.downloads("Selected texts", table.loc[list(rows)])
 
 st.subheader("Nearest neighbours of a text")
 look = st.session_state.get("space_look")
 row = look if look in rows else rows[0] if rows else int(compared.most_moved[0])
 st.text(texts[row])
-near = space_figures.neighbour_tables(compared, row, texts, labels)
+near = spaces.neighbour_tables(compared, row, texts, labels)
 for column, side, title, nearest in zip(
     st.columns(2), ("left", "right"), both.titles, near, strict=True
 ):
@@ -82,9 +83,9 @@ st.caption(
     + ("" if rows else "Until a text is selected, this is the one that moved most.")
 )
 st.subheader("Texts that moved most")
-linked.table(
+linked_maps.table(
     "Moved texts",
-    space_figures.moved_table(compared, texts, labels).head(15),
+    spaces.moved_table(compared, texts, labels).head(15),
     rows,
     selects=True,
 )
@@ -95,7 +96,7 @@ st.caption(
 )
 
 st.subheader("Both spaces in numbers")
-st.dataframe(space_figures.numbers_table(compared), hide_index=True, key="numbers")
+st.dataframe(spaces.numbers_table(compared), hide_index=True, key="numbers")
 if compared.difference is not None:
     st.markdown(f"Label accuracy: {compared.difference.sentence}")
     st.caption(
@@ -107,12 +108,12 @@ if compared.refusal:
     st.caption(f"Label accuracy is left out. {compared.refusal}")
 by_whom = dict.fromkeys(f"{one.made.sentence}." for one in (left, right))
 st.caption(
-    f"{len(texts):,} of {both.size:,} texts of {showing.plain(both.texts.name)}. "
+    f"{len(texts):,} of {both.size:,} texts of {display.plain(both.texts.name)}. "
     f"{left.projection.reason}. The right map is turned, mirrored, scaled and shifted as a whole "
     "onto the left one, which changes no distance's order, and both show the same part of the "
     "plane. *Isotropy*: Mu & Viswanath 2018; *uniformity*: Wang & Isola 2020; *trustworthiness*: "
     f"Venna & Kaski 2001, on {NEAREST} neighbours. {' '.join(by_whom)}"
 )
-showing.reproduce(visit.recipe("space", **both.options))
+display.reproduce(session.recipe("space", **both.options))
 glossary.explain("embedding", "cosine", "UMAP", "trustworthiness", "neighbours kept", "anisotropy")
-visit.warm_up()
+session.warm_up()

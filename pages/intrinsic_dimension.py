@@ -4,23 +4,29 @@ from functools import partial
 
 import streamlit as st
 
-from analysis import corpora, dimension, dimension_figures, selection, study
-from pages import comparing, glossary, restoring, showing, visit
+from analysis.corpora import packaged, registry
+from analysis.dimension import estimators as dimension
+from analysis.dimension import estimators as estimators_dimension
+from analysis.dimension import selection
+from analysis.experiments import dimension as dimension_experiment
+from analysis.figures import dimension as dimension_figures
+from analysis.rerouting import layer_lists
+from pages.shared import display, glossary, recipe_state, second_backbone, session
 
 CURVES = "Intrinsic dimension by layer"
 
-visit.opening(
+session.opening(
     "Where does the model compress?",
     "Each point is a layer: how many directions its last-token states really use (their "
     "*intrinsic dimension*). **Look for the lowest point outside the grey fifth: the rule "
     "re-routes from there on.** Click a point to add its layer to the plan or take it out.",
 )
-loaded, rule, plan = visit.backbone(), st.session_state.rule, visit.plan()
+loaded, rule, plan = session.backbone(), st.session_state.rule, session.plan()
 a, b, c = st.columns([3, 3, 1])
 corpus_names = a.multiselect(
     "Texts",
-    corpora.names("texts", at_hand=True),
-    [corpora.CALIBRATION],
+    registry.names("texts", at_hand=True),
+    [packaged.CALIBRATION],
     key="id_corpus",
     bind="query-params",
 )
@@ -33,12 +39,12 @@ estimators = b.multiselect(
     help="; ".join(f"*{one.name}*: {one.summary}" for one in dimension.ESTIMATORS.values()),
 )
 samples = c.number_input(
-    "Sample", 20, 5000, study.SAMPLES, 100, key="id_samples", bind="query-params"
+    "Sample", 20, 5000, dimension_experiment.SAMPLES, 100, key="id_samples", bind="query-params"
 )
 with st.container(horizontal=True):
     prompt = st.segmented_control(
         "Prompt",
-        list(restoring.PROMPTS),
+        list(recipe_state.PROMPTS),
         default="on",
         required=True,
         key="id_prompt",
@@ -47,28 +53,30 @@ with st.container(horizontal=True):
     )
     cloud = st.segmented_control(
         "Whose states",
-        list(study.CLOUDS),
+        list(estimators_dimension.CLOUDS),
         default="last",
         required=True,
         key="cloud",
         bind="query-params",
-        help="; ".join(f"*{name}*: {meaning}" for name, meaning in study.CLOUDS.items()),
+        help="; ".join(
+            f"*{name}*: {meaning}" for name, meaning in estimators_dimension.CLOUDS.items()
+        ),
     )
 if not corpus_names or not estimators:
     st.info("Choose at least one corpus of texts and one estimator.")
     st.stop()
 
-measure = partial(study.dimension_curves, samples=int(samples), cloud=cloud)
+measure = partial(dimension_experiment.dimension_curves, samples=int(samples), cloud=cloud)
 found = []
-with showing.progress("Encoding texts, then measuring layers") as show:
+with display.progress("Encoding texts, then measuring layers") as show:
     for name in corpus_names:
-        for prompted in restoring.PROMPTS[prompt]:
+        for prompted in recipe_state.PROMPTS[prompt]:
             found += measure(
-                loaded, visit.texts(name), estimators, prompted=prompted, progress=show
+                loaded, session.texts(name), estimators, prompted=prompted, progress=show
             )
 first = found[0]
 chosen, choices = first.selected(rule), first.choices(rule)
-shown = selection.format_layers(chosen, loaded.layers)
+shown = layer_lists.format_layers(chosen, loaded.layers)
 
 left, middle, right = st.columns([2, 2, 3])
 left.metric("Layers the rule selects", shown)
@@ -76,26 +84,26 @@ middle.metric("Same choice over resamples", f"{100 * choices.get(chosen, 0):.0f}
 right.markdown(f"**{rule}**: {selection.RULES[rule].summary}")
 right.button(
     f"Use these layers ({shown})",
-    on_click=visit.use_layers,
+    on_click=session.use_layers,
     args=(chosen,),
     disabled=bool(loaded.refusal),
     help=loaded.refusal,
 )
-showing.figure(
+display.figure(
     dimension_figures.dimension_curves(found, rule, plan.layers),
     dimension_figures.dimension_table(found, rule, plan.layers),
     CURVES,
-    on_select="ignore" if loaded.refusal else partial(visit.flip_layers, CURVES, plan.layers),
+    on_select="ignore" if loaded.refusal else partial(session.flip_layers, CURVES, plan.layers),
     selection_mode="points",
 )
 if plan.layers == chosen:
     st.markdown(
-        f"The plan is what the rule selects: {selection.spoken_layers(chosen, loaded.layers)}."
+        f"The plan is what the rule selects: {layer_lists.spoken_layers(chosen, loaded.layers)}."
     )
 else:
     st.markdown(
-        f"The plan re-routes {selection.spoken_layers(plan.layers, loaded.layers)}; the rule "
-        f"selects {selection.spoken_layers(chosen, loaded.layers)} from this curve."
+        f"The plan re-routes {layer_lists.spoken_layers(plan.layers, loaded.layers)}; the rule "
+        f"selects {layer_lists.spoken_layers(chosen, loaded.layers)} from this curve."
     )
 if len(found) > 1:
     st.markdown(
@@ -118,7 +126,7 @@ sure.markdown(
     f"how often the rule then takes each layer. It takes exactly {shown} in "
     f"{100 * choices.get(chosen, 0):.0f}%"
     + (
-        f", and most often otherwise {selection.format_layers(others[0], loaded.layers)} "
+        f", and most often otherwise {layer_lists.format_layers(others[0], loaded.layers)} "
         f"({100 * choices[others[0]]:.0f}%)."
         if others
         else "."
@@ -133,18 +141,18 @@ dropped.markdown(
 st.caption(f"{first.made.sentence}.")
 
 st.subheader("Is it the same in another backbone?")
-with showing.each():
-    if other := comparing.second_backbone("id_other"):
-        with showing.progress(f"Encoding texts with {other.facts.name}") as show:
+with display.each():
+    if other := second_backbone.second_backbone("id_other"):
+        with display.progress(f"Encoding texts with {other.facts.name}") as show:
             beside = measure(
                 other,
-                visit.texts(corpus_names[0]),
+                session.texts(corpus_names[0]),
                 estimators[:1],
                 prompted=first.prompted,
                 progress=show,
             )
         both = [first, *beside]
-        showing.figure(
+        display.figure(
             dimension_figures.depth_curves(both, rule),
             dimension_figures.depth_table(both, rule),
             "Intrinsic dimension by relative depth",
@@ -161,18 +169,18 @@ st.markdown(
     "The mean cosine of two different texts at each layer, from the same states: near 1 all texts "
     "point the same way, at 0 directions are used evenly."
 )
-showing.figure(
+display.figure(
     dimension_figures.cone_by_layer(first),
     dimension_figures.cone_table(first),
     "Mean cosine by layer",
 )
 other = st.session_state.id_other
-grid = restoring.dimension_grid(
-    restoring.curves(corpus_names, restoring.PROMPTS[prompt], estimators),
-    other if other not in (restoring.NONE, st.session_state.backbone) else None,
+grid = recipe_state.dimension_grid(
+    recipe_state.curves(corpus_names, recipe_state.PROMPTS[prompt], estimators),
+    other if other not in (recipe_state.NONE, st.session_state.backbone) else None,
 )
-showing.reproduce(
-    visit.recipe(
+display.reproduce(
+    session.recipe(
         "dimension",
         grid=grid,
         corpus=corpus_names[0],

@@ -6,11 +6,14 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from analysis import ablation, ablation_figures, searches, selection
-from analysis.plans import PLAIN, Plan
-from analysis.searches import AUTOMATIC, RANDOM, SEARCHES
-from analysis.windows import BEST, Range
-from pages import corpus, glossary, searching, showing, visit
+from analysis.dimension import selection
+from analysis.experiments import ablation, searches
+from analysis.experiments.held_out import BEST, Range
+from analysis.experiments.searches import AUTOMATIC, RANDOM, SEARCHES
+from analysis.figures import ablation as ablation_figures
+from analysis.rerouting import layer_lists
+from analysis.rerouting.plan import PLAIN, Plan
+from pages.shared import corpus_picker, display, glossary, search_progress, session
 
 SAID = {
     "windows": "Each point re-routes a window of {width} adjacent layers, as wide as the rule's.",
@@ -27,7 +30,7 @@ PLANS, STANDING = "Change of the score by plan", "The automatic choice among oth
 
 
 def _spoken(one: Plan) -> str:
-    shown = selection.spoken_layers(one.layers, loaded.layers)
+    shown = layer_lists.spoken_layers(one.layers, loaded.layers)
     return f"{shown} at bias {one.bias:g}" if kind == "bias" and one.layers else shown
 
 
@@ -40,7 +43,7 @@ def _mean(of: Range) -> str:
 
 
 def _use(chosen: Plan) -> None:
-    visit.use_layers(chosen.layers)
+    session.use_layers(chosen.layers)
     st.session_state.bias = chosen.bias
 
 
@@ -49,7 +52,7 @@ def _draw(number: int = 0) -> Any:
     walk, again = following.walk, f" {number}" if number else ""
     drawn = ablation_figures.search_chart(kind, walk, loaded.layers, automatic)
     with main.next():
-        event = showing.picture(
+        event = display.picture(
             drawn,
             PLANS,
             key=PLANS + again,
@@ -75,7 +78,7 @@ def _draw(number: int = 0) -> Any:
     rows = ablation_figures.standing(walk, automatic, beside)
     drawn = ablation_figures.standing_chart(walk, rows)
     with stand.next():
-        showing.picture(drawn, STANDING, key=STANDING + again)
+        display.picture(drawn, STANDING, key=STANDING + again)
     return event
 
 
@@ -85,18 +88,18 @@ def _held_out(what: Any, human: Any, sides: Any, cosines: Any) -> Any:
     return ablation.held_out(walk, pairs, automatic)
 
 
-visit.opening(
+session.opening(
     "Was the automatic choice a good one?",
     "Every plan re-routes other layers and is scored on the same pairs, as a change against "
     "re-routing nothing. **Look where the automatic choice (diamond) stands among the others, and "
     "whether any whole bar lies above 0.**",
 )
-loaded, plan, pairs = visit.backbone(), visit.plan(), visit.pairs()
+loaded, plan, pairs = session.backbone(), session.plan(), session.pairs()
 if loaded.refusal:
     st.warning(loaded.refusal)
     st.stop()
-width, method = selection.window_width(loaded.layers), visit.methods()["kv-embedding"]
-automatic = replace(plan, layers=visit.calibrated().selected(st.session_state.rule))
+width, method = selection.window_width(loaded.layers), session.methods()["kv-embedding"]
+automatic = replace(plan, layers=session.calibrated().selected(st.session_state.rule))
 beside = searches.references(automatic, loaded.reroutable)
 left, right = st.columns([4, 1], vertical_alignment="bottom")
 kind = left.segmented_control(
@@ -113,8 +116,8 @@ if kind == "greedy search":
     most = right.number_input(
         "At most so many layers", 1, loaded.layers, width, key="greedy_most", bind="query-params"
     )
-st.caption(SAID[kind].format(width=width, layers=selection.format_layers(plan.layers, 0)))
-following = searching.follow(
+st.caption(SAID[kind].format(width=width, layers=layer_lists.format_layers(plan.layers, 0)))
+following = search_progress.follow(
     *(loaded, pairs, method),
     SEARCHES[kind](plan, loaded.layers, loaded.reroutable, most),
     [one for plans in beside.values() for one in plans],
@@ -127,7 +130,7 @@ if () in walk.steps:
         "No layer is re-routed, so the bias changes nothing. Choose layers at the side."
         if kind == "bias"
         else f"No window of {width} layers lies within the layers of this backbone that can be "
-        f"re-routed, {selection.format_layers(loaded.reroutable, 0)}. Try single layers."
+        f"re-routed, {layer_lists.format_layers(loaded.reroutable, 0)}. Try single layers."
     )
     st.stop()
 
@@ -137,8 +140,8 @@ clicked, words = st.container(horizontal=True), st.container()
 stand = following.place("standing")
 event = _draw()
 with tables:
-    showing.table_of(PLANS, lambda: ablation_figures.plan_table(walk, walk.plans))
-showing.table_of(
+    display.table_of(PLANS, lambda: ablation_figures.plan_table(walk, walk.plans))
+display.table_of(
     STANDING,
     lambda: ablation_figures.standing_table(
         walk, ablation_figures.standing(walk, automatic, beside)
@@ -148,7 +151,7 @@ with clicked:
     choices = {"best": walk.best}
     for point in event.selection.points:
         layers, bias = point["customdata"][:2]
-        layers = selection.parse_layers(layers, loaded.layers)
+        layers = layer_lists.parse_layers(layers, loaded.layers)
         choices["chosen"] = Plan(layers, float(bias), plan.key_position)
     for name, one in choices.items():
         if one is not None and one in walk.points:
@@ -172,7 +175,7 @@ with words:
     )
 plain = walk.points[PLAIN].score
 st.caption(
-    f"Spearman x 100 on {showing.plain(pairs.name)}, {plain.sts.pairs:,} pairs of "
+    f"Spearman x 100 on {display.plain(pairs.name)}, {plain.sts.pairs:,} pairs of "
     f"{plain.sts.texts:,} texts; bars are 95% intervals of the change, paired, from 1,000 "
     f"bootstrap draws of {plain.sts.resampled}, not corrected for the number of plans. "
     f"{plain.made.sentence}."
@@ -182,7 +185,7 @@ st.subheader("Is the best more than luck?")
 if following.running:
     st.caption("Answered when the search rests.")
 elif walk.tried:
-    with showing.each():
+    with display.each():
         tested = _held_out(
             (automatic, walk.tried, tuple(walk.points)),
             pairs.scores,
@@ -215,6 +218,8 @@ elif walk.tried:
             "texts each way round, pairs across the halves left out; in brackets where 95% of them "
             "lie. That says how much hangs on the halving; new texts would vary more."
         )
-showing.reproduce(visit.recipe("ablation", **corpus.spoken("pairs"), search=kind, most=int(most)))
+display.reproduce(
+    session.recipe("ablation", **corpus_picker.spoken("pairs"), search=kind, most=int(most))
+)
 glossary.explain("re-routing", "plan", "window", "bias", "rule", "Spearman", "held-out half")
 following.watch(_draw)

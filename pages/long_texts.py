@@ -2,52 +2,53 @@
 
 import streamlit as st
 
-from analysis import score_figures, scoring, shipped
-from pages import corpus, glossary, restoring, showing, visit
+from analysis.experiments import long_texts, scoring
+from analysis.figures import scores
+from pages.shared import corpus_picker, display, glossary, recipe_state, session
 
-visit.opening(
+session.opening(
     "Does it hold on long texts?",
     "One vector has to hold a whole document, and under causal attention early tokens know nothing "
     "of late ones. **Does a query still find its document when the answer moves to the end, and "
     "when more of the document is read?**",
 )
-loaded, plan, methods = visit.backbone(), visit.plan(), visit.methods()
-corpus.choose("retrieval", "Retrieval set", "Queries, documents, and which belong together.")
+loaded, plan, methods = session.backbone(), session.plan(), session.methods()
+corpus_picker.choose("retrieval", "Retrieval set", "Queries, documents, and which belong together.")
 chosen = st.multiselect(
-    "Methods", list(methods), list(shipped.LONG_METHODS), key="long_methods", bind="query-params"
+    "Methods", list(methods), list(long_texts.LONG_METHODS), key="long_methods", bind="query-params"
 )
 if not chosen:
     st.info("Choose at least one method.")
     st.stop()
 asked = [(methods[name], plan) for name in chosen]
-scored = corpus.chosen("retrieval")
+scored = corpus_picker.chosen("retrieval")
 
 st.subheader("Where the answer stands")
-variants = shipped.places(scored)
+variants = long_texts.places(scored)
 along: list[tuple[str, scoring.Measured]] = []
 for place, variant in variants.items():
-    with showing.progress(f"Answer at the {place}") as show:
+    with display.progress(f"Answer at the {place}") as show:
         measured = scoring.measured(loaded, variant, asked, progress=show)
     along += [(place, one) for one in measured]
-showing.figure(
-    score_figures.measures_along(along, "nDCG@10", "where the relevant passage stands"),
-    score_figures.along_table(along, "place"),
+display.figure(
+    scores.measures_along(along, "nDCG@10", "where the relevant passage stands"),
+    scores.along_table(along, "place"),
     "Score by place of the answer",
 )
 one = along[0][1]
 st.caption(
-    f"{showing.plain(scored.name)}: {one.measures[0].items:,} queries; each document is put first, "
-    f"in the middle or last among {shipped.AROUND} other passages, the same in all three, so that "
+    f"{display.plain(scored.name)}: {one.measures[0].items:,} queries; each document is put first, "
+    f"in the middle or last among {long_texts.AROUND} other passages, the same in all three, so that "
     f"only the place differs. nDCG@10 x 100, 95% intervals from bootstrap draws of "
     f"{one.measures[0].resampled}. "
-    f"{showing.plain(scored.source)} {one.made.sentence}."
+    f"{display.plain(scored.source)} {one.made.sentence}."
 )
 
 st.subheader("How much of the document is read")
 lengths = st.multiselect(
     "Tokens, prompt included",
-    list(restoring.LENGTHS),
-    list(shipped.LENGTHS),
+    list(recipe_state.LENGTHS),
+    list(long_texts.LENGTHS),
     key="lengths",
     bind="query-params",
 )
@@ -56,16 +57,16 @@ if not lengths:
     st.stop()
 by_length: list[tuple[str, scoring.Measured]] = []
 for length in sorted(lengths):
-    with showing.each(), showing.progress(f"Documents of {length:,} tokens") as show:
+    with display.each(), display.progress(f"Documents of {length:,} tokens") as show:
         measured = scoring.measured(
             loaded, variants["middle"], asked, max_tokens=length, progress=show
         )
         by_length += [(f"{length:,}", found) for found in measured]
 if not by_length:
     st.stop()
-showing.figure(
-    score_figures.measures_along(by_length, "nDCG@10", "tokens read of each document"),
-    score_figures.along_table(by_length, "tokens"),
+display.figure(
+    scores.measures_along(by_length, "nDCG@10", "tokens read of each document"),
+    scores.along_table(by_length, "tokens"),
     "Score by length read",
 )
 cut = {length: found.texts_cut for length, found in by_length}
@@ -75,10 +76,10 @@ st.caption(
     + ", ".join(f"{n:,} at {length}" for length, n in cut.items())
     + f" of {len(variants['middle'].documents):,} documents and {one.measures[0].items:,} queries."
 )
-showing.reproduce(
-    visit.recipe(
+display.reproduce(
+    session.recipe(
         "long-texts",
-        **corpus.spoken("retrieval"),
+        **corpus_picker.spoken("retrieval"),
         method=chosen,
         tokens=sorted(lengths),
     )

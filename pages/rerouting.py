@@ -4,41 +4,38 @@ from dataclasses import replace
 
 import streamlit as st
 
-from analysis import (
-    causal_figures,
-    causality,
-    evaluation,
-    listening,
-    score_figures,
-    selection,
-    study,
-)
-from analysis.plans import PLAIN
-from pages import corpus, glossary, showing, switches, visit
+from analysis.evaluation import similarity
+from analysis.experiments import causal as causality
+from analysis.experiments import gates as listening
+from analysis.experiments import study
+from analysis.figures import causal, scores
+from analysis.rerouting import layer_lists
+from analysis.rerouting.plan import PLAIN
+from pages.shared import corpus_picker, display, glossary, layer_switches, session
 
 IN_FULL = 3
 """Pairs whose texts are shown whole."""
 
-visit.opening(
+session.opening(
     "What does re-routing change, layer by layer?",
     "Every column is a layer; a lit one hands the final token's key-value pair to all tokens. "
     "**Click one and watch the score: the change and its interval say whether it helps.**",
 )
-loaded, plan, pairs = visit.backbone(), visit.plan(), visit.pairs()
+loaded, plan, pairs = session.backbone(), session.plan(), session.pairs()
 if loaded.refusal:
     st.warning(loaded.refusal)
     st.stop()
 
-curve = switches.presets(loaded)
-method, heard = visit.methods()["kv-embedding"], listening.drawn(pairs.texts)
-gates = switches.row(loaded, plan, curve, heard, method)
+curve = layer_switches.presets(loaded)
+method, heard = session.methods()["kv-embedding"], listening.drawn(pairs.texts)
+gates = layer_switches.row(loaded, plan, curve, heard, method)
 
-shown = selection.spoken_layers(plan.layers, loaded.layers)
-with showing.progress("Encoding without re-routing") as show:
+shown = layer_lists.spoken_layers(plan.layers, loaded.layers)
+with display.progress("Encoding without re-routing") as show:
     before = study.score(loaded, pairs, method, PLAIN, traced=True, progress=show)
-with showing.progress("Re-running the layers that can differ") as show:
+with display.progress("Re-running the layers that can differ") as show:
     after = study.score(loaded, pairs, method, plan, traced=True, progress=show)
-found = evaluation.compare(
+found = similarity.compare(
     after.sts.cosines,
     before.sts.cosines,
     pairs,
@@ -49,7 +46,7 @@ a.metric("Nothing re-routed", f"{before.sts.spearman:.1f}")
 b.metric(
     "Re-routed",
     f"{after.sts.spearman:.1f}",
-    showing.signed(found.delta),
+    display.signed(found.delta),
     delta_color="normal" if found.clear else "off",
 )
 c.metric("95% interval of the change", f"{found.ci_low:+.1f} to {found.ci_high:+.1f}")
@@ -60,7 +57,7 @@ elif found.clear:
 else:
     st.markdown(f"**The change is within noise.** {found.sentence}")
 st.caption(
-    f"Spearman correlation x 100 of cosine and human rating on {showing.plain(pairs.name)}: "
+    f"Spearman correlation x 100 of cosine and human rating on {display.plain(pairs.name)}: "
     f"{after.sts.pairs:,} pairs of {after.sts.texts:,} texts. By resampling {after.sts.resampled}, "
     f"95% of the scores lie in {before.sts.ci_low:.1f} to {before.sts.ci_high:.1f} with nothing "
     f"re-routed and in {after.sts.ci_low:.1f} to {after.sts.ci_high:.1f} re-routed; "
@@ -74,7 +71,7 @@ st.caption(
 )
 
 st.subheader("Which pairs moved most?")
-table = score_figures.moved_pairs(before, after, pairs)
+table = scores.moved_pairs(before, after, pairs)
 if plan.active:
     st.markdown(
         "All pairs are ranked by cosine, before and after; a pair that *gained* places looks more "
@@ -90,7 +87,7 @@ if plan.active:
             )
             for column, side in zip(st.columns(2), ("first", "second"), strict=True):
                 column.text(pair[side])
-    showing.table_of("Pairs by places moved", lambda: table)
+    display.table_of("Pairs by places moved", lambda: table)
 else:
     st.info("No layer is re-routed: no pair moves. Light a layer above.")
 
@@ -101,17 +98,17 @@ text = st.text_input(
 )
 heat = causality.gates(loaded, text, plan, template=method.template)
 if plan.active:
-    showing.figure(causal_figures.gate_map(heat), causal_figures.gate_table(heat), "Gate by token")
+    display.figure(causal.gate_map(heat), causal.gate_table(heat), "Gate by token")
 else:
     st.info("No layer is re-routed: there is no gate. Light a layer above.")
 
 if plan.active and st.toggle("What does each layer of the plan bring?", key="one_by_one"):
     rows = []
-    with showing.progress("Leaving out one layer at a time") as show:
+    with display.progress("Leaving out one layer at a time") as show:
         for number, layer in enumerate(plan.layers, 1):
             without = replace(plan, layers=tuple(i for i in plan.layers if i != layer))
             left_out = study.score(loaded, pairs, method, without, traced=True)
-            brings = evaluation.compare(after.sts.cosines, left_out.sts.cosines, pairs)
+            brings = similarity.compare(after.sts.cosines, left_out.sts.cosines, pairs)
             rows.append(
                 {
                     "layer": layer,
@@ -123,9 +120,12 @@ if plan.active and st.toggle("What does each layer of the plan bring?", key="one
             )
             show(number, len(plan.layers))
     st.dataframe(rows, hide_index=True)
-showing.reproduce(
-    visit.recipe(
-        "score", page="rerouting", **corpus.spoken("pairs"), method=["prompt-only", method.name]
+display.reproduce(
+    session.recipe(
+        "score",
+        page="rerouting",
+        **corpus_picker.spoken("pairs"),
+        method=["prompt-only", method.name],
     )
 )
 glossary.explain(

@@ -4,18 +4,14 @@ from functools import partial
 
 import streamlit as st
 
-from analysis import (
-    batches,
-    geometry,
-    measures,
-    score_figures,
-    scoring,
-    space_figures,
-    study,
-)
-from analysis.corpora import Pairs, Retrieval
-from analysis.postprocessing import POSTPROCESSINGS
-from pages import corpus, glossary, showing, visit
+from analysis.corpora.types import Pairs, Retrieval
+from analysis.embedding import batching, cached_encoder
+from analysis.embedding.postprocessing import POSTPROCESSINGS
+from analysis.evaluation import isotropy, measures
+from analysis.experiments import scoring
+from analysis.figures import scores
+from analysis.figures import spaces as space_figures
+from pages.shared import corpus_picker, display, glossary, session
 
 _KINDS = {
     "rated pairs": "Do cosines rank pairs as people do? Spearman correlation with the ratings.",
@@ -23,12 +19,12 @@ _KINDS = {
     "retrieval": "Does a query find its documents? The first ten of the ranking count.",
 }
 
-visit.opening(
+session.opening(
     "Does it score better?",
     "Every method from the same weights, scored on the same texts. **Where intervals overlap "
     "widely, read the paired comparison below before believing a rank.**",
 )
-loaded, plan, methods = visit.backbone(), visit.plan(), visit.methods()
+loaded, plan, methods = session.backbone(), session.plan(), session.methods()
 kind = st.segmented_control(
     "Scored on",
     list(_KINDS),
@@ -41,16 +37,19 @@ st.caption(_KINDS[kind])
 scored: scoring.Corpus
 match kind:
     case "labelled texts":
-        corpus.choose("labelled", "Labelled texts", "Texts with one label each.")
-        scored, spoken = corpus.chosen("labelled"), {"on": "labelled", **corpus.spoken("labelled")}
-    case "retrieval":
-        corpus.choose("retrieval", "Retrieval set", "Queries, documents, and which belong.")
+        corpus_picker.choose("labelled", "Labelled texts", "Texts with one label each.")
         scored, spoken = (
-            corpus.chosen("retrieval"),
-            {"on": "retrieval", **corpus.spoken("retrieval")},
+            corpus_picker.chosen("labelled"),
+            {"on": "labelled", **corpus_picker.spoken("labelled")},
+        )
+    case "retrieval":
+        corpus_picker.choose("retrieval", "Retrieval set", "Queries, documents, and which belong.")
+        scored, spoken = (
+            corpus_picker.chosen("retrieval"),
+            {"on": "retrieval", **corpus_picker.spoken("retrieval")},
         )
     case _:
-        scored, spoken = visit.pairs(), corpus.spoken("pairs")
+        scored, spoken = session.pairs(), corpus_picker.spoken("pairs")
 a, b = st.columns([4, 1])
 chosen = a.multiselect("Methods", list(methods), list(methods), key="methods", bind="query-params")
 processing = b.selectbox(
@@ -67,7 +66,7 @@ if not chosen:
 
 found: dict[str, scoring.Measured] = {}
 for name in chosen:
-    with showing.each(), showing.progress(f"Encoding with {name}") as show:
+    with display.each(), display.progress(f"Encoding with {name}") as show:
         (found[name],) = scoring.measured(
             loaded, scored, [(methods[name], plan)], processing=processing, progress=show
         )
@@ -77,17 +76,17 @@ chosen, results = list(found), list(found.values())
 first = results[0].measures[0]
 shown = [measure.name for measure in results[0].measures]
 measure = st.radio("Measure", shown, horizontal=True, key=f"measure_{kind}")
-showing.figure(
-    score_figures.measure_bars(results, measure),
-    score_figures.measure_table(results),
+display.figure(
+    scores.measure_bars(results, measure),
+    scores.measure_table(results),
     "Scores by method",
 )
 part = f" of {results[0].of:,}" if results[0].of else ""
 texts = f" of {len(scored.texts):,} texts" if isinstance(scored, Pairs) else ""
 st.caption(
-    f"{showing.plain(scored.name)}: {first.items:,}{part} {first.things}{texts}; 95% "
+    f"{display.plain(scored.name)}: {first.items:,}{part} {first.things}{texts}; 95% "
     f"intervals from {len(first.drawn):,} bootstrap draws of {first.resampled}. "
-    f"{showing.plain(scored.source)} {showing.plain(getattr(scored, 'note', ''))} "
+    f"{display.plain(scored.source)} {display.plain(getattr(scored, 'note', ''))} "
     f"{results[0].made.sentence}."
 )
 if cut := max(one.texts_cut for one in results):
@@ -99,7 +98,7 @@ others = {name: one.measure(measure) for name, one in found.items() if name != b
 differences = measures.differences(others, found[base].measure(measure), base, results[0].of)
 for difference in sorted(differences, key=lambda d: -d.delta):
     st.markdown(f"- {difference.sentence}")
-showing.table_of("Comparisons", lambda: score_figures.difference_table(differences))
+display.table_of("Comparisons", lambda: scores.difference_table(differences))
 st.caption(
     f"{measure}. Paired: both methods are scored on the same bootstrap draws, which also give p. "
     "Two or more comparisons are corrected by Holm's method, so that the chance of one false "
@@ -109,20 +108,20 @@ st.caption(
 if isinstance(scored, Pairs):
     st.subheader("Human against cosine")
     which = st.selectbox("Method", chosen, key="shown")
-    showing.figure(
-        score_figures.human_against_cosine(found[which], scored),
-        score_figures.pair_table(found[which], scored),
+    display.figure(
+        scores.human_against_cosine(found[which], scored),
+        scores.pair_table(found[which], scored),
         "Human rating and cosine, worst pairs first",
     )
 
 if st.toggle("The shape of each space", key="shape", help="Encodes what is not kept yet."):
     scored_texts = scored.documents if isinstance(scored, Retrieval) else scored.texts
-    with showing.progress("Encoding") as show:
-        spaces = study.embedded(
+    with display.progress("Encoding") as show:
+        spaces = cached_encoder.embedded(
             loaded, scored_texts, [(methods[name], plan) for name in chosen], progress=show
         )
     rated = scored if isinstance(scored, Pairs) else None
-    shapes = [geometry.geometry(one.embeddings, rated) for one in spaces]
+    shapes = [isotropy.geometry(one.embeddings, rated) for one in spaces]
     st.dataframe(space_figures.geometry_table(shapes, chosen), hide_index=True)
     st.caption(
         "Before any post-processing. *Mean cosine* of two different texts: 0 if directions are "
@@ -136,7 +135,7 @@ st.subheader("Two texts of your own")
 a, b = st.columns(2)
 one_text = a.text_input("First", "A man is playing a guitar.", key="own_first")
 other = b.text_input("Second", "Someone makes music.", key="own_second")
-own = study.embedded(loaded, [one_text, other], [(methods[name], plan) for name in chosen])
+own = cached_encoder.embedded(loaded, [one_text, other], [(methods[name], plan) for name in chosen])
 st.dataframe(
     [
         {
@@ -157,17 +156,17 @@ st.caption("A cosine means little by itself: compare it with the method's own me
 st.subheader("What the model is given")
 for name in chosen:
     st.markdown(f"**{name}**: {methods[name].summary}")
-    prompts = batches.shown(loaded, one_text or "...", methods[name])
+    prompts = batching.shown(loaded, one_text or "...", methods[name])
     for prompt in prompts:
-        st.html(score_figures.prompt_strip(prompt))
+        st.html(scores.prompt_strip(prompt))
     title = f"Tokens of {name}"
-    showing.table_of(
+    display.table_of(
         title,
-        partial(score_figures.prompt_table, prompts),
-        lambda title=title, prompts=prompts: showing.sheet(  # type: ignore[misc]
+        partial(scores.prompt_table, prompts),
+        lambda title=title, prompts=prompts: display.sheet(  # type: ignore[misc]
             title,
             [
-                (f"Prompt {number} of {len(prompts)}", score_figures.prompt_strip(prompt))
+                (f"Prompt {number} of {len(prompts)}", scores.prompt_strip(prompt))
                 for number, prompt in enumerate(prompts, 1)
             ],
         ),
@@ -176,7 +175,7 @@ st.caption(
     "Exactly the tokens that the model reads for the first text above. Underlined: the text's own. "
     "Coloured: what is pooled, the stronger the more it counts. Dashed: a placeholder."
 )
-showing.reproduce(visit.recipe("score", **spoken, method=chosen, post_processing=processing))
+display.reproduce(session.recipe("score", **spoken, method=chosen, post_processing=processing))
 glossary.explain(
     *("cosine", "Spearman", "nDCG@10", "interval", "paired comparison"),
     *("pooling", "embedding", "anisotropy", "re-routing"),

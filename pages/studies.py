@@ -5,18 +5,19 @@ from typing import Any
 
 import streamlit as st
 
-from analysis import recipe, result_figures, results
 from analysis.errors import ExplorerError
-from analysis.findings import findings
-from analysis.options import PROGRAM
-from analysis.recipe import Recipe
-from analysis.results import Results
-from pages import restoring, showing, visit
+from analysis.recipes import figures, recipe, results
+from analysis.recipes.findings import findings
+from analysis.recipes.options import PROGRAM
+from analysis.recipes.recipe import Recipe
+from analysis.recipes.results import Results
+from analysis.runtime.paths import ASSETS
+from pages.shared import display, recipe_state, session
 
-FOLDER = Path(__file__).parents[1] / "assets" / "studies"
+FOLDER = ASSETS / "studies"
 STUDIES = ("rules", "parts", "long-texts")
 
-visit.opening(
+session.opening(
     "What did whole studies find?",
     "A study is a recipe with a grid: many backbones, corpora or methods, run at once. **Open one "
     "that ships with the project, or a recipe or results of your own.**",
@@ -26,26 +27,26 @@ visit.opening(
 def show(found: Results, again: str) -> None:
     """Results: what they say, figures with their tables, what made them, how to run them again."""
     if found.recipe.title:
-        st.subheader(showing.plain(found.recipe.title))
+        st.subheader(display.plain(found.recipe.title))
     if found.recipe.about:
-        st.markdown(showing.plain(found.recipe.about))
-    drawn = result_figures.drawn(found)
+        st.markdown(display.plain(found.recipe.about))
+    drawn = figures.drawn(found)
     if said := findings(found.recipe.command, found.rows):
         st.markdown("**What the rows say**, with 95% intervals:")
-        st.markdown("\n".join(f"- {showing.plain(sentence)}" for sentence in said))
+        st.markdown("\n".join(f"- {display.plain(sentence)}" for sentence in said))
     for one in drawn:
-        st.markdown(f"**{showing.plain(one.name)}**")
+        st.markdown(f"**{display.plain(one.name)}**")
         if one.figure is None:
-            showing.table_of(one.name, one.table.copy)
+            display.table_of(one.name, one.table.copy)
         else:
-            showing.figure(one.figure, one.table, one.name)
-    exact = result_figures.exact(found.rows)
+            display.figure(one.figure, one.table, one.name)
+    exact = figures.exact(found.rows)
     if len(exact.columns):
-        showing.table_of("How the numbers were made", lambda: exact)
+        display.table_of("How the numbers were made", lambda: exact)
     made: dict[str, Any] = dict(found.made)
     versions = ", ".join(f"{name} {number}" for name, number in made.pop("versions").items())
     others = ", ".join(f"{name} {value}" for name, value in made.items())
-    st.caption(showing.plain(f"Made with {versions}; {others}."))
+    st.caption(display.plain(f"Made with {versions}; {others}."))
     st.markdown("**Run it again**, in the project's folder:")
     st.code(again, language=None, wrap_lines=True)
     with st.container(horizontal=True):
@@ -59,12 +60,12 @@ def show(found: Results, again: str) -> None:
 def offer(made: Recipe) -> None:
     """A recipe: the page that shows it, or one of its points, and the command that runs it."""
     if made.title:
-        st.subheader(showing.plain(made.title))
+        st.subheader(display.plain(made.title))
     if made.about:
-        st.markdown(showing.plain(made.about))
+        st.markdown(display.plain(made.about))
     chosen = made
     try:
-        restoring.state(made)
+        recipe_state.state(made)
     except ExplorerError:
         if not made.grid:
             raise
@@ -72,11 +73,11 @@ def offer(made: Recipe) -> None:
         names = {", ".join(f"{a} {p.options[a]}" for a in made.axes): p for p in points}
         st.markdown(f"A grid of {len(points):,} points; a page shows one of them.")
         chosen = names[st.selectbox("Point", list(names), key="point")]
-        restoring.state(chosen)
-    page, _ = restoring.state(chosen)
+        recipe_state.state(chosen)
+    page, _ = recipe_state.state(chosen)
     st.button(
         f"Open the page {page.replace('_', ' ')}",
-        on_click=restoring.open_page,
+        on_click=recipe_state.open_page,
         args=(chosen,),
         type="primary",
     )

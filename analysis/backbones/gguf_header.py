@@ -1,0 +1,117 @@
+"""What a GGUF file says of itself, checked against its size before anything is allocated.
+
+A header's counts and lengths are taken at their word by the readers that come after: an array said
+to hold 2**60 numbers fills the memory before its end is missed. Here each is compared with the
+bytes that are left in the file, by a walk that keeps nothing.
+"""
+
+import math
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from mmap import ACCESS_READ, mmap
+from pathlib import Path
+
+from ..errors import BackboneError
+
+MAGIC = b"GGUF"
+_SIZES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
+"""Bytes of each kind of number that a header holds; 8 is a string and 9 an array."""
+_STRING, _ARRAY = 8, 9
+_MOST_AXES = 4
+_DEEPEST = 1
+"""Arrays inside arrays: no reader of this format has use for any."""
+
+
+class _AbsurdError(Exception):
+    """The header asks for what the file cannot hold."""
+
+
+class _Walk:
+    """A place in the file, which moves on only within it."""
+
+    def __init__(self, data: mmap) -> None:
+        self.data, self.at = data, 0
+
+    def skip(self, size: int) -> None:
+        if size > len(self.data) - self.at:
+            raise _AbsurdError("it says more follows than the file holds")
+        self.at += size
+
+    def number(self, form: str) -> int:
+        start = self.at
+        self.skip(struct.calcsize(form))
+        (value,) = struct.unpack_from(form, self.data, start)
+        return int(value)
+
+    def count(self, least: int) -> int:
+        """How many things follow, of at least so many bytes each."""
+        value = self.number("<Q")
+        if value * least > len(self.data) - self.at:
+            raise _AbsurdError(f"it says {value:,} entries follow, more than the file holds")
+        return value
+
+    def string(self) -> None:
+        self.skip(self.number("<Q"))
+
+    def value(self, kind: int, depth: int = 0) -> None:
+        if kind == _STRING:
+            self.string()
+        elif kind == _ARRAY and depth < _DEEPEST:
+            inner = self.number("<I")
+            if inner in _SIZES:
+                self.skip(self.count(_SIZES[inner]) * _SIZES[inner])
+            else:
+                for _ in range(self.count(8)):
+                    self.value(inner, depth + 1)
+        elif kind in _SIZES:
+            self.skip(_SIZES[kind])
+        else:
+            raise _AbsurdError(f"it holds a value of unknown kind {kind}")
+
+
+def check_header(path: Path) -> None:
+    """Refuse a GGUF file whose header promises more than the file holds.
+
+    Raises:
+        BackboneError: it is no GGUF file of version 2 or 3, is cut short, or a count, a length or
+            a tensor's size in its header exceeds the file.
+    """
+    from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
+
+    with _refused(path), path.open("rb") as file:
+        if not path.stat().st_size:
+            raise _AbsurdError("it is empty")
+        with mmap(file.fileno(), 0, access=ACCESS_READ) as data:
+            walk = _Walk(data)
+            walk.skip(4)
+            if data[:4] != MAGIC:
+                raise _AbsurdError("it does not begin as one")
+            if (version := walk.number("<I")) not in (2, 3):
+                raise _AbsurdError(f"it is of version {version}")
+            tensors, keys = walk.count(24), walk.count(12)
+            for _ in range(keys):
+                walk.string()
+                walk.value(walk.number("<I"))
+            for _ in range(tensors):
+                walk.string()
+                axes = walk.number("<I")
+                if not 1 <= axes <= _MOST_AXES:
+                    raise _AbsurdError(f"a tensor has {axes} axes")
+                elements = math.prod(walk.number("<Q") for _ in range(axes))
+                kind, offset = walk.number("<I"), walk.number("<Q")
+                block, size = GGML_QUANT_SIZES[GGMLQuantizationType(kind)]
+                if offset + elements // block * size > len(data):
+                    raise _AbsurdError("a tensor reaches beyond the file")
+
+
+@contextmanager
+def _refused(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (_AbsurdError, ValueError, OSError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise BackboneError(
+            f"{path.name} cannot be read as a gguf backbone ({reason}); fetch it again or choose "
+            f"another."
+        ) from None

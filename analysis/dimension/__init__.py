@@ -1,0 +1,1 @@
+"""Intrinsic dimension: states of layers, estimators, the curve, rules that select layers."""

@@ -1,0 +1,1 @@
+"""From texts to vectors: prompts, methods, pooling, batches, the encoder and its cache."""

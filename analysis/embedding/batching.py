@@ -1,0 +1,256 @@
+"""Texts -> prompted batches: each distinct prompt once, sorted by length, batched by a budget.
+
+A batch that does not fit into memory is halved, until a prompt alone does not.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import TypeVar
+
+import numpy as np
+import psutil
+import torch
+from numpy.typing import NDArray
+
+from ..backbones.backbone import Backbone
+from ..errors import CorpusError, NoRoom
+from ..runtime import events
+from .methods import Method
+from .pooling import POOLINGS
+from .prompts import Prompted, Role, tokenize
+
+T = TypeVar("T")
+BATCH_TOKENS = {"float32": 512, "bfloat16": 1024, "float16": 1024}
+"""Tokens a batch holds at most on a CPU, by dtype: few, so that its states stay in the cache."""
+GPU_BATCH_TOKENS = 16_384
+"""The same on a GPU, which wants many at a time."""
+
+
+def budget(backbone: Backbone) -> int:
+    """Tokens a batch holds at most, padding included (one long text may exceed it)."""
+    return BATCH_TOKENS[backbone.dtype.value] if on_cpu(backbone) else GPU_BATCH_TOKENS
+
+
+def on_cpu(backbone: Backbone) -> bool:
+    """Whether it computes on the CPU, where few tokens fill a batch."""
+    return backbone.device.value == "cpu"
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Right-padded prompts: ids int64 (B, T), lengths int64 (B,).
+
+    ``rows`` numbers them among the distinct prompts; ``slots`` int64 (B,) is where placeholders
+    stand, None for a method without.
+    """
+
+    rows: tuple[int, ...]
+    prompts: tuple[Prompted, ...]
+    ids: torch.Tensor
+    lengths: torch.Tensor
+    slots: torch.Tensor | None
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """All batches of a request, and which distinct prompt each text is.
+
+    ``of_text`` is int64 (K, N) for K templates and N texts, and ``prompts`` alike.
+    """
+
+    batches: tuple[Batch, ...]
+    of_text: NDArray[np.int64]
+    prompts: tuple[tuple[Prompted, ...], ...]
+
+    @property
+    def distinct(self) -> int:
+        """How many distinct prompts there are."""
+        return int(self.of_text.max()) + 1
+
+    @property
+    def tokens(self) -> int:
+        """Real tokens of all distinct prompts."""
+        return sum(int(batch.lengths.sum()) for batch in self.batches)
+
+    @property
+    def cut(self) -> tuple[int, ...]:
+        """Tokens that each text lost, the most where templates differ."""
+        return tuple(max(p.tokens_cut for p in same) for same in zip(*self.prompts, strict=True))
+
+
+def prepare(
+    backbone: Backbone,
+    texts: Sequence[str],
+    method: Method,
+    *,
+    role: Role = "Context",
+    max_tokens: int | None = None,
+    batch_tokens: int | None = None,
+) -> Prepared:
+    """Prompt, tokenise, de-duplicate and batch ``texts``.
+
+    ``max_tokens`` is by default, and at most, the backbone's context length; longer texts are cut
+    and counted. ``batch_tokens`` is ``budget`` unless given. On a CPU prompts share a batch only
+    where they have as many tokens: the last bits of a state depend on the width of its batch, as
+    the kernels of attention take keys in blocks whose sizes differ between CPUs, and so an
+    embedding does not depend on what it was computed beside (docs/reliability.md).
+
+    Raises:
+        CorpusError: there is no text, or one is blank or cannot be encoded.
+        PlanError: the token limit leaves no room for a text.
+    """
+    if not texts:
+        raise CorpusError("There is no text to encode; give at least one.")
+    limit = min(filter(None, (max_tokens, backbone.facts.context)), default=None)
+    found = tuple(
+        tuple(
+            tokenize(
+                backbone.tokenizer,
+                texts,
+                template,
+                role=role,
+                max_tokens=limit,
+                tidy=method.tidy,
+                placeholder=method.prepending.placeholder if method.prepending else None,
+            )
+        )
+        for template in method.templates
+    )
+    index: dict[tuple[int, ...], int] = {}
+    of_text = np.array([[index.setdefault(p.ids, len(index)) for p in row] for row in found])
+    distinct: dict[int, Prompted] = {}
+    for row, prompt in zip(of_text.ravel().tolist(), chain(*found), strict=True):
+        distinct.setdefault(row, prompt)
+    most = budget(backbone) if batch_tokens is None else batch_tokens
+    order = sorted(distinct, key=lambda row: len(distinct[row].ids))
+    batches: list[list[int]] = []
+    last = None
+    for row in order:
+        width = len(distinct[row].ids)
+        apart = width != last and on_cpu(backbone)
+        if not batches or width * (len(batches[-1]) + 1) > most or apart:
+            batches.append([])
+        batches[-1].append(row)
+        last = width
+    return Prepared(
+        tuple(_batch([distinct[row] for row in rows], rows) for rows in batches),
+        of_text,
+        found,
+    )
+
+
+def _batch(prompts: list[Prompted], rows: list[int]) -> Batch:
+    lengths = torch.tensor([len(p.ids) for p in prompts])
+    ids = torch.zeros(len(prompts), int(lengths.max()), dtype=torch.int64)
+    for i, prompt in enumerate(prompts):
+        ids[i, : len(prompt.ids)] = torch.tensor(prompt.ids)
+    held = [p.slot for p in prompts if p.slot is not None]
+    slots = torch.tensor(held) if held else None
+    return Batch(tuple(rows), tuple(prompts), ids, lengths, slots)
+
+
+def within_memory(
+    backbone: Backbone, batches: Sequence[Batch], run: Callable[[Batch], T], *, halve: bool = True
+) -> Iterator[tuple[Batch, T]]:
+    """``run`` each batch in the backbone's turn; those that do not fit into memory in halves.
+
+    Halving is said once. Rows keep their order.
+
+    Raises:
+        NoRoom: a prompt alone does not fit, or a batch does not that must not be halved.
+    """
+    left, told = deque(batches), False
+    while left:
+        batch = left.popleft()
+        found: list[T] = []
+        try:
+            with backbone.lock:
+                found.append(run(batch))
+        except (RuntimeError, MemoryError) as error:
+            if not _exhausted(error):
+                raise
+        if found:  # outside of the handler, which holds on to what was computed
+            yield batch, found.pop()
+            continue
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        rows, width = batch.ids.shape
+        if rows == 1 or not halve:
+            free = _free(backbone)
+            raise NoRoom(
+                f"{rows} prompt{'s' if rows > 1 else ''} of {width:,} tokens did not fit into "
+                f"memory beside {backbone.facts.name}, with {free / 1e9:.1f} GB free on "
+                f"{backbone.device.value}; shorten the texts, or choose a smaller backbone or "
+                "half precision."
+            )
+        if not told:
+            events.say(
+                f"A batch of {rows} prompts of {width:,} tokens did not fit into memory and is "
+                "computed in halves, which is slower and changes no result beyond rounding."
+            )
+            told = True
+        middle = rows // 2
+        left.extendleft((_rows(batch, middle, rows), _rows(batch, 0, middle)))
+
+
+def _exhausted(error: BaseException) -> bool:
+    """Whether an error says that memory ran out, of a GPU or of the machine."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(
+        said in str(error).lower() for said in _SAID
+    )
+
+
+_SAID = ("can't allocate memory", "out of memory", "could not create a primitive")
+"""What PyTorch's allocators and, last, oneDNN say."""
+
+
+def _free(backbone: Backbone) -> int:
+    on_gpu = backbone.device.value.startswith("cuda")
+    return torch.cuda.mem_get_info()[0] if on_gpu else psutil.virtual_memory().available
+
+
+def _rows(batch: Batch, begin: int, end: int) -> Batch:
+    """Some rows of a batch, as wide as they need."""
+    part, lengths = slice(begin, end), batch.lengths[begin:end]
+    return Batch(
+        batch.rows[part],
+        batch.prompts[part],
+        batch.ids[part, : int(lengths.max())],
+        lengths,
+        None if batch.slots is None else batch.slots[part],
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """One prompt as the backbone reads it: its tokens, and what each counts in the pooling.
+
+    ``weights`` float32 (T,) sums to 1; ``text`` bool (T,) marks the text's own tokens; ``slot``
+    is the placeholder's place.
+    """
+
+    tokens: tuple[str, ...]
+    weights: NDArray[np.float32]
+    text: NDArray[np.bool_]
+    slot: int | None
+
+
+def shown(
+    backbone: Backbone, text: str, method: Method, *, role: Role = "Context"
+) -> tuple[Shown, ...]:
+    """Exactly what ``method`` gives the backbone for ``text``, one entry for each template.
+
+    Raises:
+        CorpusError, PlanError: see ``prepare``.
+    """
+    ready = prepare(backbone, [text], method, role=role)
+    out = []
+    for (prompt,) in ready.prompts:
+        inside = np.zeros(len(prompt.ids), bool)
+        for first, stop in prompt.spans:
+            inside[first:stop] = True
+        tokens = tuple(backbone.tokenizer.decode([token]) for token in prompt.ids)
+        out.append(Shown(tokens, POOLINGS[method.pooling](prompt), inside, prompt.slot))
+    return tuple(out)

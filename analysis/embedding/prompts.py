@@ -1,0 +1,171 @@
+"""Prompt templates, and the token spans that a text occupies inside them.
+
+A template is plain text with the fields ``{role}`` and ``{text}``. The whole prompt is
+tokenised at once, as a person would type it, and the text's tokens are found again through
+character offsets. A text that is too long is cut at its own end, never the prompt's.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ..errors import CorpusError, PlanError
+from ..runtime import hosting
+
+Role = Literal["Context", "Query"]
+Span = tuple[int, int]
+
+BARE = "{text}"
+COMPRESSION = {
+    "newline": "{role}: {text}\nCompress the {role} in one word:",
+    "space": "{role}: {text} Compress the {role} in one word:",
+    "quoted": '{role}: "{text}"\nCompress the {role} in one word:',
+}
+"""The paper's prompt by its separator; sources disagree on it, ``newline`` is the default."""
+
+_FIELDS = re.compile(r"(\{role\}|\{text\})")
+
+
+@dataclass(frozen=True)
+class Prompted:
+    """One tokenised prompt: its ids, the token spans of each copy of the text, and what was cut.
+
+    ``slot`` is where a placeholder token stands before the text, where a method asks for one.
+    """
+
+    ids: tuple[int, ...]
+    spans: tuple[Span, ...]
+    tokens_cut: int = 0
+    slot: int | None = None
+
+    def with_placeholder(self, token: int) -> "Prompted":
+        """The same with ``token`` put in right before the text."""
+        at = self.spans[0][0]
+        spans = tuple((first + 1, stop + 1) for first, stop in self.spans)
+        return Prompted((*self.ids[:at], token, *self.ids[at:]), spans, self.tokens_cut, at)
+
+
+def render(template: str, text: str, role: Role = "Context") -> tuple[str, tuple[Span, ...]]:
+    """Fill a template; return the prompt and the character span of each copy of ``text`` in it."""
+    prompt, spans = "", []
+    for part in _FIELDS.split(template):
+        if part == "{text}":
+            spans.append((len(prompt), len(prompt) + len(text)))
+            prompt += text
+        else:
+            prompt += role if part == "{role}" else part
+    return prompt, tuple(spans)
+
+
+def tokenize(
+    tokenizer: Any,
+    texts: Sequence[str],
+    template: str,
+    *,
+    role: Role = "Context",
+    max_tokens: int | None = None,
+    tidy: Callable[[str], str] = str,
+    placeholder: str | None = None,
+) -> list[Prompted]:
+    """Tokenise ``texts`` inside ``template``; a first special token as the tokenizer gives it.
+
+    ``tidy`` is applied to each text first. Special tokens that the tokenizer would append at the
+    end are dropped: the prompt's own last token is what the method reads. With ``max_tokens``,
+    texts are cut so that the prompt's end survives; ``tokens_cut`` says by how many tokens.
+    With ``placeholder``, the last token of that string is put in before the text's first.
+
+    Raises:
+        CorpusError: a text is empty or holds characters that cannot be encoded.
+        PlanError: the prompt alone leaves no room for a text.
+    """
+    for number, text in enumerate(texts, 1):
+        check_text(text, number)
+    prompts = [render(template, tidy(text), role) for text in texts]
+    encoded = _call(tokenizer, [prompt for prompt, _ in prompts])
+    held = None if placeholder is None else tokenizer.encode(placeholder, add_special_tokens=False)
+    if max_tokens is not None and held is not None:
+        max_tokens -= 1
+    out = []
+    for number, ((_, spans), item, text) in enumerate(zip(prompts, encoded, texts, strict=True), 1):
+        prompted = _prompted(item, spans)
+        if any(first == stop for first, stop in prompted.spans):
+            raise CorpusError(f"Text {number} gives no token at all; write some words in it.")
+        if max_tokens is not None and len(prompted.ids) > max_tokens:
+            prompted = _shorten(tokenizer, tidy(text), template, role, max_tokens, item, prompted)
+        out.append(prompted if held is None else prompted.with_placeholder(held[-1]))
+    return out
+
+
+def check_text(text: str, number: int) -> None:
+    """Refuse a text that no tokenizer can read, or that a hosted server finds too long.
+
+    Raises:
+        CorpusError: the text (``number``, counted from 1) is blank, holds a lone surrogate or is
+            longer than the server takes.
+    """
+    hosting.check_text(number, len(text))
+    if not text.strip():
+        raise CorpusError(f"Text {number} is empty; remove it or write something in it.")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise CorpusError(
+            f"Text {number} holds a broken character (a lone surrogate, {text[error.start]!a}) "
+            f"at position {error.start + 1}; save it as valid UTF-8."
+        ) from None
+
+
+def _call(tokenizer: Any, prompts: list[str]) -> list[dict[str, list[Any]]]:
+    """One dictionary a prompt: ids, character offsets, and the mask of special tokens."""
+    batch = tokenizer(
+        prompts,
+        add_special_tokens=True,
+        return_offsets_mapping=True,
+        return_special_tokens_mask=True,
+        verbose=False,
+    )
+    names = ("input_ids", "offset_mapping", "special_tokens_mask")
+    return [{name: batch[name][i] for name in names} for i in range(len(prompts))]
+
+
+def _prompted(item: dict[str, list[Any]], spans: Sequence[Span]) -> Prompted:
+    ids, offsets, special = (
+        item[key] for key in ("input_ids", "offset_mapping", "special_tokens_mask")
+    )
+    end = len(ids)
+    while end and special[end - 1] and end > 1:
+        end -= 1
+    found = []
+    for a, b in spans:
+        inside = [i for i in range(end) if offsets[i][0] < b and offsets[i][1] > a]
+        found.append((inside[0], inside[-1] + 1) if inside else (0, 0))
+    return Prompted(tuple(ids[:end]), tuple(found))
+
+
+def _shorten(
+    tokenizer: Any,
+    text: str,
+    template: str,
+    role: Role,
+    max_tokens: int,
+    item: dict[str, list[Any]],
+    whole: Prompted,
+) -> Prompted:
+    """Cut ``text`` at a token border so that the prompt fits, then tokenise what is left anew."""
+    _, spans = render(template, text, role)
+    first, stop = whole.spans[0]
+    begin = spans[0][0]
+    keep = (stop - first) - -(-(len(whole.ids) - max_tokens) // len(spans))
+    while keep > 0:
+        cut = text[: max(item["offset_mapping"][first + keep - 1][1] - begin, 0)]
+        prompt, cut_spans = render(template, cut, role)
+        shorter = _prompted(_call(tokenizer, [prompt])[0], cut_spans)
+        if len(shorter.ids) <= max_tokens and cut.strip():
+            kept = shorter.spans[0][1] - shorter.spans[0][0]
+            return Prompted(shorter.ids, shorter.spans, (stop - first) - kept)
+        keep -= max(1, (len(shorter.ids) - max_tokens) // len(spans))
+    raise PlanError(
+        f"A limit of {max_tokens} tokens leaves no room for the text: the prompt alone takes "
+        f"{len(whole.ids) - len(spans) * (stop - first)}; raise the limit."
+    )

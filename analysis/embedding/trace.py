@@ -1,0 +1,98 @@
+"""One pass over some texts, kept so that another plan costs only the layers from where both part."""
+
+import copy
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..backbones.backbone import Backbone
+from ..rerouting import forward_pass
+from ..rerouting.plan import PLAIN, Plan
+from .batching import Batch, prepare
+from .encoder import Progress, _pooled, _run, check_method, check_plan, parting
+from .methods import Method
+
+
+class Trace:
+    """One pass over some texts, kept so that plans cost only their layers from where they part.
+
+    The pass is of the plain model, or ``under`` another plan. The states entering layers are kept
+    in the model's dtype: at every layer when they fit into ``budget`` bytes, else at every second,
+    third ... one, a plan then starting at the kept layer below. ``embed`` gives what ``encode``
+    gives, to float32 rounding.
+
+    Raises:
+        NoRoom: the states do not fit into memory.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        texts: Sequence[str],
+        method: Method,
+        *,
+        budget: int = 2 * 1024**3,
+        progress: Progress = lambda _done, _all: None,
+    ) -> None:
+        check_method(backbone, method)
+        self.backbone, self.method, self.plan = backbone, method, PLAIN
+        self._ready = prepare(backbone, texts, method)
+        cells = sum(batch.ids.numel() for batch in self._ready.batches)
+        one_layer = cells * backbone.facts.hidden * backbone.model.dtype.itemsize  # type: ignore[operator]
+        step = max(1, -(-one_layer * backbone.layers // max(budget, 1)))
+        self._kept = tuple(range(0, backbone.layers, step))
+        self._inputs: dict[tuple[int, ...], dict[int, torch.Tensor]] = {}  # by a batch's rows
+
+        def run(batch: Batch) -> list[forward_pass.Pass]:
+            result = _run(backbone, batch, method, PLAIN, keep_inputs=self._kept)
+            self._inputs[batch.rows] = result.inputs
+            return [result]
+
+        (self.embeddings,) = _pooled(backbone, self._ready, [method], run, progress)
+
+    @property
+    def cut(self) -> tuple[int, ...]:
+        """Tokens that each text lost because it was too long."""
+        return self._ready.cut
+
+    def embed(
+        self, plan: Plan, progress: Progress = lambda _done, _all: None
+    ) -> NDArray[np.float32]:
+        """Embeddings float32 (N, D) under ``plan``, running only the layers that can differ."""
+        return self._resumed(plan, (), progress).embeddings
+
+    def under(self, plan: Plan, progress: Progress = lambda _done, _all: None) -> "Trace":
+        """The same texts traced under ``plan``, at the cost of embedding it; shares what is alike.
+
+        Right where the next plans have more in common with ``plan`` than with this trace's.
+        """
+        return self._resumed(plan, self._kept, progress)
+
+    def _resumed(self, plan: Plan, kept: Sequence[int], progress: Progress) -> "Trace":
+        """This trace under ``plan``, with the inputs of those of the ``kept`` layers it changes."""
+        plan = plan if self.method.reroutes else PLAIN
+        check_plan(self.backbone, plan)
+        parted = parting(plan, self.plan, self.backbone.layers)
+        if parted == self.backbone.layers:
+            return self
+        start = max(layer for layer in self._kept if layer <= parted)
+        found = copy.copy(self)
+        found.plan, found._inputs = plan, {}
+
+        def run(batch: Batch) -> list[forward_pass.Pass]:
+            inputs = self._inputs[batch.rows]
+            alike = {layer: inputs[layer] for layer in kept if layer <= start}
+            result = _run(
+                *(self.backbone, batch, self.method, plan),
+                keep_inputs=[layer for layer in kept if layer > start],
+                start=start,
+                state=inputs[start],
+            )
+            if kept:
+                found._inputs[batch.rows] = alike | result.inputs
+            return [result]
+
+        (found.embeddings,) = _pooled(self.backbone, self._ready, [self.method], run, progress)
+        return found

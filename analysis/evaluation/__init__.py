@@ -1,0 +1,1 @@
+"""How good embeddings are: similarity, labels, retrieval, with intervals and paired comparisons."""

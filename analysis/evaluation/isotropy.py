@@ -1,0 +1,154 @@
+"""The shape of an embedding space: how evenly its directions are used, how close what is alike."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import logsumexp
+
+from ..corpora.types import Pairs
+from ..errors import CorpusError
+
+Floats = NDArray[np.float64]
+_BLOCK = 1024  # rows handled at a time where all of them would fill the memory
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Four measures of one space; ``alignment`` is None where no ratings are known."""
+
+    anisotropy: float
+    uniformity: float
+    isotropy: float
+    alignment: float | None
+    texts: int
+
+
+def geometry(embeddings: NDArray[Any], pairs: Pairs | None = None) -> Geometry:
+    """All measures of embeddings (N, D); ``pairs`` are rated pairs of their rows.
+
+    Raises:
+        CorpusError: fewer than two rows, or one that is all zero or not finite.
+    """
+    return Geometry(
+        anisotropy(embeddings),
+        uniformity(embeddings),
+        isotropy(embeddings),
+        None if pairs is None else alignment(embeddings, pairs),
+        len(embeddings),
+    )
+
+
+def anisotropy(embeddings: NDArray[Any]) -> float:
+    """Mean cosine of two different embeddings: 0 for even directions, 1 for a single one.
+
+    Exact over all n(n - 1) pairs, as the squared length of the sum of the unit vectors is the
+    sum of all n^2 cosines. As a measure of a space: Ethayarajh 2019, section 3.2.
+
+    Args:
+        embeddings: shape (N, D) with N >= 2, any real dtype.
+
+    Raises:
+        CorpusError: fewer than two rows, or one that is all zero or not finite.
+    """
+    unit = _unit(embeddings)
+    n = len(unit)
+    return float((np.square(unit.sum(axis=0)).sum() - n) / (n * (n - 1)))
+
+
+def uniformity(embeddings: NDArray[Any], t: float = 2) -> float:
+    """Log of the mean Gaussian potential exp(-t |u - v|^2) of two different unit vectors.
+
+    Lower is more uniform; 0 if all directions coincide. Wang & Isola 2020, section 4.1.2,
+    with their t = 2; exact over all pairs.
+
+    Args:
+        embeddings: shape (N, D) with N >= 2, any real dtype.
+        t: sharpness of the potential, above 0.
+
+    Raises:
+        CorpusError: fewer than two rows, or one that is all zero or not finite.
+    """
+    unit = _unit(embeddings)
+    n = len(unit)
+    parts = []
+    for start in range(0, n, _BLOCK):
+        exponents = 2 * t * (unit[start : start + _BLOCK] @ unit.T - 1)  # |u - v|^2 = 2 - 2 u.v
+        np.fill_diagonal(exponents[:, start:], -np.inf)
+        parts.append(logsumexp(exponents))
+    return float(logsumexp(parts) - np.log(n * (n - 1)))
+
+
+def isotropy(embeddings: NDArray[Any]) -> float:
+    """Least over largest partition function, in (0, 1]: 1 if no direction is preferred.
+
+    F(c) sums exp(c.w) over the unit vectors w; c runs over the eigenvectors of W'W and their
+    opposites. Mu & Viswanath 2018, equation 7.
+
+    Args:
+        embeddings: shape (N, D) with N >= 2, any real dtype.
+
+    Raises:
+        CorpusError: fewer than two rows, or one that is all zero or not finite.
+    """
+    unit = _unit(embeddings)
+    n, d = unit.shape
+    if n < d:  # from the smaller WW'; along all other directions every text lies at 0
+        values, vectors = np.linalg.eigh(unit @ unit.T)
+        along = np.hstack([vectors * np.sqrt(values.clip(0)), np.zeros((n, 1))])
+    else:
+        along = unit @ np.linalg.eigh(unit.T @ unit)[1]
+    logs = np.concatenate([logsumexp(sign * along, axis=0) for sign in (1, -1)])
+    return float(np.exp(logs.min() - logs.max()))
+
+
+def alignment(embeddings: NDArray[Any], pairs: Pairs, share: float = 0.2) -> float:
+    """Mean squared distance of the unit vectors of pairs rated alike: 0 if they coincide.
+
+    Alike are the pairs in the top ``share`` of the scale that the ratings span. Wang & Isola
+    2020, section 4.1.1, with their exponent 2.
+
+    Raises:
+        CorpusError: rows that are no embeddings, or not one for each text.
+    """
+    unit = _unit(embeddings)
+    if len(unit) != len(pairs.texts):
+        raise CorpusError(
+            f"{len(unit):,} embeddings were given for the {len(pairs.texts):,} texts of "
+            f"{pairs.name}."
+        )
+    low, high = pairs.scores.min(), pairs.scores.max()
+    alike = pairs.scores >= high - share * (high - low)
+    gaps = unit[pairs.left[alike]] - unit[pairs.right[alike]]
+    return float(np.square(gaps).sum(axis=1).mean())
+
+
+def anisotropy_by_layer(states: NDArray[np.float32]) -> Floats:
+    """Mean cosine of two different texts' states at each layer, (L, N, D) -> (L,)."""
+    return np.array([anisotropy(layer) for layer in states])
+
+
+def check(embeddings: NDArray[Any]) -> None:
+    """Refuse what is no set of embeddings (N, D).
+
+    Raises:
+        CorpusError: another shape, or a row that is all zero or not finite.
+    """
+    if embeddings.ndim != 2:
+        raise CorpusError(f"Embeddings need two axes, texts and width, not {embeddings.ndim}.")
+    if not np.isfinite(embeddings).all():
+        row = int(np.argmin(np.isfinite(embeddings).all(axis=1)))
+        raise CorpusError(f"The embedding of text {row + 1:,} is not finite.")
+    if not embeddings.any(axis=1).all():
+        row = int(np.argmin(embeddings.any(axis=1)))
+        raise CorpusError(f"The embedding of text {row + 1:,} is all zero and has no direction.")
+
+
+def _unit(embeddings: NDArray[Any]) -> Floats:
+    check(embeddings)
+    if len(embeddings) < 2:
+        raise CorpusError("A space is measured on at least 2 embeddings.")
+    wide = embeddings.astype(np.float64)
+    wide /= np.linalg.norm(wide, axis=1, keepdims=True)
+    return wide

@@ -1,0 +1,114 @@
+"""What each part of KV-Embedding brings: its prompt, its pooling, re-routing, and the bias.
+
+A part is put to the bare text's mean alone, and taken out of the whole; all together are held
+against none. A bias needs re-routing, so what it brings alone is on the bare text too, against
+re-routing with none.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from ..backbones.backbone import Backbone
+from ..embedding.methods import DEFAULT, METHODS, Method
+from ..errors import BackboneError
+from ..evaluation import comparison, measures
+from ..evaluation.comparison import Difference
+from ..rerouting.plan import Plan
+from ..storage.provenance import Progress
+from . import scoring
+from .scoring import Corpus, Measured
+
+Part = Literal["prompt", "pooling", "re-routing", "bias", "all parts"]
+How = Literal["alone", "with the rest", "together"]
+PARTS: tuple[Part, ...] = ("prompt", "pooling", "re-routing", "bias")
+HOW: tuple[How, ...] = ("alone", "with the rest", "together")
+_PARTS_OF: dict[Part, frozenset[Part]] = {
+    **{part: frozenset[Part]({part}) for part in PARTS},
+    "bias": frozenset[Part]({"re-routing", "bias"}),
+    "all parts": frozenset(PARTS),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Brought:
+    """What a part brings: the scores without it and with it, and their difference, paired.
+
+    ``method`` is the one with it. Differences are corrected for all that are asked on one corpus.
+    """
+
+    part: Part
+    how: How
+    method: Method
+    without: Measured
+    together: Measured
+    change: Difference
+
+
+def assembled(parts: frozenset[Part], whole: Method, plan: Plan) -> tuple[Method, Plan]:
+    """``whole`` and its plan with only these of its parts; the bare text's mean has none."""
+    method = whole if "prompt" in parts else replace(whole, template=METHODS["mean"].template)
+    method = replace(
+        method,
+        name=" + ".join(part for part in PARTS if part in parts) or "mean",
+        pooling=whole.pooling if "pooling" in parts else "mean",
+        reroutes="re-routing" in parts,
+    )
+    return method, plan if "bias" in parts else replace(plan, bias=0.0)
+
+
+def questions() -> Iterator[tuple[Part, How, frozenset[Part], frozenset[Part]]]:
+    """Each part and how it is asked for, with the parts there are without it and with it."""
+    everything = frozenset(PARTS)
+    for part in PARTS:
+        yield part, "alone", _PARTS_OF[part] - {part}, _PARTS_OF[part]
+    for part in PARTS:
+        dropped = {part, "bias"} if part == "re-routing" else {part}
+        yield part, "with the rest", everything - dropped, everything
+    yield "all parts", "together", frozenset(), everything
+
+
+def brought(
+    backbone: Backbone,
+    corpus: Corpus,
+    plan: Plan,
+    whole: Method = DEFAULT,
+    *,
+    progress: Progress = lambda _done, _all: None,
+) -> list[Brought]:
+    """What every part brings on ``corpus`` by its first measure, corrected by Holm's method.
+
+    Args:
+        backbone: one that can be re-routed.
+        corpus: what is scored.
+        plan: the layers, the bias and the key position of the whole.
+        whole: the method with all its parts.
+        progress: counts texts.
+
+    Raises:
+        BackboneError: the backbone cannot be re-routed, or what encoding raises.
+        CorpusError, PlanError: what encoding and measuring raise.
+    """
+    if backbone.refusal:
+        raise BackboneError(backbone.refusal)
+    asked = list(questions())
+    sets = list(dict.fromkeys(parts for *_, before, after in asked for parts in (before, after)))
+    requests = [assembled(parts, whole, plan) for parts in sets]
+    scored = scoring.measured(backbone, corpus, requests, progress=progress)
+    found = dict(zip(sets, scored, strict=True))
+    methods = {parts: method for parts, (method, _) in zip(sets, requests, strict=True)}
+    changes = [
+        measures.differences(
+            {found[after].method: found[after].measures[0]},
+            found[before].measures[0],
+            found[before].method,
+            corpus.of,
+        )[0]
+        for *_, before, after in asked
+    ]
+    return [
+        Brought(part, how, methods[after], found[before], found[after], change)
+        for (part, how, before, after), change in zip(
+            asked, comparison.corrected(changes), strict=True
+        )
+    ]

@@ -1,0 +1,110 @@
+"""Where each rule's layers stand among all windows as wide, on any kind of corpus.
+
+Every window of as many adjacent layers as the rules select is scored, with re-routing nothing and
+with what each rule selects. A rank has an interval too: in each bootstrap draw of the corpus all
+windows are ranked anew.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..backbones.backbone import Backbone
+from ..dimension import selection
+from ..embedding.methods import DEFAULT, Method
+from ..errors import PlanError
+from ..evaluation import measures
+from ..evaluation.comparison import Difference
+from ..rerouting import layer_lists
+from ..rerouting.plan import PLAIN, Plan
+from ..storage.provenance import Progress
+from . import scoring, searches
+from .dimension import Dimensions
+from .scoring import Corpus, Measured
+
+NOTHING = "re-routing nothing"
+
+
+@dataclass(frozen=True, eq=False)
+class Ranked:
+    """A choice of layers: what it scores, its change over re-routing nothing, and its rank.
+
+    ``rules`` are those that select it. ``rank`` is 1 for the best of the ``windows``; the layers of
+    a rule that are no window are ranked as if they took part. ``low`` and ``high`` hold 95% of
+    its ranks over bootstrap draws.
+    """
+
+    plan: Plan
+    rules: tuple[str, ...]
+    scored: Measured
+    change: Difference
+    rank: int
+    low: int
+    high: int
+    windows: int
+
+
+def ranked(
+    backbone: Backbone,
+    corpus: Corpus,
+    found: Dimensions,
+    like: Plan = PLAIN,
+    method: Method = DEFAULT,
+    *,
+    progress: Progress = lambda _done, _all: None,
+) -> list[Ranked]:
+    """Every window, and every rule's choice from the curve ``found``, the best first.
+
+    Args:
+        backbone: one that can be re-routed.
+        corpus: what is scored, by its first measure.
+        found: the curve that rules read.
+        like: the bias and key position of all plans; its layers do not count.
+        method: one that re-routes.
+        progress: counts texts.
+
+    Raises:
+        PlanError: no window lies within the layers that can be re-routed.
+        CorpusError, BackboneError: what encoding and measuring raise.
+    """
+    width = selection.window_width(backbone.layers)
+    windows = searches.reached(searches.sliding(backbone.layers, width, like), backbone.reroutable)
+    if not windows:
+        raise PlanError(
+            backbone.refusal
+            or f"No window of {width} layers of {backbone.facts.name} can be re-routed; choose "
+            "another backbone."
+        )
+    rules: dict[Plan, tuple[str, ...]] = {}
+    for rule in selection.RULES:
+        plan = replace(like, layers=found.selected(rule))
+        if plan in searches.reached([plan], backbone.reroutable):
+            rules[plan] = (*rules.get(plan, ()), rule)
+    plans = [PLAIN, *dict.fromkeys([*windows, *rules])]
+    scored = scoring.measured(
+        backbone, corpus, [(method, plan) for plan in plans], progress=progress
+    )
+    by_plan = dict(zip(plans, scored, strict=True))
+    first = {plan: one.measures[0] for plan, one in by_plan.items()}
+    names = {plan: layer_lists.format_layers(plan.layers, 0) for plan in plans[1:]}
+    changes = measures.differences(
+        {f"re-routing {names[plan]}": first[plan] for plan in names},
+        first[PLAIN],
+        NOTHING,
+        corpus.of,
+    )
+    values = np.array([first[plan].value for plan in windows])
+    drawn = np.stack([first[plan].drawn for plan in windows])
+    out = []
+    for plan, change in zip(names, changes, strict=True):
+        ranks = 1 + (drawn > first[plan].drawn).sum(axis=0)
+        low, high = np.quantile(ranks, [0.025, 0.975], method="nearest")
+        rank = 1 + int((values > first[plan].value).sum())
+        chosen_by = rules.get(plan, ())
+        out.append(
+            Ranked(
+                *(plan, chosen_by, by_plan[plan], change),
+                *(rank, int(low), int(high), len(windows)),
+            )
+        )
+    return sorted(out, key=lambda one: one.rank)

@@ -1,0 +1,70 @@
+"""Embedding spaces and their projections to the plane."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..backbones.backbone import Backbone
+from ..embedding.cached_encoder import placed
+from ..embedding.methods import Method
+from ..rerouting.plan import PLAIN, Plan
+from ..runtime.fair_lock import alone
+from ..spaces import projection as space
+from ..storage import result_store
+from ..storage.provenance import Made, Progress, quiet, rebuilt
+
+MAP_CORPUS, MAP_TEXTS = "chatterbot", 200
+"""What the embedding-space page opens with."""
+
+
+@dataclass(frozen=True, eq=False)
+class Space:
+    """Embeddings float32 (N, D) of some texts, and their projection to the plane."""
+
+    method: str
+    plan: Plan
+    embeddings: NDArray[np.float32]
+    projection: space.Projection
+    made: Made
+
+
+def projected(
+    backbone: Backbone,
+    texts: Sequence[str],
+    method: Method,
+    plan: Plan,
+    *,
+    how: space.How = "umap",
+    neighbours: int = 15,
+    min_dist: float = 0.1,
+    seed: int = 0,
+    traced: bool = False,
+    progress: Progress = quiet,
+) -> Space:
+    """The embedding space of ``texts`` under one method, projected to the plane."""
+    plan = plan if method.reroutes else PLAIN
+    vectors, by = placed(backbone, texts, method, plan, traced, progress)
+    settings: dict[str, Any] = {"neighbours": neighbours, "min_dist": min_dist, "seed": seed}
+    if how != "umap":
+        settings = {"how": how}
+    name = result_store.key(
+        "projection", vectors=result_store.digest(vectors.tobytes().hex()), **settings
+    )
+    with alone(name):
+        if (found := result_store.get(name)) is None:
+            projection = space.project(vectors, **settings)
+            facts = {"how": projection.how, "reason": projection.reason}
+            result_store.put(name, facts, {"points": projection.points})
+            found = facts, {"points": projection.points}
+    facts, arrays = found
+    projection = rebuilt(space.Projection, facts, arrays)
+    return Space(method.name, plan, vectors, projection, by)
+
+
+def aligned(moving: Space, fixed: Space) -> Space:
+    """``moving`` with its map turned, scaled and shifted onto that of ``fixed``."""
+    points = space.align(moving.projection.points, fixed.projection.points)
+    return replace(moving, projection=replace(moving.projection, points=points))

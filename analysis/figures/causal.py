@@ -1,0 +1,319 @@
+"""What a token knows and whom it listens to -> figures and the tables beside them."""
+
+import html
+import unicodedata
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+from plotly.colors import get_colorscale, sample_colorscale
+
+from ..experiments.causal import Attention, Gates, Movement
+from .theme import PLAIN, REROUTED, SELECTED, SEQUENTIAL, laid_out, luminance, token_names
+
+LARGE = 20
+"""The size of letters for the last row of a lecture hall, in pixels."""
+_FORBIDDEN = "rgba(127,127,127,0.22)"
+_SCALE = get_colorscale(SEQUENTIAL)
+_TICKS = (0, 1, 5, 10, 25, 50, 100)
+_EVEN = 0.179
+"""The luminance on which black letters and white ones stand out alike, 4.58 : 1."""
+_CHIP = (
+    "display:inline-flex;flex-direction:column;align-items:center;justify-content:center;"
+    "min-width:2.6em;max-width:100%;margin:0.15em;padding:0.2em 0.5em;border-radius:0.3em;"
+)
+
+
+def movement_strip(result: Movement, *, rerouted: bool) -> str:
+    """The shared tokens of one model as HTML, each with how far its final state moved.
+
+    A token that did not move at all is an empty box with a 0; the others are coloured on one
+    scale for both models. Behind them stand the two endings.
+    """
+    moved = (result.rerouted if rerouted else result.plain)[-1]
+    most = max(float(result.plain[-1].max()), float(result.rerouted[-1].max()), 1e-30)
+    chips = []
+    for token, distance in zip(result.tokens, moved, strict=True):
+        style = f"border:2px solid {PLAIN};"
+        if distance > 0:
+            style = _filled(float(distance) / most)
+        chips.append(
+            f'<span style="{_CHIP}{style}"><span>{_spaced(token)}</span>'
+            f'<b style="font-size:1.15em">{moved_by(float(distance))}</b></span>'
+        )
+    ends = "".join(f"<span>\u2026{_spaced(end) or '(nothing)'}</span>" for end in result.endings)
+    dashed = f"align-items:start;border:2px dashed {SELECTED};"
+    chips.append(f'<span style="{_CHIP}{dashed}">{ends}</span>')
+    side = "rtl" if _right_to_left(result.tokens) else "ltr"
+    return f'<div dir="{side}" style="line-height:1.35">{"".join(chips)}</div>'
+
+
+def moved_by(distance: float) -> str:
+    """A distance as the strips write it: 0 only where it is exactly 0."""
+    if distance == 0:
+        return "0"
+    return f"{distance:.3f}" if distance >= 0.0005 else f"{distance:.0e}"
+
+
+def _filled(share: float) -> str:
+    """The style of a box coloured by a share of the largest move, its letters readable."""
+    (colour,) = sample_colorscale(_SCALE, [share])
+    ink = "#000" if luminance(colour) > _EVEN else "#fff"
+    return f"border:2px solid {colour};background:{colour};color:{ink};"
+
+
+def _spaced(text: str) -> str:
+    return html.escape(text.strip()) or "\u2423" * (text != "")
+
+
+def _right_to_left(tokens: Sequence[str]) -> bool:
+    """Whether most letters are of a script that is read from the right."""
+    kinds = [unicodedata.bidirectional(letter) for letter in "".join(tokens)]
+    return sum(kind in ("R", "AL") for kind in kinds) > kinds.count("L")
+
+
+def movement_table(result: Movement) -> pd.DataFrame:
+    """One row a shared token: how far its final state moved, plain and re-routed."""
+    return pd.DataFrame(
+        {
+            "token": result.tokens,
+            "plain": result.plain[-1],
+            "re-routed": result.rerouted[-1],
+        }
+    )
+
+
+def movement_by_layer(result: Movement) -> go.Figure:
+    """Layers x shared tokens: how far the re-routed states moved; the plain ones never do."""
+    names, tokens = token_names(result.tokens)
+    last = len(result.rerouted) - 1
+    figure = go.Figure(
+        go.Heatmap(
+            z=result.rerouted,
+            x=names,
+            y=[f"{i}" for i in range(last)] + ["final"],
+            colorscale=SEQUENTIAL,
+            zmin=0,
+            zmax=max(result.rerouted.max(), 1e-9),
+            colorbar={"title": "moved by"},
+            hovertemplate="token %{x}<br>entering layer %{y}<br>moved by %{z:.3g}<extra></extra>",
+        )
+    )
+    for layer in result.plan.active[:1]:
+        figure.add_hline(
+            layer + 0.5,
+            line={"color": SELECTED, "width": 3},
+            annotation={
+                "text": f"layer {layer} re-routes",
+                "font": {"color": "white"},
+                "bgcolor": SELECTED,
+            },
+            annotation_position="bottom right",
+        )
+    figure.update_xaxes(tickangle=-45, tickmode="array", tickvals=names, ticktext=tokens)
+    figure.update_yaxes(title="state entering layer", type="category")
+    return laid_out(figure, 420)
+
+
+def movement_by_layer_table(result: Movement) -> pd.DataFrame:
+    """One row a shared token, one column a layer's input: how far the re-routed state moved."""
+    last = len(result.rerouted) - 1
+    names = [f"entering layer {i}" for i in range(last)] + ["final"]
+    table = pd.DataFrame(result.rerouted.T, columns=names)
+    table.insert(0, "token", result.tokens)
+    return table
+
+
+def attention_triangle(
+    result: Attention, head: int | None = None, shared: int | None = None
+) -> go.Figure:
+    """Queries x keys: whom each token listens to at one layer, by one head or all on average.
+
+    What the mask forbids is grey and has no number. The re-routed pair, where there is one, is a
+    column of its own, framed, on the left. Behind ``shared`` tokens a dotted line marks the
+    ending. Colours go by the square root, so that faint shares show.
+    """
+    tokens = len(result.tokens)
+    weights, prefix = 100 * _of(result.weights, head), _prefix(result, head)
+    at, (_, names) = np.arange(tokens), token_names(result.tokens)
+    every = -(-tokens // 48)
+    figure = go.Figure(
+        [
+            go.Heatmap(
+                z=np.where(result.visible, np.nan, 1.0),
+                x=at,
+                y=at,
+                colorscale=[[0, _FORBIDDEN], [1, _FORBIDDEN]],
+                showscale=False,
+                hovertemplate="%{y} may not look at %{x}<extra></extra>",
+            ),
+            _shares(np.where(result.visible, weights, np.nan), at, at, "%{y} looks at %{x}"),
+        ]
+    )
+    if prefix is not None:
+        figure.add_trace(
+            _shares(prefix[:, None], np.array([-2.0, -1.0]), at, "%{y} looks at the re-routed pair")
+        )
+        frame = {"color": SELECTED, "width": 3}
+        figure.add_shape(type="rect", x0=-2, x1=-1, y0=-0.5, y1=tokens - 0.5, line=frame)
+    if shared is not None and 0 < shared < tokens:
+        dotted = {"color": PLAIN, "width": 2, "dash": "dot"}
+        edge, begin = shared - 0.5, -0.5 if prefix is None else -2
+        figure.add_shape(type="line", x0=edge, x1=edge, y0=-0.5, y1=tokens - 0.5, line=dotted)
+        figure.add_shape(type="line", x0=begin, x1=tokens - 0.5, y0=edge, y1=edge, line=dotted)
+    if tokens > 4:
+        figure.add_annotation(
+            x=0.7 * tokens, y=0.25 * tokens, text="forbidden:<br>comes later", showarrow=False
+        )
+    front = ([-1.5], ["re-routed pair"]) if prefix is not None else ([], [])
+    figure.update_xaxes(
+        title="whom it looks at (key)",
+        side="top",
+        tickangle=-90,
+        tickmode="array",
+        tickvals=[*front[0], *at[::every].tolist()],
+        ticktext=[*front[1], *names[::every]],
+        range=[-0.6 if prefix is None else -2.2, tokens - 0.4],
+        showgrid=False,
+        zeroline=False,
+    )
+    figure.update_yaxes(
+        title="who looks (query)",
+        tickmode="array",
+        tickvals=at[::every],
+        ticktext=names[::every],
+        range=[tokens - 0.4, -0.6],
+        showgrid=False,
+        zeroline=False,
+    )
+    figure.update_layout(
+        coloraxis={
+            "colorscale": SEQUENTIAL,
+            "cmin": 0,
+            "cmax": 10,
+            "colorbar": {
+                "title": {"text": "share (%)", "side": "top"},
+                "orientation": "h",
+                "thickness": 14,
+                "x": 0,
+                "xanchor": "left",
+                "y": 0,
+                "yanchor": "top",
+                "tickvals": [value**0.5 for value in _TICKS],
+                "ticktext": [str(value) for value in _TICKS],
+            },
+        }
+    )
+    return laid_out(figure, 240 + 18 * min(tokens, 48))
+
+
+def _shares(
+    percent: NDArray[np.floating], x: NDArray[np.generic], y: NDArray[np.generic], said: str
+) -> go.Heatmap:
+    """Boxes coloured by the root of a share in per cent."""
+    return go.Heatmap(
+        z=np.sqrt(percent),
+        x=x,
+        y=y,
+        customdata=percent,
+        coloraxis="coloraxis",
+        hoverongaps=False,
+        xgap=1,
+        ygap=1,
+        hovertemplate=said + ": %{customdata:.2f}%<extra></extra>",
+    )
+
+
+def _of(values: NDArray[np.float32], head: int | None) -> NDArray[np.float32]:
+    """One head's part of (H, ...), or the mean of all."""
+    return np.asarray(values.mean(0) if head is None else values[head])
+
+
+def _prefix(result: Attention, head: int | None) -> NDArray[np.float32] | None:
+    return None if result.prefix is None else 100 * _of(result.prefix, head)
+
+
+def attention_table(result: Attention, head: int | None = None) -> pd.DataFrame:
+    """One row a query, one column a key: the share in %, nothing where the mask forbids to look."""
+    shares = np.where(result.visible, 100 * _of(result.weights, head), np.nan)
+    names = [f"{i} {token}" for i, token in enumerate(result.tokens)]
+    table = pd.DataFrame(shares, columns=names)
+    if (prefix := _prefix(result, head)) is not None:
+        table.insert(0, "re-routed pair", prefix)
+    table.insert(0, "query", names)
+    return table
+
+
+def gate_map(result: Gates, head: int | None = None) -> go.Figure:
+    """Layers x tokens: the gate of one head, or averaged over heads."""
+    names, tokens = token_names(result.tokens)
+    shares = 100 * _of(result.values.swapaxes(0, 1), head)
+    figure = go.Figure(
+        go.Heatmap(
+            z=shares,
+            x=names,
+            y=[str(layer) for layer in result.layers],
+            colorscale=SEQUENTIAL,
+            zmin=0,
+            zmax=max(shares.max(initial=0), 1e-9),  # without one, Plotly takes no zmin either
+            colorbar={"title": "gate (%)"},
+            hovertemplate="layer %{y}<br>token %{x}<br>gate %{z:.1f}%<extra></extra>",
+        )
+    )
+    figure.update_xaxes(tickangle=-45, tickmode="array", tickvals=names, ticktext=tokens)
+    figure.update_yaxes(title="layer", type="category")
+    return laid_out(figure, max(220, 120 + 24 * len(result.layers)))
+
+
+def gate_table(result: Gates, head: int | None = None) -> pd.DataFrame:
+    """One row a token, one column a layer: the gate in % of one head, or averaged over heads."""
+    table = pd.DataFrame(
+        (100 * _of(result.values.swapaxes(0, 1), head)).T,
+        columns=[f"layer {i} (%)" for i in result.layers],
+    )
+    table.insert(0, "token", result.tokens)
+    return table
+
+
+def ending_bars(cosines: Mapping[str, float]) -> go.Figure:
+    """How alike the two texts' embeddings are by each method, as the cosine."""
+    methods = list(cosines)[::-1]
+    values = [cosines[name] for name in methods]
+    figure = go.Figure(
+        go.Bar(
+            x=values,
+            y=methods,
+            orientation="h",
+            marker={"color": [REROUTED if name == "kv-embedding" else PLAIN for name in methods]},
+            text=[f"{value:.4f}" for value in values],
+            textposition="auto",
+            hovertemplate="%{y}: cosine %{x:.5f}<extra></extra>",
+        )
+    )
+    figure.update_xaxes(title="cosine of the two texts", range=[min(0.0, *values), 1])
+    return laid_out(figure, 120 + 36 * len(methods))
+
+
+def ending_table(cosines: Mapping[str, float]) -> pd.DataFrame:
+    """One row a method: the cosine of the two texts' embeddings."""
+    return pd.DataFrame({"method": list(cosines), "cosine": list(cosines.values())})
+
+
+def enlarged(figure: go.Figure) -> go.Figure:
+    """The same figure in letters that the last row of a lecture hall can read."""
+    large = go.Figure(figure)
+    letters = {"size": LARGE}
+    large.update_layout(
+        height=round(1.25 * large.layout.height), font=letters, hoverlabel={"font": letters}
+    )
+    for axes in (large.update_xaxes, large.update_yaxes):
+        axes(tickfont=letters, title={"font": letters})
+    bar = {"tickfont": letters, "title": {"font": letters}}
+    large.update_traces(colorbar=bar, selector={"type": "heatmap", "coloraxis": None})
+    large.update_traces(textfont=letters, selector={"type": "bar"})
+    large.update_annotations(font=letters)
+    if large.layout.coloraxis.colorbar.title.text:
+        large.update_layout(coloraxis={"colorbar": bar})
+    return large

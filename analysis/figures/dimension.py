@@ -1,0 +1,274 @@
+"""Intrinsic-dimension results -> Plotly figures and the tables beside them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+from plotly.colors import hex_to_rgb
+from plotly.subplots import make_subplots
+
+from ..dimension import selection
+from ..experiments.dimension import Dimensions
+from ..rerouting import layer_lists
+from .theme import PALETTE, PLAIN, REROUTED, SELECTED, escaped, laid_out, tick
+
+COLOURS = tuple(colour for colour in PALETTE if colour not in (SELECTED, PLAIN))
+"""Of curves; what is selected and what is skipped have their own."""
+SKIPPED_DEPTH = 0.2
+"""Layer l is skipped where (l + 1) / L is at most this: where l + 1 is at most floor(0.2 L)."""
+DASHES = ("solid", "dash", "dot", "dashdot")
+Floats = NDArray[np.float64]
+
+
+def curve_names(found: Sequence[Dimensions]) -> list[str]:
+    """What tells some curves of one backbone apart: texts, estimator, prompt."""
+    parts = [
+        (one.corpus, one.curve.estimator, "prompt" if one.prompted else "no prompt")
+        for one in found
+    ]
+    differ = [i for i in range(3) if len({part[i] for part in parts}) > 1]
+    return [", ".join(part[i] for i in differ) or "intrinsic dimension" for part in parts]
+
+
+def dimension_curves(found: Sequence[Dimensions], rule: str, plan: Sequence[int]) -> go.Figure:
+    """Curves with their 95% bands; below, how often ``rule`` selects each layer of the first one.
+
+    Shaded are the skipped first fifth and the window that ``rule`` selects from the first curve;
+    the layers of ``plan`` are marked. Every mark lies at its layer's x.
+    """
+    first = found[0]
+    layers = len(first.curve.dims)
+    window = first.selected(rule)
+    figure = make_subplots(2, 1, shared_xaxes=True, row_heights=[0.74, 0.26], vertical_spacing=0.05)
+    for i, (one, name) in enumerate(zip(found, curve_names(found), strict=True)):
+        colour, curve, x = COLOURS[i % len(COLOURS)], one.curve, np.arange(layers)
+        _add_band(figure, x, curve.low, curve.high, colour, escaped(name))
+        figure.add_scatter(
+            x=x,
+            y=curve.dims,
+            mode="lines+markers",
+            name=escaped(name),
+            legendgroup=escaped(name),
+            line={"color": colour, "width": 2, "dash": DASHES[i % len(DASHES)]},
+            marker={"size": 8},
+            customdata=np.column_stack([curve.low, curve.high]),
+            hovertemplate="layer %{x}<br>dimension %{y:.2f}<br>"
+            f"band %{{customdata[0]:.2f}} to %{{customdata[1]:.2f}}<extra>{escaped(name)}</extra>",
+        )
+    figure.add_scatter(
+        x=list(plan),
+        y=first.curve.dims[list(plan)],
+        mode="markers",
+        name="re-routed now",
+        marker={"size": 13, "color": SELECTED},
+        hovertemplate="layer %{x}, re-routed now<br>dimension %{y:.2f}<extra></extra>",
+        showlegend=True,
+    )
+    figure.add_bar(
+        x=np.arange(layers),
+        y=100 * first.frequency(rule),
+        marker_color=[SELECTED if i in window else REROUTED for i in range(layers)],
+        hovertemplate="layer %{x}: selected in %{y:.0f}%<extra></extra>",
+        showlegend=False,
+        row=2,
+        col=1,
+    )
+    # A click is an answer of its own here; nothing fades because of it.
+    figure.update_traces(selected_marker_opacity=1, unselected_marker_opacity=1)
+    _shade(figure, -0.5, selection.skipped(layers) - 0.5, PLAIN, "skipped")
+    for start, end in _runs(window):
+        _shade(figure, start - 0.5, end + 0.5, SELECTED, "rule" if end == window[-1] else "")
+    figure.update_xaxes(range=[-0.5, layers - 0.5], dtick=tick(layers))
+    figure.update_xaxes(title="layer (its output)", row=2, col=1)
+    figure.update_yaxes(title="intrinsic dimension", rangemode="tozero", row=1, col=1)
+    figure.update_yaxes(title="selected (%)", range=[0, 105], dtick=50, row=2, col=1)
+    return laid_out(figure, 560, dragmode=False)
+
+
+def dimension_table(found: Sequence[Dimensions], rule: str, plan: Sequence[int]) -> pd.DataFrame:
+    """One row a layer and curve: dimension, band, what ``rule`` selects from it and how often."""
+    parts = []
+    for one in found:
+        curve = one.curve
+        layers, window = range(len(curve.dims)), one.selected(rule)
+        parts.append(
+            pd.DataFrame(
+                {
+                    "layer": layers,
+                    "texts": one.corpus,
+                    "estimator": curve.estimator,
+                    "prompt": one.prompted,
+                    "dimension": curve.dims,
+                    "low": curve.low,
+                    "high": curve.high,
+                    "selected by the rule": [i in window for i in layers],
+                    "selected in resamples (%)": 100 * one.frequency(rule),
+                    "re-routed now": [i in plan for i in layers],
+                }
+            )
+        )
+    return pd.concat(parts, ignore_index=True)
+
+
+def choice_table(found: Sequence[Dimensions], rule: str) -> pd.DataFrame:
+    """One row a curve: what ``rule`` selects from it, how surely, and on what it rests."""
+    return pd.DataFrame(
+        [
+            {
+                "texts": one.corpus,
+                "estimator": one.curve.estimator,
+                "prompt": one.prompted,
+                "selected": layer_lists.format_layers(one.selected(rule), len(one.curve.dims)),
+                "same over resamples (%)": 100 * one.choices(rule).get(one.selected(rule), 0.0),
+                "mean dimension": float(np.nanmean(one.curve.dims)),
+                "distinct texts": one.drawn,
+                "duplicates left out": one.duplicates_dropped,
+            }
+            for one in found
+        ]
+    )
+
+
+def depth_curves(found: Sequence[Dimensions], rule: str) -> go.Figure:
+    """Curves of several backbones on relative depth, each divided by its own mean over layers.
+
+    Shaded are the skipped fifth and, in a curve's own colour, the window that ``rule`` selects.
+    """
+    figure = go.Figure()
+    for i, one in enumerate(found):
+        colour, name = COLOURS[i % len(COLOURS)], escaped(one.made.backbone)
+        depth, (dims, low, high), window = _shape(one), _relative(one), one.selected(rule)
+        _add_band(figure, depth, low, high, colour, name)
+        figure.add_scatter(
+            x=depth,
+            y=dims,
+            mode="lines+markers",
+            name=name,
+            legendgroup=name,
+            line={"color": colour, "width": 2, "dash": DASHES[i % len(DASHES)]},
+            marker={"size": [13 if layer in window else 7 for layer in range(len(dims))]},
+            customdata=np.column_stack([np.arange(len(dims)), one.curve.dims]),
+            hovertemplate="layer %{customdata[0]}, depth %{x:.2f}<br>%{y:.2f} of its mean, "
+            f"dimension %{{customdata[1]:.2f}}<extra>{name}</extra>",
+        )
+        for start, end in _runs(window):
+            _shade(figure, (start + 0.5) / len(dims), (end + 1.5) / len(dims), colour)
+    _shade(figure, 0, SKIPPED_DEPTH, PLAIN, "skipped")
+    figure.update_xaxes(title="relative depth, (layer + 1) / layers", range=[0, 1.03])
+    figure.update_yaxes(title="dimension / mean of its curve", rangemode="tozero")
+    return laid_out(figure, 420)
+
+
+def depth_table(found: Sequence[Dimensions], rule: str) -> pd.DataFrame:
+    """One row a backbone and layer."""
+    parts = []
+    for one in found:
+        window, curve = one.selected(rule), one.curve
+        parts.append(
+            pd.DataFrame(
+                {
+                    "backbone": one.made.backbone,
+                    "layer": np.arange(len(curve.dims)),
+                    "relative depth": _shape(one),
+                    "dimension": curve.dims,
+                    "low": curve.low,
+                    "high": curve.high,
+                    "dimension / mean": _relative(one)[0],
+                    "selected by the rule": [i in window for i in range(len(curve.dims))],
+                }
+            )
+        )
+    return pd.concat(parts, ignore_index=True)
+
+
+def cone_by_layer(result: Dimensions) -> go.Figure:
+    """Mean cosine of two different texts at each layer."""
+    figure = go.Figure(
+        go.Scatter(
+            x=np.arange(len(result.anisotropy)),
+            y=result.anisotropy,
+            mode="lines+markers",
+            line={"color": REROUTED, "width": 2},
+            hovertemplate="layer %{x}: %{y:.2f}<extra></extra>",
+        )
+    )
+    layers = len(result.anisotropy)
+    figure.update_xaxes(title="layer", range=[-0.5, layers - 0.5], dtick=tick(layers))
+    figure.update_yaxes(title="mean cosine of two texts", rangemode="tozero")
+    return laid_out(figure, 300)
+
+
+def cone_table(result: Dimensions) -> pd.DataFrame:
+    """One row a layer."""
+    return pd.DataFrame(
+        {"layer": np.arange(len(result.anisotropy)), "mean cosine": result.anisotropy}
+    )
+
+
+def _shape(one: Dimensions) -> Floats:
+    """Relative depth of each layer's output, (L,)."""
+    layers = len(one.curve.dims)
+    return np.arange(1, layers + 1) / layers
+
+
+def _relative(one: Dimensions) -> tuple[Floats, Floats, Floats]:
+    """The curve and its band in units of the curve's own mean, each (L,)."""
+    mean = np.nanmean(one.curve.dims)
+    return one.curve.dims / mean, one.curve.low / mean, one.curve.high / mean
+
+
+def _add_band(
+    figure: go.Figure, x: NDArray[np.generic], low: Floats, high: Floats, colour: str, name: str
+) -> None:
+    """A curve's band, whole between layers that have none; it goes and comes with its curve."""
+    rows = [list(range(a, b + 1)) for a, b in _runs(np.flatnonzero(np.isfinite(high)).tolist())]
+    xs: list[Floats] = []
+    ys: list[Floats] = []
+    for run in rows:
+        xs.append(np.concatenate([[np.nan] * bool(xs), x[run], x[run[::-1]]]))
+        ys.append(np.concatenate([[np.nan] * bool(ys), high[run], low[run[::-1]]]))
+    r, g, b = hex_to_rgb(colour)
+    figure.add_scatter(
+        x=np.concatenate(xs) if xs else [],
+        y=np.concatenate(ys) if ys else [],
+        mode="lines",
+        fill="toself",
+        fillcolor=f"rgba({r},{g},{b},0.2)",
+        line={"width": 0},
+        name=f"{name}, 95% band",
+        legendgroup=name,
+        showlegend=False,
+        hoverinfo="skip",
+    )
+
+
+def _shade(figure: go.Figure, x0: float, x1: float, colour: str, label: str = "") -> None:
+    """A vertical stripe through every row, named at its foot."""
+    if x1 <= x0:
+        return
+    figure.add_vrect(x0=x0, x1=x1, fillcolor=colour, opacity=0.16, line_width=0)
+    if label:
+        figure.add_annotation(
+            x=x0 if label == "skipped" else x1,
+            y=0,
+            xref="x",
+            yref="y domain",
+            xanchor="left" if label == "skipped" else "right",
+            yanchor="bottom",
+            text=label,
+            showarrow=False,
+            font={"size": 11},
+        )
+
+
+def _runs(layers: Sequence[int]) -> list[tuple[int, int]]:
+    """Adjacent layers as (first, last) runs."""
+    runs: list[tuple[int, int]] = []
+    for layer in layers:
+        if runs and runs[-1][1] == layer - 1:
+            runs[-1] = runs[-1][0], layer
+        else:
+            runs.append((layer, layer))
+    return runs

@@ -1,0 +1,218 @@
+"""Scores -> figures and the tables beside them: measures by method, pairs, prompts."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from ..corpora.types import Pairs
+from ..embedding.batching import Shown
+from ..evaluation.comparison import Difference
+from ..experiments.scoring import Measured
+from ..experiments.study import Score
+from .theme import PALETTE, PLAIN, REROUTED, SELECTED, escaped, laid_out, scatter, shortened
+
+
+def measure_bars(found: Sequence[Measured], name: str) -> go.Figure:
+    """Methods x one measure with 95% intervals, best on top."""
+    ordered = sorted(found, key=lambda m: m.measure(name).value)
+    measures = [m.measure(name) for m in ordered]
+    values = np.array([m.value for m in measures])
+    figure = go.Figure(
+        go.Scatter(
+            x=values,
+            y=[m.method for m in ordered],
+            mode="markers+text",
+            text=[f"{v:.1f}" for v in values],
+            textposition="top center",
+            marker={
+                "size": 12,
+                "color": [SELECTED if m.method == "kv-embedding" else REROUTED for m in ordered],
+            },
+            error_x={
+                "type": "data",
+                "symmetric": False,
+                "array": [m.ci_high - m.value for m in measures],
+                "arrayminus": [m.value - m.ci_low for m in measures],
+                "color": PLAIN,
+            },
+            hovertemplate="%{y}: %{x:.1f}<extra></extra>",
+        )
+    )
+    figure.update_xaxes(title=f"{name} x 100, 95% interval")
+    return laid_out(figure, 90 + 46 * len(ordered))
+
+
+def measure_table(found: Sequence[Measured]) -> pd.DataFrame:
+    """One row a method, best first, with every measure and its interval."""
+    rows = []
+    for one in sorted(found, key=lambda m: -m.measures[0].value):
+        row: dict[str, object] = {"method": one.method}
+        for m in one.measures:
+            row |= {m.name: m.value, f"{m.name} low": m.ci_low, f"{m.name} high": m.ci_high}
+        first = one.measures[0]
+        row |= {
+            first.things: first.items,
+            "of": one.of or first.items,
+            "layers": ", ".join(map(str, one.plan.layers)) or "none",
+            "bias": one.plan.bias if one.plan.layers else None,
+            "corpus": one.corpus,
+            "dtype": one.made.dtype,
+        }
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def difference_table(differences: Sequence[Difference]) -> pd.DataFrame:
+    """One row a comparison, with its interval and p-values."""
+    return pd.DataFrame(
+        [
+            {
+                "method": d.first,
+                "compared with": d.second,
+                "difference": d.delta,
+                "low": d.ci_low,
+                "high": d.ci_high,
+                "p": d.p,
+                "p (Holm)": d.p_holm,
+                d.things: d.items,
+            }
+            for d in differences
+        ]
+    )
+
+
+def measures_along(found: Sequence[tuple[str, Measured]], name: str, title: str) -> go.Figure:
+    """One line a method over conditions in their order (lengths, places), with 95% intervals."""
+    conditions = list(dict.fromkeys(condition for condition, _ in found))
+    methods = list(dict.fromkeys(one.method for _, one in found))
+    figure = go.Figure()
+    for i, method in enumerate(methods):
+        measures = [one.measure(name) for _, one in found if one.method == method]
+        figure.add_scatter(
+            x=[condition for condition, one in found if one.method == method],
+            y=[m.value for m in measures],
+            mode="lines+markers",
+            name=method,
+            line={"color": PALETTE[i % len(PALETTE)]},
+            error_y={
+                "type": "data",
+                "symmetric": False,
+                "array": [m.ci_high - m.value for m in measures],
+                "arrayminus": [m.value - m.ci_low for m in measures],
+                "thickness": 1,
+            },
+            hovertemplate="%{x}: %{y:.1f}<extra>" + method + "</extra>",
+        )
+    figure.update_xaxes(title=title, type="category", categoryarray=conditions)
+    figure.update_yaxes(title=f"{name} x 100, 95% interval")
+    return laid_out(figure, 420)
+
+
+def along_table(found: Sequence[tuple[str, Measured]], condition: str) -> pd.DataFrame:
+    """The same as a table, one row a method and condition."""
+    parts = []
+    for value, one in found:
+        table = measure_table([one])
+        table.insert(0, condition, value)
+        parts.append(table)
+    return pd.concat(parts, ignore_index=True)
+
+
+def human_against_cosine(found: Measured, pairs: Pairs) -> go.Figure:
+    """Each pair's human rating against its cosine."""
+    texts = [shortened(text) for text in pairs.texts]
+    figure = go.Figure(
+        scatter(len(pairs.scores))(
+            x=pairs.scores,
+            y=found.cosines,
+            mode="markers",
+            marker={"size": 6, "opacity": 0.6, "color": REROUTED},
+            text=[
+                f"{texts[i]}<br>{texts[j]}" for i, j in zip(pairs.left, pairs.right, strict=True)
+            ],
+            hovertemplate="%{text}<br>human %{x:.2f}, cosine %{y:.3f}<extra></extra>",
+        )
+    )
+    figure.update_xaxes(title="human similarity")
+    figure.update_yaxes(title="cosine of the embeddings")
+    return laid_out(figure, 420)
+
+
+def pair_table(found: Measured, pairs: Pairs) -> pd.DataFrame:
+    """One row a pair, worst first: by how many places the two rankings disagree."""
+    human = pd.Series(pairs.scores).rank()
+    cosine = pd.Series(found.cosines).rank()
+    table = pd.DataFrame(
+        {
+            "places apart": (cosine - human).round(1),
+            "human": pairs.scores,
+            "cosine": found.cosines,
+            "first": [pairs.texts[i] for i in pairs.left],
+            "second": [pairs.texts[i] for i in pairs.right],
+        }
+    )
+    return table.reindex(table["places apart"].abs().sort_values(ascending=False).index)
+
+
+def moved_pairs(before: Score, after: Score, pairs: Pairs) -> pd.DataFrame:
+    """One row a pair, those whose cosine rank changed most first."""
+    was = pd.Series(before.sts.cosines).rank()
+    now = pd.Series(after.sts.cosines).rank()
+    human = pd.Series(pairs.scores).rank()
+    table = pd.DataFrame(
+        {
+            "places moved": now - was,
+            "towards people": (now - human).abs() < (was - human).abs(),
+            "human": pairs.scores,
+            "cosine before": before.sts.cosines,
+            "cosine after": after.sts.cosines,
+            "first": [pairs.texts[i] for i in pairs.left],
+            "second": [pairs.texts[i] for i in pairs.right],
+        }
+    )
+    return table.reindex(table["places moved"].abs().sort_values(ascending=False).index)
+
+
+def prompt_strip(prompt: Shown) -> str:
+    """A prompt as HTML: what is pooled is coloured by its weight, the text's own tokens underlined.
+
+    A placeholder is boxed. The colours are see-through, so that they show on any page.
+    """
+    strongest = float(prompt.weights.max())
+    parts = []
+    for i, token in enumerate(prompt.tokens):
+        style = ""
+        if weight := float(prompt.weights[i]):
+            style += f"background:rgba(31,131,198,{0.2 + 0.6 * weight / strongest:.2f});"
+        if prompt.text[i]:
+            style += f"border-bottom:2px solid {SELECTED};"
+        if i == prompt.slot:
+            style += f"outline:2px dashed {SELECTED};"
+        shown = escaped(token).replace("\n", "\u21b5<br>")
+        title = f"token {i}, pooled with weight {weight:.3g}"
+        parts.append(f'<span style="{style}" title="{title}">{shown}</span>')
+    return (
+        '<div style="font-family:monospace;white-space:pre-wrap;overflow-wrap:anywhere;'
+        f'line-height:1.9">{"".join(parts)}</div>'
+    )
+
+
+def prompt_table(prompts: Sequence[Shown]) -> pd.DataFrame:
+    """One row a token of each prompt: whether it is the text's, and its weight in the pooling."""
+    return pd.DataFrame(
+        [
+            {
+                "prompt": number,
+                "token": token,
+                "of the text": bool(inside),
+                "placeholder": i == prompt.slot,
+                "weight": float(weight),
+            }
+            for number, prompt in enumerate(prompts, 1)
+            for i, (token, inside, weight) in enumerate(
+                zip(prompt.tokens, prompt.text, prompt.weights, strict=True)
+            )
+        ]
+    )

@@ -1,0 +1,1 @@
+"""The project as part of other libraries."""

@@ -1,0 +1,23 @@
+"""An embedder as an embeddings object of LangChain (``pip install langchain-core``)."""
+
+import numpy as np
+from langchain_core.embeddings import Embeddings
+
+from .sentence_transformers import Embedder
+
+
+class LangChainEmbeddings(Embeddings):
+    """``embedder`` for LangChain's vector stores: documents as Context, questions as Query."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self.embedder = embedder
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        """N lists of D numbers, of unit length."""
+        found: list[list[float]] = np.asarray(self.embedder.encode_document(texts)).tolist()
+        return found
+
+    def embed_query(self, text: str) -> list[float]:
+        """D numbers, of unit length."""
+        found: list[float] = np.asarray(self.embedder.encode_query(text)).tolist()
+        return found

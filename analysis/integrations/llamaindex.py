@@ -1,0 +1,31 @@
+"""An embedder as an embedding of LlamaIndex (``pip install llama-index-core``)."""
+
+import numpy as np
+from llama_index.core.embeddings import BaseEmbedding
+from pydantic import PrivateAttr
+
+from .sentence_transformers import Embedder
+
+
+class LlamaIndexEmbedding(BaseEmbedding):
+    """``embedder`` for LlamaIndex's stores: documents as Context, questions as Query."""
+
+    _embedder: Embedder = PrivateAttr()
+
+    def __init__(self, embedder: Embedder) -> None:
+        super().__init__(model_name=f"{embedder.method.name} on {embedder.backbone.facts.name}")
+        self._embedder = embedder
+
+    def _get_text_embeddings(self, texts: list[str]) -> list[list[float]]:
+        found: list[list[float]] = np.asarray(self._embedder.encode_document(texts)).tolist()
+        return found
+
+    def _get_text_embedding(self, text: str) -> list[float]:
+        return self._get_text_embeddings([text])[0]
+
+    def _get_query_embedding(self, query: str) -> list[float]:
+        found: list[float] = np.asarray(self._embedder.encode_query(query)).tolist()
+        return found
+
+    async def _aget_query_embedding(self, query: str) -> list[float]:
+        return self._get_query_embedding(query)

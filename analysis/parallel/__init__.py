@@ -1,0 +1,1 @@
+"""The same work shared by several processes or machines."""

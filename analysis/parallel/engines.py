@@ -1,0 +1,271 @@
+"""Where work is done: in this process, or by Ray's actors on this machine or a cluster.
+
+Whoever has work writes one function of a state and an item. The state, most often a backbone, is
+made once for each worker; items stream in, results come out in their order, and only a few are on
+the way at any time, so that memory does not grow with their number. Ray is imported only where it
+is asked for.
+"""
+
+import os
+import socket
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal, Protocol, TypeVar
+
+from ..errors import EngineError, ExplorerError
+
+Name = Literal["local", "ray"]
+ENGINES: dict[Name, str] = {
+    "local": "in this process",
+    "ray": "by Ray's actors, each with a backbone and a device of its own",
+}
+AHEAD = 4
+"""Items a worker that are at most begun before the oldest of them is done."""
+RETRIES = 3
+"""How often an item is tried again whose worker died."""
+
+S = TypeVar("S")
+S_co = TypeVar("S_co", covariant=True)
+A = TypeVar("A")
+B = TypeVar("B")
+
+
+class Workers(Protocol[S_co]):
+    """Those who do the work, ``count`` of them."""
+
+    @property
+    def count(self) -> int:
+        """How many items are done at the same time."""
+        ...
+
+    def map(self, function: Callable[[S_co, A], B], items: Iterable[A]) -> Iterator[B]:
+        """``function(state, item)`` for each item, in their order; items are taken as needed."""
+        ...
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Who does the work.
+
+    ``address`` is that of a Ray cluster, None for one on this machine that ends with the work.
+    ``workers`` is by default one a GPU, or one a machine where none is used.
+
+    Raises:
+        EngineError: an address or workers without Ray.
+    """
+
+    name: Name = "local"
+    address: str | None = None
+    workers: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.name == "local" and (self.address or self.workers):
+            raise EngineError("An address and workers are of the engine ray; choose it, too.")
+
+
+LOCAL = Engine()
+
+
+def run(
+    function: Callable[[A], B],
+    items: Iterable[A],
+    engine: Engine = LOCAL,
+    *,
+    device: str = "auto",
+) -> Iterator[B]:
+    """``function(item)`` for each of ``items``, in their order, where ``engine`` says.
+
+    With Ray, the function, items and results must be picklable.
+
+    Raises:
+        EngineError: as ``opened``; and whatever ``function`` raises.
+    """
+    with opened(engine, _nothing, device=device) as workers:
+        yield from workers.map(partial(_alone, function), items)
+
+
+@contextmanager
+def opened(engine: Engine, make: Callable[[], S], *, device: str = "auto") -> Iterator[Workers[S]]:
+    """Workers, each with what ``make`` returns, for as long as the block lasts.
+
+    With Ray, a worker whose process dies is started anew and its item is done again, those that
+    were done are not. ``device`` is what ``backbone.load`` is told; with ``auto`` or ``cuda`` a
+    worker has one GPU where there are any, else its share of the processor's cores.
+
+    Raises:
+        EngineError: Ray is not installed, its cluster cannot be reached or has no room, or an
+            item's workers died again and again.
+        ExplorerError: what ``make`` and the functions raise, as they raise it.
+    """
+    if engine.name == "local":
+        yield _Here(make())
+        return
+    if ":" in device or device == "spread":
+        raise EngineError(
+            f"With the engine ray a worker has one whole device, not {device}; use auto or cuda."
+        )
+    with _cluster(engine.address) as ray:
+        threads, count, gpus = _room(ray, engine.workers, device)
+        actor = ray.remote(_Worker).options(
+            num_cpus=threads, num_gpus=gpus, max_restarts=-1, max_task_retries=RETRIES
+        )
+        actors = [actor.remote(make, threads) for _ in range(count)]
+        try:
+            yield _Actors(ray, actors)
+        finally:
+            for one in actors:
+                with suppress(Exception):  # a cluster that is gone needs no clearing up
+                    ray.kill(one)
+
+
+class _Worker:
+    """An actor: what ``make`` returns, made when it is first needed, so that errors come whole."""
+
+    def __init__(self, make: Callable[[], Any], threads: int) -> None:
+        os.environ["OMP_NUM_THREADS"] = str(threads)  # for when torch is imported
+        if "torch" in sys.modules:
+            sys.modules["torch"].set_num_threads(threads)
+        self._make, self._made = make, False
+        self._state: Any = None
+
+    def do(self, function: Callable[[Any, Any], Any], number: int, item: Any) -> tuple[int, Any]:
+        if not self._made:
+            self._state, self._made = self._make(), True
+        return number, function(self._state, item)
+
+
+class _Here:
+    """This process, with its one state."""
+
+    count = 1
+
+    def __init__(self, state: Any) -> None:
+        self._state = state
+
+    def map(self, function: Callable[[Any, Any], Any], items: Iterable[Any]) -> Iterator[Any]:
+        return (function(self._state, item) for item in items)
+
+
+class _Actors:
+    """Ray's own pool, given no more than it can take, its results put back in order."""
+
+    def __init__(self, ray: Any, actors: list[Any]) -> None:
+        self._ray, self._actors = ray, actors
+
+    @property
+    def count(self) -> int:
+        return len(self._actors)
+
+    def map(self, function: Callable[[Any, Any], Any], items: Iterable[Any]) -> Iterator[Any]:
+        pool = self._ray.util.ActorPool(self._actors)
+        given, begun, yielded = enumerate(items), 0, 0
+        waiting: dict[int, Any] = {}
+        while True:
+            while pool.has_free() and begun - yielded < AHEAD * self.count:
+                if (new := next(given, None)) is None:
+                    break
+                pool.submit(lambda actor, one: actor.do.remote(function, *one), new)
+                begun += 1
+            if not pool.has_next():
+                return
+            with _explained(self._ray):
+                number, result = pool.get_next_unordered()
+            waiting[number] = result
+            while yielded in waiting:
+                yield waiting.pop(yielded)
+                yielded += 1
+
+
+@contextmanager
+def _explained(ray: Any) -> Iterator[None]:
+    """Raise what a worker raised, and say of Ray's own failures what to do."""
+    try:
+        yield
+    except ray.exceptions.RayTaskError as error:
+        if isinstance(error.cause, ExplorerError):
+            raise error.cause from None
+        raise
+    except ray.exceptions.RayError as error:
+        reason = (str(error).strip() or type(error).__name__).split("\n")[0]
+        raise EngineError(
+            f"A worker died and {RETRIES} others after it, as memory that runs out does "
+            f"({reason:.120}); use fewer --workers or a smaller backbone."
+        ) from None
+
+
+@contextmanager
+def _cluster(address: str | None) -> Iterator[Any]:
+    """Ray, connected; what was not connected before is disconnected after."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        import ray
+    except ImportError:
+        raise EngineError(
+            "Ray is not installed; pip install --requirement requirements-scale.txt brings it."
+        ) from None
+    if ray.is_initialized():
+        yield ray
+        return
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
+    if address is None:
+        ray.init(  # local, whoever else began a cluster on this machine
+            "local", include_dashboard=False, _node_ip_address="127.0.0.1", **quiet
+        )
+    else:
+        with _reached(address):
+            ray.init(address=address, **quiet)
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
+
+
+@contextmanager
+def _reached(address: str) -> Iterator[None]:
+    """Refuse an address where nobody answers, for which Ray would wait for minutes."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=5).close()
+        yield
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise EngineError(
+            f"No Ray cluster answers at {address} ({reason:.120}); name the HOST:PORT that ray "
+            "start --head said, set RAY_AUTH_MODE=token where it asks for a token, or leave the "
+            "address out."
+        ) from None
+
+
+def _room(ray: Any, workers: int | None, device: str) -> tuple[int, int, int]:
+    """Cores of a worker, how many workers, and GPUs of each.
+
+    Workers have as many cores each as their number allows on the machines there are.
+    """
+    alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    cores = [int(node.get("CPU", 0)) for node in alive]
+    cards = [int(node.get("GPU", 0)) for node in alive]
+    gpu = device == "cuda" or (device == "auto" and sum(cards) > 0)
+    wanted = workers or (sum(cards) if gpu else sum(count > 0 for count in cores))
+    for threads in range(max(cores, default=0), 0, -1):
+        fitting = (
+            min(count // threads, card) if gpu else count // threads
+            for count, card in zip(cores, cards, strict=True)
+        )
+        if wanted and sum(fitting) >= wanted:
+            return threads, wanted, int(gpu)
+    what = f"{sum(cores)} cores" + (f" and {sum(cards)} GPUs" if gpu else "")
+    raise EngineError(
+        f"Ray's cluster has {what}, too little for {max(wanted, 1)} workers; use fewer --workers"
+        + (" or --device cpu." if gpu else ".")
+    )
+
+
+def _nothing() -> None:
+    return None
+
+
+def _alone(function: Callable[[A], B], _: None, item: A) -> B:
+    return function(item)

@@ -1,0 +1,199 @@
+"""Large corpora: a file of texts encoded shard by shard into an array on the disk.
+
+Shards are read, encoded and written as a stream, so that memory does not grow with the number of
+texts. What is written survives: a run that was stopped goes on after its last finished shard. The
+array is an ordinary ``.npy`` file, which ``numpy.load(..., mmap_mode="r")`` opens without reading
+it.
+"""
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import IO, NamedTuple
+
+import numpy as np
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+
+from ..backbones.backbone import Backbone
+from ..corpora.streams import Lines
+from ..embedding import encoder
+from ..embedding.methods import Method
+from ..embedding.prompts import Role
+from ..errors import CorpusError
+from ..rerouting.plan import Plan
+from ..runtime.outputs import writing
+from ..storage import provenance, result_store
+from .engines import Workers
+
+FEWEST, MOST = 128, 1024
+"""Texts of a shard: enough to fill batches of like length, few enough to lose without regret."""
+
+
+class Shard(NamedTuple):
+    """Embeddings float32 (n, D) of some texts, and what those lost that were too long."""
+
+    embeddings: NDArray[np.float32]
+    texts_cut: int
+    tokens_cut: int
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """What encoding a file took; ``kept`` of its ``shards`` were there from a run before."""
+
+    texts_cut: int
+    tokens_cut: int
+    seconds: float
+    shards: int
+    kept: int
+
+
+def encode(
+    workers: Workers[Backbone],
+    known: Backbone,
+    lines: Lines,
+    output: Path,
+    method: Method,
+    plan: Plan,
+    *,
+    role: Role = "Context",
+    resumed: Callable[[int, int], None] = lambda _kept, _all: None,
+    progress: encoder.Progress = lambda _done, _all: None,
+) -> Encoded:
+    """Encode ``lines`` into ``output``, a float32 array (N, D) of rows of unit length.
+
+    Args:
+        workers: those with the backbone, see :func:`analysis.parallel.engines.opened`.
+        known: the same backbone, with or without weights.
+        lines: N texts.
+        output: the ``.npy`` file; until it is whole, ``output.part`` and a journal lie beside it.
+        method, plan, role: as of :func:`analysis.embedding.encoder.encode`.
+        resumed: told how many of all shards are there from a run before, if any.
+        progress: counts texts, after each shard.
+
+    Raises:
+        CorpusError: a text cannot be encoded, or the output cannot be written.
+        BackboneError, PlanError: what encoding raises.
+        EngineError: workers gave up, or have other weights, another dtype or device.
+    """
+    began = time.perf_counter()
+    size = min(MOST, max(FEWEST, lines.count // 64))
+    whole = -(-lines.count // size)
+    how = provenance.identity(known, method, plan)
+    recipe = result_store.digest(how, result_store.versions(), role, lines.digest, size)
+    work = partial(_encoded, known, method, plan, role)
+    with _growing(output, recipe, (lines.count, known.facts.hidden), size) as growing:
+        kept = len(growing.cut)
+        if kept:
+            resumed(kept, whole)
+        for number, shard in enumerate(workers.map(work, lines.shards(size, kept)), kept + 1):
+            growing.add(shard)
+            progress(min(number * size, lines.count), lines.count)
+    texts_cut, tokens_cut = np.sum(growing.cut, axis=0).tolist()
+    return Encoded(texts_cut, tokens_cut, time.perf_counter() - began, whole, kept)
+
+
+def _encoded(
+    known: Backbone, method: Method, plan: Plan, role: Role, backbone: Backbone, texts: list[str]
+) -> Shard:
+    provenance.check_same(backbone, known)
+    found = encoder.encode(backbone, texts, method, plan, role=role)
+    return Shard(found.embeddings, found.texts_cut, found.tokens_cut)
+
+
+class _Growing:
+    """A ``.npy`` file that grows by shards, and a journal of those that are whole.
+
+    ``cut`` has for each shard how many texts and tokens were cut.
+    """
+
+    def __init__(self, output: Path, recipe: str, shape: tuple[int, int], size: int) -> None:
+        self._output = output
+        self._part = output.with_name(f"{output.name}.part")
+        self._journal = output.with_name(f"{output.name}.journal")
+        self.cut = _journal_of(self._journal, recipe)
+        self._array = self._part.open("r+b" if self.cut and self._part.exists() else "w+b")
+        np.lib.format.write_array_header_1_0(
+            self._array, {"descr": "<f4", "fortran_order": False, "shape": shape}
+        )
+        begin, row = self._array.tell(), 4 * shape[1]
+        there = (os.fstat(self._array.fileno()).st_size - begin) // row
+        while self.cut and min(len(self.cut) * size, shape[0]) > there:
+            self.cut.pop()
+        self._array.truncate(begin + min(len(self.cut) * size, shape[0]) * row)
+        self._array.seek(0, os.SEEK_END)
+        self._notes = self._journal.open("w", encoding="utf-8")
+        self._notes.writelines(f"{json.dumps(one)}\n" for one in (recipe, *self.cut))
+        _settle(self._notes)
+
+    def add(self, shard: Shard) -> None:
+        """Write a shard to the disk, then that it is there."""
+        with writing(self._output):
+            self._array.write(np.ascontiguousarray(shard.embeddings, "<f4").tobytes())
+            _settle(self._array)
+            self.cut.append((shard.texts_cut, shard.tokens_cut))
+            self._notes.write(json.dumps(self.cut[-1]) + "\n")
+            _settle(self._notes)
+
+    def close(self, *, whole: bool) -> None:
+        """Put the ``whole`` array in its place; else keep what there is to go on from."""
+        for file in (self._array, self._notes):
+            with nullcontext() if whole else suppress(OSError):  # as where a disk was full
+                file.close()
+        if whole:
+            self._part.replace(self._output)
+        elif not self.cut:
+            self._part.unlink()
+        if whole or not self.cut:
+            self._journal.unlink()
+
+
+@contextmanager
+def _growing(output: Path, recipe: str, shape: tuple[int, int], size: int) -> Iterator[_Growing]:
+    """The array of ``recipe`` as far as it is there; at the end of the block it is ``output``."""
+    output = output.resolve()
+    if output.exists() and not output.is_file():
+        raise CorpusError(f"{output} cannot be written: it is no file; name one.")
+    lock = FileLock(output.with_name(f"{output.name}.lock"), timeout=0)
+    with writing(output):
+        try:
+            lock.acquire()
+        except Timeout:
+            raise CorpusError(
+                f"{output} is being written by another process; wait for it, or name another file."
+            ) from None
+    try:
+        with writing(output):
+            growing = _Growing(output, recipe, shape, size)
+        try:
+            yield growing
+        except BaseException:
+            growing.close(whole=False)
+            raise
+        with writing(output):
+            growing.close(whole=True)
+    finally:
+        lock.release()
+        Path(lock.lock_file).unlink(missing_ok=True)
+
+
+def _journal_of(journal: Path, recipe: str) -> list[tuple[int, int]]:
+    """What a journal says of the finished shards of ``recipe``; a line cut short is none."""
+    if not journal.exists():
+        return []
+    of, *lines = journal.read_text(encoding="utf-8", errors="replace").split("\n")[:-1] or [""]
+    if of != json.dumps(recipe):
+        return []
+    return [(int(texts), int(tokens)) for texts, tokens in map(json.loads, lines)]
+
+
+def _settle(file: IO[bytes] | IO[str]) -> None:
+    """See that what was written is on the disk."""
+    file.flush()
+    os.fsync(file.fileno())

@@ -1,0 +1,53 @@
+"""A sweep over plans that workers share, each with the backbone on a device of its own."""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+from ..backbones.backbone import Backbone
+from ..corpora.types import Pairs
+from ..embedding.methods import DEFAULT, Method
+from ..experiments import study
+from ..experiments.study import Score
+from ..rerouting.plan import Plan
+from ..storage import provenance
+from .engines import Workers
+
+SHARES = 4
+"""Shares for each worker: at most a plain pass more for each share, less waiting for the last."""
+
+
+def sweep(
+    workers: Workers[Backbone],
+    backbone: Backbone,
+    pairs: Pairs,
+    plans: Sequence[Plan],
+    method: Method = DEFAULT,
+    *,
+    progress: provenance.Progress = provenance.quiet,
+) -> Iterator[Score]:
+    """What :func:`analysis.experiments.study.sweep` gives, in the same order.
+
+    ``backbone`` is the workers', with or without weights. Each takes plans that follow one
+    another, since those have the most in common. ``progress`` counts plans.
+
+    Raises:
+        EngineError: the workers gave up, or have not all the same backbone.
+        CorpusError, PlanError, BackboneError: what encoding and scoring raise.
+    """
+    ordered, done = sorted(plans, key=lambda plan: plan.layers, reverse=True), 0
+    size = max(1, len(ordered) // (SHARES * workers.count))
+    shares = (ordered[begin : begin + size] for begin in range(0, len(ordered), size))
+    for scores in workers.map(partial(_scored, backbone, pairs, method), shares):
+        for score in scores:
+            if study.known_score(backbone, pairs, method, score.plan) is None:  # another machine's
+                study.keep(backbone, pairs, method, score)
+            done += 1
+            progress(done, len(ordered))
+            yield score
+
+
+def _scored(
+    known: Backbone, pairs: Pairs, method: Method, backbone: Backbone, plans: Sequence[Plan]
+) -> list[Score]:
+    provenance.check_same(backbone, known)
+    return list(study.sweep(backbone, pairs, plans, method))

@@ -1,0 +1,86 @@
+"""Lists of layers as text: ``auto``, ``none``, ``all``, ``26-29``, ``3,5,9``."""
+
+import re
+from collections.abc import Callable, Iterable
+
+from ..corpora.tables import short
+from ..errors import PlanError
+
+Layers = tuple[int, ...]
+
+
+def parse_layers(
+    text: str, n_layers: int, auto: Callable[[], Layers] | Layers | None = None
+) -> Layers:
+    """Read a layer list as a person writes it.
+
+    Args:
+        text: ``auto``, ``none``, ``all``, or layers and ranges between commas, both ends
+            included: ``26-29``, ``3,5,9``, ``1-3,7``. Spaces and capitals do not matter.
+        n_layers: number of decoder layers; valid layers are 0 to ``n_layers - 1``.
+        auto: what ``auto`` stands for, or a function that finds it, called only if it is needed.
+
+    Returns:
+        Sorted distinct layers.
+
+    Raises:
+        PlanError: the text is not a layer list, a layer is out of range or repeated, a range is
+            reversed, or ``auto`` is asked for where there is no automatic choice.
+    """
+    word = text.strip().lower()
+    if word == "none":
+        return ()
+    if word == "all":
+        return tuple(range(n_layers))
+    if word == "auto":
+        if auto is None:
+            raise PlanError(
+                f"There is no automatic choice of layers here; write layers from 0 to "
+                f"{n_layers - 1}, none or all."
+            )
+        return auto() if callable(auto) else auto
+
+    valid = f"this backbone has layers 0 to {n_layers - 1}"
+    layers: list[int] = []
+    for part in word.split(","):
+        match = re.fullmatch(r"\s*([0-9]{1,6})\s*(?:-\s*([0-9]{1,6})\s*)?", part)
+        if match is None:
+            raise PlanError(
+                f"{short(part.strip())!r} is not a layer or a range: {valid}; "
+                "write auto, none, all, or a list such as 3,5,9 or 1-3,7."
+            )
+        first, last = int(match[1]), int(match[2] or match[1])
+        if first > last:
+            raise PlanError(f"The range {first}-{last} is reversed; write {last}-{first}: {valid}.")
+        if last >= n_layers:
+            raise PlanError(f"There is no layer {last}: {valid}.")
+        layers += range(first, last + 1)
+    repeated = sorted({layer for layer in layers if layers.count(layer) > 1})
+    if repeated:
+        raise PlanError(f"Layer {repeated[0]} is repeated; name each layer once: {valid}.")
+    return tuple(sorted(layers))
+
+
+def spoken_layers(layers: Iterable[int], n_layers: int) -> str:
+    """Layers for a sentence: "no layer", "layer 29", "layers 26-29", "all layers"."""
+    chosen = tuple(layers)
+    shown = format_layers(chosen, n_layers)
+    if shown in ("none", "all"):
+        return "no layer" if shown == "none" else "all layers"
+    return f"layer{'s' if len(chosen) > 1 else ''} {shown}"
+
+
+def format_layers(layers: Iterable[int], n_layers: int) -> str:
+    """Write layers as :func:`parse_layers` reads them: ``none``, ``all``, ``3,5,9``, ``1-3,7``."""
+    ordered = sorted(set(layers))
+    if not ordered:
+        return "none"
+    if len(ordered) == n_layers and ordered[-1] == n_layers - 1:
+        return "all"
+    runs: list[list[int]] = []
+    for layer in ordered:
+        if runs and layer == runs[-1][-1] + 1:
+            runs[-1].append(layer)
+        else:
+            runs.append([layer])
+    return ",".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)

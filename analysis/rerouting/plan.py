@@ -1,0 +1,49 @@
+"""A re-routing plan: which layers, how strongly, and where the prefix's key stands."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from ..errors import PlanError
+
+KeyPosition = Literal["own", "first"]
+KEY_POSITIONS: dict[KeyPosition, str] = {
+    "own": "the final token's key as it is, turned to its own position",
+    "first": "the final token's key turned to the position before the first token",
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which layers re-route (0-based, ascending), the bias b on the prefix's logit, and its key.
+
+    ``bias`` is added after the 1/sqrt(d) scaling and before the softmax; ``-inf`` is "off".
+    ``key_position`` is where the prefix's key stands: at the final token's ``own`` position, or
+    turned to the place before the ``first`` token.
+
+    Raises:
+        PlanError: layers are negative, repeated or out of order, the bias is nan or +inf, or
+            there is no such key position.
+    """
+
+    layers: tuple[int, ...] = ()
+    bias: float = 1.0
+    key_position: KeyPosition = "own"
+
+    def __post_init__(self) -> None:
+        if any(layer < 0 for layer in self.layers) or list(self.layers) != sorted(set(self.layers)):
+            raise PlanError(f"Layers {self.layers} must be distinct, ascending and at least 0.")
+        if math.isnan(self.bias) or self.bias == math.inf:
+            raise PlanError(f"The bias must be a number or -inf, not {self.bias}.")
+        if self.key_position not in KEY_POSITIONS:
+            raise PlanError(
+                f"There is no key position {self.key_position!r}; use {' or '.join(KEY_POSITIONS)}."
+            )
+
+    @property
+    def active(self) -> tuple[int, ...]:
+        """The layers at which anything happens: none when the bias is -inf."""
+        return () if self.bias == -math.inf else self.layers
+
+
+PLAIN = Plan()

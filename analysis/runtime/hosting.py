@@ -1,0 +1,137 @@
+"""Hosted mode: what a server that others use lets its visitors load and send.
+
+One setting turns it on, the environment variable ``KVE_HOSTED``. Unset, empty or ``0``, the app is
+its user's own and everything is free. With ``1``, only what is packaged can be loaded, and the
+folder that ``KVE_CORPORA`` names. The path of a YAML file does the same, adds to it, and sets the
+limits::
+
+    backbones: [Qwen/Qwen3-4B@1cfa9a7]   # as a visitor types them, beside the packaged ones
+    corpora: [stsb-test]                 # sets on the hub, beside the packaged ones
+    megabytes: 10                        # of an uploaded file, and of a ZIP unpacked
+    rows: 20000                          # of a table
+    characters: 100000                   # of a text
+
+The doors ask here: :func:`analysis.backbones.sources.resolve` for backbones, :mod:`analysis.corpora.registry` for
+texts, :mod:`analysis.corpora.tables` and :mod:`analysis.corpora.beir` for files, :mod:`analysis.embedding.prompts` for what
+is encoded. A setting that cannot be read closes them all.
+"""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from pathlib import Path
+
+import yaml
+
+from ..errors import BackboneError, CorpusError, HostingError
+
+VARIABLE = "KVE_HOSTED"
+
+
+@dataclass(frozen=True)
+class Hosting:
+    """What visitors may load beside what is packaged, and how much they may send."""
+
+    backbones: tuple[str, ...] = ()
+    corpora: tuple[str, ...] = ()
+    megabytes: int = 10
+    rows: int = 20_000
+    characters: int = 100_000
+
+
+def hosted() -> Hosting | None:
+    """The limits of hosted mode; None where the app is its user's own.
+
+    The file is read once: changing it takes a restart.
+
+    Raises:
+        HostingError: ``KVE_HOSTED`` is neither 0 nor 1, nor the path of a YAML file of settings.
+    """
+    return _read(os.environ.get(VARIABLE, "").strip())
+
+
+@lru_cache(maxsize=8)
+def _read(setting: str) -> Hosting | None:
+    if setting in ("", "0"):
+        return None
+    if setting == "1":
+        return Hosting()
+    said = f"{VARIABLE} is {setting!r}: write 0, 1 or the path of a YAML file of settings"
+    try:
+        found = yaml.safe_load(Path(setting).read_text(encoding="utf-8")) or {}
+    except (OSError, ValueError, yaml.YAMLError, RecursionError):
+        raise HostingError(f"{said} that can be read.") from None
+    known = {field.name: field.default for field in fields(Hosting)}
+    if not isinstance(found, dict) or not set(found) <= set(known):
+        raise HostingError(f"{said}; it may hold {', '.join(known)}.")
+    for name, value in found.items():
+        if isinstance(known[name], tuple):
+            right = isinstance(value, list) and all(isinstance(one, str) for one in value)
+            found[name] = tuple(value) if right else value
+        else:
+            right = type(value) is int and value > 0
+        if not right:
+            kind = "a list of names" if isinstance(known[name], tuple) else "a whole number above 0"
+            raise HostingError(f"{said}; its {name} must be {kind}.")
+    return Hosting(**found)
+
+
+def check_backbone(name: str, packaged: Iterable[str]) -> None:
+    """Refuse a backbone that a hosted server does not offer.
+
+    Raises:
+        BackboneError: it is neither packaged nor on the operator's list.
+    """
+    if (limits := hosted()) and name not in (offered := (*packaged, *limits.backbones)):
+        raise BackboneError(
+            f"This server does not load {name[:80]!r}; it offers {', '.join(offered)}."
+        )
+
+
+def check_corpus(name: str, offered: Iterable[str]) -> None:
+    """Refuse a corpus that a hosted server does not offer, paths among them.
+
+    Raises:
+        CorpusError: it is not one of ``offered``.
+    """
+    if hosted() and name not in (names := tuple(dict.fromkeys(offered))):
+        raise CorpusError(f"This server does not read {name[:80]!r}; it has {', '.join(names)}.")
+
+
+def check_size(name: str, size: int) -> None:
+    """Refuse a file of more bytes than a hosted server takes.
+
+    Raises:
+        CorpusError: it has more.
+    """
+    if (limits := hosted()) and size > limits.megabytes * 1_000_000:
+        raise CorpusError(
+            f"{name} has {size / 1e6:.1f} MB, and this server takes {limits.megabytes} MB; send a "
+            f"part of it."
+        )
+
+
+def check_rows(name: str, rows: int) -> None:
+    """Refuse a table of more rows than a hosted server takes.
+
+    Raises:
+        CorpusError: it has more.
+    """
+    if (limits := hosted()) and rows > limits.rows:
+        raise CorpusError(
+            f"{name} has {rows:,} rows, and this server takes {limits.rows:,}; send a part of it."
+        )
+
+
+def check_text(number: int, characters: int) -> None:
+    """Refuse to encode a text longer than a hosted server takes; ``number`` counts from 1.
+
+    Raises:
+        CorpusError: it is longer.
+    """
+    if (limits := hosted()) and characters > limits.characters:
+        raise CorpusError(
+            f"Text {number} has {characters:,} characters, and this server takes "
+            f"{limits.characters:,}; shorten it."
+        )

@@ -1,0 +1,1 @@
+"""Embedding spaces: projection to the plane, neighbours, comparison of two."""

@@ -1,0 +1,146 @@
+"""Two spaces of the same texts, compared text by text through neighbourhoods alone.
+
+Neighbourhoods can be compared whatever made the spaces: two methods, two plans, or two backbones
+whose embeddings have different sizes.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..corpora.types import Pairs
+from ..errors import CorpusError
+from ..evaluation import isotropy, measures
+from ..evaluation.comparison import Difference
+from ..evaluation.isotropy import Geometry
+from ..evaluation.measures import Measure
+from . import neighbours
+from .neighbours import Nearest
+
+Floats = NDArray[np.float64]
+NEAREST, WIDER, VOTES = 10, 50, 5
+"""Neighbours that are compared, as many as settle ties, and those that vote for a label."""
+DRAWS = 1000
+"""Bootstrap draws of label accuracy; more over 10,000 texts would fill the memory."""
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """One of the spaces: its neighbourhoods, its shape, and how far its map can be trusted.
+
+    ``accuracy`` is None where there are no labels, or none that can be measured.
+    """
+
+    nearest: Nearest
+    coordinates: int
+    shape: Geometry
+    trust: float
+    accuracy: Measure | None
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Both spaces, and what of each text's neighbourhood is the same in both.
+
+    ``kept`` (N,) is the share of each text's nearest others that stay, ``chance`` what it would be
+    between unrelated spaces, ``kept_wider`` (N,) the share among ``wider`` nearest, which are
+    at most half of the texts. ``difference`` is right minus left in label accuracy; where labels
+    cannot be measured, ``refusal`` says why.
+    """
+
+    left: Side
+    right: Side
+    kept: Floats
+    chance: float
+    kept_wider: Floats
+    wider: int
+    difference: Difference | None
+    refusal: str
+
+    @property
+    def most_moved(self) -> NDArray[np.intp]:
+        """Rows of the texts, those first that kept the fewest neighbours, wider ones next, (N,)."""
+        return np.lexsort((self.kept_wider, self.kept))
+
+
+def compare(
+    left: NDArray[np.floating],
+    right: NDArray[np.floating],
+    maps: tuple[Floats, Floats],
+    labels: Sequence[str] | None = None,
+    *,
+    of: int | None = None,
+    progress: Callable[[int, int], None] = lambda _done, _all: None,
+) -> Comparison:
+    """Compare the embeddings (N, D) and (N, E) of the same texts in the same order.
+
+    ``maps`` are their projections, (N, 2) each; ``of`` is the corpus's size where they are a part;
+    ``progress`` counts steps.
+
+    Raises:
+        CorpusError: fewer than three texts, or embeddings that are not finite or all zero.
+        ValueError: the spaces do not hold the same number of texts.
+    """
+    if len(left) != len(right):
+        raise ValueError(f"{len(left)} and {len(right)} texts cannot be compared one to one")
+    k = min(NEAREST, len(left) - 1)
+    wider = max(k, min(WIDER, len(left) // 2))
+    accuracies: list[Measure] = []
+    refusal = ""
+    wide: list[Nearest] = []
+    sides: list[Side] = []
+    for number, (embeddings, points) in enumerate(zip((left, right), maps, strict=True)):
+        progress(3 * number, 6)
+        wide.append(neighbours.nearest(embeddings, wider))
+        near = Nearest(wide[-1].rows[:, :k], wide[-1].cosines[:, :k])
+        progress(3 * number + 1, 6)
+        shape = isotropy.geometry(embeddings)
+        progress(3 * number + 2, 6)
+        trust = neighbours.trust(embeddings, points, NEAREST)
+        accuracy = None
+        if labels:
+            try:
+                accuracy = _accuracy(embeddings, labels)
+                accuracies.append(accuracy)
+            except CorpusError as error:
+                refusal = str(error)
+        sides.append(Side(near, embeddings.shape[1], shape, trust, accuracy))
+    difference = None
+    if len(accuracies) == 2:
+        base, found = accuracies
+        (difference,) = measures.differences({"the right": found}, base, "the left", of)
+    return Comparison(
+        sides[0],
+        sides[1],
+        neighbours.shared(sides[0].nearest.rows, sides[1].nearest.rows),
+        k / (len(left) - 1),
+        neighbours.shared(wide[0].rows, wide[1].rows),
+        wider,
+        difference,
+        refusal,
+    )
+
+
+def _accuracy(embeddings: NDArray[Any], labels: Sequence[str]) -> Measure:
+    from sklearn import config_context
+
+    with config_context(working_memory=neighbours.MEGABYTES):
+        return measures.neighbours(embeddings, labels, k=VOTES, resamples=DRAWS)
+
+
+def mean_ratings(pairs: Pairs, texts: Sequence[str]) -> Floats:
+    """The mean rating of the pairs that each of ``texts`` (N,) is in, (N,).
+
+    Raises:
+        CorpusError: a text is in no pair.
+    """
+    place = {text: i for i, text in enumerate(pairs.texts)}
+    if any(text not in place for text in texts):
+        raise CorpusError(f"Some of these texts are in no rated pair of {pairs.name}.")
+    ends = np.concatenate([pairs.left, pairs.right])
+    sums = np.bincount(ends, np.tile(pairs.scores, 2), len(pairs.texts))
+    means = sums / np.bincount(ends, minlength=len(pairs.texts))
+    return np.asarray(means[[place[text] for text in texts]])

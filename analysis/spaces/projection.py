@@ -1,0 +1,138 @@
+"""Projecting embedding spaces to the plane and comparing two of them text by text.
+
+A map alone invites over-reading, so three numbers go with it: how trustworthy it is, how much of
+each text's neighbourhood survives from one space to the other, and the reason for the projection
+that was used. Two maps are aligned first, so that what stands still looks still.
+
+scikit-learn and UMAP take seconds to import and are imported where first used; UMAP compiles for
+another ten to twenty, which :func:`warm_up` does ahead of time.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import PlanError
+from ..runtime.fair_lock import Turns
+from .neighbours import Floats, _checked
+
+How = Literal["umap", "pca"]
+PROJECTIONS: tuple[How, ...] = ("umap", "pca")
+"""How a map can be drawn."""
+FEWEST_FOR_UMAP = 15
+"""Below this many distinct texts neighbourhoods say little and UMAP's start fails."""
+
+FITTING = Turns("the drawing of another map")
+"""Two fits at once abort the process under numba's workqueue layer."""
+
+
+@dataclass(frozen=True, eq=False)
+class Projection:
+    """A map of an embedding space.
+
+    Attributes:
+        points: (N, 2) float64.
+        how: the method that was used.
+        reason: that method, with its settings or why it was chosen, for a caption.
+    """
+
+    points: Floats
+    how: How
+    reason: str
+
+
+def _pca(rows: Floats) -> Floats:
+    """(N, 2) coordinates along the two directions of largest variance, zero where there is none."""
+    left, scales, _ = np.linalg.svd(rows - rows.mean(axis=0), full_matrices=False)
+    points = np.zeros((len(rows), 2))
+    points[:, : len(scales)] = (left * scales)[:, :2]
+    return points
+
+
+def _umap(rows: Floats, neighbours: int, min_dist: float, seed: int) -> Floats:
+    with FITTING:
+        from umap import UMAP
+
+        fitted = UMAP(
+            n_neighbors=neighbours,
+            min_dist=min_dist,
+            metric="cosine",
+            random_state=seed,
+            n_jobs=1,
+        ).fit(rows)
+    return np.asarray(fitted.embedding_, dtype=np.float64)
+
+
+def project(
+    embeddings: NDArray[np.floating],
+    *,
+    how: How = "umap",
+    neighbours: int = 15,
+    min_dist: float = 0.1,
+    seed: int = 0,
+) -> Projection:
+    """Draw a map: UMAP by cosine, or PCA where that is asked for or the texts are too few.
+
+    Texts with equal embeddings share one place. Only one UMAP runs in the process at a time.
+
+    Args:
+        embeddings: (N, D), any float type.
+        how: the method; the other settings are UMAP's.
+        neighbours: UMAP's neighbourhood, at least 2; capped at the distinct texts less one.
+        min_dist: UMAP's least distance between points on the map, 0 to 1.
+        seed: seeds UMAP; equal seeds give equal maps.
+
+    Raises:
+        CorpusError: no texts, or an embedding is not finite.
+        PlanError: a setting of UMAP's that it does not take.
+        ValueError: the embeddings are not two-dimensional.
+    """
+    rows = _checked(embeddings)
+    if how == "umap" and not (neighbours >= 2 and 0 <= min_dist <= 1):
+        raise PlanError(
+            f"A map takes at least 2 neighbours and a least distance of 0 to 1, not {neighbours} "
+            f"and {min_dist:g}."
+        )
+    if how == "pca":
+        return Projection(_pca(rows), "pca", f"PCA: {len(rows)} texts")
+    _, first, place = np.unique(rows, axis=0, return_index=True, return_inverse=True)
+    if len(first) < FEWEST_FOR_UMAP:
+        return Projection(_pca(rows), "pca", f"PCA: fewer than {FEWEST_FOR_UMAP} distinct texts")
+    neighbours = min(neighbours, len(first) - 1)
+    # np.unique sorts; the texts' own order keeps the maps of two spaces alike
+    rank = np.argsort(np.argsort(first))
+    points = _umap(rows[np.sort(first)], neighbours, min_dist, seed)[rank[place]]
+    return Projection(points, "umap", f"UMAP: {len(rows)} texts, {neighbours} neighbours, cosine")
+
+
+def warm_up() -> None:
+    """Import and compile UMAP on toy data, holding the lock; meant for a background thread."""
+    project(np.random.default_rng(0).standard_normal((2 * FEWEST_FOR_UMAP, 4)))
+
+
+def align(moving: Floats, fixed: Floats) -> Floats:
+    """Lay one map over another: turn, mirror, shift and scale it as a whole.
+
+    Orthogonal Procrustes (Schönemann 1966), scaled to the fixed map's spread rather than by least
+    squares, which would shrink a map that has little in common with the other to a dot.
+
+    Args:
+        moving: (N, 2) points to move.
+        fixed: (N, 2) points of the same texts in the same order.
+
+    Returns:
+        (N, 2) float64, ``moving`` laid over ``fixed``.
+
+    Raises:
+        ValueError: the shapes differ.
+    """
+    from scipy.linalg import orthogonal_procrustes
+
+    centre = fixed.mean(axis=0)
+    source, target = moving - moving.mean(axis=0), fixed - centre
+    rotation, _ = orthogonal_procrustes(source, target)
+    spread = np.linalg.norm(source)
+    scale = np.linalg.norm(target) / spread if spread > 0 else 1.0
+    return np.asarray(source @ rotation * scale + centre)

@@ -1,0 +1,134 @@
+"""Results kept on disk, so that nothing is computed twice.
+
+A result is a dictionary of plain facts and named arrays, kept as one ``.npz`` file without
+pickle. Its key is a digest of everything that decides its numbers. There are two shelves: the
+user's cache, which is bound to the versions of torch, transformers and the other packages that
+compute, and ``assets/results``, which ships with the project and is read only. A damaged file
+counts as missing. Beyond a size the oldest of the user's results are dropped, those of other
+versions among them.
+"""
+
+import hashlib
+import importlib.metadata
+import io
+import json
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..runtime import request_log
+from ..runtime.paths import ASSETS, cache_home
+
+MOST = 1024**3
+"""Bytes of the user's results beyond which the oldest are dropped."""
+SHIPPED = ASSETS / "results"
+_COMPUTING = ("torch", "transformers", "numpy", "scipy", "scikit-learn", "scikit-dimension")
+_FORMAT = 1
+_LEFT = 3600
+"""Seconds after which a file half written is one that a killed process left."""
+
+_ONLY: ContextVar[Path | None] = ContextVar("only", default=None)
+
+Stored = tuple[dict[str, Any], dict[str, NDArray[Any]]]
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Versions of the packages that compute."""
+    return {name: importlib.metadata.version(name) for name in _COMPUTING}
+
+
+def digest(*parts: Any) -> str:
+    """A short identity of JSON-able ``parts``; any change in them changes it."""
+    text = json.dumps(parts, sort_keys=True, ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def key(kind: str, **parts: Any) -> str:
+    """The key of a result: its kind, readable, and a digest of what decides its numbers."""
+    return f"{kind}-{digest(_FORMAT, parts)}"
+
+
+def get(name: str) -> Stored | None:
+    """The facts and arrays stored under ``name``, the user's own before shipped ones, or None."""
+    for shelf in (_shelf(), SHIPPED) if _ONLY.get() is None else (_shelf(),):
+        path = shelf / f"{name}.npz"
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                arrays = {part: file[part] for part in file.files}
+            facts = dict(json.loads(str(arrays.pop("facts"))))
+        except Exception:  # damage shows as nearly any error of zip, zlib, NumPy or JSON
+            continue
+        request_log.count(stored=1)
+        return facts | {"shipped": shelf == SHIPPED}, arrays
+    return None
+
+
+def put(name: str, facts: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
+    """Store a result under ``name``, atomically; a full or read-only disk is not an error."""
+    buffer = io.BytesIO()
+    text = np.array(json.dumps(facts | {"versions": versions()}))
+    np.savez_compressed(buffer, facts=text, **arrays)  # type: ignore[arg-type]
+    shelf = _shelf()
+    try:
+        shelf.mkdir(parents=True, exist_ok=True)
+        handle, partial = tempfile.mkstemp(dir=shelf, suffix=".part")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(buffer.getbuffer())
+            Path(partial).replace(shelf / f"{name}.npz")
+        finally:
+            Path(partial).unlink(missing_ok=True)
+        if _ONLY.get() is None:
+            _drop_oldest(shelf.parent)
+    except OSError:
+        return
+
+
+def _drop_oldest(shelves: Path) -> None:
+    """Keep all shelves together below ``MOST``; sweep away what killed processes left."""
+    for left in shelves.glob("*/*.part"):
+        with suppress(OSError):
+            if time.time() - left.stat().st_mtime > _LEFT:
+                left.unlink()
+    found = []
+    for path in shelves.glob("*/*.npz"):
+        with suppress(OSError):  # another process may have dropped it
+            facts = path.stat()
+            found.append((facts.st_mtime, facts.st_size, path))
+    size = sum(one[1] for one in found)
+    for _, bytes_, path in sorted(found):
+        if size <= MOST:
+            return
+        with suppress(OSError):
+            path.unlink()
+        size -= bytes_
+
+
+@contextmanager
+def only(shelf: Path) -> Iterator[None]:
+    """Read and write this one folder instead of the two shelves, inside the block."""
+    token = _ONLY.set(shelf)
+    try:
+        yield
+    finally:
+        _ONLY.reset(token)
+
+
+def users_shelf() -> Path | None:
+    """The folder of the user's results of the installed versions; None inside ``only``."""
+    return None if _ONLY.get() is not None else cache_home() / "results" / digest(versions())
+
+
+def _shelf() -> Path:
+    """The user's results, or the one shelf of ``only``."""
+    return users_shelf() or _ONLY.get()  # type: ignore[return-value]

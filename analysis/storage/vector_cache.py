@@ -1,0 +1,115 @@
+"""Embeddings kept text by text, so that a text is encoded once for a recipe, ever.
+
+A recipe is a digest of all that decides an embedding besides the text. Vectors lie in a diskcache
+(SQLite) inside the folder of the user's results, safe with several processes, its oldest dropped
+beyond a size. What is read is checked; what is damaged counts as missing. Nothing is pickled.
+"""
+
+import hashlib
+import math
+import sqlite3
+import zlib
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import diskcache
+import numpy as np
+from numpy.typing import NDArray
+
+from ..runtime import request_log
+from . import result_store
+
+MOST = 2 * 1024**3
+"""Bytes on disk beyond which the oldest vectors are dropped."""
+CHUNK = 256
+"""Texts encoded before what is found is kept, so that interrupted work goes on from there."""
+
+
+class Vector(NamedTuple):
+    """One text's embedding float32 (D,), and how many of its tokens were cut."""
+
+    embedding: NDArray[np.float32]
+    cut: int
+
+
+class _Plain(diskcache.Disk):  # type: ignore[misc]
+    """Bytes under names; refuses what diskcache would unpickle."""
+
+    def fetch(self, mode: int, filename: Any, value: Any, read: bool) -> Any:
+        if mode == diskcache.core.MODE_PICKLE:
+            return None
+        return super().fetch(mode, filename, value, read)
+
+
+def known(recipe: str, texts: Sequence[str]) -> dict[str, Vector]:
+    """The vectors of those of ``texts`` that are kept."""
+    found: dict[str, Vector] = {}
+    try:
+        if (cache := _cache()) is not None:
+            for text in texts:
+                vector = _unpacked(cache.get(_key(recipe, text)))
+                if vector is not None:
+                    found[text] = vector
+    except (OSError, sqlite3.Error, diskcache.Timeout):
+        pass  # a broken cache is an empty one
+    request_log.count(known=len(found))
+    return found
+
+
+def keep(recipe: str, vectors: dict[str, Vector]) -> None:
+    """Keep the vectors of some texts; a full or broken disk is not an error."""
+    try:
+        if (cache := _cache()) is not None:
+            with cache.transact():
+                for text, vector in vectors.items():
+                    cache.set(_key(recipe, text), _packed(vector))
+    except (OSError, sqlite3.Error, diskcache.Timeout):
+        return
+
+
+def chunks(texts: Sequence[str]) -> Iterator[list[str]]:
+    """Distinct texts in chunks, the short ones first, alike in length within one."""
+    ordered = sorted(dict.fromkeys(texts), key=len)
+    for begin in range(0, len(ordered), CHUNK):
+        yield ordered[begin : begin + CHUNK]
+
+
+def _key(recipe: str, text: str) -> str:
+    return hashlib.sha256(f"{recipe}\0{text}".encode(errors="surrogatepass")).hexdigest()
+
+
+def _packed(vector: Vector) -> bytes:
+    data = int(vector.cut).to_bytes(8, "little") + vector.embedding.astype("<f4").tobytes()
+    return zlib.crc32(data).to_bytes(4, "little") + data
+
+
+def _unpacked(found: object) -> Vector | None:
+    if not isinstance(found, bytes) or len(found) < 16 or len(found) % 4:
+        return None
+    check, data = found[:4], found[4:]
+    embedding = np.frombuffer(data[8:], "<f4")
+    if zlib.crc32(data).to_bytes(4, "little") != check or not math.isfinite(embedding.sum()):
+        return None
+    return Vector(embedding, int.from_bytes(data[:8], "little"))
+
+
+def _cache() -> Any:
+    """The open cache of the user's results, None where one folder alone is to be used."""
+    shelf = result_store.users_shelf()
+    return None if shelf is None else _opened(shelf / "vectors")
+
+
+@lru_cache(maxsize=4)
+def _opened(folder: Path) -> Any:
+    """One open cache a folder; one that cannot be opened is made anew."""
+    for _ in range(2):
+        try:
+            cache = diskcache.Cache(str(folder), disk=_Plain, size_limit=MOST, timeout=10)
+            cache.check()
+            return cache
+        except sqlite3.DatabaseError:
+            for path in folder.glob("cache.db*"):
+                path.unlink(missing_ok=True)
+    return None

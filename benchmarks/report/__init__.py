@@ -1,0 +1,1 @@
+"""The runs of docs/results.md and the page made of them."""

@@ -1,0 +1,85 @@
+"""The results that ship with the project: what the pages show first, computed in advance.
+
+``python -m benchmarks.shipped_results`` computes them anew into ``assets/results``; a test recomputes a
+part and compares. They are for the packaged default backbone on a CPU, in the dtypes that are
+chosen there automatically: bfloat16 where the CPU has units for it, else float32.
+"""
+
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from analysis.backbones import backbone
+from analysis.backbones.backbone import Backbone
+from analysis.corpora import packaged, registry, sampling
+from analysis.corpora.sampling import LABELLED, QUERIES
+from analysis.dimension import selection
+from analysis.embedding.methods import DEFAULT, METHODS, Method
+from analysis.experiments import dimension, scoring, searches, space, study
+from analysis.experiments.long_texts import LENGTHS, LONG_METHODS, places
+from analysis.experiments.space import MAP_CORPUS, MAP_TEXTS
+from analysis.rerouting.plan import PLAIN, Plan
+from analysis.storage import result_store
+
+DTYPES = ("float32", "bfloat16")
+
+
+def compute() -> None:
+    """Compute every shipped result into ``store.SHIPPED``, in place of those that are there."""
+    shutil.rmtree(result_store.SHIPPED, ignore_errors=True)
+    add()
+
+
+def add() -> None:
+    """Compute the shipped results that are missing."""
+    for dtype in DTYPES:
+        _add(backbone.load(dtype=dtype, device="cpu"))
+
+
+def _add(loaded: Backbone) -> None:
+    with result_store.only(result_store.SHIPPED):
+        found = dimension.dimensions(loaded, registry.load_texts(packaged.CALIBRATION))
+        automatic = Plan(found.selected())
+        pairs = registry.load_pairs("lee50")
+        for plan in (PLAIN, automatic):
+            study.score(loaded, pairs, DEFAULT, plan)
+        texts = sampling.sample(registry.load_texts(MAP_CORPUS), MAP_TEXTS, 0).texts
+        for name in ("mean", DEFAULT.name):
+            space.projected(loaded, texts, METHODS[name], automatic)
+        widths = (selection.window_width(loaded.layers), 1)
+        plans = [plan for width in widths for plan in searches.sliding(loaded.layers, width)]
+        beside = searches.references(automatic, loaded.reroutable).values()
+        plans += [plan for reference in beside for plan in reference if plan not in plans]
+        for number, score in enumerate(study.sweep(loaded, pairs, plans), 1):
+            print(f"{number}/{len(plans)} {score.plan.layers}", file=sys.stderr, flush=True)
+    _measure(loaded, automatic)
+
+
+def _measure(loaded: Backbone, automatic: Plan) -> None:
+    """What the pages on similarity and long texts open with; embeddings are not shipped."""
+    every = [(method, automatic) for method in METHODS.values()]
+    answers = registry.load_retrieval(registry.USUAL["retrieval"])
+    labelled = sampling.part(registry.load_labelled(registry.USUAL["labelled"]), LABELLED)
+    asked = sampling.part(answers, QUERIES)
+    variants = places(asked)
+    long = [(METHODS[name], automatic) for name in LONG_METHODS]
+    todo: list[tuple[scoring.Corpus, list[tuple[Method, Plan]], int | None]] = [
+        *((corpus, long, None) for corpus in variants.values()),
+        *((variants["middle"], long, length) for length in LENGTHS),
+        (registry.load_pairs("lee50"), every, None),
+        (labelled, every, None),
+        (asked, every, None),
+    ]
+    with tempfile.TemporaryDirectory() as folder, result_store.only(Path(folder)):
+        for path in result_store.SHIPPED.glob("measured-*"):
+            shutil.copy(path, folder)
+        for corpus, requests, length in todo:
+            scoring.measured(loaded, corpus, requests, max_tokens=length)
+            for path in Path(folder).glob("measured-*"):
+                shutil.copy(path, result_store.SHIPPED)
+            print(f"{corpus.name} {length or ''}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    compute()

@@ -1,0 +1,82 @@
+"""Layers switched in the figures of two pages: what only a real click can show."""
+
+import re
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.support.checks import unexpected
+from tests.support.serving import settled
+
+pytestmark = [pytest.mark.browser, pytest.mark.weights]
+
+
+def layers(page: Page) -> Locator:
+    return page.get_by_role("textbox", name="Re-routed layers")
+
+
+def click_on(page: Page, marks: str, number: int, becomes: str) -> None:
+    """Click a figure's mark and wait until the plan is ``becomes``."""
+    mark = page.get_by_test_id("stPlotlyChart").first.locator(marks).nth(number)
+    box = mark.bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    expect(layers(page)).to_have_value(becomes)
+    expect(page.get_by_text(f"Re-routed now: {becomes}.")).to_be_visible()
+    settled(page)
+
+
+def test_markers_of_the_curve_are_switches(
+    visit: Page, address: str, complaints: list[str]
+) -> None:
+    visit.goto(f"{address}/intrinsic_dimension?layers=29")
+    settled(visit)
+    curve = ".scatterlayer .trace:nth-child(2) path.point"
+    for layer, becomes in ((10, "10,29"), (10, "29"), (10, "10,29"), (12, "10,12,29")):
+        click_on(visit, curve, layer, becomes)
+    expect(visit).to_have_url(re.compile("layers=10(,|%2C)12(,|%2C)29"))
+    marked = ".scatterlayer .trace:nth-child(3) path.point"
+    expect(visit.get_by_test_id("stPlotlyChart").first.locator(marked)).to_have_count(3)
+    click_on(visit, marked, 1, "10,29")
+    assert not unexpected(complaints)
+
+
+def test_columns_of_the_strip_are_switches_and_can_be_undone(
+    visit: Page, address: str, complaints: list[str]
+) -> None:
+    visit.goto(f"{address}/rerouting?layers=5")
+    settled(visit)
+    columns = ".barlayer .trace:last-child path"
+    for layer, becomes in ((5, "none"), (5, "5"), (5, "none"), (20, "20")):
+        click_on(visit, columns, layer, becomes)
+    for name, becomes in (("Undo", "none"), ("Undo", "5"), ("Redo", "none")):
+        visit.get_by_role("button", name=name, exact=True).click()
+        expect(layers(visit)).to_have_value(becomes)
+        settled(visit)
+    assert not unexpected(complaints)
+
+
+def test_a_link_restores_the_curves(visit: Page, address: str, complaints: list[str]) -> None:
+    visit.goto(f"{address}/intrinsic_dimension?id_samples=40&estimator=twonn&estimator=lpca")
+    settled(visit)
+    lines = visit.get_by_test_id("stPlotlyChart").first.locator(".legend .traces")
+    expect(lines).to_have_count(3)  # two curves and what is re-routed
+    visit.get_by_role("radio", name="both").click()
+    expect(lines).to_have_count(5, timeout=60_000)
+    expect(visit).to_have_url(re.compile("id_prompt=both"))
+    expect(visit).to_have_url(re.compile("estimator=twonn&estimator=lpca"))
+    settled(visit)
+    assert not unexpected(complaints)
+
+
+def test_all_layers_fit_a_narrow_screen(visit: Page, address: str) -> None:
+    visit.set_viewport_size({"width": 420, "height": 900})
+    visit.goto(f"{address}/rerouting?layers=10-13")
+    settled(visit)
+    columns = visit.get_by_test_id("stPlotlyChart").first.locator(
+        ".barlayer .trace:last-child path"
+    )
+    expect(columns).to_have_count(30)
+    boxes = [column.bounding_box() for column in columns.all()]
+    assert all(box and box["x"] >= 0 and box["x"] + box["width"] <= 420 for box in boxes)
+    assert all(box and box["width"] >= 8 for box in boxes)

@@ -1,0 +1,94 @@
+"""The pages on similarity and long texts in a real browser, and what is taken along from them."""
+
+import csv
+import io
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from analysis.embedding.methods import METHODS
+from analysis.recipes import recipe
+from tests.support.serving import settled
+
+pytestmark = [pytest.mark.browser, pytest.mark.weights]
+
+
+def downloaded(page: Page, button: Locator) -> bytes:
+    """The file that a click on the button gives."""
+    with page.expect_download() as found:
+        button.click()
+    return Path(found.value.path()).read_bytes()
+
+
+def unfolded(page: Page, title: str) -> Locator:
+    """What is folded away under a title, opened."""
+    found = page.get_by_test_id("stExpander").filter(has_text=title).first
+    found.locator("summary").click()
+    settled(page)
+    return found
+
+
+def test_methods_are_compared_and_everything_is_taken_along(visit: Page, address: str) -> None:
+    visit.goto(f"{address}/similarity")
+    settled(visit)
+    chart = visit.get_by_test_id("stPlotlyChart").first
+    expect(chart.locator(".scatterlayer .points path.point")).to_have_count(len(METHODS))
+    expect(visit.get_by_text(re.compile("kv-embedding is ahead of last-token by"))).to_be_visible()
+
+    visit.get_by_test_id("stButtonGroup").get_by_text("labelled texts").click()
+    expect(visit.get_by_text("kNN accuracy").first).to_be_visible(timeout=60_000)
+    settled(visit)
+    expect(visit).to_have_url(re.compile("scored_on=labelled"))
+
+    table = unfolded(visit, "Table: Scores by method")
+    rows = list(
+        csv.DictReader(
+            io.StringIO(
+                downloaded(visit, table.get_by_role("button", name="CSV", exact=True)).decode()
+            )
+        )
+    )
+    assert {row["method"] for row in rows} == set(METHODS)
+    page = downloaded(visit, table.get_by_role("button", name="HTML", exact=True)).decode()
+    assert "plotly" in page
+    assert "kv-embedding" in page
+    assert not re.search(r'<script[^>]*src="http', page)  # it opens without a network
+
+    table.get_by_test_id("stDataFrame").hover()
+    tools = table.get_by_test_id("stElementToolbar")
+    expect(tools.get_by_label("Search").first).to_be_visible()
+    expect(tools.get_by_label("Download as CSV")).to_be_hidden()  # not made safe for spreadsheets
+
+    strip = unfolded(visit, "Table: Tokens of mean")
+    page = downloaded(visit, strip.get_by_role("button", name="HTML", exact=True)).decode()
+    assert "<h1>Tokens of mean</h1>" in page
+    assert "pooled with weight" in page
+
+    along = unfolded(visit, "Take this view along")
+    file = downloaded(visit, along.get_by_role("button", name="Download recipe"))
+    found = recipe.read(file)
+    assert (found.command, found.options["on"]) == ("score", "labelled")
+    expect(along.get_by_text(found.command_line())).to_be_visible()
+
+
+def test_the_same_link_shows_the_same_in_a_fresh_browser(visit: Page, address: str) -> None:
+    visit.goto(f"{address}/similarity?scored_on=retrieval&methods=mean&methods=echo")
+    settled(visit)
+    expect(visit.get_by_text("nDCG@10").first).to_be_visible()
+    chart = visit.get_by_test_id("stPlotlyChart").first
+    expect(chart.locator(".scatterlayer .points path.point")).to_have_count(2)
+
+
+def test_long_texts_are_drawn_by_place_and_by_length(visit: Page, address: str) -> None:
+    visit.goto(f"{address}/long_texts?long_methods=mean&lengths=32")
+    settled(visit)
+    place, length = visit.get_by_test_id("stPlotlyChart").all()
+    expect(place.locator(".scatterlayer .points path.point")).to_have_count(3)
+    expect(length.locator(".scatterlayer .points path.point")).to_have_count(1)
+    visit.get_by_test_id("stMultiSelect").filter(has_text="Methods").get_by_role("combobox").click()
+    visit.get_by_role("option", name="prompt-only").click()
+    visit.keyboard.press("Escape")
+    settled(visit)
+    expect(place.locator(".scatterlayer .points path.point")).to_have_count(6)

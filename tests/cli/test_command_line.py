@@ -1,0 +1,445 @@
+"""The command line's contract: what goes in, what comes out, and what is said of bad input."""
+
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from analysis.backbones import backbone
+from analysis.cli.main import main
+from analysis.embedding import encoder
+from analysis.embedding.methods import METHODS
+from analysis.experiments import scoring
+from analysis.rerouting.plan import PLAIN, Plan
+from tests.support import tiny_models
+
+ROOT = Path(__file__).resolve().parents[2]
+WORDS = ("boat", "bank", "loan", "river", "house", "rain", "train", "song", "king", "bread")
+TEXTS = tuple(f"The {a} is by the {b}." for a in WORDS for b in WORDS if a < b)
+PAIRS = "sentence1\tsentence2\tscore\n" + "".join(
+    f"{first}\t{second}\t{number % 7}\n" for number, (first, second) in enumerate(pairwise(TEXTS))
+)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:
+        """Standard output read as one JSON document, and nothing else."""
+        assert self.code == 0, self.err
+        return json.loads(self.out)
+
+
+Ask = Callable[..., Answer]
+
+
+@pytest.fixture
+def ask(capsys: pytest.CaptureFixture[str]) -> Ask:
+    """Run a command in this process."""
+
+    def run(*arguments: str | Path) -> Answer:
+        capsys.readouterr()
+        try:
+            code = main([str(argument) for argument in arguments])
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        said = capsys.readouterr()
+        return Answer(code, said.out, said.err)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two backbones of a few kilobytes, good files and bad ones."""
+    folder = tmp_path_factory.mktemp("files")
+    tiny_models.save_folder(folder / "llama")
+    tiny_models.save_folder(folder / "falcon", "falcon")
+    tiny_models.save_folder(folder / "bert", "bert")
+    (folder / "no-model").mkdir()
+    for name, content in {
+        "texts.txt": "\n".join(TEXTS) + "\n",
+        "five.txt": "\n".join(TEXTS[:5]),
+        "one.txt": TEXTS[0],
+        "empty.txt": "",
+        "blank.txt": "one text\n\nanother\n",
+        "pairs.tsv": PAIRS,
+        "two-pairs.tsv": "\n".join(PAIRS.split("\n")[:3]),
+        "bad-score.tsv": PAIRS + "One text.\tAnother text.\tvery alike\n",
+        "no-score.csv": "sentence1,sentence2\na,b\nc,d\ne,f\n",
+        "texts.pdf": "some text\n",
+        "broken.gguf": "not a GGUF file",
+    }.items():
+        (folder / name).write_text(content, encoding="utf-8")
+    (folder / "latin.txt").write_bytes("Das Schloß\n".encode("latin-1"))
+    return folder
+
+
+@pytest.fixture
+def model(files: Path, empty_cache: Path) -> tuple[str, ...]:  # noqa: ARG001
+    """The options that choose the tiny backbone, nothing being stored yet."""
+    return ("--backbone", str(files / "llama"))
+
+
+# What comes out
+
+
+def test_encode_writes_what_the_library_encodes(
+    ask: Ask, model: tuple[str, ...], files: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "out.npy"
+    plan = ("--layers", "2-3,5", "--bias", "2.5")
+    found = ask(
+        "encode", *model, *plan, "--input", files / "five.txt", "--output", output, "--json"
+    ).document
+    rows = np.load(output, allow_pickle=False)
+    assert (rows.shape, rows.dtype) == ((5, tiny_models.HIDDEN), np.float32)
+    np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-6)
+    expected = encoder.encode(
+        backbone.load(model[1], dtype="float32"),
+        TEXTS[:5],
+        METHODS["kv-embedding"],
+        Plan((2, 3, 5), 2.5),
+    )
+    np.testing.assert_allclose(rows, expected.embeddings, atol=1e-6)
+    assert found["layers"] == [2, 3, 5]
+    assert (found["bias"], found["texts"], found["hidden"]) == (2.5, 5, tiny_models.HIDDEN)
+    assert (found["method"], found["dtype"]) == ("kv-embedding", "float32")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_encode_knows_every_method(
+    ask: Ask, model: tuple[str, ...], files: Path, tmp_path: Path, method: str
+) -> None:
+    output = tmp_path / "out.npy"
+    plan = ("--layers", "none", "--method", method)
+    ask("encode", *model, *plan, "--input", files / "five.txt", "--output", output, "--json")
+    expected = encoder.encode(backbone.load(model[1]), TEXTS[:5], METHODS[method], PLAIN)
+    np.testing.assert_allclose(np.load(output), expected.embeddings, atol=1e-6)
+
+
+def test_encode_reads_standard_input_and_windows_line_ends(
+    ask: Ask, model: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = {}
+    for name, data in {"unix": b"one text\nanother", "windows": b"one text\r\nanother\r\n"}.items():
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+        output = tmp_path / f"{name}.npy"
+        common = ("--layers", "all", "--input", "-", "--output", output)
+        assert ask("encode", *model, *common, "--json").document["texts"] == 2
+        rows[name] = np.load(output)
+    np.testing.assert_array_equal(rows["unix"], rows["windows"])
+
+
+def test_a_bias_of_minus_infinity_shuts_the_plan_out(
+    ask: Ask, model: tuple[str, ...], files: Path, tmp_path: Path
+) -> None:
+    rows = []
+    for name, plan in {"shut": ("all", "--bias=-inf"), "none": ("none",)}.items():
+        output = tmp_path / f"{name}.npy"
+        common = ("--input", files / "five.txt", "--output", output, "--json")
+        found = ask("encode", *model, "--layers", *plan, *common).document
+        assert found["bias"] == (None if name == "shut" else 1.0)
+        rows.append(np.load(output))
+    np.testing.assert_allclose(rows[0], rows[1], atol=1e-6)
+
+
+def test_dimension_gives_the_curve_its_band_and_the_selected_layers(
+    ask: Ask, model: tuple[str, ...], files: Path
+) -> None:
+    corpus = ("--corpus", files / "texts.txt", "--samples", "40", "--seed", "3")
+    found = ask("dimension", *model, *corpus, "--json").document
+    assert {"curve", "band", "selected", "duplicates_dropped", "samples"} <= set(found)
+    assert len(found["curve"]) == len(found["band"]) == tiny_models.LAYERS
+    for value, (low, high) in zip(found["curve"], found["band"], strict=True):
+        assert 0 < low <= value <= high
+    assert set(found["selected"]) <= set(range(1, tiny_models.LAYERS))
+    assert found["samples"] + found["duplicates_dropped"] >= 40
+    again = ask("dimension", *model, *corpus, "--json").document
+    assert again == found
+    other = ask("dimension", *model, *corpus[:-1], "4", "--json").document
+    assert other["curve"] != found["curve"]
+
+
+def test_dimension_counts_the_duplicates_it_leaves_out(
+    ask: Ask, model: tuple[str, ...], tmp_path: Path
+) -> None:
+    corpus = tmp_path / "twice.txt"
+    corpus.write_text("\n".join(TEXTS + TEXTS[:7]), encoding="utf-8")
+    found = ask("dimension", *model, "--corpus", corpus, "--json").document
+    assert found["samples"] + found["duplicates_dropped"] == len(TEXTS) + 7
+    assert found["duplicates_dropped"] >= 7
+
+
+@pytest.mark.parametrize(
+    ("on", "part", "names", "things"),
+    [
+        ("pairs", "20", ["Spearman", "Pearson"], "pairs"),
+        ("labelled", "60", ["kNN accuracy (k = 5)", "V-measure"], "texts"),
+        ("retrieval", "10", ["nDCG@10", "recall@10"], "queries"),
+    ],
+)
+def test_score_measures_and_compares(
+    ask: Ask, model: tuple[str, ...], on: str, part: str, names: list[str], things: str
+) -> None:
+    methods = ("--method", "kv-embedding", "--method", "mean", "--layers", "2-3")
+    answer = ask("score", *model, "--on", on, "--part", part, *methods, "--json")
+    rows = answer.document
+    assert [row["measure"] for row in rows] == names * 2
+    assert [row["method"] for row in rows] == ["kv-embedding"] * 2 + ["mean"] * 2
+    for row in rows:
+        assert row["ci_low"] <= row["value"] <= row["ci_high"]
+        assert row[things] == int(part) < row["of"]
+    said = answer.err.splitlines()
+    assert [line.partition(":")[0] for line in said[-2:]] == names
+    assert all("mean" in line and "kv-embedding" in line for line in said[-2:])
+
+
+def test_score_reads_files_and_post_processes(
+    ask: Ask, model: tuple[str, ...], files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scoring, "FITTED_ON", 50)
+    asked = ("score", *model, "--method", "mean", "--corpus", files / "pairs.tsv", "--json")
+    plain, centred = ask(*asked), ask(*asked, "--post-processing", "centre")
+    assert plain.document[0]["value"] != centred.document[0]["value"]
+    assert centred.document[0]["post_processing"] == "centre"
+
+
+def test_sts_scores_every_method_asked_for(ask: Ask, model: tuple[str, ...], files: Path) -> None:
+    methods = ("--method", "kv-embedding", "--method", "mean")
+    plan = ("--layers", "1-2", "--bias", "0.5")
+    answer = ask("sts", *model, *methods, *plan, "--corpus", files / "pairs.tsv", "--json")
+    first, second = answer.document
+    assert (first["method"], second["method"]) == ("kv-embedding", "mean")
+    assert (first["layers"], first["bias"]) == ([1, 2], 0.5)
+    assert (second["layers"], second["bias"]) == ([], None)
+    for found in (first, second):
+        assert found["pairs"] == len(TEXTS) - 1
+        assert -100 <= found["ci_low"] <= found["spearman"] <= found["ci_high"] <= 100
+        assert (found["backbone"], found["dtype"]) == ("llama", "float32")
+        assert found["corpus"].endswith("pairs.tsv")
+
+
+def test_space_writes_one_page_that_needs_nothing_else(
+    ask: Ask, model: tuple[str, ...], files: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "maps.html"
+    methods = ("--method", "mean", "--method", "kv-embedding", "--layers", "all")
+    corpus = ("--corpus", files / "five.txt")
+    found = ask("space", *model, *methods, *corpus, "--output", output, "--json").document
+    page = output.read_text(encoding="utf-8")
+    assert TEXTS[0] in page
+    assert "<script src" not in page
+    assert found["methods"] == ["mean", "kv-embedding"]
+    assert 0 <= found["neighbours_kept"] <= 1
+    assert "PCA" in found["projection"].upper()  # five texts are too few for UMAP
+
+
+def test_backbones_lists_facts_and_reasons(ask: Ask, files: Path) -> None:
+    (found,) = ask("backbones", "--backbone", files / "llama", "--json").document
+    assert (found["layers"], found["hidden"]) == (tiny_models.LAYERS, tiny_models.HIDDEN)
+    assert found["memory"]["float32"] == 4 * found["parameters"]
+    assert found["device_reason"]
+    assert found["dtype_reason"]
+
+
+@pytest.mark.weights
+def test_backbones_lists_what_is_packaged_and_the_papers(ask: Ask) -> None:
+    found = {facts["name"]: facts for facts in ask("backbones", "--json").document}
+    assert found["smollm2"]["layers"] == 30
+    assert found["smollm2"]["licence"] == "Apache-2.0"
+    llama = found["meta-llama/Llama-3.1-8B"]
+    assert {"Qwen/Qwen3-4B", "mistralai/Mistral-7B-v0.1"} < set(found)
+    assert llama["memory"]["bfloat16"] == 15_009_849_344
+    assert "gated" in llama["needs"]
+
+
+def test_a_spread_backbone_encodes_the_same(ask: Ask, files: Path, tmp_path: Path) -> None:
+    model = ("--backbone", files / "llama", "--layers", "2", "--input", files / "texts.txt")
+    for device in ("cpu", "spread"):
+        ask("encode", *model, "--device", device, "--output", tmp_path / f"{device}.npy")
+    np.testing.assert_array_equal(np.load(tmp_path / "cpu.npy"), np.load(tmp_path / "spread.npy"))
+
+
+def test_without_json_people_read_tables(ask: Ask, model: tuple[str, ...], files: Path) -> None:
+    answer = ask("sts", *model, "--layers", "none", "--corpus", files / "pairs.tsv")
+    assert answer.code == 0
+    header, row = answer.out.splitlines()
+    assert "spearman" in header
+    assert "kv-embedding" in row
+    assert "layers" in ask("backbones", "--backbone", files / "llama").out
+
+
+def test_a_family_that_cannot_be_rerouted_still_encodes(
+    ask: Ask,
+    files: Path,
+    tmp_path: Path,
+    empty_cache: Path,  # noqa: ARG001
+) -> None:
+    output = tmp_path / "out.npy"
+    common = ("--input", files / "five.txt", "--output", output, "--json")
+    found = ask("encode", "--backbone", files / "falcon", "--layers", "auto", *common).document
+    assert found["layers"] == []
+    assert np.load(output).shape == (5, tiny_models.HIDDEN)
+
+
+# Bad input
+
+BAD: dict[str, tuple[str, str]] = {
+    "no subcommand": ("", "required"),
+    "unknown subcommand": ("train", "train"),
+    "unknown option": ("sts {model} --speed 9", "--speed"),
+    "unknown method": ("sts {model} --method magic", "kv-embedding"),
+    "unknown dtype": ("sts {model} --dtype int3", "bfloat16"),
+    "unknown device": ("sts {model} --device abacus", "abacus"),
+    "unknown rule": ("dimension {model} --rule best", "paper"),
+    "unknown estimator": ("dimension {model} --corpus {f}/texts.txt --estimator x", "twonn"),
+    "unknown backbone": ("sts --backbone nothing-here", "smollm2"),
+    "folder without a model": ("sts --backbone {f}/no-model", "config.json"),
+    "missing GGUF file": ("sts --backbone {f}/none.gguf", "GGUF"),
+    "broken GGUF file": ("sts --backbone {f}/broken.gguf", "broken.gguf"),
+    "no decoder": ("sts --backbone {f}/bert", "causal decoder"),
+    "hub id offline": ("sts --backbone nobody-here/nothing-there", "nobody-here/nothing-there"),
+    "no input": ("encode {model} --output {o}/x.npy", "--input"),
+    "missing input": ("encode {model} --input {f}/none.txt --output {o}/x.npy", "none.txt"),
+    "input is a folder": ("encode {model} --input {f} --output {o}/x.npy", "cannot be read"),
+    "empty input": ("encode {model} --input {f}/empty.txt --output {o}/x.npy", "empty.txt"),
+    "blank line": (
+        "encode {model} --input {f}/blank.txt --output {o}/x.npy",
+        "blank.txt, line 2: no text",
+    ),
+    "not UTF-8": ("encode {model} --input {f}/latin.txt --output {o}/x.npy", "UTF-8"),
+    "no output folder": ("encode {model} --input {f}/one.txt --output {o}/no/x.npy", "no"),
+    "output is a folder": ("encode {model} --input {f}/one.txt --layers 1 --output {o}", "written"),
+    "role": ("encode {model} --input {f}/one.txt --output {o}/x.npy --role King", "Query"),
+    "layer out of range": ("sts {pairs} --layers 99", "0 to 5"),
+    "layers reversed": ("sts {pairs} --layers 5-2", "reversed"),
+    "layers repeated": ("sts {pairs} --layers 3,1-4", "repeated"),
+    "layers nonsense": ("sts {pairs} --layers many", "many"),
+    "layers empty": ("sts {pairs} --layers=", "0 to 5"),
+    "family refuses layers": (
+        "sts --backbone {f}/falcon --corpus {f}/pairs.tsv --layers 1",
+        "falcon cannot be re-routed",
+    ),
+    "bias nan": ("sts {pairs} --layers 1 --bias nan", "bias"),
+    "bias inf": ("sts {pairs} --layers 1 --bias inf", "bias"),
+    "bias abc": ("sts {pairs} --layers 1 --bias abc", "abc"),
+    "samples 0": ("dimension {model} --samples 0", "at least 1"),
+    "samples abc": ("dimension {model} --samples abc", "abc"),
+    "samples 5": ("dimension {model} --corpus {f}/texts.txt --samples 5", "20"),
+    "seed abc": ("dimension {model} --seed abc", "abc"),
+    "seed negative": ("dimension {model} --corpus {f}/texts.txt --seed -1", "seed"),
+    "seed too large": ("space {maps} --corpus {f}/texts.txt --seed 4294967296", "seed"),
+    "five texts": ("dimension {model} --corpus {f}/five.txt", "20"),
+    "unknown corpus": ("dimension {model} --corpus nothing", "chatterbot"),
+    "unknown suffix": ("dimension {model} --corpus {f}/texts.pdf", "texts.pdf"),
+    "bad score": ("sts {model} --corpus {f}/bad-score.tsv", "bad-score.tsv, line"),
+    "no score": ("sts {model} --corpus {f}/no-score.csv", "score"),
+    "too few pairs": ("sts {model} --corpus {f}/two-pairs.tsv", "at least 3"),
+    "unknown pairs": ("sts {model} --corpus nothing", "lee50"),
+    "one method": ("space {model} --method mean --output {o}/x.html", "twice"),
+    "three methods": (
+        "space {model} --method mean --method echo --method mean --output {o}/x.html",
+        "twice",
+    ),
+    "no folder for the page": ("space {model} --output {o}/no/x.html", "no"),
+    "page is a folder": ("space {model} --corpus {f}/five.txt --layers 1 --output {o}", "written"),
+    "one text on a map": ("space {maps} --corpus {f}/one.txt", "at least 2"),
+    "unknown device for facts": ("backbones --device abacus", "abacus"),
+    "unknown facts": ("backbones --backbone nothing-here", "smollm2"),
+}
+
+
+@pytest.mark.parametrize(("line", "said"), BAD.values(), ids=BAD)
+def test_bad_input_ends_with_code_2_and_one_sentence(
+    ask: Ask, model: tuple[str, ...], files: Path, tmp_path: Path, line: str, said: str
+) -> None:
+    chosen = " ".join(model)
+    arguments = line.format(
+        f=files,
+        o=tmp_path,
+        model=chosen,
+        pairs=f"{chosen} --corpus {files}/pairs.tsv",
+        maps=f"{chosen} --layers 1 --output {tmp_path}/x.html",
+    ).split()
+    before = sorted(path for path in tmp_path.rglob("*.*") if "cache" not in path.parts)
+    answer = ask(*arguments, "--json") if arguments else ask()
+    assert answer.code == 2
+    assert answer.out == ""
+    *progress, sentence = answer.err.splitlines()
+    assert all(note.startswith(("Loading ", "Converting ", "Fetching ")) for note in progress)
+    assert said in sentence
+    assert sentence.endswith((".", "install"))
+    assert "Traceback" not in answer.err
+    assert "_bias" not in sentence
+    assert "_count" not in sentence
+    assert sorted(p for p in tmp_path.rglob("*.*") if "cache" not in p.parts) == before
+
+
+# As other programs meet it
+
+
+def _shell(*arguments: str | Path, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, "-m", "analysis", *map(str, arguments)],
+        cwd=ROOT,
+        input=given,
+        capture_output=True,
+        timeout=120,
+        env=os.environ | {"PYTHONWARNINGS": "default", "OMP_NUM_THREADS": "1"},
+        check=False,
+    )
+
+
+def test_a_pipe_gets_pure_json_while_progress_goes_to_standard_error(
+    model: tuple[str, ...], tmp_path: Path
+) -> None:
+    output = tmp_path / "out.npy"
+    common = ("--layers", "1", "--input", "-", "--output", output, "--json")
+    done = _shell("encode", *model, *common, given="Grüße\nWörter\n".encode())
+    assert done.returncode == 0, done.stderr.decode()
+    assert json.loads(done.stdout)["texts"] == 2
+    assert re.search(rb"Loading llama in b?float(16|32) on cpu", done.stderr)
+    assert np.load(output).shape == (2, tiny_models.HIDDEN)
+
+
+def test_options_are_read_without_what_takes_seconds_to_import() -> None:
+    code = (
+        "import sys; from analysis.cli import commands; from analysis.recipes import options; options.parser(); "
+        "assert not {'torch', 'transformers', 'sklearn', 'scipy', 'pandas'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+def test_a_shell_gets_code_2_and_one_line() -> None:
+    done = _shell("sts", "--backbone", "nobody-here/nothing-there", "--json")
+    assert done.returncode == 2
+    assert done.stdout == b""
+    assert len(done.stderr.splitlines()) == 1, done.stderr.decode()
+    assert b"hub cannot be reached" in done.stderr
+
+
+@pytest.mark.weights
+def test_scores_that_ship_come_at_once(ask: Ask) -> None:
+    """The default question on the default backbone, whose automatic layers ship too."""
+    (found,) = ask("sts", "--dtype", "float32", "--device", "cpu", "--json").document
+    assert (found["method"], found["corpus"], found["pairs"]) == ("kv-embedding", "lee50", 1225)
+    assert found["ci_low"] < found["spearman"] < found["ci_high"]
+    assert found["layers"] == sorted(found["layers"])
+    assert 1 <= len(found["layers"]) <= 4

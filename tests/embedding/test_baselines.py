@@ -1,0 +1,240 @@
+"""Every training-free baseline does what its name says, seen from outside its implementation."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from analysis.backbones.backbone import Backbone
+from analysis.embedding.batching import shown
+from analysis.embedding.encoder import encode
+from analysis.embedding.methods import METHODS, Method, Prepending
+from analysis.embedding.prompts import tokenize
+from analysis.errors import BackboneError, PlanError
+from analysis.rerouting import forward_pass
+from analysis.rerouting.plan import Plan
+from tests.support import properties
+from tests.support.properties import Case
+from tests.support.slow_attention import Slow, attending
+
+ECHO, EOL, TOKEN, META, BOTH = (
+    METHODS[name]
+    for name in ("echo", "prompt-eol", "token-prepending", "meta-eol", "bidirectional")
+)
+TEXTS = ("The old bridge was closed after the storm.", "rain", 'She said "no" twice')
+FAMILIES = ["llama", "gemma3", "gemma2", "gpt_oss"]
+"""Full attention, sliding windows, soft caps, sinks."""
+SUBJECTS = [*FAMILIES, pytest.param("smollm2", marks=pytest.mark.weights)]
+
+
+@pytest.fixture(params=SUBJECTS)
+def case(request: pytest.FixtureRequest) -> Case:
+    return properties.case(request.param)
+
+
+@pytest.fixture(params=FAMILIES)
+def backbone(request: pytest.FixtureRequest, tiny: Callable[[str], Backbone]) -> Backbone:
+    return tiny(request.param)
+
+
+def vectors(backbone: Backbone, of: Method, texts: tuple[str, ...] = TEXTS) -> NDArray[Any]:
+    return encode(backbone, texts, of).embeddings
+
+
+def unit(states: torch.Tensor) -> NDArray[Any]:
+    return np.asarray((states / states.norm(dim=-1, keepdim=True)).numpy())
+
+
+def final(case: Case, ids: tuple[int, ...]) -> torch.Tensor:
+    """Final states (T, D) of a model that this project never touched."""
+    with torch.inference_mode():
+        output = case.plain(input_ids=torch.tensor([ids]), use_cache=False)
+    return output.last_hidden_state[0]
+
+
+# Echo
+
+
+def test_echo_averages_the_second_copy_only(case: Case) -> None:
+    for text, found in zip(TEXTS, vectors(case.backbone, ECHO), strict=True):
+        (prompt,) = tokenize(case.backbone.tokenizer, [text], ECHO.template)
+        first, stop = prompt.spans[1]
+        assert case.backbone.tokenizer.decode(prompt.ids[first:stop]).strip() == text
+        expected = unit(final(case, prompt.ids)[first:stop].mean(0))
+        np.testing.assert_allclose(found, expected, atol=2e-5)
+
+
+# Token prepending
+
+
+def test_a_placeholder_that_is_never_overwritten_is_prompt_eol_with_it(case: Case) -> None:
+    idle = replace(TOKEN, prepending=Prepending(start=1, exit=1), output=-1)
+    token = case.backbone.tokenizer.encode("*", add_special_tokens=False)[-1]
+    for text, found in zip(TEXTS, vectors(case.backbone, idle), strict=True):
+        (prompt,) = tokenize(case.backbone.tokenizer, [text], EOL.template, tidy=EOL.tidy)
+        at = prompt.spans[0][0]
+        ids = (*prompt.ids[:at], token, *prompt.ids[at:])
+        np.testing.assert_allclose(found, unit(final(case, ids)[-1]), atol=2e-5)
+
+
+def test_the_placeholder_holds_the_last_tokens_state_between_start_and_exit(
+    backbone: Backbone,
+) -> None:
+    layers = backbone.layers
+    ids = torch.tensor([[3, 4, 5, 6, 7, 8], [9, 8, 7, 0, 0, 0]])
+    lengths, slots = torch.tensor([6, 3]), torch.tensor([2, 1])
+    held = forward_pass.Overwriting(slots, 1, 3)
+    found = forward_pass.run(
+        backbone.model, ids, lengths, keep_inputs=range(layers), overwriting=held
+    ).inputs
+    state = found[0]
+    for layer in range(layers):  # each layer again, by hand
+        assert torch.equal(found[layer], state)
+        if 1 <= layer < 3:
+            state = state.clone()
+            for row in range(2):
+                state[row, slots[row]] = state[row, lengths[row] - 1]
+        if layer + 1 < layers:
+            state = forward_pass.run(
+                backbone.model,
+                ids,
+                lengths,
+                start=layer,
+                state=state,
+                keep_inputs=(layer + 1,),
+            ).inputs[layer + 1]
+    plain = forward_pass.run(backbone.model, ids, lengths, keep_inputs=range(layers)).inputs
+    assert torch.equal(plain[1], found[1])
+    assert not torch.allclose(plain[2], found[2])
+
+
+def test_token_prepending_reads_the_last_layer_but_one(case: Case) -> None:
+    off = replace(TOKEN, prepending=None)
+    for text, found in zip(TEXTS, vectors(case.backbone, off), strict=True):
+        (prompt,) = tokenize(case.backbone.tokenizer, [text], EOL.template, tidy=EOL.tidy)
+        with torch.inference_mode():
+            states = case.plain(
+                input_ids=torch.tensor([prompt.ids]), use_cache=False, output_hidden_states=True
+            ).hidden_states
+        np.testing.assert_allclose(found, unit(states[-2][0, -1]), atol=2e-5)
+
+
+def test_the_exit_is_a_fifth_of_the_depth_unless_given() -> None:
+    assert [Prepending().stop(layers) for layers in (3, 18, 30, 32)] == [2, 3, 6, 6]
+    assert Prepending(exit=4).stop(30) == 4
+
+
+# MetaEOL
+
+
+def test_meta_eol_is_the_mean_of_eight_last_tokens(case: Case) -> None:
+    assert len(set(META.templates)) == 8
+    for text, found in zip(TEXTS, vectors(case.backbone, META), strict=True):
+        states = []
+        for template in META.templates:
+            (prompt,) = tokenize(case.backbone.tokenizer, [text], template, tidy=META.tidy)
+            states.append(final(case, prompt.ids)[-1])
+        np.testing.assert_allclose(found, unit(torch.stack(states).mean(0)), atol=2e-5)
+
+
+# Bidirectional
+
+
+def test_bidirectional_is_attention_without_the_mask(backbone: Backbone) -> None:
+    """Against the formula, token by token and head by head, with padding and windows."""
+    case = properties.case(backbone.facts.family.removesuffix("_text"))
+    ids, lengths = case.tokens(properties.LONG, 3)
+    found = forward_pass.run(case.backbone.model, ids, lengths, causal=False).final
+    real = torch.arange(ids.shape[1]) < lengths[:, None]
+    with attending(case.plain, Slow((), 0.0, real, case.window, causal=False)):
+        expected = case.plain(input_ids=ids, use_cache=False).last_hidden_state
+    for row, length in enumerate(lengths.tolist()):
+        case.close(found[row, :length], expected[row, :length])
+
+
+def test_bidirectional_sees_the_future(case: Case) -> None:
+    ids, lengths = case.tokens(8)
+    other = ids.clone()
+    other[0, -1] = 3 if ids[0, -1] != 3 else 4
+    for causal in (True, False):
+        a, b = (
+            forward_pass.run(case.backbone.model, x, lengths, causal=causal).final
+            for x in (ids, other)
+        )
+        moved = (a - b)[0, :-1].norm(dim=-1)
+        assert bool((moved == 0).all()) == causal
+        assert bool((moved > 0).all()) != causal
+
+
+def test_bidirectional_does_not_see_padding(case: Case) -> None:
+    alone = np.concatenate([vectors(case.backbone, BOTH, (text,)) for text in TEXTS])
+    np.testing.assert_allclose(vectors(case.backbone, BOTH), alone, atol=2e-5)
+
+
+def test_the_mask_is_removed_in_blocks_too(tiny: Callable[[str], Backbone]) -> None:
+    """Longer than one block of queries: the same as one block."""
+    for family in ("llama", "gemma3"):
+        found = tiny(family)
+        case = properties.case(family)
+        ids, lengths = case.tokens(300, 270)
+        whole = forward_pass.run(found.model, ids, lengths, causal=False).final
+        for row, length in enumerate(lengths.tolist()):
+            alone = forward_pass.run(
+                found.model, ids[row : row + 1, :length], lengths[row : row + 1], causal=False
+            ).final
+            case.close(whole[row, :length], alone[0])
+
+
+def test_where_the_mask_cannot_be_removed_it_is_said(tiny: Callable[[str], Backbone]) -> None:
+    for family in ("falcon", "qwen3_next"):
+        with pytest.raises(BackboneError, match=r"causal mask of .* cannot be removed"):
+            encode(tiny(family), TEXTS, BOTH)
+    ids = torch.tensor([[3, 4]])
+    with pytest.raises(PlanError, match="not both"):
+        forward_pass.run(tiny("llama").model, ids, torch.tensor([2]), Plan((1,)), causal=False)
+    with pytest.raises(PlanError, match="reads layer -99"):
+        encode(tiny("llama"), TEXTS, replace(TOKEN, output=-99))
+
+
+# The parts of KV-Embedding
+
+
+def test_the_parts_differ_in_what_their_names_say() -> None:
+    whole, prompt, routing, pooling = (
+        METHODS[name] for name in ("kv-embedding", "prompt-only", "re-routing-only", "pooling-only")
+    )
+    assert replace(whole, name="", summary="", reroutes=False) == replace(
+        prompt, name="", summary=""
+    )
+    assert replace(routing, name="", summary="", reroutes=False) == replace(
+        pooling, name="", summary=""
+    )
+    assert replace(whole, name="", summary="", template="{text}") == replace(
+        routing, name="", summary=""
+    )
+
+
+# What is shown is what is run
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_what_is_shown_is_what_is_pooled(backbone: Backbone, name: str) -> None:
+    method = METHODS[name]
+    found = shown(backbone, TEXTS[0], method)
+    assert len(found) == len(method.templates)
+    for one, template in zip(found, method.templates, strict=True):
+        assert len(one.tokens) == len(one.weights) == len(one.text)
+        assert one.weights.sum() == pytest.approx(1)
+        inside = "".join(t for t, is_text in zip(one.tokens, one.text, strict=True) if is_text)
+        assert method.tidy(TEXTS[0]) in inside.replace("*", "")
+        assert (one.slot is not None) == (method.prepending is not None)
+        whole = "".join(one.tokens)
+        for part in template.replace("{role}", "Context").split("{text}"):
+            assert part in whole
+        if one.slot is not None:
+            assert one.tokens[one.slot] == "*"
+            assert not one.text[one.slot]

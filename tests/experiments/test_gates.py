@@ -1,0 +1,90 @@
+"""The mean gate of a layer: the average of each text's own gates, from one padded pass."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analysis.backbones.backbone import Backbone
+from analysis.embedding.methods import DEFAULT
+from analysis.errors import CorpusError, PlanError
+from analysis.experiments import causal
+from analysis.experiments import gates as listening
+from analysis.rerouting import forward_pass
+from analysis.rerouting.plan import PLAIN, Plan
+from tests.support import tiny_models
+
+TEXTS = ("Boats.", "The old bridge over the river was closed.", "A loan from the bank, at last.")
+PLAN = Plan((2, 4), 1.5)
+
+
+@pytest.mark.parametrize("family", tiny_models.FAMILIES)
+def test_it_is_the_average_over_texts_that_run_alone(
+    tiny: Callable[[str], Backbone],
+    empty_cache: object,  # noqa: ARG001
+    family: str,
+) -> None:
+    found = listening.listening(tiny(family), TEXTS, PLAN)
+    alone = [causal.gates(tiny(family), text, PLAN, template=DEFAULT.template) for text in TEXTS]
+    expected = np.stack([gates.values.mean(axis=(1, 2)) for gates in alone], axis=1)
+    np.testing.assert_allclose(found.by_text, expected, rtol=1e-4)
+    np.testing.assert_allclose(found.strength, expected.mean(axis=1), rtol=1e-4)
+    assert found.layers == (2, 4)
+    assert found.tokens == sum(len(gates.tokens) for gates in alone)
+
+
+def test_long_texts_are_cut_and_counted_as_they_are_read(llama: Backbone) -> None:
+    found = listening.listening(llama, ("word " * 1000,), PLAN)
+    assert found.tokens <= listening.LONGEST
+
+
+def test_nothing_rerouted_has_no_gate(llama: Backbone) -> None:
+    found = listening.listening(llama, TEXTS, PLAIN)
+    assert found.layers == ()
+    assert found.strength.shape == (0,)
+
+
+def test_a_second_call_computes_nothing_and_each_request_is_its_own(
+    llama: Backbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = [
+        (TEXTS, PLAN, DEFAULT),
+        (TEXTS[:2], PLAN, DEFAULT),
+        (TEXTS, Plan((2, 4), 0.0), DEFAULT),
+        (TEXTS, Plan((2,), 1.5), DEFAULT),
+        (TEXTS, PLAN, replace(DEFAULT, template="{role}: {text}\nIn a word:")),
+    ]
+    first = [listening.listening(llama, *one) for one in asked]
+    for i, one in enumerate(first):
+        assert not any(
+            one.by_text.shape == other.by_text.shape and (one.by_text == other.by_text).all()
+            for other in first[:i]
+        )
+
+    def compute(*_: object, **__: object) -> None:
+        raise AssertionError("this was to be read, not computed")
+
+    monkeypatch.setattr(forward_pass, "run", compute)
+    for one, again in zip(first, (listening.listening(llama, *one) for one in asked), strict=True):
+        np.testing.assert_array_equal(one.by_text, again.by_text)
+        assert one.tokens == again.tokens
+
+
+def test_what_cannot_be_listened_to_is_refused(llama: Backbone) -> None:
+    with pytest.raises(CorpusError):
+        listening.listening(llama, ("  ",), PLAN)
+    with pytest.raises(PlanError):
+        listening.listening(llama, TEXTS, Plan((99,)))
+
+
+@given(st.integers(1, 200))
+def test_texts_are_drawn_evenly_and_once(number: int) -> None:
+    texts = [str(i) for i in range(number)]
+    found = [int(text) for text in listening.drawn(texts)]
+    assert len(found) == min(number, listening.MOST)
+    assert found == sorted(set(found))
+    if number > listening.MOST:
+        assert max(np.diff([*found, number])) <= number // listening.MOST + 1

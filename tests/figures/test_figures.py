@@ -1,0 +1,398 @@
+"""Figures: pure functions of results, whole as JSON, and never a visitor's text as HTML."""
+
+import copy
+import json
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import pytest
+
+from analysis.corpora.types import Pairs
+from analysis.dimension.estimators import Curve
+from analysis.embedding.batching import Shown
+from analysis.evaluation import isotropy, measures, similarity
+from analysis.experiments import ablation, searches
+from analysis.experiments.causal import Attention, Gates, Movement
+from analysis.experiments.dimension import Dimensions
+from analysis.experiments.gates import Listening
+from analysis.experiments.scoring import Measured
+from analysis.experiments.space import Space
+from analysis.experiments.study import Score
+from analysis.figures import ablation as ablation_figures
+from analysis.figures import causal, dimension, rerouting, scores, spaces
+from analysis.rerouting.plan import PLAIN, Plan
+from analysis.spaces import comparison
+from analysis.spaces.projection import Projection
+from analysis.storage.provenance import Made
+
+HOSTILE = ("<b>bold</b> & brave", '<a href="javascript:alert(1)">here</a>', "x" * 200, "1 < 2 > 0")
+TEXTS = (*HOSTILE, "a plain text", "another one", "line\nbreak", "last")
+MADE = Made("tiny", "0", "float32", "cpu", (("torch", "2"), ("transformers", "5")))
+RNG = np.random.default_rng(0)
+LAYERS = 10
+
+
+def dimensions(*, broken: bool = False) -> Dimensions:
+    dims = RNG.uniform(5, 20, LAYERS)
+    if broken:
+        dims[3] = np.nan  # a layer without a dimension
+    curve = Curve(
+        **{
+            field.name: {
+                "dims": dims,
+                "low": dims - 1,
+                "high": dims + 1,
+                "resampled": dims + RNG.normal(0, 0.1, (20, LAYERS)),
+            }.get(field.name, 100)
+            for field in fields(Curve)
+        }
+    )
+    return Dimensions(curve, "corpus", 100, 2, True, 0, MADE, RNG.uniform(0, 1, LAYERS))
+
+
+PAIRS = Pairs(
+    "pairs",
+    TEXTS,
+    np.array([0, 1, 2, 3, 4, 5, 6]),
+    np.array([1, 2, 3, 4, 5, 6, 7]),
+    np.arange(7.0),
+    "made up",
+)
+
+
+def score(name: str = "kv-embedding", plan: Plan = PLAIN) -> Score:
+    cosines = PAIRS.scores / 10 + RNG.normal(0, 0.2, 7)
+    return Score(name, "pairs", plan, similarity.sts(cosines, PAIRS, resamples=50), MADE)
+
+
+def space(name: str = "mean") -> Space:
+    points = Projection(RNG.normal(size=(len(TEXTS), 2)), "pca", "too few")
+    rows = RNG.normal(size=(len(TEXTS), 6)).astype(np.float32)
+    return Space(name, PLAIN, rows, points, MADE)
+
+
+DIMENSIONS, BROKEN = dimensions(), dimensions(broken=True)
+CURVE = BROKEN.curve.dims
+LISTENING = Listening((6, 7), RNG.uniform(0, 0.1, (2, 5)), 40)
+NOBODY = Listening((), np.empty((0, 5)), 40)
+BEFORE, AFTER = score(), score(plan=Plan((2, 3)))
+SWEEP = [score(plan=Plan((i, i + 1))) for i in (4, 2, 7)]
+CHANGES = similarity.changes(
+    {str(i): s.sts.cosines for i, s in enumerate(SWEEP)}, BEFORE.sts.cosines, PAIRS, "none"
+)
+AUTOMATIC, WIDE = SWEEP[1].plan, score(plan=Plan((0, 1, 2)))
+POINTS = {
+    PLAIN: ablation.Point(
+        BEFORE, similarity.compare(BEFORE.sts.cosines, BEFORE.sts.cosines, PAIRS)
+    ),
+    **{s.plan: ablation.Point(s, d) for s, d in zip(SWEEP, CHANGES, strict=True)},
+}
+WALK = ablation.Walk((tuple(s.plan for s in SWEEP), (WIDE.plan,)), (AUTOMATIC,), POINTS, False)
+START = ablation.Walk(((AUTOMATIC,),), (), {PLAIN: POINTS[PLAIN]}, False)
+BESIDE = {searches.AUTOMATIC: (AUTOMATIC,), searches.RANDOM: (SWEEP[0].plan,), searches.ALL: ()}
+ROWS = ablation_figures.standing(WALK, AUTOMATIC, BESIDE)
+FIRST, SECOND = space(), space("echo")
+
+
+def measured(name: str) -> Measured:
+    cosines = PAIRS.scores / 10 + RNG.normal(0, 0.2, 7)
+    found = tuple(measures.agreement(cosines, PAIRS, resamples=50))
+    return Measured(name, "pairs", Plan((2, 3)), found, MADE, of=100, cosines=cosines)
+
+
+ONE, OTHER = measured("kv-embedding"), measured("mean")
+ALONG = [(length, one) for length in ("32", "64") for one in (ONE, OTHER)]
+PROMPT = Shown(
+    HOSTILE,
+    np.array([0, 0.5, 0, 0.5], np.float32),
+    np.array([False, True, True, False]),
+    2,
+)
+MOVEMENT = Movement(
+    HOSTILE,
+    ("<b>a", "b"),
+    (9, 8),
+    np.zeros((LAYERS + 1, 4)),
+    RNG.uniform(0, 1, (LAYERS + 1, 4)),
+    Plan((2, 3)),
+)
+GATES = Gates(HOSTILE, (2, 3), RNG.uniform(0, 1, (2, 4, 4)).astype(np.float32))
+SEEN = np.tri(4, dtype=bool)
+ATTENTION = Attention(
+    HOSTILE,
+    2,
+    (SEEN * RNG.uniform(0, 0.2, (4, 4, 4))).astype(np.float32),
+    SEEN,
+    RNG.uniform(0, 0.2, (4, 4)).astype(np.float32),
+)
+NO_GATES = Gates(HOSTILE, (), np.empty((0, 4, 4), np.float32))
+KEPT = RNG.uniform(0, 1, len(TEXTS))
+COMPARED = comparison.compare(
+    FIRST.embeddings,
+    SECOND.embeddings,
+    (FIRST.projection.points, SECOND.projection.points),
+)
+
+FIGURES: dict[str, tuple[Callable[..., go.Figure], tuple[Any, ...]]] = {
+    "curve": (dimension.dimension_curves, ([DIMENSIONS], "paper", (6, 7))),
+    "curve with a gap": (dimension.dimension_curves, ([BROKEN], "paper", (6, 7))),
+    "curves, nothing re-routed": (
+        dimension.dimension_curves,
+        ([DIMENSIONS, BROKEN, replace(DIMENSIONS, corpus="<b>own</b>")], "lowest", ()),
+    ),
+    "curves by depth": (dimension.depth_curves, ([DIMENSIONS, BROKEN], "lowest")),
+    "layers": (rerouting.layer_strip, (LAYERS, (6, 7), range(1, 9), CURVE, LISTENING)),
+    "layers, nothing known": (
+        rerouting.layer_strip,
+        (LAYERS, (), range(LAYERS), None, NOBODY),
+    ),
+    "cone": (dimension.cone_by_layer, (DIMENSIONS,)),
+    "triangle": (causal.attention_triangle, (ATTENTION, None, 2)),
+    "triangle of one head, plain": (
+        causal.attention_triangle,
+        (replace(ATTENTION, prefix=None), 3),
+    ),
+    "endings": (causal.ending_bars, ({"mean": 0.9, "kv-embedding": -0.1},)),
+    "enlarged": (lambda *asked: causal.enlarged(causal.gate_map(*asked)), (GATES,)),
+    "gates of one head": (causal.gate_map, (GATES, 1)),
+    "movement": (causal.movement_by_layer, (MOVEMENT,)),
+    "gates": (causal.gate_map, (GATES,)),
+    "bars": (scores.measure_bars, ([ONE, OTHER], "Spearman")),
+    "along": (scores.measures_along, (ALONG, "Pearson", "tokens")),
+    "scatter": (scores.human_against_cosine, (ONE, PAIRS)),
+    "maps": (spaces.two_maps, (FIRST, SECOND, TEXTS)),
+    "labelled maps": (spaces.two_maps, (FIRST, SECOND, TEXTS, TEXTS[::-1])),
+    "one map": (partial(spaces.space_map, selected=(1, 3), beside=SECOND), (FIRST, TEXTS)),
+    "a labelled map": (spaces.space_map, (FIRST, TEXTS, spaces.by_label(TEXTS))),
+    "a map of numbers": (
+        spaces.space_map,
+        (FIRST, TEXTS, spaces.Colours("length", 10 ** (3 * KEPT), logarithmic=True)),
+    ),
+    **{
+        f"{kind}, {name}": (ablation_figures.search_chart, (kind, walk, LAYERS, AUTOMATIC))
+        for kind in searches.SEARCHES
+        for name, walk in (("begun", WALK), ("not begun", START))
+    },
+    "standing": (ablation_figures.standing_chart, (WALK, ROWS)),
+}
+TABLES: dict[str, tuple[Callable[..., pd.DataFrame], tuple[Any, ...], int]] = {
+    "curve": (dimension.dimension_table, ([DIMENSIONS], "paper", (6, 7)), LAYERS),
+    "curves": (dimension.dimension_table, ([DIMENSIONS, BROKEN], "paper", ()), 2 * LAYERS),
+    "choices": (dimension.choice_table, ([DIMENSIONS, BROKEN], "paper"), 2),
+    "curves by depth": (dimension.depth_table, ([DIMENSIONS, BROKEN], "paper"), 2 * LAYERS),
+    "layers": (
+        rerouting.strip_table,
+        (LAYERS, (6, 7), range(1, 9), CURVE, LISTENING),
+        LAYERS,
+    ),
+    "movement": (causal.movement_table, (MOVEMENT,), 4),
+    "gates": (causal.gate_table, (GATES,), 4),
+    "attention": (causal.attention_table, (ATTENTION, 0), 4),
+    "endings": (causal.ending_table, ({"mean": 0.9, "kv-embedding": 0.8},), 2),
+    "scores": (scores.measure_table, ([ONE, OTHER],), 2),
+    "scores along": (scores.along_table, (ALONG, "tokens"), 4),
+    "differences": (scores.difference_table, (CHANGES,), 3),
+    "prompts": (scores.prompt_table, ([PROMPT, PROMPT],), 8),
+    "pairs": (scores.pair_table, (ONE, PAIRS), 7),
+    "moved": (scores.moved_pairs, (BEFORE, AFTER, PAIRS), 7),
+    "cone": (dimension.cone_table, (DIMENSIONS,), LAYERS),
+    "geometry": (spaces.geometry_table, ([isotropy.geometry(FIRST.embeddings)], ["a"]), 1),
+    "maps": (spaces.space_table, (FIRST, SECOND, TEXTS, KEPT), len(TEXTS)),
+    "moved texts": (spaces.moved_table, (COMPARED, TEXTS, TEXTS), len(TEXTS)),
+    "neighbours": (
+        lambda *asked: spaces.neighbour_tables(*asked)[0],
+        (COMPARED, 2, TEXTS),
+        7,
+    ),
+    "two spaces in numbers": (spaces.numbers_table, (COMPARED,), 5),
+    "plans": (ablation_figures.plan_table, (WALK, WALK.plans), 3),
+    "standing": (ablation_figures.standing_table, (WALK, ROWS), 4),
+}
+
+
+def spelled(value: Any) -> Any:
+    """A value as nested lists and dictionaries, to see whether it was changed."""
+    if is_dataclass(value):
+        return {field.name: spelled(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, dict):
+        return {str(key): spelled(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [spelled(item) for item in value]
+    return value.tolist() if isinstance(value, np.ndarray) else copy.deepcopy(value)
+
+
+@pytest.mark.parametrize(("draw", "arguments"), FIGURES.values(), ids=FIGURES)
+def test_a_figure_is_a_pure_function(draw: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    before = json.dumps(spelled(arguments), default=str)
+    first = draw(*arguments).to_json()
+    assert draw(*arguments).to_json() == first
+    assert json.dumps(spelled(arguments), default=str) == before
+
+
+@pytest.mark.parametrize(("draw", "arguments"), FIGURES.values(), ids=FIGURES)
+def test_a_figure_is_valid_json(draw: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is no JSON")
+
+    spec = json.loads(draw(*arguments).to_json(), parse_constant=refuse)
+    assert spec["data"]
+    assert spec["layout"]["height"] > 100
+
+
+def strings(value: Any) -> list[str]:
+    """Every string in a figure's JSON."""
+    if isinstance(value, dict):
+        return [text for item in value.values() for text in strings(item)]
+    if isinstance(value, list):
+        return [text for item in value for text in strings(item)]
+    return [value] if isinstance(value, str) else []
+
+
+@pytest.mark.parametrize(("draw", "arguments"), FIGURES.values(), ids=FIGURES)
+def test_a_visitors_text_is_never_html(
+    draw: Callable[..., Any], arguments: tuple[Any, ...]
+) -> None:
+    spec = json.loads(draw(*arguments).to_json())
+    for trace in spec["data"]:
+        trace.pop("legendgroup", None)  # is compared, never shown
+        trace.pop("hovertemplate", None)  # is the project's own
+    for text in strings(spec["data"]) + strings(spec["layout"]["xaxis"]):
+        for tag in ("<b>", "<a ", "</", "1 < 2", "& brave"):
+            assert tag not in text
+
+
+def test_hover_labels_say_the_text_in_one_short_line() -> None:
+    texts = spaces.two_maps(FIRST, SECOND, TEXTS).data[0].text
+    assert texts[0] == "&lt;b&gt;bold&lt;/b&gt; &amp; brave"
+    assert len(texts[2]) == 90
+    assert texts[6] == "line break"
+
+
+@pytest.mark.parametrize(("table", "arguments", "rows"), TABLES.values(), ids=TABLES)
+def test_a_table_has_a_row_for_each(
+    table: Callable[..., pd.DataFrame], arguments: tuple[Any, ...], rows: int
+) -> None:
+    found = table(*arguments)
+    assert len(found) == rows
+    assert not found.isna().to_numpy()[:, 0].any()
+    assert table(*arguments).equals(found)
+
+
+def test_maps_put_every_text_on_both_sides_with_its_row() -> None:
+    figure = spaces.two_maps(FIRST, SECOND, TEXTS, ["a", "b"] * 4, ("left", "right"))
+    for axis, found in (("x", FIRST), ("x2", SECOND)):
+        traces = [trace for trace in figure.data if (trace.xaxis or "x") == axis]
+        rows = np.concatenate([trace.customdata for trace in traces])
+        assert sorted(rows) == list(range(len(TEXTS)))
+        x = np.concatenate([trace.x for trace in traces])
+        np.testing.assert_array_equal(x, found.projection.points[rows, 0])
+    assert [note.text for note in figure.layout.annotations] == ["left", "right"]
+    assert [trace.showlegend for trace in figure.data] == [True, True, False, False]
+
+
+def test_maps_show_the_same_part_of_the_plane_and_one_unit_as_long_as_the_other() -> None:
+    figures = [
+        spaces.two_maps(FIRST, SECOND, TEXTS),
+        spaces.space_map(FIRST, TEXTS, beside=SECOND),
+        spaces.space_map(SECOND, TEXTS, beside=FIRST),
+    ]
+    points = np.concatenate([one.projection.points for one in (FIRST, SECOND)])
+    for figure in figures:
+        for x, y in zip(figure.select_xaxes(), figure.select_yaxes(), strict=True):
+            assert x.range == figures[0].layout.xaxis.range
+            assert y.range == figures[0].layout.yaxis.range
+            assert y.scaleanchor == x.plotly_name.replace("axis", "")
+            for axis, values in ((x, points[:, 0]), (y, points[:, 1])):
+                assert axis.range[0] < values.min() < values.max() < axis.range[1]
+
+
+def test_what_is_selected_is_lit_in_every_trace_and_the_rest_faded() -> None:
+    colours = spaces.by_label(["a", "b"] * 4)
+    a, b = spaces.space_map(FIRST, TEXTS, colours, selected=(0, 4, 7)).data
+    assert (a.selectedpoints, b.selectedpoints) == ((0, 2), (3,))
+    a, b = spaces.space_map(FIRST, TEXTS, colours, selected=(0,)).data
+    assert (a.selectedpoints, b.selectedpoints) == ((0,), ())
+    assert all(t.selectedpoints is None for t in spaces.space_map(FIRST, TEXTS).data)
+
+
+def test_numbers_are_coloured_on_one_scale_with_ticks_of_the_numbers() -> None:
+    colours = spaces.Colours("length", np.geomspace(9, 1200, 8), logarithmic=True)
+    figure = spaces.two_maps(FIRST, SECOND, TEXTS, colours=colours)
+    for trace in figure.data:
+        np.testing.assert_allclose(trace.marker.color, np.log10(colours.values))
+        assert trace.marker.coloraxis == "coloraxis"
+        assert trace.text[0].endswith("length: 9")
+    bar = figure.layout.coloraxis.colorbar
+    assert bar.ticktext == ("10", "30", "100", "300", "1,000")
+    np.testing.assert_allclose(10 ** np.array(bar.tickvals), [10, 30, 100, 300, 1000])
+
+
+def test_ten_thousand_dots_are_one_trace_for_the_graphics_card() -> None:
+    many = Space(
+        "mean",
+        PLAIN,
+        np.zeros((10_000, 2), np.float32),
+        Projection(RNG.normal(size=(10_000, 2)), "pca", ""),
+        MADE,
+    )
+    texts = ["a text"] * 10_000
+    (trace,) = spaces.space_map(many, texts, selected=range(5000)).data
+    assert trace.type == "scattergl"
+    assert len(trace.x) == 10_000
+    assert len(trace.selectedpoints) == 5000
+    labelled = spaces.space_map(many, texts, spaces.by_label([str(i % 77) for i in range(10_000)]))
+    assert len(labelled.data) == 77
+    assert not any(trace.showlegend for trace in labelled.data)
+
+
+def test_neighbours_in_both_spaces_are_marked_in_both_tables() -> None:
+    left, right = spaces.neighbour_tables(COMPARED, 0, TEXTS, TEXTS)
+    both = {(table["in both"] == "yes").sum() for table in (left, right)}
+    assert both == {round(COMPARED.kept[0] * len(left))}
+    assert (left["cosine"].diff().dropna() <= 0).all()
+
+
+def test_a_search_marks_the_automatic_choice_and_the_best() -> None:
+    drawn = ablation_figures.search_chart("windows", WALK, LAYERS, AUTOMATIC).data
+    named = {trace.name: trace for trace in drawn}
+    assert list(named[searches.AUTOMATIC].x) == [2]
+    assert named[searches.AUTOMATIC].y[0] == CHANGES[1].delta
+    best = max(SWEEP, key=lambda one: one.sts.spearman)
+    assert list(named[ablation_figures.BEST].x) == [best.plan.layers[0]]
+
+
+def test_a_table_of_plans_ranks_them_among_all_that_are_known() -> None:
+    table = ablation_figures.plan_table(WALK, WALK.plans)
+    assert (table["Spearman"].diff().dropna() <= 0).all()
+    known = [WALK.spearman(plan) for plan in WALK.points]
+    ranks = [1 + sum(other > one for other in known) for one in known]
+    assert sorted({*ranks}) == sorted({*table["rank"], WALK.rank(PLAIN)})
+
+
+def test_scores_are_drawn_with_their_intervals() -> None:
+    (points,) = scores.measure_bars([ONE, OTHER], "Pearson").data
+    assert set(points.y) == {"kv-embedding", "mean"}
+    row, expected = list(points.y).index("kv-embedding"), ONE.measure("Pearson")
+    assert points.x[row] == expected.value
+    assert points.x[row] + points.error_x.array[row] == pytest.approx(expected.ci_high)
+    assert points.x[row] - points.error_x.arrayminus[row] == pytest.approx(expected.ci_low)
+
+
+def test_a_prompt_marks_what_is_pooled_and_shows_texts_as_they_are() -> None:
+    html = scores.prompt_strip(PROMPT)
+    spans = html.split("<span")[1:]
+    assert len(spans) == len(HOSTILE)
+    assert ["background" in span for span in spans] == [False, True, False, True]
+    assert ["border-bottom" in span for span in spans] == [False, True, True, False]
+    assert ["outline" in span for span in spans] == [False, False, True, False]
+    assert "<b>" not in html
+    assert "<a " not in html
+
+
+def test_an_empty_gate_map_has_a_table_without_layers() -> None:
+    assert list(causal.gate_table(NO_GATES).columns) == ["token"]

@@ -1,0 +1,179 @@
+"""The embedder: what sentence-transformers' callers hand in and get back."""
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from analysis.backbones.backbone import Backbone
+from analysis.corpora.types import Pairs
+from analysis.embedding import encoder
+from analysis.embedding.methods import METHODS
+from analysis.errors import CorpusError, ExplorerError, PlanError
+from analysis.evaluation import similarity
+from analysis.integrations.sentence_transformers import Embedder
+from analysis.rerouting.plan import Plan
+from tests.support import tiny_models
+from tests.support.checks import assert_one_sentence
+
+WORDS = ("boat", "bank", "loan", "river", "house", "rain", "train")
+TEXTS = [f"The {a} is by the {b}." for a in WORDS for b in WORDS if a < b]
+PLAN = Plan((2, 3), 2.0)
+METHOD = METHODS["kv-embedding"]
+
+
+@pytest.fixture(scope="module")
+def backbone() -> Backbone:
+    return tiny_models.tiny("llama")
+
+
+@pytest.fixture
+def embedder(backbone: Backbone) -> Embedder:
+    return Embedder(backbone, METHOD, PLAN)
+
+
+def test_it_gives_what_the_encoder_gives(backbone: Backbone, embedder: Embedder) -> None:
+    expected = encoder.encode(backbone, TEXTS, METHOD, PLAN).embeddings
+    found = embedder.encode(TEXTS)
+    assert isinstance(found, np.ndarray)
+    assert (found.dtype, found.shape) == (np.float32, (len(TEXTS), tiny_models.HIDDEN))
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-6)
+    plain = Embedder(backbone, METHOD).encode(TEXTS)
+    assert np.abs(plain - found).max() > 1e-3
+
+
+def test_the_shape_follows_what_is_asked(embedder: Embedder) -> None:
+    rows = embedder.encode(TEXTS[:3])
+    one = embedder.encode(TEXTS[0])
+    assert one.shape == (tiny_models.HIDDEN,)
+    np.testing.assert_allclose(one, rows[0], atol=1e-6)
+    for given in (tuple(TEXTS[:3]), np.array(TEXTS[:3])):
+        np.testing.assert_allclose(embedder.encode(given), rows, atol=1e-6)
+    tensor = embedder.encode(TEXTS[:3], convert_to_tensor=True, convert_to_numpy=False)
+    assert isinstance(tensor, torch.Tensor)
+    assert tensor.dtype == torch.float32
+    np.testing.assert_allclose(tensor.numpy(), rows, atol=1e-6)
+    several = embedder.encode(TEXTS[:3], convert_to_numpy=False)
+    assert isinstance(several, list)
+    np.testing.assert_allclose(torch.stack(several).numpy(), rows, atol=1e-6)
+    assert embedder.encode([]).shape == (0, tiny_models.HIDDEN)
+    assert embedder.encode([], convert_to_tensor=True).shape == (0, tiny_models.HIDDEN)
+
+
+def test_roles_are_those_of_the_prompt(backbone: Backbone, embedder: Embedder) -> None:
+    query = encoder.encode(backbone, TEXTS, METHOD, PLAN, role="Query").embeddings
+    context = encoder.encode(backbone, TEXTS, METHOD, PLAN).embeddings
+    assert np.abs(query - context).max() > 1e-3
+    for name in ("query", "Query"):
+        np.testing.assert_allclose(embedder.encode(TEXTS, prompt_name=name), query, atol=1e-6)
+    for name in ("document", "Context", None):
+        np.testing.assert_allclose(embedder.encode(TEXTS, prompt_name=name), context, atol=1e-6)
+    np.testing.assert_allclose(embedder.encode_query(TEXTS), query, atol=1e-6)
+    np.testing.assert_allclose(embedder.encode_document(TEXTS), context, atol=1e-6)
+
+
+def test_similarities_are_cosines(embedder: Embedder) -> None:
+    a, b = embedder.encode(TEXTS[:4]), embedder.encode(TEXTS[4:7])
+    found = embedder.similarity(3 * a, torch.from_numpy(b))
+    assert found.dtype == torch.float32
+    np.testing.assert_allclose(found.numpy(), a @ b.T, atol=1e-6)
+    np.testing.assert_allclose(embedder.similarity(a[0], list(b)).numpy(), a[:1] @ b.T, atol=1e-6)
+    paired = embedder.similarity_pairwise(a[:3], b)
+    np.testing.assert_allclose(paired.numpy(), (a[:3] * b).sum(axis=1), atol=1e-6)
+    assert embedder.similarity(embedder.encode([]), b).shape == (0, 3)
+
+
+def test_sizes(backbone: Backbone, embedder: Embedder) -> None:
+    assert embedder.get_sentence_embedding_dimension() == tiny_models.HIDDEN
+    assert embedder.get_embedding_dimension() == tiny_models.HIDDEN
+    assert embedder.max_seq_length == tiny_models.CONTEXT
+    short = Embedder(backbone, METHOD, PLAN, max_tokens=80)
+    assert short.max_seq_length == 80
+    short.encode([TEXTS[0], "word " * 100])
+    short.encode("word " * 100)
+    assert short.texts_cut == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "options", "kind", "said"),
+    [
+        (TEXTS[:2], {"prompt_name": "passage"}, PlanError, "query, document, Query, Context"),
+        (TEXTS[:2], {"prompt": "query: "}, PlanError, "belong to the method"),
+        (TEXTS[:2], {"truncate_dim": 8}, PlanError, "truncate_dim=8"),
+        (TEXTS[:2], {"precision": "int8"}, PlanError, "precision='int8'"),
+        ([TEXTS[0], 3], {}, CorpusError, "Text 2 is not a string"),
+        ([TEXTS[0], " "], {}, CorpusError, "Text 2 is empty"),
+    ],
+)
+def test_what_cannot_be_met_is_refused(
+    embedder: Embedder, given: Any, options: dict[str, Any], kind: type[ExplorerError], said: str
+) -> None:
+    with pytest.raises(kind, match=said) as caught:
+        embedder.encode(given, **options)
+    assert_one_sentence(caught.value)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda backbone: Embedder(backbone, METHOD, Plan((99,))),
+        lambda backbone: Embedder(backbone, METHOD, max_tokens=0),
+    ],
+)
+def test_what_the_backbone_cannot_do_is_refused_at_once(
+    backbone: Backbone, make: Callable[[Backbone], Embedder]
+) -> None:
+    with pytest.raises(PlanError) as caught:
+        make(backbone)
+    assert_one_sentence(caught.value)
+
+
+def test_the_bar_is_on_standard_error(
+    embedder: Embedder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    embedder.encode(TEXTS, batch_size=1)
+    assert capsys.readouterr() == ("", "")
+    embedder.encode([*TEXTS, *TEXTS], show_progress_bar=True)
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert f"{len(TEXTS)}/{len(TEXTS)}" in said.err
+
+
+# sentence-transformers' own callers
+
+
+def test_semantic_search_finds_each_text_itself(embedder: Embedder) -> None:
+    util = pytest.importorskip("sentence_transformers.util")
+    vectors = embedder.encode_document(TEXTS, convert_to_tensor=True)
+    hits = util.semantic_search(vectors, vectors, top_k=2)
+    assert [row[0]["corpus_id"] for row in hits] == list(range(len(TEXTS)))
+
+
+def test_the_similarity_evaluator_scores_as_this_project_does(
+    backbone: Backbone, embedder: Embedder
+) -> None:
+    evaluators = pytest.importorskip("sentence_transformers.sentence_transformer.evaluation")
+    first, second = zip(*pairwise(TEXTS), strict=True)
+    scores = [float(number % 7) for number in range(len(first))]
+    found = evaluators.EmbeddingSimilarityEvaluator(list(first), list(second), scores, name="own")(
+        embedder
+    )
+    at = np.arange(len(first))
+    pairs = Pairs("own", tuple(TEXTS), at, at + 1, np.array(scores), "this test")
+    vectors = encoder.encode(backbone, TEXTS, METHOD, PLAN).embeddings
+    expected = similarity.sts(similarity.cosines(vectors, pairs), pairs).spearman
+    assert 100 * found["own_spearman_cosine"] == pytest.approx(expected, abs=1e-4)
+    assert embedder.model_card_data.metrics == found
+
+
+def test_the_retrieval_evaluator_runs(embedder: Embedder) -> None:
+    evaluators = pytest.importorskip("sentence_transformers.sentence_transformer.evaluation")
+    documents = {f"d{number}": text for number, text in enumerate(TEXTS)}
+    queries = {f"q{number}": text for number, text in enumerate(TEXTS[:3])}
+    relevant = {f"q{number}": {f"d{number}"} for number in range(3)}
+    found = evaluators.InformationRetrievalEvaluator(queries, documents, relevant)(embedder)
+    assert 0 <= found["cosine_ndcg@10"] <= 1

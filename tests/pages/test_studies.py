@@ -1,0 +1,185 @@
+"""Files in the app: a page's recipe restores that page, results are shown, studies open."""
+
+import re
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from analysis.errors import ExplorerError
+from analysis.recipes import recipe
+from analysis.recipes.recipe import Recipe
+from analysis.spaces import projection
+from pages.shared import display, recipe_state
+from pages.shared.causal_steps import STEPS
+from tests.support.checks import assert_one_sentence
+from tests.support.visits import ROOT, opened, press, sentence, shown, turn_to, well
+
+STUDIES = ROOT / "assets" / "studies"
+CHOSEN: dict[str, dict[str, Any]] = {
+    "causal_limits": {
+        **{"step": list(STEPS)[1]},
+        **{"first": "The bank was old.", "second": "The bank was new.", "prompted": False},
+    },
+    "intrinsic_dimension": {
+        **{"id_corpus": ["chatterbot", "news-sentences"], "id_samples": 40, "id_prompt": "off"},
+        **{"cloud": "last", "rule": "lowest", "id_other": "GPT2"},
+    },
+    "rerouting": {"gate_text": "A bridge.", "layers": "1,3", "bias": 2.5},
+    "embedding_space": {
+        **{"left": "prompt-only", "right": "echo", "space_corpus": "chatterbot"},
+        **{"space_texts": 12, "projection": "pca", "space_colour": "length", "right_layers": ""},
+    },
+    "similarity": {
+        **{"scored_on": "labelled texts", "labelled_most_chatterbot": 40, "processing": "none"},
+        **{"methods": ["mean", "kv-embedding"], "base": "kv-embedding", "pooling": "last"},
+        **{"measure_labelled texts": "V-measure", "own_first": "A song.", "key_position": "first"},
+    },
+    "long_texts": {
+        **{"retrieval_most_chatterbot-answers": 4, "long_methods": ["mean"], "lengths": [32]},
+    },
+    "layer_ablation": {"sweep": "bias", "layers": "2", "separator": "quoted"},
+}
+"""What is chosen on each page, other than it opens with."""
+
+
+@pytest.fixture
+def taken(monkeypatch: pytest.MonkeyPatch) -> list[Recipe]:
+    """The recipes that pages offer, the last one last; no page compiles UMAP."""
+    found: list[Recipe] = []
+    monkeypatch.setattr(projection, "warm_up", lambda: None)
+    monkeypatch.setattr(display, "reproduce", found.append)
+    return found
+
+
+def upload(app: AppTest, name: str, content: str) -> AppTest:
+    app.file_uploader(key="opened_file").upload(name, content.encode())
+    return app.run()
+
+
+@pytest.mark.parametrize("page", CHOSEN)
+def test_a_page_is_restored_from_its_recipe(
+    page: str, tiny_llama: dict[str, str], folder_of: Any, taken: list[Recipe]
+) -> None:
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=300)
+    chosen = {"dtype": "float32", **tiny_llama, **CHOSEN[page]}
+    if chosen.get("id_other"):
+        chosen["id_other"] = folder_of("gpt2")
+    for key, value in chosen.items():
+        app.session_state[key] = value
+    app.session_state["tour"] = None
+    well(app.run())
+    if page != "causal_limits":
+        well(turn_to(app, page))
+    made = taken[-1]
+    again = recipe.read(made.yaml())
+    assert again == made
+
+    other = AppTest.from_file(str(ROOT / "app.py"), default_timeout=300)
+    other.session_state["backbone"] = tiny_llama["backbone"]
+    other.session_state["tour"] = None
+    other.session_state["id_samples"] = 40
+    other.switch_page("pages/studies.py")
+    well(upload(other.run(), "view.yaml", made.yaml()))
+    press(other, "Open the page")
+    well(other)
+    assert taken[-1] == made
+    assert {key: other.session_state[key] for key in chosen} == chosen
+
+
+HEAD = "version: 1\ncommand: "
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("backbones", "No page shows the command backbones"),
+        ("score\ncorpus: /etc/passwd", "'/etc/passwd' is not among the pairs offered here"),
+        ("dimension\ncorpus: ../texts.txt", "'../texts.txt' is not among the texts"),
+        ("score\nbias: -.inf", "takes a bias from -4 to 6, not -inf"),
+        ("score\nview: {page: /etc}", "The page '/etc' does not show the command score"),
+        ("score\nview: {page: rerouting}\nmethod: mean", "compares prompt-only with kv-embedding"),
+        ("score\ndevice: cuda", "has no choice of device"),
+        ("score\nmax-tokens: 9", "has no choice of max-tokens"),
+        ("score\ngrid: {bias: [0, 1]}", "shows one point of a grid"),
+        ("dimension\nsamples: 9", "takes a sample from 20 to 5000, not 9"),
+        ("dimension\nestimator: best", "no estimator 'best'"),
+        ("dimension\ngrid: {samples: [20, 30]}", "does not show such a grid"),
+        ("long-texts", "one of them at least"),
+        ("long-texts\ntokens: [7]", "one of them at least"),
+        ("ablation\nmost: 500", "takes a most from 1 to 30, not 500"),
+        ("space\noutput: x.html\nmethod: [mean]", "is of two methods"),
+        ("space\noutput: x.html\nmin-dist: 3.0", "takes a least distance"),
+        (f"causal\nfirst: a\nsecond: {'a' * 20_000}", "have more than 10,000 letters"),
+        ("dimension\nview: {bias: 99}", "takes a bias from -4 to 6, not 99"),
+    ],
+)
+def test_what_no_page_shows_is_said(text: str, said: str) -> None:
+    with pytest.raises(ExplorerError, match=re.escape(said)) as raised:
+        recipe_state.state(recipe.read(HEAD + text))
+    assert_one_sentence(raised.value)
+
+
+def test_a_recipe_holds_no_keys_but_a_page_s_own() -> None:
+    view = "{page: similarity, base: mean, tour: on, backbone: evil, opened: x, space_rows: [1]}"
+    _, values = recipe_state.state(recipe.read(f"{HEAD}score\nview: {view}"))
+    assert values["base"] == "mean"
+    assert values["backbone"] == "smollm2"
+    assert not {"tour", "opened", "space_rows", "page"} & set(values)
+
+
+def test_every_page_has_its_command_and_its_view() -> None:
+    assert set(recipe_state.VIEW) == set(CHOSEN) == {*recipe_state.PAGES.values(), "rerouting"}
+    assert set(recipe_state.PAGES) == set(recipe_state._STATE)
+
+
+def visit(tiny_llama: dict[str, str]) -> AppTest:
+    return well(opened("studies", **tiny_llama))
+
+
+def test_each_study_opens_with_its_finding(tiny_llama: dict[str, str]) -> None:
+    app = visit(tiny_llama)
+    for path in sorted(STUDIES.glob("*.json")):
+        app.session_state["study"] = path.stem
+        well(app.run())
+        title = recipe.read_file(str(path.with_suffix(".yaml"))).title
+        assert any(title.rstrip("?") in header.value for header in app.subheader)
+        assert "What the rows say" in shown(app)
+        assert len(app.get("plotly_chart")) >= 1
+        command = next(block.value for block in app.code)
+        assert command == (
+            f"python -m analysis run assets/studies/{path.stem}.yaml "
+            f"--compare assets/studies/{path.stem}.json"
+        )
+
+
+def test_results_are_shown_and_what_is_damaged_is_said(tiny_llama: dict[str, str]) -> None:
+    app = visit(tiny_llama)
+    stored = (STUDIES / "parts.json").read_text()
+    well(upload(app, "results.json", stored))
+    assert [header.value for header in app.subheader] == ["What each part brings"]
+    assert "is no readable JSON" in sentence(upload(app, "results.json", stored[:-9]))
+    assert "is no readable YAML" in sentence(upload(app, "some.yaml", "version: ["))
+
+
+def test_a_grid_opens_at_one_of_its_points(tiny_llama: dict[str, str], taken: list[Recipe]) -> None:
+    app = visit(tiny_llama)
+    grid = Recipe(
+        "long-texts",
+        {"backbone": tiny_llama["backbone"], "part": 4, "tokens": [32], "layers": "none"},
+        ({"method": ["mean", "last-token"]},),
+    )
+    well(upload(app, "grid.yaml", grid.yaml()))
+    assert "A grid of 2 points" in shown(app)
+    app.selectbox(key="point").set_value("method ['last-token']").run()
+    press(app, "Open the page long texts")
+    well(app)
+    assert taken[-1].options["method"] == ["last-token"]
+
+
+def test_a_title_with_markup_is_shown_as_it_is(tiny_llama: dict[str, str]) -> None:
+    app = visit(tiny_llama)
+    hostile = Recipe("score", {}, title="![x](http://x.example/a.png) **b** <b>c</b> $d$ :red[e]")
+    well(upload(app, "some.yaml", hostile.yaml()))
+    assert app.subheader[0].value == display.plain(hostile.title)
+    assert "\\!\\[x\\]\\(http\\:" in app.subheader[0].value

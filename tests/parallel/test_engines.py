@@ -1,0 +1,319 @@
+"""Engines: order, what is taken ahead, errors, killed workers; sweeps; one answer everywhere."""
+
+import os
+import random
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+
+from analysis.backbones import backbone
+from analysis.backbones.backbone import Backbone
+from analysis.corpora.streams import Lines
+from analysis.corpora.types import Pairs
+from analysis.embedding import encoder
+from analysis.embedding.methods import DEFAULT
+from analysis.errors import BackboneError, CorpusError, EngineError
+from analysis.evaluation import similarity
+from analysis.experiments import ablation, searches, study
+from analysis.parallel import engines, sharded_encoding, sweeps
+from analysis.parallel.engines import Engine
+from analysis.recipes import runner
+from analysis.recipes.recipe import Recipe
+from analysis.rerouting.plan import PLAIN, Plan
+from tests.support.checks import assert_one_sentence
+
+RAY = Engine("ray", workers=2)
+MAKE = partial(backbone.load, dtype="float32", device="cpu")
+PLAN = Plan((2, 3))
+TEXTS = [f"The boat {number} is by the bank." for number in range(700)]
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Ray on two cores of this machine, whose workers have a cache of their own."""
+    ray = pytest.importorskip("ray")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KVE_CACHE", str(tmp_path_factory.mktemp("workers")))
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("RAY_worker_niceness", "0")  # else they wait for all other tests
+        patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))  # for functions of this file
+        ray.init(
+            "local",
+            num_cpus=2,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level="error",
+            _node_ip_address="127.0.0.1",
+        )
+        yield
+        ray.shutdown()
+
+
+@pytest.fixture(scope="module")
+def workers(cluster: None, folder_of: Any) -> Iterator[Any]:  # noqa: ARG001
+    """Two of them, with a tiny backbone each."""
+    with engines.opened(RAY, partial(MAKE, folder_of("llama"))) as found:
+        yield found
+
+
+# In this process
+
+
+def test_here_items_are_taken_as_results_are_asked_for() -> None:
+    taken: list[int] = []
+    items = (taken.append(number) or number for number in range(9))
+    found = engines.run(lambda item: item * 2, items)
+    assert [next(found), next(found)] == [0, 2]
+    assert taken == [0, 1]
+    assert list(found) == [4, 6, 8, 10, 12, 14, 16]
+
+
+@pytest.mark.parametrize("told", [{"address": "auto"}, {"workers": 2}])
+def test_workers_without_ray_are_refused(told: dict[str, Any]) -> None:
+    with pytest.raises(EngineError, match="engine ray") as caught:
+        Engine("local", **told)
+    assert_one_sentence(caught.value)
+
+
+def test_without_ray_a_sentence_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(EngineError, match=r"requirements-scale\.txt") as caught:
+        list(engines.run(str, [1], Engine("ray")))
+    assert_one_sentence(caught.value)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "nowhere", "127.0.0.1:port", "ray://a:1"])
+def test_an_address_where_nobody_answers_is_refused_at_once(address: str) -> None:
+    with pytest.raises(EngineError, match="HOST:PORT") as caught:
+        list(engines.run(str, [1], Engine("ray", address)))
+    assert_one_sentence(caught.value)
+
+
+@pytest.mark.parametrize("device", ["cuda:1", "spread"])
+def test_devices_that_no_worker_has_for_itself_are_refused(device: str) -> None:
+    with pytest.raises(EngineError, match="one whole device") as caught:
+        list(engines.run(str, [1], Engine("ray"), device=device))
+    assert_one_sentence(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "workers", "device", "room"),
+    [
+        ([(2, 0)], None, "auto", (2, 1, 0)),
+        ([(2, 0)], 2, "auto", (1, 2, 0)),
+        ([(8, 0), (8, 0)], None, "auto", (8, 2, 0)),
+        ([(4, 0), (12, 0)], 3, "auto", (4, 3, 0)),
+        ([(4, 0), (12, 0)], 2, "cpu", (6, 2, 0)),
+        ([(64, 8)], None, "auto", (8, 8, 1)),
+        ([(64, 8)], 4, "cuda", (16, 4, 1)),
+        ([(64, 8)], 4, "cpu", (16, 4, 0)),
+        ([(16, 0), (16, 2)], None, "auto", (8, 2, 1)),
+    ],
+)
+def test_workers_share_the_cores_that_there_are(
+    nodes: list[tuple[int, int]], workers: int | None, device: str, room: tuple[int, int, int]
+) -> None:
+    assert engines._room(_ray(nodes), workers, device) == room
+
+
+@pytest.mark.parametrize(
+    ("nodes", "workers", "device"),
+    [([(2, 0)], 3, "auto"), ([(64, 8)], 9, "auto"), ([(2, 0)], None, "cuda"), ([], None, "auto")],
+)
+def test_too_many_workers_are_refused_with_the_numbers(
+    nodes: list[tuple[int, int]], workers: int | None, device: str
+) -> None:
+    with pytest.raises(EngineError, match="cores") as caught:
+        engines._room(_ray(nodes), workers, device)
+    assert_one_sentence(caught.value)
+
+
+def _ray(nodes: list[tuple[int, int]]) -> Any:
+    alive = [{"Alive": True, "Resources": {"CPU": cpu, "GPU": gpu}} for cpu, gpu in nodes]
+    return SimpleNamespace(nodes=lambda: [*alive, {"Alive": False, "Resources": {"CPU": 99}}])
+
+
+# By Ray; first those who make workers of their own, for which the others leave no core
+
+
+@pytest.mark.slow
+def test_a_grid_is_shared_out(
+    cluster: None,  # noqa: ARG001
+    folder_of: Any,
+    tmp_path: Path,
+    empty_cache: Path,  # noqa: ARG001
+) -> None:
+    pairs = tmp_path / "pairs.tsv"
+    rated = zip(TEXTS[:12], TEXTS[12:24], range(12), strict=True)
+    pairs.write_text(
+        "\n".join(["sentence1\tsentence2\tscore", *map("{0[0]}\t{0[1]}\t{0[2]}".format, rated)])
+    )
+    shared = {"backbone": folder_of("llama"), "dtype": "float32", "corpus": str(pairs)}
+    made = Recipe("sts", shared, grid=[{"layers": ["none", "2", "2-3"], "bias": [0.0, 6.0]}])
+    here, there = (
+        list(runner.rows(made, partial(runner.run, engine=one))) for one in (Engine(), RAY)
+    )
+    assert [row["grid"] for row in there] == [row["grid"] for row in here]
+    assert len({row["spearman"] for row in here}) > 1
+    for one, other in zip(here, there, strict=True):
+        assert one["spearman"] == pytest.approx(
+            other["spearman"], abs=1
+        )  # ranks may swap by rounding
+        assert one["pearson"] == pytest.approx(other["pearson"], abs=1e-3)
+
+
+def die(item: int) -> int:
+    if item == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return item
+
+
+@pytest.mark.slow
+def test_an_item_that_kills_every_worker_ends_in_a_sentence(
+    cluster: None,  # noqa: ARG001
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(engines, "RETRIES", 0)
+    with pytest.raises(EngineError, match="--workers") as caught:
+        list(engines.run(die, range(4), Engine("ray", workers=1)))
+    assert_one_sentence(caught.value)
+
+
+def test_what_cannot_be_made_is_said_as_it_is_here(
+    cluster: None,  # noqa: ARG001
+    tmp_path: Path,
+) -> None:
+    make = partial(MAKE, str(tmp_path / "nothing"))
+    with (
+        pytest.raises(BackboneError, match="There is no backbone"),
+        engines.opened(Engine("ray"), make) as workers,
+    ):
+        list(workers.map(max, [1]))
+
+
+def slowly(_: object, item: int) -> int:
+    time.sleep(random.random() / 50)
+    return item * 2
+
+
+def test_results_come_in_order_and_few_items_are_taken_ahead(workers: Any) -> None:
+    taken: list[int] = []
+    items = (taken.append(number) or number for number in range(60))
+    for done, result in enumerate(workers.map(slowly, items)):
+        assert result == done * 2
+        assert len(taken) - done <= engines.AHEAD * 2
+    assert len(taken) == 60
+
+
+def refuse(_: object, item: int) -> int:
+    if item == 3:
+        raise CorpusError("Text 3 cannot be encoded; leave it out.")
+    return item
+
+
+def test_what_a_worker_refuses_is_said_as_it_says_it(workers: Any) -> None:
+    with pytest.raises(CorpusError, match=r"^Text 3 cannot be encoded; leave it out\.$"):
+        list(workers.map(refuse, range(9)))
+
+
+def noted(folder: Path, _: object, item: int) -> int:
+    """Leave a file that says who did the item, then be at it for a while."""
+    (folder / f"{item}-{os.getpid()}-{time.monotonic_ns()}").touch()
+    time.sleep(0.05)
+    return item
+
+
+@pytest.mark.slow
+def test_a_killed_worker_costs_no_more_than_what_it_was_at(workers: Any, tmp_path: Path) -> None:
+    found, killed = [], None
+    for result in workers.map(partial(noted, tmp_path), range(40)):
+        found.append(result)
+        if result == 10:
+            begun = max(tmp_path.iterdir(), key=lambda path: int(path.name.split("-")[2]))
+            killed = int(begun.name.split("-")[1])
+            os.kill(killed, signal.SIGKILL)
+    assert found == list(range(40))
+    done = [path.name.split("-") for path in tmp_path.iterdir()]
+    assert killed is not None
+    assert len(done) <= 41  # the one that was cut short is done again, unless it had just ended
+    assert {item for item, _, _ in done} == set(map(str, range(40)))
+    # Its place was taken: the pool has two again, though the other did most of this.
+    assert killed not in workers.map(who, range(4))
+
+
+def who(_: object, item: int) -> int:
+    del item
+    time.sleep(0.2)
+    return os.getpid()
+
+
+def itself(loaded: Backbone, _: None) -> Backbone:
+    return loaded
+
+
+def test_a_file_is_encoded_to_the_same_bytes_though_a_worker_is_killed(
+    workers: Any, folder_of: Any, tmp_path: Path
+) -> None:
+    source = tmp_path / "texts.txt"
+    source.write_text("\n".join(TEXTS), encoding="utf-8")
+    (known,) = workers.map(itself, [None])
+    assert not list(known.model.parameters())
+    killed: list[int] = []
+
+    def kill(_done: int, _all: int) -> None:
+        if not killed:
+            every = psutil.Process().children(recursive=True)
+            actors = [one for one in every if "ray::_Worker" in " ".join(one.cmdline())]
+            actors[0].kill()
+            killed.append(actors[0].pid)
+
+    lines = Lines(str(source))
+    asked = (lines, tmp_path / "ray.npy", DEFAULT, PLAN)
+    found = sharded_encoding.encode(workers, known, *asked, progress=kill)
+    assert killed
+    assert (found.shards, found.kept) == (len(TEXTS) // sharded_encoding.FEWEST + 1, 0)
+    with engines.opened(Engine(), partial(MAKE, folder_of("llama"))) as here:
+        sharded_encoding.encode(here, known, lines, tmp_path / "here.npy", DEFAULT, PLAN)
+    lines.close()
+    rows = [np.load(tmp_path / f"{name}.npy") for name in ("ray", "here")]
+    np.testing.assert_allclose(*rows, atol=1e-6)
+    assert rows[0].shape == (len(TEXTS), known.facts.hidden)
+
+
+def test_a_shared_sweep_scores_as_one_alone(
+    workers: Any, folder_of: Any, empty_cache: Path
+) -> None:
+    del empty_cache
+    texts, rated = tuple(TEXTS[:24]), np.random.default_rng(0).random(12)
+    pairs = Pairs("made", texts, np.arange(12), np.arange(12, 24), rated, "")
+    (known,) = workers.map(itself, [None])
+    plans = searches.sliding(known.layers, 2)
+    sweep = partial(sweeps.sweep, workers)
+    *_, walk = ablation.run(known, pairs, searches.at_once(plans), sweep=sweep)
+    assert set(walk.points) == {PLAIN, *plans}
+    loaded = MAKE(folder_of("llama"))
+    for plan, point in walk.points.items():
+        found = encoder.encode(loaded, texts, DEFAULT, plan).embeddings
+        alone = similarity.cosines(found, pairs)
+        np.testing.assert_allclose(point.score.sts.cosines, alone, atol=2e-6)
+        assert study.known_score(loaded, pairs, DEFAULT, plan) is not None  # kept here, too
+
+
+def test_a_worker_of_another_dtype_is_refused(folder_of: Any) -> None:
+    other = backbone.load(folder_of("llama"), dtype="bfloat16", device="cpu")
+    pairs = Pairs("made", tuple(TEXTS[:6]), np.arange(3), np.arange(3, 6), np.arange(3.0), "")
+    with (
+        pytest.raises(EngineError, match="--dtype") as caught,
+        engines.opened(Engine(), partial(MAKE, folder_of("llama"))) as here,
+    ):
+        list(sweeps.sweep(here, other, pairs, [PLAN]))
+    assert_one_sentence(caught.value)

@@ -1,0 +1,147 @@
+"""Recipes with grids: which points there are, in which order, and what is refused."""
+
+import itertools
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analysis.embedding.methods import METHODS
+from analysis.errors import PlanError, RecipeError
+from analysis.recipes import recipe, runner, scripts
+from analysis.recipes.recipe import Recipe
+from tests.support.checks import assert_one_sentence
+
+words = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
+parts = st.fixed_dictionaries(
+    {},
+    optional={
+        "backbone": st.lists(words, min_size=1, max_size=2),
+        "on": st.lists(st.sampled_from(["pairs", "labelled"]), min_size=1, max_size=2),
+        "layers": st.lists(st.sampled_from(["auto", "none", "26-29"]), min_size=1, max_size=3),
+        "part": st.lists(st.none() | st.integers(1, 99), min_size=1, max_size=2),
+        "method": st.lists(
+            st.sampled_from([*METHODS, ["mean", "kv-embedding"]]), min_size=1, max_size=2
+        ),
+    },
+).filter(bool)
+grids = st.builds(
+    Recipe,
+    st.just("score"),
+    st.fixed_dictionaries({}, optional={"bias": st.floats(-9, 9), "layers": st.just("all")}),
+    st.lists(parts, max_size=2).map(tuple),
+    st.dictionaries(words, words | st.booleans() | st.lists(words, max_size=2), max_size=2),
+    words,
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=300),
+)
+
+
+@given(grids)
+def test_a_grid_survives_its_file(one: Recipe) -> None:
+    assert recipe.read(one.yaml()) == one
+
+
+@given(grids)
+def test_the_points_are_as_many_as_said_and_those_of_a_backbone_adjoin(one: Recipe) -> None:
+    points = one.points()
+    assert len(points) == one.size
+    assert not any(point.grid for point in points)
+    backbones = [point.options["backbone"] for point in points]
+    changes = sum(a != b for a, b in itertools.pairwise(backbones))
+    assert changes == len(set(backbones)) - 1
+    for point in points:
+        assert point.options["bias"] == one.options["bias"]
+
+
+def test_each_is_taken_with_each_and_parts_follow_one_another() -> None:
+    one = Recipe(
+        "score",
+        {"method": ["mean"]},
+        (
+            {"backbone": ["a", "b"], "layers": ["none", "1-2"]},
+            {"backbone": ["a"], "on": ["labelled"]},
+        ),
+    )
+    found = [[point.options[axis] for axis in one.axes] for point in one.points()]
+    assert one.axes == ("backbone", "layers", "on")
+    assert found == [
+        ["a", "none", "pairs"],
+        ["a", "1-2", "pairs"],
+        ["a", "auto", "labelled"],
+        ["b", "none", "pairs"],
+        ["b", "1-2", "pairs"],
+    ]
+    assert all(point.options["method"] == ["mean"] for point in one.points())
+
+
+def test_what_a_recipe_is_for_and_shows_is_no_part_of_what_it_runs() -> None:
+    one = Recipe("score", {}, view={"page": "similarity"}, title="A", about="B")
+    assert one.digest == Recipe("score", {}).digest != Recipe("score", {"bias": 2.0}).digest
+    assert Recipe("score", {}, ({"bias": [1.0]},)).digest != one.digest
+
+
+def test_a_grid_may_give_what_a_command_requires() -> None:
+    one = Recipe("causal", {"first": "a b"}, ({"second": ["a c", "a d"]},))
+    assert [point.options["second"] for point in one.points()] == ["a c", "a d"]
+    assert recipe.read(one.yaml()) == one
+
+
+def test_a_grid_is_a_file_on_the_command_line_and_a_loop_in_a_script() -> None:
+    one = Recipe("score", {}, ({"bias": [0.0, 1.0]},))
+    assert one.command_line() == "python -m analysis run score.yaml"
+    compile(scripts.python(one), "script", "exec")
+    assert "replay.rows" in scripts.python(one)
+
+
+HEAD = "version: 1\ncommand: score\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("grid: 3", "a list of values"),
+        ("grid: {bias: 3}", "a list of values"),
+        ("grid: {bias: []}", "a list of one value at least"),
+        ("grid: [{}]", "a list of one value at least"),
+        ("grid: {biass: [1]}", "use 'bias'"),
+        ("grid: {bias: [high]}", "must be a number"),
+        ("grid: {bias: [[[1]]]}", "neither a word, a number nor a list"),
+        ("grid: {method: [meen]}", "invalid choice: 'meen'"),
+        ("grid: {3: [1]}", "no option 3"),
+        ("grid: {seed: [1]}", "no option 'seed'"),
+        (f"grid: {{bias: {list(range(40))}, part: {list(range(1, 40))}}}", "more than 1,000"),
+        ("view: 3", "'view' does not name"),
+        ("view: {a: {b: 1}}", "neither a word, a number nor a list"),
+        ("title: [1]", "'title' is no text"),
+        ("about: 3", "'about' is no text"),
+    ],
+)
+def test_what_is_no_grid_is_refused_with_a_sentence(text: str, said: str) -> None:
+    with pytest.raises(RecipeError, match=re.escape(said)) as raised:
+        recipe.read(HEAD + text)
+    assert_one_sentence(raised.value)
+
+
+def test_an_unquoted_on_in_a_grid_is_not_taken_for_true() -> None:
+    assert recipe.read(f"{HEAD}grid: {{on: [labelled]}}").axes == ("on",)
+
+
+def test_rows_say_where_they_are_and_what_fails_says_where() -> None:
+    one = Recipe("score", {}, ({"bias": [0.0, 2.0], "method": [["mean", "echo"]]},))
+
+    def run(points: Any) -> Any:
+        for point in points:
+            if point.options["bias"] == 2.0:
+                raise PlanError("It does not fit.")
+            yield [{"value": float("nan")}, {"value": 1.5}]
+
+    said: list[str] = []
+    found = runner.rows(one, run, said.append)
+    place = {"bias": 0.0, "method": "mean, echo"}
+    assert next(found) == {"grid": place, "value": None}
+    assert next(found) == {"grid": place, "value": 1.5}
+    with pytest.raises(PlanError, match=r"At bias 2\.0, method mean, echo: It does not fit\."):
+        next(found)
+    assert said == [f"{n} of 2: bias {b}, method mean, echo" for n, b in ((1, 0.0), (2, 2.0))]

@@ -1,0 +1,215 @@
+"""A recipe and its spellings: file, command and script say the same."""
+
+import contextlib
+import json
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from analysis.cli.main import main
+from analysis.embedding.methods import METHODS
+from analysis.errors import RecipeError
+from analysis.recipes import figures, findings, recipe, scripts
+from analysis.recipes.options import options_of
+from analysis.recipes.recipe import Recipe
+from analysis.recipes.results import Results
+from tests.support import tiny_models
+from tests.support.checks import assert_one_sentence
+from tests.support.visits import OWN_PAIRS
+
+WITH_SCRIPT = tuple(scripts.SCRIPTS)
+
+words = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
+recipes = st.builds(
+    lambda **options: Recipe("score", {k.replace("_", "-"): v for k, v in options.items()}),
+    backbone=words,
+    corpus=st.none() | words,
+    layers=st.sampled_from(["auto", "none", "26-29", "3,5,9", "all"]),
+    bias=st.floats(-1e3, 1e3) | st.just(-float("inf")),
+    method=st.none() | st.lists(st.sampled_from(list(METHODS)), min_size=1, max_size=3),
+    part=st.none() | st.integers(1, 10**6),
+    on=st.sampled_from(["pairs", "labelled", "retrieval"]),
+)
+
+
+@given(recipes)
+@example(Recipe("score", {"backbone": "\x85", "corpus": "a: [b] # c\u2028\n"}))
+def test_a_recipe_survives_its_file(one: Recipe) -> None:
+    assert recipe.read(one.yaml()) == one
+
+
+@given(recipes)
+def test_a_recipe_survives_the_shell(one: Recipe) -> None:
+    program, *arguments = shlex.split(one.command_line().removeprefix("python -m "))
+    assert program == "analysis"
+    assert arguments == one.arguments()
+    again = Recipe(one.command, _as_told(arguments[1:]))
+    assert again == one
+
+
+def _as_told(arguments: list[str]) -> dict[str, Any]:
+    told: dict[str, Any] = {}
+    for argument in arguments:
+        name, _, value = argument.removeprefix("--").partition("=")
+        if name == "method":
+            told.setdefault(name, []).append(value)
+        else:
+            told[name] = value
+    return told
+
+
+def test_a_command_line_is_as_short_as_can_be_and_a_file_says_everything() -> None:
+    one = Recipe("score", {"layers": "26-29", "method": ["mean"]})
+    assert one.command_line() == "python -m analysis score --layers=26-29 --method=mean"
+    text = one.yaml()
+    for name, action in options_of("score").items():
+        if action.default is not None:
+            assert re.search(rf"^'?{name}'?: ", text, re.M), name
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "no recipe"),
+        ("[1, 2]", "no recipe"),
+        ("version: 1", "no recipe"),
+        ("version: 2\ncommand: score", "of version 2, this program reads 1: update"),
+        ("version: true\ncommand: score", "version True"),
+        ("version: 1\ncommand: [", "no readable YAML in line 2"),
+        ("version: 1\n\ncommand: a: b", "no readable YAML in line 3"),
+        ("version: 1\ncommand: scores", "no command 'scores'"),
+        ("version: 1\ncommand: run", "cannot run another"),
+        ("version: 1\ncommand: score\nmetod: mean", "use 'method'"),
+        ("version: 1\ncommand: score\nmethod: meen", "invalid choice: 'meen'"),
+        ("version: 1\ncommand: score\nbias: .nan", "the bias must be a number"),
+        ("version: 1\ncommand: score\npart: 0", "at least 1"),
+        ("version: 1\ncommand: score\nmethod: {a: 1}", "neither a word, a number nor a list"),
+        ("version: 1\ncommand: score\nmethod: [[a]]", "neither a word, a number nor a list"),
+        ("version: 1\ncommand: score\njson: true", "no option 'json'"),
+        ("version: 1\ncommand: !!python/object/apply:os.system [ls]", "no readable YAML"),
+        ("version: 1\ncommand: sc\x00ore", "no readable YAML"),
+        ("#" * 200_000, "larger than"),
+    ],
+)
+def test_what_is_no_recipe_is_refused_with_a_sentence(text: str, said: str) -> None:
+    with pytest.raises(RecipeError, match=re.escape(said)) as raised:
+        recipe.read(text)
+    assert_one_sentence(raised.value)
+
+
+@given(st.text() | st.binary())
+def test_any_file_is_a_recipe_or_a_sentence(text: str | bytes) -> None:
+    with contextlib.suppress(RecipeError):
+        recipe.read(text)
+
+
+def test_an_unquoted_on_is_not_taken_for_true() -> None:
+    found = recipe.read("version: 1\ncommand: score\non: labelled\n")
+    assert found.options["on"] == "labelled"
+
+
+def test_a_file_that_is_not_there(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["run", str(tmp_path / "no.yaml")]) == 2
+    assert "cannot be read: No such file" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny backbone, and pairs and texts of a few words."""
+    where = tmp_path_factory.mktemp("recipes")
+    tiny_models.save_folder(where / "llama")
+    tiny_models.save_folder(where / "other", "gpt2")
+    (where / "pairs.tsv").write_text(OWN_PAIRS)
+    (where / "texts.txt").write_text("".join(f"{i} boats lie by bank {i}.\n" for i in range(40)))
+    return where
+
+
+ASKED: dict[str, dict[str, Any]] = {
+    "dimension": {"corpus": "texts.txt", "samples": 30, "seed": 3, "bare": True},
+    "score": {
+        "corpus": "pairs.tsv",
+        "method": ["mean", "kv-embedding"],
+        "layers": "1,3",
+        "bias": -0.5,
+        "norm": "pre",
+        "part": 8,
+        "post-processing": "centre",
+    },
+    "long-texts": {
+        "corpus": "chatterbot-answers",
+        "part": 4,
+        "method": ["mean"],
+        "tokens": [8, 16],
+    },
+    "causal": {"first": "The bank was old.", "second": "The bank was 'new'.", "layers": "2-3"},
+    "ablation": {"corpus": "pairs.tsv", "search": "single layers", "layers": "0", "bias": 2.0},
+    "space": {
+        "corpus": "texts.txt",
+        "samples": 20,
+        "layers": "all",
+        "right-layers": "1",
+        "right-backbone": "other",
+        "projection": "pca",
+        "output": "maps.html",
+    },
+}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [pytest.param(one, marks=[pytest.mark.slow] * (one == "long-texts")) for one in WITH_SCRIPT],
+)
+def test_file_command_and_script_give_the_same_numbers(
+    command: str,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    empty_cache: Path,  # noqa: ARG001
+) -> None:
+    monkeypatch.chdir(folder)
+    one = Recipe(command, {"backbone": "llama", **ASKED[command]})
+    assert main([*one.arguments(), "--json"]) == 0
+    by_command = json.loads(capsys.readouterr().out)
+    Path("recipe.yaml").write_text(one.yaml(), encoding="utf-8")
+    assert main(["run", "recipe.yaml", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == by_command
+    rows = tuple(by_command if isinstance(by_command, list) else [by_command])
+    drawn = figures.drawn(Results(one, rows, {}))
+    assert all(len(part.table) for part in drawn)
+    assert (command == "space") == all(part.figure is None for part in drawn)
+    assert bool(findings.findings(command, rows)) == (command not in ("space", "causal"))
+    exec(scripts.python(one), {})
+    printed = capsys.readouterr().out
+    for number in _numbers(by_command):
+        assert re.search(rf"(?<![\d.]){re.escape(number)}", printed), (number, printed)
+
+
+def _numbers(result: Any) -> list[str]:
+    """The main numbers of a command's result, in as many digits as a script prints."""
+    if isinstance(result, list):
+        names = ("value", "spearman", "plain", "re-routed")
+        return [repr(row[name]) for row in result for name in names if name in row]
+    if "curve" in result:
+        return [str(layer) for layer in result["selected"]]
+    return [repr(result["neighbours_kept"])]
+
+
+NEEDED = {"space": {"output": "x.html"}, "causal": {"first": "a b", "second": "a c"}}
+
+
+@pytest.mark.parametrize("command", WITH_SCRIPT)
+def test_every_script_is_short_and_compiles(command: str) -> None:
+    script = scripts.python(Recipe(command, NEEDED.get(command, {})))
+    compile(script, "script", "exec")
+    assert len(script.splitlines()) < 30
+    assert max(map(len, script.splitlines())) <= 120
+
+
+def test_commands_without_a_script_say_so() -> None:
+    with pytest.raises(RecipeError, match="no script for backbones"):
+        scripts.python(Recipe("backbones", {}))

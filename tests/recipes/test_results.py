@@ -1,0 +1,264 @@
+"""Results as files: the same twice, read again or refused, compared, and as a page."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from analysis.backbones import backbone
+from analysis.cli.main import main
+from analysis.errors import ResultsError
+from analysis.recipes import figures, findings, recipe, results
+from analysis.recipes.recipe import Recipe
+from analysis.recipes.results import Results
+from tests.support import tiny_models
+from tests.support.checks import assert_one_sentence
+from tests.support.visits import OWN_PAIRS
+
+HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)>"
+GRID = f"""
+version: 1
+title: {HOSTILE}
+command: parts
+corpus: pairs.tsv
+grid:
+- backbone: [llama, other]
+  layers: [1-2]
+- backbone: [llama]
+  layers: [all]
+  bias: [2.0]
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two tiny backbones, pairs, and a recipe with a grid over both."""
+    where = tmp_path_factory.mktemp("grids")
+    tiny_models.save_folder(where / "llama")
+    tiny_models.save_folder(where / "other", "gpt2")
+    (where / "pairs.tsv").write_text(OWN_PAIRS)
+    (where / "grid.yaml").write_text(GRID)
+    return where
+
+
+@pytest.fixture(scope="module")
+def made(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of its results, from an empty cache."""
+    output = tmp_path_factory.mktemp("results")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("KVE_CACHE", str(tmp_path_factory.mktemp("first")))
+        patch.setattr("analysis.backbones.devices._cpu_has_bfloat16", lambda: False)
+        assert main(["run", "grid.yaml", "--output", str(output)]) == 0
+    return output
+
+
+def test_a_grid_gives_the_same_numbers_twice_and_loads_a_backbone_once(
+    folder: Path,
+    made: Path,
+    empty_cache: Path,  # noqa: ARG001
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(folder)
+    loaded, load = [], backbone.load
+    monkeypatch.setattr(
+        backbone, "load", lambda name, **how: loaded.append(name) or load(name, **how)
+    )
+    first = made / "results.json"
+    assert main(["run", "grid.yaml", "--compare", str(first), "--output", str(folder / "o")]) == 0
+    assert loaded == ["llama", "other"]
+    assert "The results are the same: all" in capsys.readouterr().out
+    again = results.read_file(folder / "o" / "results.json")
+    assert again.rows == results.read_file(first).rows
+    assert [row["grid"] for row in again.rows[::9]] == [
+        {"backbone": "llama", "layers": "1-2", "bias": 1.0},
+        {"backbone": "llama", "layers": "all", "bias": 2.0},
+        {"backbone": "other", "layers": "1-2", "bias": 1.0},
+    ]
+
+
+def test_other_numbers_are_found_and_said(
+    folder: Path, made: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(folder)
+    old = results.read_file(made / "results.json")
+    rows = [dict(row) for row in old.rows]
+    rows[4]["value"] += 3
+    (folder / "moved.json").write_text(Results(old.recipe, tuple(rows), old.made).json())
+    monkeypatch.setattr(results.replay, "rows", lambda *_, **__: iter(old.rows))
+    assert main(["run", "grid.yaml", "--compare", "moved.json"]) == 1
+    assert "are not the same: value in row 5 is" in capsys.readouterr().out
+
+
+def test_the_rows_are_there_for_other_programs(made: Path) -> None:
+    table = pd.read_parquet(made / "results.parquet")
+    rows = results.read_file(made / "results.json").rows
+    assert len(table) == len(rows) == 27
+    assert table["value"].tolist() == [row["value"] for row in rows]
+    assert table["grid.backbone"].tolist() == [row["grid"]["backbone"] for row in rows]
+    assert [list(layers) for layers in table["layers"]] == [row["layers"] for row in rows]
+
+
+def test_the_page_needs_no_network_and_runs_no_text(made: Path) -> None:
+    page = (made / "report.html").read_text(encoding="utf-8")
+    assert len(re.findall(r"<script[^>]*>/\*\*\s*\* plotly\.js", page)) == 1
+    assert not re.search(r"<(script|link|img)[^>]+(src|href)=", page)
+    assert "<script>alert" not in page
+    assert "<img" not in page
+    assert "&lt;script&gt;alert(1)" in page
+    for told in ("What each part brings", "Compress the {role} in one word", "scikit-dimension"):
+        assert told in page
+    for sentence in findings.findings("parts", results.read_file(made / "results.json").rows):
+        assert sentence in page
+
+
+# Reading
+
+
+ROW: dict[str, Any] = {"method": "mean", "spearman": 50.0, "ci_low": 40.0, "ci_high": 60.0}
+
+
+def document(**changed: Any) -> str:
+    """Small results as JSON; ``changed`` are parts of the document."""
+    one = Results(Recipe("sts", {}), (ROW | {"corpus": "x"},), {"versions": {"torch": "2"}})
+    return json.dumps(json.loads(one.json()) | changed)
+
+
+def test_results_survive_their_file() -> None:
+    found = results.read(document())
+    assert found.recipe == Recipe("sts", {})
+    assert found.rows == (ROW | {"corpus": "x"},)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "no readable JSON"),
+        ("[" * 100_000, "no readable JSON"),
+        ('{"results": NaN}', "no readable JSON"),
+        ("[]", "holds no results"),
+        ('{"rows": []}', "holds no results"),
+        (document(results=2), "of format 2, this program reads 1: update"),
+        (document(results=True), "of format True"),
+        (document(rows=[]), "is damaged"),
+        (document(rows=[3]), "is damaged"),
+        (document(rows=[{"a": {"b": 1}}]), "is damaged"),
+        (document(rows=[{"grid": {"b": [1]}}]), "is damaged"),
+        (document(made={}), "is damaged"),
+        (document(recipe=3), "is damaged"),
+        (document(recipe="version: 9\ncommand: sts"), "of version 9"),
+        (document(rows=[{"a": 1}]), "was changed after it was made"),
+        (document(recipe="version: 1\ncommand: score\n"), "was changed after it was made"),
+        (" " * (results.LARGEST + 1), "larger than"),
+    ],
+)
+def test_what_are_no_results_is_refused_with_a_sentence(text: str, said: str) -> None:
+    with pytest.raises(ResultsError, match=re.escape(said)) as raised:
+        results.read(text)
+    assert_one_sentence(raised.value)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ResultsError, match="cannot be read: No such file") as raised:
+        results.read_file(tmp_path / "no.json")
+    assert_one_sentence(raised.value)
+
+
+def test_rows_of_another_kind_are_not_drawn_but_named() -> None:
+    odd = Results(Recipe("score", {}), ({"a": 1},), {"versions": {}})
+    with pytest.raises(ResultsError, match="not such as the command score gives") as raised:
+        figures.drawn(odd)
+    assert_one_sentence(raised.value)
+
+
+# Comparing
+
+
+def of(*rows: dict[str, Any], made: Recipe | None = None) -> Results:
+    return Results(made or Recipe("sts", {}), rows, {})
+
+
+@pytest.mark.parametrize(
+    ("change", "same", "said"),
+    [
+        ({}, True, "all 3 numbers are equal"),
+        ({"spearman": 50.2}, True, "to rounding: of 3 numbers 1 differ, by 0.2 at most (spearman"),
+        ({"spearman": 50.9}, False, "spearman in row 1 is 50, it was 50.9"),
+        ({"method": "echo"}, False, "method in row 1 is 'mean', it was 'echo'"),
+        ({"ci_low": None}, False, "ci_low in row 1 is 40.0, it was None"),
+        ({"more": 1.0}, False, "more in row 1 is None, it was 1.0"),
+    ],
+)
+def test_whether_two_are_the_same(change: dict[str, Any], same: bool, said: str) -> None:
+    found = results.compare(of(ROW), of(ROW | change))
+    assert found.same is same
+    assert said in found.sentence
+
+
+def test_one_text_more_or_less_of_few_is_rounding() -> None:
+    row = {"measure": "kNN accuracy", "value": 50.0, "texts": 150}
+    assert results.compare(of(row), of(row | {"value": 50 + 100 / 150})).same
+    assert not results.compare(of(row), of(row | {"value": 50 + 200 / 150})).same
+
+
+def test_a_missing_row_and_another_recipe_are_no_rounding() -> None:
+    assert "1 rows against 2" in results.compare(of(ROW), of(ROW, ROW)).sentence
+    with pytest.raises(ResultsError, match="another recipe"):
+        results.compare(of(ROW), of(ROW, made=Recipe("sts", {"bias": 2.0})))
+
+
+def test_ranks_that_swap_by_rounding_are_the_same() -> None:
+    rows = [{"rank": n, "layers": [n], "measure": "x", "value": 50.0 + n} for n in (1, 2)]
+    swapped = [{**rows[1], "rank": 1, "value": 51.9}, {**rows[0], "rank": 2}]
+    assert results.compare(of(*swapped), of(*rows)).same
+
+
+# Sentences
+
+
+def parts_row(where: str, change: float, low: float, high: float) -> dict[str, Any]:
+    return {
+        **{"grid": {"backbone": where, "on": "pairs", "part": 3}, "corpus": "lee50"},
+        **{"part": "prompt", "how": "alone", "against": "mean", "pairs": 9},
+        **{"change": change, "change_low": low, "change_high": high},
+    }
+
+
+def test_differences_over_places_name_those_that_are_clear() -> None:
+    rows = [parts_row("a", 3.0, 1.0, 5.0), parts_row("b", -2.0, -3.0, -1.0)]
+    rows.append(parts_row("c", 0.5, -1.0, 2.0))
+    assert findings.findings("parts", rows) == [
+        "The prompt, alone, changes the score by -2.0 to +3.0; clearly up: a on lee50 +3.0 [+1.0, "
+        "+5.0]; clearly down: b on lee50 -2.0 [-3.0, -1.0]; not clear: c on lee50 +0.5 [-1.0, "
+        "+2.0]."
+    ]
+
+
+def test_what_is_not_clear_among_many_is_not_called_so() -> None:
+    (said,) = findings.findings("parts", [parts_row("a", 3.0, 1.0, 5.0) | {"p_holm": 0.2}])
+    assert "clearly up: none" in said
+
+
+def test_commands_that_only_list_say_nothing() -> None:
+    assert findings.findings("backbones", [{"name": "x"}]) == []
+
+
+def test_exact_methods_are_listed_once_each(made: Path) -> None:
+    rows = results.read_file(made / "results.json").rows
+    exact = figures.exact(rows)
+    assert not exact.duplicated().any()
+    assert set(exact["template"]) == {
+        "{text}",
+        "{role}: {text}\nCompress the {role} in one word:",
+    }
+    assert set(exact["layers"]) >= {"none", "1-2"}
+
+
+def test_a_recipe_in_results_is_the_recipe(folder: Path, made: Path) -> None:
+    assert results.read_file(made / "results.json").recipe == recipe.read_file(
+        str(folder / "grid.yaml")
+    )

@@ -1,0 +1,217 @@
+"""Embeddings kept text by text: whole or not at all, never unpickled, and no text done twice."""
+
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import diskcache
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays_of
+
+from analysis.backbones.backbone import Backbone
+from analysis.embedding import cached_encoder, encoder
+from analysis.embedding.methods import DEFAULT, METHODS
+from analysis.errors import CorpusError
+from analysis.experiments import study
+from analysis.rerouting.plan import PLAIN, Plan
+from analysis.storage import result_store, vector_cache
+from analysis.storage.vector_cache import Vector
+from tests.support.environment import GUARDED
+
+TEXTS = [f"Text number {'x' * (7 * i % 31)} {i}." for i in range(40)]
+
+
+@pytest.fixture
+def encoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Every text that is encoded from here on."""
+    seen: list[str] = []
+    inner = encoder.encode_together
+
+    def watched(backbone: Backbone, texts: list[str], *args: Any, **kwargs: Any) -> Any:
+        seen.extend(texts)
+        return inner(backbone, texts, *args, **kwargs)
+
+    monkeypatch.setattr(encoder, "encode_together", watched)
+    return seen
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@given(
+    text=st.text(),
+    embedding=arrays_of.arrays(np.float32, st.integers(2, 9), elements=st.floats(-1, 1, width=32)),
+    cut=st.integers(0, 2**40),
+)
+def test_what_is_kept_is_known(
+    empty_cache: Path,  # noqa: ARG001
+    text: str,
+    embedding: np.ndarray,
+    cut: int,
+) -> None:
+    vector_cache.keep("recipe", {text: Vector(embedding, cut)})
+    found = vector_cache.known("recipe", [text])[text]
+    np.testing.assert_array_equal(found.embedding, embedding)
+    assert found.cut == cut
+    assert vector_cache.known("another", [text]) == {}
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"",
+        b"short",
+        lambda data: data[:-4],
+        lambda data: data[:20] + bytes([data[20] ^ 1]) + data[21:],
+        {"pickled": "object"},
+        3,
+    ],
+)
+def test_a_damaged_vector_counts_as_missing(empty_cache: Path, damage: Any) -> None:
+    vector_cache.keep("recipe", {"a": Vector(np.ones(4, np.float32), 0)})
+    (folder,) = (path.parent for path in empty_cache.rglob("cache.db"))
+    with diskcache.Cache(str(folder)) as raw:
+        (key,) = raw
+        raw[key] = damage(raw[key]) if callable(damage) else damage
+    assert vector_cache.known("recipe", ["a"]) == {}
+
+
+def test_a_damaged_database_is_made_anew(empty_cache: Path) -> None:
+    vector_cache.keep("recipe", {"a": Vector(np.ones(4, np.float32), 0)})
+    (database,) = empty_cache.rglob("cache.db")
+    vector_cache._opened.cache_clear()
+    for path in database.parent.glob("cache.db-*"):
+        path.unlink()
+    database.write_bytes(b"no database" * 1000)
+    assert vector_cache.known("recipe", ["a"]) == {}
+    vector_cache.keep("recipe", {"a": Vector(np.ones(4, np.float32), 0)})
+    assert set(vector_cache.known("recipe", ["a"])) == {"a"}
+
+
+@pytest.mark.parametrize("error", [sqlite3.OperationalError("disk is full"), OSError(28, "full")])
+def test_a_bad_disk_is_no_disaster(
+    llama: Backbone, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def refuse(*_args: Any, **_kwargs: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(diskcache.Cache, "set", refuse)
+    monkeypatch.setattr(diskcache.Cache, "get", refuse)
+    (found,) = cached_encoder.embedded(llama, TEXTS, [(DEFAULT, PLAIN)])
+    assert found.embeddings.shape[0] == len(TEXTS)
+
+
+def test_inside_one_shelf_nothing_is_kept(tmp_path: Path) -> None:
+    with result_store.only(tmp_path / "shelf"):
+        vector_cache.keep("recipe", {"a": Vector(np.ones(4, np.float32), 0)})
+        assert vector_cache.known("recipe", ["a"]) == {}
+    assert not (tmp_path / "shelf").exists()
+
+
+def test_only_new_texts_are_encoded(llama: Backbone, encoded: list[str]) -> None:
+    plans = [(DEFAULT, Plan((2,))), (METHODS["mean"], PLAIN)]
+    first = cached_encoder.embedded(llama, TEXTS[:30], plans)
+    assert sorted(encoded) == sorted(TEXTS[:30])
+    encoded.clear()
+    second = cached_encoder.embedded(llama, [*TEXTS[20:], *TEXTS[20:25]], plans)
+    assert sorted(encoded) == sorted(TEXTS[30:])
+    for method, before, after in zip(plans, first, second, strict=True):
+        expected = encoder.encode(llama, TEXTS, *method).embeddings
+        np.testing.assert_allclose(before.embeddings, expected[:30], atol=2e-6)
+        np.testing.assert_allclose(after.embeddings[:20], expected[20:], atol=2e-6)
+        np.testing.assert_array_equal(after.embeddings[20:], after.embeddings[:5])
+
+
+def test_only_what_decides_an_embedding_tells_recipes_apart(
+    llama: Backbone, encoded: list[str]
+) -> None:
+    asked: list[tuple[Any, dict[str, Any]]] = [
+        ((DEFAULT, Plan((2,))), {}),
+        ((DEFAULT, Plan((2,), 2.0)), {}),
+        ((DEFAULT, Plan((3,))), {}),
+        ((DEFAULT, Plan((2,))), {"role": "Query"}),
+        ((DEFAULT, Plan((2,))), {"max_tokens": 60}),
+        ((METHODS["prompt-only"], PLAIN), {}),
+    ]
+    for request, how in asked:
+        encoded.clear()
+        cached_encoder.embedded(llama, TEXTS[:3], [request], **how)
+        assert len(encoded) == 3
+    encoded.clear()
+    cached_encoder.embedded(llama, TEXTS[:3], [(DEFAULT, PLAIN)])  # prompt-only by another name
+    assert encoded == []
+
+
+def test_interrupted_work_goes_on_from_its_last_chunk(
+    llama: Backbone, encoded: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vector_cache, "CHUNK", 8)
+
+    def stop(done: int, whole: int) -> None:
+        assert whole == len(TEXTS)
+        if done >= 20:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        cached_encoder.embedded(llama, TEXTS, [(DEFAULT, PLAIN)], progress=stop)
+    encoded.clear()
+    steps: list[int] = []
+    (found,) = cached_encoder.embedded(
+        llama, TEXTS, [(DEFAULT, PLAIN)], progress=lambda done, _: steps.append(done)
+    )
+    assert len(encoded) == 24
+    assert steps == sorted(steps)
+    assert steps[-1] == len(TEXTS)
+    whole = encoder.encode(llama, TEXTS, DEFAULT).embeddings
+    np.testing.assert_allclose(found.embeddings, whole, atol=2e-6)
+
+
+def test_traced_plans_leave_their_vectors(
+    llama: Backbone, encoded: list[str], rated: Callable[[], Any]
+) -> None:
+    pairs = rated()
+    study.score(llama, pairs, DEFAULT, Plan((3,)), traced=True)
+    cached_encoder.embedded(llama, pairs.texts, [(DEFAULT, Plan((3,)))])
+    assert encoded == []
+
+
+@pytest.fixture
+def rated() -> Callable[[], Any]:
+    """Eleven rated pairs of twelve texts."""
+    from analysis.corpora.types import Pairs
+
+    return lambda: Pairs(
+        "made up", tuple(TEXTS[:12]), np.arange(11), np.arange(1, 12), np.arange(11.0), "here"
+    )
+
+
+def test_no_text_is_refused(llama: Backbone) -> None:
+    with pytest.raises(CorpusError, match="no text to encode"):
+        cached_encoder.embedded(llama, [], [(DEFAULT, PLAIN)])
+
+
+def test_several_processes_keep_at_once(empty_cache: Path) -> None:
+    code = (
+        "import sys, numpy as np\n"
+        "from analysis.storage import vector_cache as vectors\n"
+        "from analysis.storage.vector_cache import Vector\n"
+        "for i in range(30):\n"
+        "    new = {f'{sys.argv[1]}-{i}-{j}': Vector(np.full(8, j, np.float32), i) "
+        "for j in range(9)}\n"
+        "    vectors.keep('recipe', new)\n"
+    )
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, str(number)],
+            env={**__import__("os").environ, **GUARDED, "KVE_CACHE": str(empty_cache)},
+            cwd=Path(__file__).resolve().parents[2],
+        )
+        for number in range(3)
+    ]
+    assert [process.wait(120) for process in running] == [0, 0, 0]
+    names = [f"{n}-{i}-{j}" for n in range(3) for i in range(30) for j in range(9)]
+    assert len(vector_cache.known("recipe", names)) == len(names)

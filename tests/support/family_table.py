@@ -1,0 +1,93 @@
+"""The table of docs/backbones.md: what every property found on every family.
+
+``python -m tests.family_table`` writes the page anew; a test compares it with what is there.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+os.environ.setdefault("KVE_CACHE", str(Path(__file__).resolve().parents[2] / ".cache" / "tests"))
+
+from tests.support import properties, tiny_models
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "backbones.md"
+OPENING = f"""# Which families can be re-routed
+
+Each row is a family's own code in transformers with tiny random weights of {tiny_models.LAYERS}
+layers, or real weights in float32; each cell is a property that the tests check, on texts up to
+{tiny_models.LONG} tokens with sliding windows of {tiny_models.WINDOW}, batched and alone, with no
+layer, the first, the last, two in the middle and all layers re-routed. A cell that fails stops the
+tests, and this page is compared with what they find.
+
+- *layers*: those that re-routing reaches; *form*: how it is computed on a CPU, closed from the
+  causal kernel's log-sum-exp, or concatenated through the family's own attention function.
+- *nothing re-routed*: with no layer selected, or a bias of minus infinity, every layer's states
+  against the model that transformers builds by itself; close to it when the bias is very low.
+- *earlier tokens*: how far they move, up to the input of the first selected layer, when the last
+  token changes; from its output on they all move.
+- *last token*: at the first selected layer it weighs itself by 1 + e^b as much, nothing else.
+- *batch, padding*: states do not depend on the batch, the padding or its side.
+- *formula*: closed form, concatenated form and a loop written from the formula agree, relative to
+  the largest state, gates included.
+- *key at first*: whether the prefix's key can stand before the first token. It needs rotary
+  positions.
+- *resumed*: a pass that starts at the first selected layer against the whole pass.
+
+A family that cannot be re-routed is still explored: its curve, its plain space, the baselines.
+
+## Real weights and the families that are tried whole
+
+In every run, but for two of the real weights, which `make test-all` tries: Gemma 3 270M, and
+SmolLM2 as a Mistral.
+
+| family | layers | form | nothing re-routed | earlier tokens | last token | batch, padding | \
+formula | key at first | resumed |
+|---|---|---|---|---|---|---|---|---|---|
+"""
+
+OTHERS = """## Other families
+
+Their own default configurations made small. Three properties of each stand here; every run
+tries every fifth family, `make test-all` all of them, and the properties that are not shown, which
+hold as well.
+
+| family | layers | form | nothing re-routed | earlier tokens | resumed | key position |
+|---|---|---|---|---|---|---|
+"""
+REFUSED = """## Families that cannot be re-routed
+
+"""
+
+
+def row(name: str) -> str:
+    """One line of the table."""
+    backbone = properties.case(name).backbone
+    if backbone.refusal:
+        return f"- {backbone.refusal}"
+    reached = len(backbone.reroutable)
+    layers = "all" if reached == backbone.layers else f"{reached} of {backbone.layers}"
+    of_interest = properties.QUICK if name in tiny_models.OTHERS else properties.PROPERTIES
+    found = [properties.outcome(name, of) for of in of_interest]
+    if name in tiny_models.OTHERS:
+        found.append(" or ".join(backbone.key_positions))
+    return "| " + " | ".join((name, layers, backbone.form, *found)) + " |"
+
+
+def page() -> str:
+    """The whole page."""
+    tiny = sorted((*tiny_models.FAMILIES, *tiny_models.MORE, *tiny_models.PARTLY))
+    parts = (
+        (OPENING, (*properties.REAL, *tiny)),
+        (OTHERS, tiny_models.OTHERS),
+        (REFUSED, tiny_models.IGNORING),
+    )
+    return "\n".join(
+        text.replace("\\\n", "") + "\n".join(map(row, sorted(names))) + "\n"
+        for text, names in parts
+    )
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())

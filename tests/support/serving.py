@@ -1,0 +1,117 @@
+"""The app as a server of its own, and a headless browser to look at it."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = (
+    "causal_limits",
+    "intrinsic_dimension",
+    "rerouting",
+    "embedding_space",
+    "similarity",
+    "long_texts",
+    "layer_ablation",
+    "studies",
+    "diagnostics",
+)
+CHROMIUM = shutil.which("chromium")
+_SWITCHES = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+
+
+@contextmanager
+def served(log: Path, app: Path = ROOT / "app.py", **environment: str) -> Iterator[str]:
+    """Run the app on a free port; the address, once it is healthy."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with log.open("wb") as output:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "streamlit", "run", str(app), "--server.port", str(port)],
+            cwd=ROOT,
+            env=os.environ | environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        address = f"http://127.0.0.1:{port}"
+        _wait(f"{address}/_stcore/health", server, log)
+        yield address
+    finally:
+        server.terminate()
+        try:
+            server.wait(10)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+
+
+def _wait(address: str, server: subprocess.Popen[bytes], log: Path, seconds: float = 60) -> None:
+    """Wait until ``address`` answers."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and server.poll() is None:
+        try:
+            with urllib.request.urlopen(address, timeout=2) as answer:
+                if answer.status == 200:
+                    return
+        except (OSError, urllib.error.URLError):
+            time.sleep(0.2)
+    raise RuntimeError(f"The app did not start:\n{log.read_text(errors='replace')}")
+
+
+@contextmanager
+def browsing() -> Iterator[Browser]:
+    """A headless Chromium that stays off the network of its own accord."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=_SWITCHES)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+def settled(page: Page, seconds: float = 120) -> Page:
+    """The page once its script has finished and nothing is left to draw."""
+    page.wait_for_selector("[data-testid=stApp] h1, [data-testid=stAlert]", timeout=1000 * seconds)
+    page.wait_for_function(
+        """() => {
+            const app = document.querySelector('[data-testid=stApp]');
+            return app && app.getAttribute('data-test-script-state') !== 'running'
+                && app.getAttribute('data-test-connection-state') === 'CONNECTED'
+                && !document.querySelector('[data-testid=stStatusWidget]')
+                && !document.querySelector('[data-testid=stSkeleton]');
+        }""",
+        timeout=1000 * seconds,
+    )
+    page.wait_for_timeout(400)  # figures are drawn after the script has finished
+    return page
+
+
+def sideways(page: Page) -> int:
+    """By how many pixels the page is wider than the screen; 0 or less if it is not."""
+    beyond: list[int] = page.evaluate(
+        """() => {
+            const main = document.querySelector('[data-testid=stMain]');
+            return [main.scrollWidth - main.clientWidth,
+                    document.documentElement.scrollWidth - window.innerWidth];
+        }"""
+    )
+    return max(beyond)

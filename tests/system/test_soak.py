@@ -1,0 +1,53 @@
+"""Visits to a real server, many at once, and tabs that are closed while the server works."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.soak import soak
+from tests.support.serving import served
+from tests.support.tiny_models import save_folder
+from tests.support.visitor import tab
+
+
+def lines(log: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+
+
+def test_a_closed_tab_stops_its_work_at_the_next_batch(tmp_path: Path) -> None:
+    folder, log = save_folder(tmp_path / "llama"), tmp_path / "journal"
+    link = f"backbone={folder}&dtype=float32&layers=2&id_samples=2000"
+    with served(tmp_path / "log", KVE_CACHE=str(tmp_path), KVE_LOG=str(log)) as address:
+        with tab(address) as visit:
+            visit.ask("intrinsic_dimension", link)
+            while True:
+                delta = visit.heard().delta
+                if delta.new_element.progress.text.startswith("Encoding"):
+                    break
+        closed = time.time()
+        while not [one for one in lines(log) if one["outcome"] == "stopped"]:
+            assert time.time() < closed + 60
+            time.sleep(0.05)
+        (stopped,) = [one for one in lines(log) if "encoded" in one]
+    assert (stopped["page"], stopped["outcome"]) == ("intrinsic_dimension", "stopped")
+    assert 0 < stopped["encoded"] < 1000
+
+
+@pytest.mark.parametrize(
+    ("sessions", "minutes"), [(10, 0.2), pytest.param(20, 1.0, marks=pytest.mark.slow)]
+)
+def test_many_sessions_for_a_while(sessions: int, minutes: float, tmp_path: Path) -> None:
+    folder = save_folder(tmp_path / "llama")
+    found = soak(sessions, minutes, str(folder), layers=6, compared=int(12 * minutes))
+    assert not found.errors
+    assert not found.unlike
+    # Each came at least once, however slow the machine; three begin with a tab that is closed.
+    assert found.visits + found.closed >= sessions
+    assert found.visits >= found.compared > 0
+    assert found.closed
+    assert found.journal.keys() <= {"done", "stopped"}
+    if minutes == 1:  # a shorter one is over before every session has seen its first page
+        assert found.growth < 200

@@ -1,0 +1,189 @@
+"""The library's words, what its documentation runs, and its shapes for other libraries."""
+
+import ast
+import pickle
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+import pytest
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from analysis import api
+from analysis.backbones.backbone import Backbone
+from analysis.corpora.types import Texts
+from analysis.embedding import encoder
+from analysis.errors import ExplorerError, PlanError
+from analysis.integrations.scikit_learn import Vectorizer
+from analysis.integrations.sentence_transformers import Embedder
+from analysis.rerouting.plan import Plan
+from tests.support import tiny_models
+from tests.support.checks import assert_one_sentence
+
+ROOT = Path(__file__).parents[1]
+TEXTS = [f"The boat {number} is by the bank." for number in range(24)]
+PLAN = Plan((2, 3))
+
+
+# The words
+
+
+def test_encode_gives_what_the_encoder_gives(llama: Backbone) -> None:
+    for method in ("kv-embedding", "mean"):
+        found = api.encode(llama, TEXTS, method, PLAN, role="Query")
+        whole = encoder.encode(llama, TEXTS, api.METHODS[method], PLAN, role="Query")
+        np.testing.assert_allclose(found, whole.embeddings, atol=1e-6)
+
+
+def test_choose_reads_layers_as_the_command_line_does(llama: Backbone) -> None:
+    assert api.choose(llama, "2-3,5", bias=2.0) == Plan((2, 3, 5), 2.0)
+    assert api.choose(llama, "none").layers == ()
+    with pytest.raises(PlanError):
+        api.choose(llama, "99")
+
+
+def test_a_backbone_that_cannot_be_rerouted_has_no_layers_to_choose(tiny: Any) -> None:
+    assert api.choose(tiny("falcon")).layers == ()
+
+
+def test_plot_knows_curves_and_scores_and_refuses_the_rest(llama: Backbone) -> None:
+    texts = Texts("made", tuple(TEXTS * 2), "", labels=("a", "b") * 24)
+    curve = api.dimensions(llama, texts, samples=24)
+    assert isinstance(api.plot(curve), go.Figure)
+    found = api.score(llama, texts, ["mean", api.METHODS["kv-embedding"]], PLAN)
+    assert [one.method for one in found] == ["mean", "kv-embedding"]
+    bars = api.plot(found)
+    assert sorted(bars.data[0].y) == ["kv-embedding", "mean"]
+    for other in (3, [], [1]):
+        with pytest.raises(PlanError) as caught:
+            api.plot(other)
+        assert_one_sentence(caught.value)
+
+
+def test_a_method_that_does_not_exist_is_refused(llama: Backbone) -> None:
+    with pytest.raises(ExplorerError, match="kv-embedding") as caught:
+        api.encode(llama, TEXTS, "magic")
+    assert_one_sentence(caught.value)
+
+
+def test_to_import_the_package_costs_nothing() -> None:
+    heavy = "{'torch', 'transformers', 'numpy', 'ray', 'streamlit'}"
+    code = f"import sys, analysis; assert not {heavy} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+# What the documentation runs
+
+
+@pytest.mark.weights
+def test_every_block_of_the_page_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    page = (ROOT / "docs" / "library.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert len(blocks) == page.count("```") // 2 >= 8
+    names: dict[str, Any] = {}
+    for block in blocks:
+        exec(compile(block, "docs/library.md", "exec"), names)
+    said = capsys.readouterr().out
+    assert "(2, 576) float32" in said
+    assert "There is no method 'magic'" in said
+    assert "The boat is by the bank." in said
+    assert said.count("576") >= 4
+    imports = (node for block in blocks for node in ast.walk(ast.parse(block)))
+    assert any(isinstance(node, ast.ImportFrom) for node in imports)
+
+
+@pytest.mark.weights
+def test_the_notebook_runs() -> None:
+    nbformat = pytest.importorskip("nbformat")
+    nbclient = pytest.importorskip("nbclient")
+    notebook = nbformat.read(ROOT / "docs" / "explorer.ipynb", as_version=4)
+    assert not any(cell.get("outputs") for cell in notebook.cells)
+    client = nbclient.NotebookClient(
+        notebook, timeout=120, resources={"metadata": {"path": str(ROOT / "docs")}}
+    )
+    client.execute()
+    shown = [output for cell in notebook.cells for output in cell.get("outputs", ())]
+    assert sum("application/vnd.plotly.v1+json" in one.get("data", {}) for one in shown) == 2
+
+
+# In other libraries
+
+
+@parametrize_with_checks([Vectorizer()])
+def test_scikit_learns_own_checks_pass(estimator: Any, check: Any) -> None:
+    check(estimator)
+
+
+@pytest.fixture
+def vectorizer(folder_of: Any, empty_cache: Path) -> Vectorizer:
+    del empty_cache
+    return Vectorizer(folder_of("llama"), layers="2-3", dtype="float32", device="cpu")
+
+
+def test_a_vectorizer_works_in_a_pipeline_and_its_pickle_holds_no_weights(
+    vectorizer: Vectorizer,
+) -> None:
+    labels = np.arange(len(TEXTS)) % 2
+    model = make_pipeline(clone(vectorizer), LogisticRegression()).fit(TEXTS, labels)
+    rows = model[0].transform(TEXTS)
+    assert (rows.shape, rows.dtype) == ((len(TEXTS), tiny_models.HIDDEN), np.float32)
+    again = pickle.loads(data := pickle.dumps(model))
+    assert len(data) < 5_000
+    np.testing.assert_array_equal(again.predict(TEXTS), model.predict(TEXTS))
+    assert model[0].layers_ == (2, 3)
+    assert clone(vectorizer).set_params(bias=-1).get_params()["bias"] == -1
+
+
+def test_the_bias_and_the_role_count(vectorizer: Vectorizer) -> None:
+    plain = vectorizer.fit_transform(TEXTS)
+    for change in ({"bias": 4.0}, {"role": "Query"}, {"method": "mean"}):
+        other = clone(vectorizer).set_params(**change).fit_transform(TEXTS)
+        assert np.abs(other - plain).max() > 1e-3, change
+
+
+@pytest.fixture
+def embedder(llama: Backbone) -> Embedder:
+    return Embedder(llama, api.METHODS["kv-embedding"], PLAN)
+
+
+def test_langchain_stores_and_finds(embedder: Embedder) -> None:
+    vectorstores = pytest.importorskip("langchain_core.vectorstores")
+    from analysis.integrations.langchain import LangChainEmbeddings
+
+    model = LangChainEmbeddings(embedder)
+    documents = np.array(model.embed_documents(TEXTS))
+    np.testing.assert_allclose(documents, embedder.encode_document(TEXTS), atol=1e-6)
+    query = model.embed_query(TEXTS[3])
+    np.testing.assert_allclose(query, embedder.encode_query(TEXTS[3]), atol=1e-6)
+    store = vectorstores.InMemoryVectorStore(model)
+    store.add_texts(TEXTS)
+    (found,) = store.similarity_search(TEXTS[3], k=1)
+    assert found.page_content == TEXTS[int((documents @ query).argmax())]
+
+
+def test_llamaindex_stores_and_finds(embedder: Embedder) -> None:
+    core = pytest.importorskip("llama_index.core")
+    from analysis.integrations.llamaindex import LlamaIndexEmbedding
+
+    model = LlamaIndexEmbedding(embedder)
+    rows = model.get_text_embedding_batch(TEXTS)
+    np.testing.assert_allclose(rows, embedder.encode_document(TEXTS), atol=1e-6)
+    query = model.get_query_embedding(TEXTS[3])
+    np.testing.assert_allclose(query, embedder.encode_query(TEXTS[3]), atol=1e-6)
+    nodes = [core.schema.TextNode(text=text) for text in TEXTS]
+    index = core.VectorStoreIndex(nodes, embed_model=model)
+    (found,) = index.as_retriever(similarity_top_k=1).retrieve(TEXTS[3])
+    assert found.node.get_content() == TEXTS[int((np.array(rows) @ query).argmax())]
+
+
+@pytest.mark.parametrize("name", ["vectorizer", "langchain", "llamaindex"])
+def test_each_is_short(name: str) -> None:
+    lines = (ROOT / "analysis" / f"{name}.py").read_text(encoding="utf-8").splitlines()
+    assert len([line for line in lines if line]) < 40
