@@ -21,18 +21,21 @@ name = next(name for name, one in PAGES.items() if one == page)
 st.set_page_config(page_title=f"{page.title} - KV-Embedding Explorer", layout="wide")
 with st.spinner("Starting"):  # a server's first visit waits here for PyTorch to be read in
     from analysis.runtime import request_log
-    from pages.shared import address, display, recipe_state, session, tour
-display.legible()
+    from pages.shared import address, display, recipe_state, session, sidebar, tour
+display.apply_styles()
 address.tidy()
 recipe_state.follow(PAGES)
 tour.guide(PAGES, name)
-session.keep_journal()
-with request_log.request("page", page=name), display.notices():
+session.start_request_log()
+with request_log.request("page", page=name), display.show_notices():
     # What is wrong with a choice is looked into on the page of diagnostics, so that one opens.
-    with display.each() if name == "diagnostics" else display.sentences(), st.sidebar:
-        session.choose_backbone()
-        session.choose_plan()
-        session.choose_options()
-        session.choose_pairs()
-    with display.sentences():
+    with (
+        display.errors_skip_section() if name == "diagnostics" else display.errors_stop_page(),
+        st.sidebar,
+    ):
+        sidebar.choose_backbone()
+        sidebar.choose_plan()
+        sidebar.choose_method_options()
+        sidebar.choose_pairs()
+    with display.errors_stop_page():
         page.run()

@@ -34,7 +34,7 @@ def _show_example() -> None:
     st.session_state.first, st.session_state.second = chosen.first, chosen.second
 
 
-session.by_the_entry()
+session.run_by_entry()
 opening = st.container()
 with st.container(horizontal=True, vertical_alignment="center"):
     step = st.segmented_control(
@@ -64,7 +64,7 @@ with st.container(horizontal=True, vertical_alignment="center"):
     )
 st.html(WRITING + PRESENTER * presenting)
 with opening:
-    session.opening(
+    session.page_header(
         "What can an early token know?",
         "Two sentences begin alike and end differently. **Follow the steps, change an ending, and "
         "watch the tokens before it.**" * (not presenting),

@@ -6,7 +6,7 @@ import streamlit as st
 from analysis import doctor
 from pages.shared import display, session
 
-session.opening(
+session.page_header(
     "Is this installation well?",
     "What the program runs on, what it holds in memory and on disk, and who waits. **Anything that "
     "is not well says what to do**; `python -m analysis doctor` checks the same without a browser.",
@@ -19,7 +19,7 @@ for check in amiss:
     (st.error if check.state == "ill" else st.info)(said)
 if not amiss:
     st.success(f"All {len(found)} checks are well.")
-display.table_of("checks", lambda: pd.DataFrame(found))
+display.folded_table("checks", lambda: pd.DataFrame(found))
 
 st.subheader("What runs here")
 facts = doctor.facts()

@@ -9,10 +9,10 @@ from analysis.experiments.space import Space
 from analysis.figures import spaces
 from analysis.spaces import comparison
 from analysis.spaces.comparison import NEAREST
-from pages.shared import display, glossary, linked_maps, session, space_pair
+from pages.shared import display, downloads, glossary, linked_maps, session, space_pair
 from pages.shared.map_colours import coloured
 
-session.opening(
+session.page_header(
     "How does the space move?",
     "The same texts in two spaces, drawn so that similar texts lie together. **Drag a box around "
     "a group on one map: does it stay together on the other?** Point at a dot to read its text.",
@@ -46,7 +46,7 @@ for number, (column, found, beside) in enumerate(
         linked_maps.show(side, partial(draw, found, beside, title), same, rows, f"{side}: {title}")
 compared = space_pair.compared(both)  # after the maps, which need not wait for it
 table = spaces.space_table(left, right, texts, compared.kept, labels)
-display.table_of(
+display.folded_table(
     "Both maps",
     lambda: table,
     lambda: spaces.two_maps(left, right, texts, titles=both.titles, colours=colours),
@@ -64,7 +64,7 @@ kept_by = f"{100 * compared.kept[list(rows)].mean():.0f}%" if rows else "no sele
 c.metric("Kept by the selected", kept_by)
 if rows:
     linked_maps.table("Selected texts", table.loc[list(rows)], rows, selects=False)
-    display.downloads("Selected texts", table.loc[list(rows)])
+    downloads.buttons("Selected texts", table.loc[list(rows)])
 
 st.subheader("Nearest neighbours of a text")
 look = st.session_state.get("space_look")
@@ -108,7 +108,7 @@ if compared.refusal:
     st.caption(f"Label accuracy is left out. {compared.refusal}")
 by_whom = dict.fromkeys(f"{one.made.sentence}." for one in (left, right))
 st.caption(
-    f"{len(texts):,} of {both.size:,} texts of {display.plain(both.texts.name)}. "
+    f"{len(texts):,} of {both.size:,} texts of {display.escaped(both.texts.name)}. "
     f"{left.projection.reason}. The right map is turned, mirrored, scaled and shifted as a whole "
     "onto the left one, which changes no distance's order, and both show the same part of the "
     "plane. *Isotropy*: Mu & Viswanath 2018; *uniformity*: Wang & Isola 2020; *trustworthiness*: "
@@ -116,4 +116,4 @@ st.caption(
 )
 display.reproduce(session.recipe("space", **both.options))
 glossary.explain("embedding", "cosine", "UMAP", "trustworthiness", "neighbours kept", "anisotropy")
-session.warm_up()
+session.warm_up_umap()

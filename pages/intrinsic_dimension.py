@@ -15,7 +15,7 @@ from pages.shared import display, glossary, recipe_state, second_backbone, sessi
 
 CURVES = "Intrinsic dimension by layer"
 
-session.opening(
+session.page_header(
     "Where does the model compress?",
     "Each point is a layer: how many directions its last-token states really use (their "
     "*intrinsic dimension*). **Look for the lowest point outside the grey fifth: the rule "
@@ -93,7 +93,7 @@ display.figure(
     dimension_figures.dimension_curves(found, rule, plan.layers),
     dimension_figures.dimension_table(found, rule, plan.layers),
     CURVES,
-    on_select="ignore" if loaded.refusal else partial(session.flip_layers, CURVES, plan.layers),
+    on_select="ignore" if loaded.refusal else partial(session.toggle_layers, CURVES, plan.layers),
     selection_mode="points",
 )
 if plan.layers == chosen:
@@ -141,7 +141,7 @@ dropped.markdown(
 st.caption(f"{first.made.sentence}.")
 
 st.subheader("Is it the same in another backbone?")
-with display.each():
+with display.errors_skip_section():
     if other := second_backbone.second_backbone("id_other"):
         with display.progress(f"Encoding texts with {other.facts.name}") as show:
             beside = measure(

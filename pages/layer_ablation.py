@@ -52,7 +52,7 @@ def _draw(number: int = 0) -> Any:
     walk, again = following.walk, f" {number}" if number else ""
     drawn = ablation_figures.search_chart(kind, walk, loaded.layers, automatic)
     with main.next():
-        event = display.picture(
+        event = display.chart(
             drawn,
             PLANS,
             key=PLANS + again,
@@ -78,7 +78,7 @@ def _draw(number: int = 0) -> Any:
     rows = ablation_figures.standing(walk, automatic, beside)
     drawn = ablation_figures.standing_chart(walk, rows)
     with stand.next():
-        display.picture(drawn, STANDING, key=STANDING + again)
+        display.chart(drawn, STANDING, key=STANDING + again)
     return event
 
 
@@ -88,7 +88,7 @@ def _held_out(what: Any, human: Any, sides: Any, cosines: Any) -> Any:
     return ablation.held_out(walk, pairs, automatic)
 
 
-session.opening(
+session.page_header(
     "Was the automatic choice a good one?",
     "Every plan re-routes other layers and is scored on the same pairs, as a change against "
     "re-routing nothing. **Look where the automatic choice (diamond) stands among the others, and "
@@ -99,7 +99,7 @@ if loaded.refusal:
     st.warning(loaded.refusal)
     st.stop()
 width, method = selection.window_width(loaded.layers), session.methods()["kv-embedding"]
-automatic = replace(plan, layers=session.calibrated().selected(st.session_state.rule))
+automatic = replace(plan, layers=session.calibration_dimensions().selected(st.session_state.rule))
 beside = searches.references(automatic, loaded.reroutable)
 left, right = st.columns([4, 1], vertical_alignment="bottom")
 kind = left.segmented_control(
@@ -140,8 +140,8 @@ clicked, words = st.container(horizontal=True), st.container()
 stand = following.place("standing")
 event = _draw()
 with tables:
-    display.table_of(PLANS, lambda: ablation_figures.plan_table(walk, walk.plans))
-display.table_of(
+    display.folded_table(PLANS, lambda: ablation_figures.plan_table(walk, walk.plans))
+display.folded_table(
     STANDING,
     lambda: ablation_figures.standing_table(
         walk, ablation_figures.standing(walk, automatic, beside)
@@ -175,7 +175,7 @@ with words:
     )
 plain = walk.points[PLAIN].score
 st.caption(
-    f"Spearman x 100 on {display.plain(pairs.name)}, {plain.sts.pairs:,} pairs of "
+    f"Spearman x 100 on {display.escaped(pairs.name)}, {plain.sts.pairs:,} pairs of "
     f"{plain.sts.texts:,} texts; bars are 95% intervals of the change, paired, from 1,000 "
     f"bootstrap draws of {plain.sts.resampled}, not corrected for the number of plans. "
     f"{plain.made.sentence}."
@@ -185,7 +185,7 @@ st.subheader("Is the best more than luck?")
 if following.running:
     st.caption("Answered when the search rests.")
 elif walk.tried:
-    with display.each():
+    with display.errors_skip_section():
         tested = _held_out(
             (automatic, walk.tried, tuple(walk.points)),
             pairs.scores,

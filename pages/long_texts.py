@@ -6,7 +6,7 @@ from analysis.experiments import long_texts, scoring
 from analysis.figures import scores
 from pages.shared import corpus_picker, display, glossary, recipe_state, session
 
-session.opening(
+session.page_header(
     "Does it hold on long texts?",
     "One vector has to hold a whole document, and under causal attention early tokens know nothing "
     "of late ones. **Does a query still find its document when the answer moves to the end, and "
@@ -37,11 +37,11 @@ display.figure(
 )
 one = along[0][1]
 st.caption(
-    f"{display.plain(scored.name)}: {one.measures[0].items:,} queries; each document is put first, "
+    f"{display.escaped(scored.name)}: {one.measures[0].items:,} queries; each document is put first, "
     f"in the middle or last among {long_texts.AROUND} other passages, the same in all three, so that "
     f"only the place differs. nDCG@10 x 100, 95% intervals from bootstrap draws of "
     f"{one.measures[0].resampled}. "
-    f"{display.plain(scored.source)} {one.made.sentence}."
+    f"{display.escaped(scored.source)} {one.made.sentence}."
 )
 
 st.subheader("How much of the document is read")
@@ -57,7 +57,7 @@ if not lengths:
     st.stop()
 by_length: list[tuple[str, scoring.Measured]] = []
 for length in sorted(lengths):
-    with display.each(), display.progress(f"Documents of {length:,} tokens") as show:
+    with display.errors_skip_section(), display.progress(f"Documents of {length:,} tokens") as show:
         measured = scoring.measured(
             loaded, variants["middle"], asked, max_tokens=length, progress=show
         )

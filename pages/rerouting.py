@@ -16,7 +16,7 @@ from pages.shared import corpus_picker, display, glossary, layer_switches, sessi
 IN_FULL = 3
 """Pairs whose texts are shown whole."""
 
-session.opening(
+session.page_header(
     "What does re-routing change, layer by layer?",
     "Every column is a layer; a lit one hands the final token's key-value pair to all tokens. "
     "**Click one and watch the score: the change and its interval say whether it helps.**",
@@ -57,7 +57,7 @@ elif found.clear:
 else:
     st.markdown(f"**The change is within noise.** {found.sentence}")
 st.caption(
-    f"Spearman correlation x 100 of cosine and human rating on {display.plain(pairs.name)}: "
+    f"Spearman correlation x 100 of cosine and human rating on {display.escaped(pairs.name)}: "
     f"{after.sts.pairs:,} pairs of {after.sts.texts:,} texts. By resampling {after.sts.resampled}, "
     f"95% of the scores lie in {before.sts.ci_low:.1f} to {before.sts.ci_high:.1f} with nothing "
     f"re-routed and in {after.sts.ci_low:.1f} to {after.sts.ci_high:.1f} re-routed; "
@@ -87,7 +87,7 @@ if plan.active:
             )
             for column, side in zip(st.columns(2), ("first", "second"), strict=True):
                 column.text(pair[side])
-    display.table_of("Pairs by places moved", lambda: table)
+    display.folded_table("Pairs by places moved", lambda: table)
 else:
     st.info("No layer is re-routed: no pair moves. Light a layer above.")
 

@@ -11,7 +11,7 @@ from analysis.evaluation import isotropy, measures
 from analysis.experiments import scoring
 from analysis.figures import scores
 from analysis.figures import spaces as space_figures
-from pages.shared import corpus_picker, display, glossary, session
+from pages.shared import corpus_picker, display, downloads, glossary, session
 
 _KINDS = {
     "rated pairs": "Do cosines rank pairs as people do? Spearman correlation with the ratings.",
@@ -19,7 +19,7 @@ _KINDS = {
     "retrieval": "Does a query find its documents? The first ten of the ranking count.",
 }
 
-session.opening(
+session.page_header(
     "Does it score better?",
     "Every method from the same weights, scored on the same texts. **Where intervals overlap "
     "widely, read the paired comparison below before believing a rank.**",
@@ -66,7 +66,7 @@ if not chosen:
 
 found: dict[str, scoring.Measured] = {}
 for name in chosen:
-    with display.each(), display.progress(f"Encoding with {name}") as show:
+    with display.errors_skip_section(), display.progress(f"Encoding with {name}") as show:
         (found[name],) = scoring.measured(
             loaded, scored, [(methods[name], plan)], processing=processing, progress=show
         )
@@ -84,9 +84,9 @@ display.figure(
 part = f" of {results[0].of:,}" if results[0].of else ""
 texts = f" of {len(scored.texts):,} texts" if isinstance(scored, Pairs) else ""
 st.caption(
-    f"{display.plain(scored.name)}: {first.items:,}{part} {first.things}{texts}; 95% "
+    f"{display.escaped(scored.name)}: {first.items:,}{part} {first.things}{texts}; 95% "
     f"intervals from {len(first.drawn):,} bootstrap draws of {first.resampled}. "
-    f"{display.plain(scored.source)} {display.plain(getattr(scored, 'note', ''))} "
+    f"{display.escaped(scored.source)} {display.escaped(getattr(scored, 'note', ''))} "
     f"{results[0].made.sentence}."
 )
 if cut := max(one.texts_cut for one in results):
@@ -98,7 +98,7 @@ others = {name: one.measure(measure) for name, one in found.items() if name != b
 differences = measures.differences(others, found[base].measure(measure), base, results[0].of)
 for difference in sorted(differences, key=lambda d: -d.delta):
     st.markdown(f"- {difference.sentence}")
-display.table_of("Comparisons", lambda: scores.difference_table(differences))
+display.folded_table("Comparisons", lambda: scores.difference_table(differences))
 st.caption(
     f"{measure}. Paired: both methods are scored on the same bootstrap draws, which also give p. "
     "Two or more comparisons are corrected by Holm's method, so that the chance of one false "
@@ -160,10 +160,10 @@ for name in chosen:
     for prompt in prompts:
         st.html(scores.prompt_strip(prompt))
     title = f"Tokens of {name}"
-    display.table_of(
+    display.folded_table(
         title,
         partial(scores.prompt_table, prompts),
-        lambda title=title, prompts=prompts: display.sheet(  # type: ignore[misc]
+        lambda title=title, prompts=prompts: downloads.strips_page(  # type: ignore[misc]
             title,
             [
                 (f"Prompt {number} of {len(prompts)}", scores.prompt_strip(prompt))

@@ -17,7 +17,7 @@ from pages.shared import display, recipe_state, session
 FOLDER = ASSETS / "studies"
 STUDIES = ("rules", "parts", "long-texts")
 
-session.opening(
+session.page_header(
     "What did whole studies find?",
     "A study is a recipe with a grid: many backbones, corpora or methods, run at once. **Open one "
     "that ships with the project, or a recipe or results of your own.**",
@@ -27,26 +27,26 @@ session.opening(
 def show(found: Results, again: str) -> None:
     """Results: what they say, figures with their tables, what made them, how to run them again."""
     if found.recipe.title:
-        st.subheader(display.plain(found.recipe.title))
+        st.subheader(display.escaped(found.recipe.title))
     if found.recipe.about:
-        st.markdown(display.plain(found.recipe.about))
+        st.markdown(display.escaped(found.recipe.about))
     drawn = figures.drawn(found)
     if said := findings(found.recipe.command, found.rows):
         st.markdown("**What the rows say**, with 95% intervals:")
-        st.markdown("\n".join(f"- {display.plain(sentence)}" for sentence in said))
+        st.markdown("\n".join(f"- {display.escaped(sentence)}" for sentence in said))
     for one in drawn:
-        st.markdown(f"**{display.plain(one.name)}**")
+        st.markdown(f"**{display.escaped(one.name)}**")
         if one.figure is None:
-            display.table_of(one.name, one.table.copy)
+            display.folded_table(one.name, one.table.copy)
         else:
             display.figure(one.figure, one.table, one.name)
     exact = figures.exact(found.rows)
     if len(exact.columns):
-        display.table_of("How the numbers were made", lambda: exact)
+        display.folded_table("How the numbers were made", lambda: exact)
     made: dict[str, Any] = dict(found.made)
     versions = ", ".join(f"{name} {number}" for name, number in made.pop("versions").items())
     others = ", ".join(f"{name} {value}" for name, value in made.items())
-    st.caption(display.plain(f"Made with {versions}; {others}."))
+    st.caption(display.escaped(f"Made with {versions}; {others}."))
     st.markdown("**Run it again**, in the project's folder:")
     st.code(again, language=None, wrap_lines=True)
     with st.container(horizontal=True):
@@ -60,9 +60,9 @@ def show(found: Results, again: str) -> None:
 def offer(made: Recipe) -> None:
     """A recipe: the page that shows it, or one of its points, and the command that runs it."""
     if made.title:
-        st.subheader(display.plain(made.title))
+        st.subheader(display.escaped(made.title))
     if made.about:
-        st.markdown(display.plain(made.about))
+        st.markdown(display.escaped(made.about))
     chosen = made
     try:
         recipe_state.state(made)

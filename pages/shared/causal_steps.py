@@ -18,7 +18,7 @@ from analysis.experiments.causal import Attention, Movement
 from analysis.figures import causal
 from analysis.rerouting import layer_lists
 from analysis.rerouting.plan import PLAIN, Plan
-from pages.shared import display, session
+from pages.shared import display, downloads, session
 
 METHODS = ("last-token", "mean", "prompt-only", "kv-embedding")
 """Whose embeddings of the two endings are compared."""
@@ -44,7 +44,7 @@ class View:
     def show(self, drawn: go.Figure, table: pd.DataFrame, name: str) -> None:
         """A figure with its table; for an audience alone and in large letters."""
         if self.presenting:
-            display.picture(causal.enlarged(drawn), name)
+            display.chart(causal.enlarged(drawn), name)
         else:
             display.figure(drawn, table, name)
 
@@ -201,7 +201,7 @@ def _rated(view: View) -> str:
         pairs,
         names=(f"re-routing {view.where}", "re-routing none"),
     )
-    return f"On {display.plain(pairs.name)}: {found.sentence}"
+    return f"On {display.escaped(pairs.name)}: {found.sentence}"
 
 
 def _strips(view: View, *models: bool) -> None:
@@ -226,10 +226,10 @@ def _strips(view: View, *models: bool) -> None:
             for model in models
             if view.plan.active or not model
         }
-        display.table_of(
+        display.folded_table(
             name,
             lambda: causal.movement_table(view.moved),
-            lambda: display.sheet(name, strips.items()),
+            lambda: downloads.strips_page(name, strips.items()),
         )
 
 

@@ -118,13 +118,13 @@ def _uploaded(kind: Kind) -> Corpus | None:
         )
     if guess.guessed:
         guessed = ", ".join(repr(short(name)) for name in guess.guessed)
-        st.caption(f"Guessed: {display.plain(guessed)}. Change what is wrong.")
+        st.caption(f"Guessed: {display.escaped(guessed)}. Change what is wrong.")
     if None in roles.values():
         st.info("Choose a column for each part.")
         return None
     read = columns.read_pairs if kind == "pairs" else columns.read_labelled
     found = read(file.name, data, Columns(**roles, available=guess.available))
-    st.caption(display.plain(f"{found.name}: {_size(found):,} {_THINGS[kind]}. {found.source}"))
+    st.caption(display.escaped(f"{found.name}: {_size(found):,} {_THINGS[kind]}. {found.source}"))
     return found
 
 

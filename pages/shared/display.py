@@ -6,9 +6,8 @@ a page that needs no network, or as PNG or SVG by the camera in its corner.
 
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from html import escape
 from typing import Any
 
 import pandas as pd
@@ -21,10 +20,7 @@ from analysis.recipes.options import PROGRAM, logged
 from analysis.recipes.recipe import Recipe
 from analysis.runtime import request_log
 from analysis.runtime.events import heard
-
-PICTURES = ("png", "svg")
-"""What the camera in a figure's corner saves."""
-
+from pages.shared import downloads
 
 _ON_PRIMARY = """<style>
 button[kind=primary], button[kind=primary] *, [data-tag], [data-tag] *
@@ -48,7 +44,7 @@ _OF_FIGURES = """<style>
 """Streamlit's grey for the words of figures on a light page is too light to be read by all."""
 
 
-def legible() -> None:
+def apply_styles() -> None:
     """Letters that stand out on their colours and in figures, and no unsafe CSV at any table.
 
     No selector asks what an element holds: with one, a browser styles the page anew for every
@@ -57,24 +53,24 @@ def legible() -> None:
     st.html(_NO_RAW_CSV + _ON_PRIMARY + _OF_FIGURES)
 
 
-def plain(text: str) -> str:
+def escaped(text: str) -> str:
     """A person's text as Markdown that shows it as it is: no pictures, links or formulas in it."""
     return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text)
 
 
 @contextmanager
-def sentences() -> Iterator[None]:
+def errors_stop_page() -> Iterator[None]:
     """Show what a person can solve as its sentence, and stop this run there."""
     try:
         yield
     except ExplorerError as error:
         request_log.note(outcome="refused", error=type(error).__name__)
-        st.error(plain(str(error)))
+        st.error(escaped(str(error)))
         st.stop()
 
 
 @contextmanager
-def notices() -> Iterator[None]:
+def show_notices() -> Iterator[None]:
     """Show what the library tells while it works: a place in a queue, batches in halves."""
     queue = st.empty()
 
@@ -89,12 +85,12 @@ def notices() -> Iterator[None]:
 
 
 @contextmanager
-def each() -> Iterator[None]:
+def errors_skip_section() -> Iterator[None]:
     """Show what a person can solve as its sentence, and go on without this part of the page."""
     try:
         yield
     except ExplorerError as error:
-        st.warning(plain(str(error)))
+        st.warning(escaped(str(error)))
 
 
 @contextmanager
@@ -122,12 +118,12 @@ def figure(
     ``name`` is its title for the table, downloads and screen readers, unlike any other's on the
     page; ``on_select`` and ``selection_mode`` are Streamlit's, the state is kept under ``name``.
     """
-    selected = picture(drawn, name, on_select=on_select, selection_mode=selection_mode)
-    table_of(name, lambda: table, lambda: drawn.to_html(include_plotlyjs=True, div_id="figure"))
+    selected = chart(drawn, name, on_select=on_select, selection_mode=selection_mode)
+    folded_table(name, lambda: table, lambda: drawn.to_html(include_plotlyjs=True, div_id="figure"))
     return selected
 
 
-def table_of(
+def folded_table(
     name: str,
     table: Callable[[], pd.DataFrame],
     page: Callable[[], str] | None = None,
@@ -137,7 +133,7 @@ def table_of(
         if opened:
             made = table()
             st.dataframe(made, hide_index=True, key=f"table {name}")
-            downloads(name, made, page)
+            downloads.buttons(name, made, page)
 
 
 @contextmanager
@@ -148,7 +144,7 @@ def folded(label: str) -> Iterator[bool]:
         yield bool(expander.open)
 
 
-def picture(
+def chart(
     drawn: go.Figure,
     name: str,
     *,
@@ -166,45 +162,10 @@ def picture(
         config={
             "displaylogo": False,
             "toImageButtonOptions": {
-                "format": st.session_state.get("picture", PICTURES[0]),
-                "filename": file_name(name),
+                "format": st.session_state.get("picture", downloads.PICTURES[0]),
+                "filename": downloads.file_name(name),
             },
         },
-    )
-
-
-def downloads(name: str, table: pd.DataFrame, page: Callable[[], str] | None = None) -> None:
-    """Buttons that take a table along as CSV, and its figure as a page of its own."""
-    with st.container(horizontal=True):
-        st.download_button(
-            "CSV",
-            lambda: csv(table),
-            f"{file_name(name)}.csv",
-            "text/csv",
-            key=f"csv {name}",
-            on_click="ignore",
-            help="The table, UTF-8. Cells that a spreadsheet would run are led by an apostrophe.",
-        )
-        if page is not None:
-            st.download_button(
-                "HTML",
-                lambda: page().encode(),
-                f"{file_name(name)}.html",
-                "text/html",
-                key=f"html {name}",
-                on_click="ignore",
-                help="The figure in one file that opens without a network. A figure with axes is "
-                "also saved as a picture, by the camera in its corner.",
-            )
-
-
-def sheet(title: str, strips: Iterable[tuple[str, str]]) -> str:
-    """A page of its own for strips of tokens: captions, which are escaped, and their HTML."""
-    parts = (f"<p><b>{escape(caption)}</b></p>{strip}" for caption, strip in strips)
-    return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>'
-        '<body style="font:16px/1.5 sans-serif;color:#111;background:#fff;margin:2rem">'
-        f"<h1>{escape(title)}</h1>{''.join(parts)}</body></html>"
     )
 
 
@@ -237,27 +198,12 @@ def _spellings(made: Recipe) -> None:
         )
         st.segmented_control(
             "The camera in a figure's corner saves",
-            PICTURES,
-            default=PICTURES[0],
+            downloads.PICTURES,
+            default=downloads.PICTURES[0],
             required=True,
             key="picture",
             persist_state="session",
         )
-
-
-def csv(table: pd.DataFrame) -> bytes:
-    """The table as CSV; what a spreadsheet would take for a formula is led by an apostrophe."""
-
-    def inert(cell: Any) -> Any:
-        return f"'{cell}" if isinstance(cell, str) and cell[:1] in "=+-@\t\r" and cell else cell
-
-    safe = table.map(inert).rename(columns=inert)
-    return safe.to_csv(index=False).encode()
-
-
-def file_name(name: str) -> str:
-    """A figure's name as a file has it."""
-    return re.sub(r"\W+", "-", name.lower()).strip("-")
 
 
 def signed(value: float) -> str:

@@ -28,7 +28,7 @@ def presets(loaded: Backbone) -> Curve | None:
     chosen = st.session_state.backbone
     known = dimension.known_dimensions(loaded, session.texts(packaged.CALIBRATION))
     if st.session_state.layers.strip().lower() == "auto" or st.session_state.get(_ASKED) == chosen:
-        known = session.calibrated()
+        known = session.calibration_dimensions()
     curve = known.curve if known else None
     third, rule = loaded.layers // 3, st.session_state.rule
     with st.container(horizontal=True):
@@ -72,7 +72,7 @@ def row(
         rerouting.layer_strip(*strip),
         rerouting.strip_table(*strip),
         NAME,
-        on_select=partial(session.flip_layers, NAME, plan.layers),
+        on_select=partial(session.toggle_layers, NAME, plan.layers),
         selection_mode="points",
     )
     st.session_state.switches = list(plan.layers)

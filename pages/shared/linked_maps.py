@@ -69,7 +69,7 @@ def show(
     drawn: dict[str, Rows] = state.setdefault("space_drawn", {})
     if not rows or picked(state.get(key)) != rows:
         drawn[side] = rows
-    display.picture(draw(drawn[side]), name, key=key, on_select=partial(_select, key))
+    display.chart(draw(drawn[side]), name, key=key, on_select=partial(_select, key))
 
 
 def table(name: str, found: pd.DataFrame, rows: Rows, *, selects: bool, **more: Any) -> None:

@@ -46,7 +46,7 @@ def coloured(by: str, sides: Sides) -> Colours:
         case "label" | "mean rating":
             lacking = "labels" if by == "label" else "rated pairs"
             st.caption(
-                f"{display.plain(corpus.name)} has no {lacking}; the colours show the neighbours "
+                f"{display.escaped(corpus.name)} has no {lacking}; the colours show the neighbours "
                 "kept."
             )
     return Colours("neighbours kept (%)", 100 * compared(sides).kept)

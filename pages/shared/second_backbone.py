@@ -20,7 +20,7 @@ def second_backbone(key: str) -> Backbone | None:
         BackboneError: what is typed in is no backbone that can be loaded.
     """
     own = st.session_state.backbone
-    offered = [NONE, *(name for name in session.offered() if name != own)]
+    offered = [NONE, *(name for name in session.offered_backbones() if name != own)]
     chosen = st.selectbox(
         "Compare with another backbone",
         list(dict.fromkeys([*offered, st.session_state.get(key, NONE)])),
@@ -37,4 +37,4 @@ def second_backbone(key: str) -> Backbone | None:
     if name == own:
         st.caption(f"{name} is the sidebar's backbone already; choose another to compare it with.")
         return None
-    return session.leased(_LEASE, name, st.session_state.dtype)
+    return session.lease_backbone(_LEASE, name, st.session_state.dtype)

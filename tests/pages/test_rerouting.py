@@ -115,7 +115,7 @@ def test_a_click_turns_layers_on_and_off(
     used: list[tuple[int, ...]] = []
     monkeypatch.setattr(streamlit, "session_state", state)
     monkeypatch.setattr(session, "use_layers", used.append)
-    session.flip_layers("figure", (2, 3))
+    session.toggle_layers("figure", (2, 3))
     assert used == ([] if after is None else [after])
 
 

@@ -181,5 +181,5 @@ def test_a_title_with_markup_is_shown_as_it_is(tiny_llama: dict[str, str]) -> No
     app = visit(tiny_llama)
     hostile = Recipe("score", {}, title="![x](http://x.example/a.png) **b** <b>c</b> $d$ :red[e]")
     well(upload(app, "some.yaml", hostile.yaml()))
-    assert app.subheader[0].value == display.plain(hostile.title)
+    assert app.subheader[0].value == display.escaped(hostile.title)
     assert "\\!\\[x\\]\\(http\\:" in app.subheader[0].value

@@ -211,7 +211,7 @@ MARKUP = "![x](http://evil/x.png) [y](http://evil) <b>z</b> $a$ `c` :red[d] *e* 
 def test_markdown_shows_what_was_written() -> None:
     from markdown_it import MarkdownIt
 
-    html = MarkdownIt("commonmark").render(display.plain(MARKUP))
+    html = MarkdownIt("commonmark").render(display.escaped(MARKUP))
     assert html.count("<") == 2, "one paragraph, nothing in it"
     assert "&lt;b&gt;z&lt;/b&gt;" in html
 

@@ -6,14 +6,14 @@ import io
 import pandas as pd
 import pytest
 
-from pages.shared import display
+from pages.shared import downloads
 
 
 def test_a_csv_holds_the_table_and_nothing_that_a_spreadsheet_would_run() -> None:
     table = pd.DataFrame(
         {"text": ["=1+1", "+a", "-b", "@c", "\td", "plain = text", "", 'q"uo,te'], "=n": range(8)}
     )
-    rows = list(csv.reader(io.StringIO(display.csv(table).decode())))
+    rows = list(csv.reader(io.StringIO(downloads.csv(table).decode())))
     assert rows[0] == ["text", "'=n"]
     assert [row[0] for row in rows[1:]] == [
         *("'=1+1", "'+a", "'-b", "'@c", "'\td", "plain = text", "", 'q"uo,te'),
@@ -23,7 +23,7 @@ def test_a_csv_holds_the_table_and_nothing_that_a_spreadsheet_would_run() -> Non
 
 def test_strips_are_taken_along_as_a_page_that_runs_no_text() -> None:
     strip = '<div dir="ltr">one</div>'
-    page = display.sheet("Tokens of <a>", [("Plain & bare", strip), ("Re-routed", strip)])
+    page = downloads.strips_page("Tokens of <a>", [("Plain & bare", strip), ("Re-routed", strip)])
     assert page.startswith("<!doctype html>")
     assert page.count(strip) == 2
     assert "Tokens of &lt;a&gt;" in page
@@ -35,4 +35,4 @@ def test_strips_are_taken_along_as_a_page_that_runs_no_text() -> None:
     ("name", "file"), [("Gate by token", "gate-by-token"), ("../x: y?", "x-y")]
 )
 def test_a_file_is_called_after_its_figure(name: str, file: str) -> None:
-    assert display.file_name(name) == file
+    assert downloads.file_name(name) == file

@@ -1,0 +1,155 @@
+"""The sidebar, which all pages share: the backbone, the plan, the options and the rated pairs."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from analysis.backbones import backbone as backbones
+from analysis.backbones import devices
+from analysis.dimension import selection
+from analysis.embedding import pooling, prompts
+from analysis.embedding.methods import DEFAULT, NORMS
+from analysis.rerouting import layer_lists
+from analysis.rerouting.plan import KEY_POSITIONS
+from analysis.runtime import hosting
+from pages.shared import corpus_picker, plan_history, session
+
+NAMES = (
+    "A packaged model, one of the paper's, or type a Hugging Face id (owner/name or "
+    "owner/name@revision), a folder, or a .gguf file."
+)
+"""What a backbone can be called where everything is free."""
+
+
+def choose_backbone() -> None:
+    """The backbone's widget, with its facts; loads what is chosen."""
+    st.selectbox(
+        "Backbone",
+        list(
+            dict.fromkeys(
+                [*session.offered_backbones(), st.session_state.get("backbone", "smollm2")]
+            )
+        ),
+        key="backbone",
+        accept_new_options=hosting.hosted() is None,
+        bind="query-params",
+        help=NAMES if hosting.hosted() is None else "The backbones that this server offers.",
+    )
+    st.selectbox(
+        "Precision",
+        ["auto", *devices.DTYPES],
+        key="dtype",
+        bind="query-params",
+        help="The numbers' format while computing.",
+    )
+    facts = _describe(st.session_state.backbone)
+    st.caption(
+        f"{facts.parameters / 1e6:,.0f} million parameters, {facts.layers} layers, "
+        f"{facts.heads} heads on {facts.kv_heads} key-value heads, context of "
+        f"{facts.context:,} tokens. Weights: {facts.memory('float32') / 1e9:.2f} GB in float32, "
+        f"{facts.memory('bfloat16') / 1e9:.2f} GB in half precision."
+        + (f" Licence: {facts.licence}." if facts.licence else "")
+    )
+    if facts.needs:
+        st.caption(facts.needs)
+    loaded = session.backbone()
+    st.caption(f"Running in {loaded.dtype.value}: {loaded.dtype.reason}.")
+    if loaded.device.value == devices.SPREAD:
+        st.caption(f"Spread over several devices, {loaded.device.reason}.")
+    if loaded.refusal:
+        st.warning(loaded.refusal)
+    elif loaded.slow_form:
+        st.caption(
+            "Re-routed layers put the pair in front of the others, with a mask: no fast kernel "
+            "here gives the log-sum-exp that the closed form needs."
+        )
+
+
+def choose_plan() -> None:
+    """The widgets of the plan: layers as text, bias, and the rule behind ``auto``."""
+    st.text_input(
+        "Re-routed layers",
+        "auto",
+        key="layers",
+        bind="query-params",
+        help="auto, none, all, or a list such as 26-29 or 3,5,9. Layers count from 0.",
+    )
+    st.slider(
+        "Bias",
+        -4.0,
+        6.0,
+        1.0,
+        0.5,
+        key="bias",
+        bind="query-params",
+        help="Added to the re-routed pair's attention logit; the paper uses 1.",
+    )
+    st.selectbox(
+        "Rule for auto",
+        list(selection.RULES),
+        key="rule",
+        bind="query-params",
+        help="How layers are chosen from the intrinsic-dimension curve.",
+    )
+    chosen = session.plan()
+    shown = layer_lists.format_layers(chosen.layers, session.backbone().layers)
+    st.caption(f"Re-routed now: {shown}.")
+
+
+def choose_method_options() -> None:
+    """The widgets of what else KV-Embedding leaves open: its key's place, prompt and pooling.
+
+    They are the last that the plan depends on, so here it is noted for undo and redo.
+    """
+    with st.expander("How kv-embedding is done"):
+        st.selectbox(
+            "Key position",
+            session.backbone().key_positions or ("own",),
+            key="key_position",
+            bind="query-params",
+            help="Where the re-routed key stands. " + _meanings(KEY_POSITIONS),
+        )
+        st.selectbox(
+            "Prompt",
+            list(prompts.COMPRESSION),
+            key="separator",
+            bind="query-params",
+            help="What stands between the text and the instruction; sources disagree on it.",
+        )
+        st.selectbox(
+            "Pooling",
+            list(pooling.POOLINGS),
+            list(pooling.POOLINGS).index(DEFAULT.pooling),
+            key="pooling",
+            bind="query-params",
+            help="hybrid is the paper's: the last token and the mean of all, averaged.",
+        )
+        st.selectbox(
+            "Token states",
+            list(NORMS),
+            key="norm",
+            bind="query-params",
+            help=_meanings(NORMS),
+        )
+        st.caption("These hold for kv-embedding and prompt-only; the other methods stay as named.")
+    plan_history.record(st.session_state.backbone)
+
+
+def _meanings(values: Mapping[Any, str]) -> str:
+    """What each of some named values stands for, for a widget's help."""
+    return "; ".join(f"*{name}*: {meaning}" for name, meaning in values.items()) + "."
+
+
+def choose_pairs() -> None:
+    """The widgets of the rated pairs that scores are computed on."""
+    corpus_picker.choose(
+        "pairs",
+        "Rated pairs",
+        "Pairs of texts with a human similarity; scores are rank correlations with it.",
+    )
+
+
+@st.cache_resource(show_spinner="Reading the backbone's description", max_entries=50)
+def _describe(name: str) -> backbones.Facts:
+    return backbones.describe(name)
