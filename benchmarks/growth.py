@@ -5,6 +5,7 @@ import torch
 from analysis.embedding.encoder import encode
 from analysis.embedding.methods import DEFAULT, METHODS
 from analysis.rerouting import forward_pass
+from analysis.rerouting.forward_pass import PassRequest
 from analysis.rerouting.plan import PLAIN, Plan
 from benchmarks.measuring import Point, backbone, distinct, long_texts, pairs, seconds
 
@@ -30,7 +31,8 @@ def measure() -> list[Point]:
         lengths = torch.full((rows,), given.shape[1])
 
         def run(plan: Plan, given: torch.Tensor = given, at: torch.Tensor = lengths) -> float:
-            return seconds(lambda: forward_pass.run(loaded.model, given, at, plan))
+            request = PassRequest(given, at, plan)
+            return seconds(lambda: forward_pass.run(loaded.model, request))
 
         times = sorted((run(every) / run(PLAIN), run(every) / rows) for _ in range(2))[1:]
         ratio, taken = times[len(times) // 2]

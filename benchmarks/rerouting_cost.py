@@ -8,7 +8,8 @@ from pathlib import Path
 from analysis.embedding.encoder import encode
 from analysis.embedding.methods import DEFAULT
 from analysis.rerouting import forward_pass
-from analysis.rerouting.attention_functions import Form
+from analysis.rerouting.attention import Form
+from analysis.rerouting.forward_pass import PassRequest
 from analysis.rerouting.plan import PLAIN, Plan
 from benchmarks.measuring import (
     Ratio,
@@ -78,7 +79,7 @@ def _long(way: str) -> None:
     plan = PLAIN if way == "plain" else Plan(tuple(range(loaded.layers)))
     form: Form = "concatenated" if way == "concatenated" else "closed"
     lengths = ids.new_tensor([ids.shape[1]])
-    forward_pass.run(loaded.model, ids, lengths, plan, form=form)
+    forward_pass.run(loaded.model, PassRequest(ids, lengths, plan, form))
 
 
 def _peak(way: str) -> float:

@@ -7,8 +7,9 @@ change by rounding only. The stored weights stay beside the packed ones, so memo
 there.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 import psutil
 import torch
@@ -21,32 +22,108 @@ ROWS = 512
 TILES = (*range(1024, 512, -128), *range(512, 0, -64))
 """Rows that the kernel may be given at a time where it has tiles (Intel's AMX, bfloat16): there the
 order of a row's sums depends on how many rows are given, and an embedding would on what it is
-computed beside. Those that agree with the last are used, see ``agreeing``."""
-SHARE = 0.25
+computed beside. Those that agree with the last are used, see ``agreeing_tiles``."""
+MEMORY_SHARE = 0.25
 """Of the memory that is free, what packed weights may take."""
 
 
-def pack(model: torch.nn.Module) -> int:
-    """Pack every linear layer of a frozen model that lies in memory; how many were packed.
+class PackedLinear(torch.nn.Linear):
+    """A frozen ``Linear`` that computes from weights laid out for the kernel.
 
-    None are where the dtype has no such kernel, the layers lie on another device or take more than
-    ``SHARE`` of the free memory. Subclasses of ``Linear`` are left alone: they may do more.
+    The weight and the bias stay where they were: they are the replaced layer's own parameters.
+    Input that the kernel does not serve (another dtype or device, a gradient, nothing at all), and
+    any input once the weight was turned to another dtype, is computed as ``Linear`` does.
     """
-    usable = [dtype for dtype in DTYPES if _has_kernel(dtype)]
-    found = [
-        module
-        for module in model.modules()
-        if type(module) is torch.nn.Linear
-        and module.weight.device.type == "cpu"
-        and module.weight.dtype in usable
-        and "forward" not in vars(module)  # somebody else's, such as accelerate's
+
+    def __init__(self, linear: torch.nn.Linear) -> None:
+        """Take over a layer's parameters and lay its weight out.
+
+        Args:
+            linear: a frozen layer on the CPU, in one of :data:`DTYPES`.
+        """
+        has_bias = linear.bias is not None
+        super().__init__(linear.in_features, linear.out_features, bias=has_bias, device="meta")
+        self.weight, self.bias = linear.weight, linear.bias
+        self.train(linear.training)
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        self._packed_dtype = self.weight.dtype
+        self._tiles: tuple[int, ...] = ()
+        with torch.inference_mode():
+            self._packed_weight = _lay_out(self.weight.detach(), ROWS)
+            if self._packed_dtype == torch.bfloat16 and torch.cpu._is_amx_tile_supported():
+                threads = torch.get_num_threads()
+                self._tiles = agreeing_tiles(self.in_features, self.out_features, threads)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is copied or pickled: all but the packed weight, which is opaque to both."""
+        return {name: value for name, value in vars(self).items() if name != "_packed_weight"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        self._lay_out()
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        """Multiply: (..., in_features) to (..., out_features)."""
+        if (
+            {input.dtype, self.weight.dtype} != {self._packed_dtype}
+            or not input.is_cpu
+            or input.numel() == 0
+            or input.requires_grad
+        ):
+            return super().forward(input)
+        rows = input.numel() // input.shape[-1]
+        if rows > 1 and not self._tiles:
+            return _multiply(input, self._packed_weight, self.bias)
+        # a row alone has a kernel of its own, so it is given one more
+        more = -rows % self._tiles[-1] if self._tiles else 1
+        padded = input.reshape(rows, -1)
+        padded = pad(padded, (0, 0, 0, more)) if more else padded
+        parts = torch.split(padded, cut_rows(rows + more, self._tiles)) if self._tiles else [padded]
+        products = [_multiply(part, self._packed_weight, self.bias) for part in parts]
+        product = torch.cat(products) if len(products) > 1 else products[0]
+        return product[:rows].view(*input.shape[:-1], -1)
+
+
+def pack(model: torch.nn.Module) -> int:
+    """Replace the linear layers of a frozen model that lies in memory by packed ones.
+
+    None are where the dtype has no such kernel, the layers lie on another device, or the packed
+    weights would take more than ``MEMORY_SHARE`` of the free memory. Subclasses of ``Linear`` and
+    layers whose calls somebody else changed (such as accelerate, in a model that is spread) are
+    left alone: they may do more.
+
+    Args:
+        model: its submodules are replaced in place.
+
+    Returns:
+        How many layers were packed.
+    """
+    packable = [
+        module for module in model.modules() if type(module) is torch.nn.Linear and _serves(module)
     ]
-    size = sum(module.weight.numel() * module.weight.itemsize for module in found)
-    if size > SHARE * psutil.virtual_memory().available:
+    size = sum(module.weight.numel() * module.weight.itemsize for module in packable)
+    if size > MEMORY_SHARE * psutil.virtual_memory().available:
         return 0
-    for module in found:
-        module.forward = _packed(module)  # type: ignore[method-assign, assignment]
-    return len(found)
+    packed = {module: PackedLinear(module) for module in packable}
+    for parent in list(model.modules()):
+        for name, child in list(parent._modules.items()):
+            if isinstance(child, torch.nn.Linear) and child in packed:
+                setattr(parent, name, packed[child])
+    return len(packed)
+
+
+def _serves(linear: torch.nn.Linear) -> bool:
+    """Whether the kernel serves a layer, and nobody else changed how it is called."""
+    changed = "forward" in vars(linear) or linear._forward_pre_hooks or linear._forward_hooks
+    on_cpu = linear.weight.device.type == "cpu"
+    return (
+        on_cpu
+        and not changed
+        and linear.weight.dtype in DTYPES
+        and _has_kernel(linear.weight.dtype)
+    )
 
 
 def _has_kernel(dtype: torch.dtype) -> bool:
@@ -57,64 +134,53 @@ def _has_kernel(dtype: torch.dtype) -> bool:
 
 
 @cache
-def agreeing(inputs: int, outputs: int, threads: int) -> tuple[int, ...]:  # noqa: ARG001
+def agreeing_tiles(inputs: int, outputs: int, threads: int) -> tuple[int, ...]:  # noqa: ARG001
     """Which of ``TILES`` sum a row of a bfloat16 layer as the last does, wherever it stands.
 
     Found by trying, on sums that cancel: what is left of them is the rounding that their order
-    brings, on which two orders hardly agree. ``threads`` are what the kernel shares the rows among.
+    brings, on which two orders hardly agree.
+
+    Args:
+        inputs: features of a row.
+        outputs: features of its product.
+        threads: what the kernel shares the rows among; a part of the cache's key.
+
+    Returns:
+        Numbers of rows, the largest first.
     """
-    given = torch.Generator().manual_seed(0)
-    weight, rows = (torch.randn(n, inputs, generator=given).bfloat16() for n in (outputs, 8))
+    generator = torch.Generator().manual_seed(0)
+    weight, rows = (torch.randn(n, inputs, generator=generator).bfloat16() for n in (outputs, 8))
     half = inputs // 2
     weight[:, inputs - half :] = weight[:, :half].flip(1)
     rows[:, inputs - half :] = -rows[:, :half].flip(1)
-    laid_out = _lay_out(weight, TILES[-1])
-    found = {n: _kernel(rows.repeat(n // 8, 1), laid_out, None).view(-1, 8, outputs) for n in TILES}
-    expected = found[TILES[-1]][0]
-    return tuple(n for n in TILES if (found[n] == expected).all())
+    packed_weight = _lay_out(weight, TILES[-1])
+    products = {
+        n: _multiply(rows.repeat(n // 8, 1), packed_weight, None).view(-1, 8, outputs)
+        for n in TILES
+    }
+    expected = products[TILES[-1]][0]
+    return tuple(n for n in TILES if (products[n] == expected).all())
 
 
-def _packed(module: torch.nn.Linear) -> Callable[[torch.Tensor], torch.Tensor]:
-    plain, bias, dtype = module.forward, module.bias, module.weight.dtype
-    tiles: tuple[int, ...] = ()
-    with torch.inference_mode():
-        laid_out = _lay_out(module.weight.detach(), ROWS)
-        if dtype == torch.bfloat16 and torch.cpu._is_amx_tile_supported():
-            tiles = agreeing(module.in_features, module.out_features, torch.get_num_threads())
-
-    def forward(input: torch.Tensor) -> torch.Tensor:
-        changed = {input.dtype, module.weight.dtype} != {dtype}
-        if changed or input.numel() == 0 or input.requires_grad:
-            return plain(input)
-        rows = input.numel() // input.shape[-1]
-        if rows > 1 and not tiles:
-            return _kernel(input, laid_out, bias)
-        # a row alone has a kernel of its own, so it is given one more
-        more = -rows % tiles[-1] if tiles else 1
-        padded = input.reshape(rows, -1)
-        padded = pad(padded, (0, 0, 0, more)) if more else padded
-        parts = torch.split(padded, _cut(rows + more, tiles)) if tiles else (padded,)
-        made = [_kernel(part, laid_out, bias) for part in parts]
-        found = torch.cat(made) if len(made) > 1 else made[0]
-        return found[:rows].view(*input.shape[:-1], -1)
-
-    return forward
-
-
-def _cut(rows: int, tiles: Sequence[int]) -> list[int]:
-    """``rows``, a multiple of the last of ``tiles``, as a sum of them, the largest first."""
-    cut = []
+def cut_rows(rows: int, tiles: Sequence[int]) -> list[int]:
+    """Write ``rows``, a multiple of the last of ``tiles``, as a sum of them, the largest first."""
+    sizes = []
     for tile in tiles:
-        cut += [tile] * (rows // tile)
+        sizes += [tile] * (rows // tile)
         rows %= tile
-    return cut
+    return sizes
 
 
 def _lay_out(weight: torch.Tensor, rows: int) -> torch.Tensor:
-    found: torch.Tensor = torch.ops.mkldnn._reorder_linear_weight(weight, rows)
-    return found
+    """A weight (outputs, inputs) as the kernel wants it for about so many rows; opaque."""
+    packed: torch.Tensor = torch.ops.mkldnn._reorder_linear_weight(weight, rows)
+    return packed
 
 
-def _kernel(input: torch.Tensor, laid_out: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
-    found: torch.Tensor = torch.ops.mkldnn._linear_pointwise(input, laid_out, bias, "none", [], "")
-    return found
+def _multiply(
+    rows: torch.Tensor, packed_weight: torch.Tensor, bias: torch.Tensor | None
+) -> torch.Tensor:
+    product: torch.Tensor = torch.ops.mkldnn._linear_pointwise(
+        rows, packed_weight, bias, "none", [], ""
+    )
+    return product

@@ -14,7 +14,8 @@ from . import asked, score_commands
 
 
 def _backbones(options: argparse.Namespace) -> list[dict[str, Any]]:
-    from ..backbones import backbone, devices, sources
+    from ..backbones import devices, sources
+    from ..backbones.facts import describe
 
     names = [options.backbone] if options.backbone else sources.offered()
     device = devices.choose_device(options.device)
@@ -28,7 +29,7 @@ def _backbones(options: argparse.Namespace) -> list[dict[str, Any]]:
     found = []
     for name in names:
         try:
-            found.append(backbone.describe(name).as_dict() | chosen)
+            found.append(describe(name).as_dict() | chosen)
         except ExplorerError as error:
             if options.backbone:
                 raise

@@ -11,6 +11,7 @@ from ..embedding.batching import Batch, Prepared, prepare, within_memory
 from ..embedding.methods import Method
 from ..embedding.prompts import BARE, COMPRESSION
 from ..rerouting import forward_pass
+from ..rerouting.forward_pass import PassRequest
 from ..runtime import request_log
 
 Progress = Callable[[int, int], None]
@@ -100,7 +101,8 @@ def _states_at(
         if not len(places[0]):
             return
         first = wanted[batch.rows[0]][1]
-        result = forward_pass.run(backbone.model, batch.ids, batch.lengths, keep_at=places)
+        request = PassRequest(batch.ids, batch.lengths, keep_at=places)
+        result = forward_pass.run(backbone.model, request)
         for layer, states in result.outputs.items():
             if not bool(torch.isfinite(states).all()):
                 raise backbone.overflowed()

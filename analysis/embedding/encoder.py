@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ..backbones.backbone import Backbone
 from ..errors import BackboneError, PlanError
 from ..rerouting import forward_pass
+from ..rerouting.forward_pass import Overwriting, PassRequest, PassResult
 from ..rerouting.plan import PLAIN, Plan
 from ..runtime import request_log
 from .batching import Batch, Prepared, prepare, within_memory
@@ -224,7 +225,7 @@ def parting(one: Plan, other: Plan, layers: int) -> int:
 
 def _passes(
     backbone: Backbone, wanted: Sequence[tuple[Method, Plan]], batch: Batch
-) -> Iterator[forward_pass.Pass]:
+) -> Iterator[PassResult]:
     """The pass of each request over one batch, begun where it parts from an earlier one.
 
     States are kept only where a later pass begins, and only until the last such has begun.
@@ -240,7 +241,7 @@ def _passes(
     ]
     last_use = {branch: number for number, branch in enumerate(tree)}
     kept: dict[tuple[int, int], torch.Tensor] = {}
-    passes: dict[int, forward_pass.Pass] = {}
+    passes: dict[int, PassResult] = {}
     for number, (plan, branch) in enumerate(zip(plans, tree, strict=True)):
         source, begin = branch
         if begin == backbone.layers:
@@ -251,7 +252,7 @@ def _passes(
                 *(backbone, batch, wanted[0][0], plan),
                 keep_inputs=(*needed, *outputs),
                 start=begin,
-                state=kept.get(branch),
+                start_states=kept.get(branch),
             )
             kept |= {(number, layer): result.inputs[layer] for layer in needed}
             if last_use[branch] == number:
@@ -275,29 +276,29 @@ def _run(
     *,
     keep_inputs: Sequence[int] = (),
     **resumed: Any,
-) -> forward_pass.Pass:
+) -> PassResult:
     """One batch as ``method`` wants it; keeps the inputs of layers asked for and of its output."""
     held = method.prepending
-    return forward_pass.run(
-        backbone.model,
+    request = PassRequest(
         batch.ids,
         batch.lengths,
         plan,
-        form=backbone.form,
+        backbone.form,
         keep_inputs=(*keep_inputs, *_output_of(backbone, method)),
         causal=method.causal,
         overwriting=None
         if held is None or batch.slots is None
-        else forward_pass.Overwriting(batch.slots, held.start, held.stop(backbone.layers)),
+        else Overwriting(batch.slots, held.start, held.stop(backbone.layers)),
         **resumed,
     )
+    return forward_pass.run(backbone.model, request)
 
 
 def _pooled(
     backbone: Backbone,
     ready: Prepared,
     methods: Sequence[Method],
-    run: Callable[[Batch], Iterable[forward_pass.Pass]],
+    run: Callable[[Batch], Iterable[PassResult]],
     progress: Progress,
     *,
     halve: bool = False,
@@ -310,7 +311,7 @@ def _pooled(
 
     def pooled(batch: Batch) -> None:
         for vectors, method, result in zip(out, methods, run(batch), strict=True):
-            states = result.raw if method.norm == "pre" else result.final
+            states = result.pre_norm if method.norm == "pre" else result.final
             for layer in _output_of(backbone, method):
                 states = result.inputs[layer]
             found = pool(states, weights(batch.prompts, method.pooling)).cpu().numpy()

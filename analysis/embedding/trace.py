@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..backbones.backbone import Backbone
-from ..rerouting import forward_pass
+from ..rerouting.forward_pass import PassResult
 from ..rerouting.plan import PLAIN, Plan
 from .batching import Batch, prepare
 from .encoder import Progress, _pooled, _run, check_method, check_plan, parting
@@ -45,7 +45,7 @@ class Trace:
         self._kept = tuple(range(0, backbone.layers, step))
         self._inputs: dict[tuple[int, ...], dict[int, torch.Tensor]] = {}  # by a batch's rows
 
-        def run(batch: Batch) -> list[forward_pass.Pass]:
+        def run(batch: Batch) -> list[PassResult]:
             result = _run(backbone, batch, method, PLAIN, keep_inputs=self._kept)
             self._inputs[batch.rows] = result.inputs
             return [result]
@@ -81,14 +81,14 @@ class Trace:
         found = copy.copy(self)
         found.plan, found._inputs = plan, {}
 
-        def run(batch: Batch) -> list[forward_pass.Pass]:
+        def run(batch: Batch) -> list[PassResult]:
             inputs = self._inputs[batch.rows]
             alike = {layer: inputs[layer] for layer in kept if layer <= start}
             result = _run(
                 *(self.backbone, batch, self.method, plan),
                 keep_inputs=[layer for layer in kept if layer > start],
                 start=start,
-                state=inputs[start],
+                start_states=inputs[start],
             )
             if kept:
                 found._inputs[batch.rows] = alike | result.inputs

@@ -16,6 +16,7 @@ from ..embedding.methods import DEFAULT
 from ..embedding.prompts import Prompted, tokenize
 from ..errors import BackboneError, CorpusError, PlanError
 from ..rerouting import forward_pass
+from ..rerouting.forward_pass import PassRequest, PassResult
 from ..rerouting.plan import PLAIN, Plan
 from ..runtime import request_log
 
@@ -155,7 +156,7 @@ def attention(
             f"This text has {tokens:,} tokens, and attention is shown for {WATCHED} at most; "
             "shorten it."
         )
-    found = _pass(backbone, prompt, plan, watch=layer)
+    found = _pass(backbone, prompt, plan, keep_weights_of=layer)
     weights, visible = found.weights[0].cpu().numpy(), found.visible[0].all(0).cpu().numpy()
     prefix = found.gates[layer][0].cpu().numpy() if layer in plan.active else None
     if prefix is not None:
@@ -204,17 +205,15 @@ def _tokenized(backbone: Backbone, texts: list[str], template: str) -> list[Prom
 
 
 def _pass(
-    backbone: Backbone, prompt: Prompted, plan: Plan, *, watch: int | None = None
-) -> forward_pass.Pass:
-    """One pass over one prompt that keeps the gates and what is watched."""
+    backbone: Backbone, prompt: Prompted, plan: Plan, *, keep_weights_of: int | None = None
+) -> PassResult:
+    """One pass over one prompt that keeps the gates and one layer's weights."""
     ids, lengths = torch.tensor([prompt.ids]), torch.tensor([len(prompt.ids)])
     with backbone.lock:
-        result = forward_pass.run(
-            *(backbone.model, ids, lengths, plan),
-            form=backbone.form,
-            keep_gates=True,
-            watch=watch,
+        request = PassRequest(
+            *(ids, lengths, plan, backbone.form), keep_gates=True, keep_weights_of=keep_weights_of
         )
+        result = forward_pass.run(backbone.model, request)
     _counted(backbone, result.final)
     return result
 
@@ -235,14 +234,9 @@ def _states(backbone: Backbone, prompt: Prompted, width: int, plan: Plan) -> tor
     ids = torch.zeros(1, width, dtype=torch.int64)
     ids[0, : len(prompt.ids)] = torch.tensor(prompt.ids)
     with backbone.lock:
-        result = forward_pass.run(
-            backbone.model,
-            ids,
-            torch.tensor([len(prompt.ids)]),
-            plan,
-            form=backbone.form,
-            keep_inputs=range(backbone.layers),
-        )
+        lengths, layers = torch.tensor([len(prompt.ids)]), range(backbone.layers)
+        request = PassRequest(ids, lengths, plan, backbone.form, keep_inputs=layers)
+        result = forward_pass.run(backbone.model, request)
     _counted(backbone, result.final[:, : len(prompt.ids)])
-    layers = [result.inputs[i][0] for i in range(backbone.layers)] + [result.final[0]]
-    return torch.stack([states.double().cpu() for states in layers])
+    states = [result.inputs[layer][0] for layer in layers] + [result.final[0]]
+    return torch.stack([of_layer.double().cpu() for of_layer in states])

@@ -15,6 +15,7 @@ from ..embedding.encoder import check_plan
 from ..embedding.methods import DEFAULT, Method
 from ..embedding.prompts import tokenize
 from ..rerouting import forward_pass
+from ..rerouting.forward_pass import PassRequest
 from ..rerouting.plan import Plan
 from ..runtime import request_log
 from ..storage import provenance, result_store
@@ -84,14 +85,8 @@ def _measured(
         for row, prompt in zip(ids, prompts, strict=True):
             row[: len(prompt.ids)] = torch.tensor(prompt.ids)
         with backbone.lock:
-            gates = forward_pass.run(
-                backbone.model,
-                ids,
-                torch.tensor(lengths),
-                plan,
-                form=backbone.form,
-                keep_gates=True,
-            ).gates
+            request = PassRequest(ids, torch.tensor(lengths), plan, backbone.form, keep_gates=True)
+            gates = forward_pass.run(backbone.model, request).gates
         request_log.count(encoded=len(prompts), tokens=sum(lengths))
         for row, layer in enumerate(plan.active):
             heads = gates[layer].double().mean(dim=1).cpu()

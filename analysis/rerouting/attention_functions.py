@@ -1,118 +1,24 @@
-"""The attention function that carries a re-routing plan out.
+"""The attention functions that models call: a family's attention, re-routed as the pass wants it.
 
 At every selected layer the layer's own key-value pair of the final token is put before the
-sequence as a prefix that every token may attend to (KV-Embedding, Tang & Yang, ACL 2026). The
-arithmetic is in ``analysis.rerouting.attention``.
-
-The attention functions are registered with transformers under two names; what they do in a pass
-is read from a ``ContextVar``, so that sessions sharing one model cannot mix up their plans.
+sequence as a prefix that every token may attend to (KV-Embedding, Tang & Yang, ACL 2026,
+https://arxiv.org/abs/2601.01046). The arithmetic is in ``attention``; how transformers comes to
+call these functions is in ``patches``.
 """
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import torch
-from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
-from transformers.masking_utils import eager_mask, sdpa_mask
 
-from . import key_position
-from .attention import (
-    Attended,
-    Band,
-    Mask,
-    additive,
-    apart,
-    blockwise,
-    closed_form,
-    concatenated_form,
-    gather_last,
-    mask_or_band,
-    weights,
-)
-from .plan import Plan
-
-Form = Literal["closed", "concatenated"]
-SDPA = "kv_rerouting"
-EAGER = "kv_rerouting_eager"
+from . import forward_pass
+from .attention import attention_weights, closed_form, concatenated_form, relative_distance
+from .forward_pass import RunningPass
+from .masks import Attend, Attended, Band, Mask, additive, blockwise
 
 
-@dataclass
-class Routing:
-    """What the attention functions need in one pass, and what they leave behind.
-
-    ``last`` (B,) int64 is the index of each row's final real token. ``gates`` maps a layer to
-    g, float32 (B, H, T), when ``keep_gates``; ``visited`` holds the attention module of every
-    layer that came by; ``keys`` a layer's prefix key (B, KV, 1, d) where it is not the token's
-    own. ``bent`` is set when a family passed a soft cap or sinks, ``own_mask`` when it made a
-    mask that this project did not. Unless ``causal``, every token sees every real one (within the
-    window of a layer that has one), and nothing is re-routed. With ``check_forms`` a layer done in
-    the closed form is done in the concatenated one too, and ``forms_apart`` is the largest
-    distance of both. Of the layer to ``watch``, ``weights`` are what each token gives to each
-    before any re-routing there, float32 (B, H, T, T), and ``visible`` is what it may look at.
-    """
-
-    plan: Plan
-    last: torch.Tensor
-    form: Form = "closed"
-    keep_gates: bool = False
-    causal: bool = True
-    check_forms: bool = False
-    watch: int | None = None
-    gates: dict[int, torch.Tensor] = field(default_factory=dict)
-    visited: dict[int, torch.nn.Module] = field(default_factory=dict)
-    keys: dict[int, torch.Tensor] = field(default_factory=dict)
-    bent: bool = False
-    own_mask: bool = False
-    forms_apart: float = 0.0
-    weights: torch.Tensor = field(default_factory=torch.Tensor)
-    visible: torch.Tensor = field(default_factory=torch.Tensor)
-
-    def pair(
-        self, layer: int, key: torch.Tensor, value: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """The prefix of ``layer``, two (B, KV, 1, d), from its keys and values (B, KV, T, d)."""
-        moved = self.keys.get(layer)
-        return gather_last(key, self.last) if moved is None else moved, gather_last(
-            value, self.last
-        )
-
-
-_ROUTING: ContextVar[Routing | None] = ContextVar("routing", default=None)
-
-
-@contextmanager
-def routed(routing: Routing) -> Iterator[Routing]:
-    """Carry out ``routing`` in every pass of this thread (and no other) inside the block."""
-    token = _ROUTING.set(routing)
-    try:
-        yield routing
-    finally:
-        _ROUTING.reset(token)
-
-
-def instrument(module: torch.nn.Module) -> None:
-    """Let an attention module find its prefix's key, where a plan wants it at another position."""
-    inner = module.forward
-
-    def forward(*args: Any, **kwargs: Any) -> Any:
-        routing, layer = _ROUTING.get(), int(module.layer_idx)  # type: ignore[arg-type]
-        if (
-            routing is not None
-            and routing.plan.key_position == "first"
-            and layer in routing.plan.active
-        ):
-            _, routing.keys[layer] = key_position.replay(inner, args, kwargs, routing.last)
-        return inner(*args, **kwargs)
-
-    module.forward = forward
-
-
-def _over_sdpa(
+def over_sdpa(
     module: torch.nn.Module,
     query: torch.Tensor,
     key: torch.Tensor,
@@ -121,37 +27,54 @@ def _over_sdpa(
     scaling: float | None = None,
     **kwargs: Any,
 ) -> Attended:
-    """Attention of (B, H, T, d) queries on (B, KV, T, d) pairs -> (B, T, H, d), by plan."""
-    if (nothing := key_position.caught(query, key, value)) is not None:
-        return nothing, None
-    routing, layer, attention_mask = _note(module, query, attention_mask, kwargs)
+    """Attend through PyTorch's ``scaled_dot_product_attention``, in either form.
+
+    Args:
+        module: the attention module that calls.
+        query: (B, H, T, d).
+        key: (B, KV, T, d), as attention sees it: normed and turned to its position.
+        value: (B, KV, T, d).
+        attention_mask: what the mask function of ``patches`` gave, or a mask of the family's own.
+        scaling: factor of the logits; None for 1 / sqrt(d).
+        **kwargs: what a family passes besides.
+
+    Returns:
+        Output (B, T, H, d), and None for the weights.
+    """
+    this_pass = forward_pass.current()
+    if this_pass is not None and this_pass.replayed is not None:
+        return _keep_replayed(this_pass.replayed, query, key, value)
+    layer = _layer_of(module)
+    attention_mask = _observe(this_pass, module, query, attention_mask, kwargs)
 
     def plain(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, m: Mask) -> Attended:
         out, _ = sdpa_attention_forward(module, q, k, v, m, scaling=scaling, **kwargs)  # type: ignore[arg-type]
         return out.transpose(1, 2), None
 
-    _watch(routing, layer, plain, query, key, attention_mask)
-    if routing is None or layer not in routing.plan.active:
+    _keep_weights(this_pass, layer, plain, query, key, attention_mask)
+    if this_pass is None or not this_pass.reroutes(layer):
         out, _ = blockwise(plain, query, key, value, attention_mask)
         return out.transpose(1, 2).contiguous(), None
+    request, result = this_pass.request, this_pass.result
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-    pair, bias = routing.pair(layer, key, value), routing.plan.bias
-    if routing.form == "closed" and query.device.type == "cpu" and "position_bias" not in kwargs:
+    pair, bias = this_pass.prefix(layer, key, value), request.plan.bias
+    gate: torch.Tensor | None
+    if request.form == "closed" and query.device.type == "cpu" and "position_bias" not in kwargs:
         out, gate = closed_form(query, key, value, pair, attention_mask, scale, bias)
-        found: torch.Tensor | None = gate
-        if routing.check_forms:
+        if request.compare_forms:
             other, _ = concatenated_form(query, key, value, pair, attention_mask, scale, bias)
-            routing.forms_apart = max(routing.forms_apart, apart(other, out))
+            distance = relative_distance(other, out)
+            result.family.form_distance = max(result.family.form_distance, distance)
     else:
-        out, found = concatenated_form(
-            query, key, value, pair, attention_mask, scale, bias, routing.keep_gates
+        out, gate = concatenated_form(
+            query, key, value, pair, attention_mask, scale, bias, request.keep_gates
         )
-    if routing.keep_gates and found is not None:
-        routing.gates[layer] = found
+    if request.keep_gates and gate is not None:
+        result.gates[layer] = gate
     return out.transpose(1, 2).contiguous(), None
 
 
-def _over_eager(
+def over_eager(
     module: torch.nn.Module,
     query: torch.Tensor,
     key: torch.Tensor,
@@ -159,70 +82,99 @@ def _over_eager(
     attention_mask: Mask,
     **kwargs: Any,
 ) -> Attended:
-    """The same through the family's own eager function, always in the concatenated form."""
-    if (nothing := key_position.caught(query, key, value)) is not None:
-        return nothing, None
+    """Attend through the family's own eager function, always in the concatenated form.
+
+    Args:
+        module: the attention module that calls.
+        query: (B, H, T, d).
+        key: (B, KV, T, d), as attention sees it: normed and turned to its position.
+        value: (B, KV, T, d).
+        attention_mask: what the mask function of ``patches`` gave, or a mask of the family's own.
+        **kwargs: what a family passes besides, such as a soft cap or sinks.
+
+    Returns:
+        Output (B, T, H, d), and None for the weights.
+    """
+    this_pass = forward_pass.current()
+    if this_pass is not None and this_pass.replayed is not None:
+        return _keep_replayed(this_pass.replayed, query, key, value)
     family_attention = sys.modules[type(module).__module__].eager_attention_forward
-    routing, layer, attention_mask = _note(module, query, attention_mask, kwargs)
-    active = routing is not None and layer in routing.plan.active
-    pair = routing.pair(layer, key, value) if active else None  # type: ignore[union-attr]
+    layer = _layer_of(module)
+    attention_mask = _observe(this_pass, module, query, attention_mask, kwargs)
 
     def plain(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, m: Mask) -> Attended:
         mask = m if not isinstance(m, torch.Tensor) else additive(m, q.dtype, finite=True)
         out, _ = family_attention(module, q, k, v, mask, **kwargs)
         return out.transpose(1, 2), None
 
-    def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, m: Mask) -> Attended:
-        if pair is None or routing is None:
-            return plain(q, k, v, m)
+    _keep_weights(this_pass, layer, plain, query, key, attention_mask)
+    if this_pass is None or not this_pass.reroutes(layer):
+        out, _ = blockwise(plain, query, key, value, attention_mask)
+        return out.transpose(1, 2).contiguous(), None
+    request, pair = this_pass.request, this_pass.prefix(layer, key, value)
+
+    def rerouted(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, m: Mask) -> Attended:
         k, v = torch.cat([pair[0], k], 2), torch.cat([pair[1], v], 2)
         m = additive(m, q.dtype, finite=True)  # type: ignore[arg-type]
-        m = torch.nn.functional.pad(m, (1, 0), value=routing.plan.bias)
+        m = torch.nn.functional.pad(m, (1, 0), value=request.plan.bias)
         out, _ = plain(q, k, v, m)
-        if not routing.keep_gates:
+        if not request.keep_gates:
             return out, None
         mark = torch.zeros_like(v[..., :1])  # attended to like a value, it is the prefix's weight
         mark[:, :, 0] = 1
         return out, plain(q, k, mark, m)[0][..., 0].float()
 
-    _watch(routing, layer, plain, query, key, attention_mask)
-    out, gate = blockwise(attend, query, key, value, attention_mask)
-    if active and gate is not None:
-        routing.gates[layer] = gate  # type: ignore[union-attr]
+    out, gate = blockwise(rerouted, query, key, value, attention_mask)
+    if gate is not None:
+        this_pass.result.gates[layer] = gate
     return out.transpose(1, 2).contiguous(), None
 
 
-def _note(
-    module: torch.nn.Module, query: torch.Tensor, mask: Mask, kwargs: dict[str, Any]
-) -> tuple[Routing | None, int, Mask]:
-    """This pass's routing, told that ``module``'s layer came by; its number; the mask to use."""
-    routing, layer = _ROUTING.get(), getattr(module, "layer_idx", -1)
-    if routing is not None:
-        routing.visited[layer] = module
-        routing.own_mask |= isinstance(mask, torch.Tensor)
-        routing.bent |= kwargs.get("softcap") is not None or kwargs.get("s_aux") is not None
-        if not routing.causal and not isinstance(mask, torch.Tensor):
-            mask = (mask or Band(query.shape[2])).both_ways(routing.last + 1)
-    return routing, layer, mask
+def _layer_of(module: torch.nn.Module) -> int:
+    """An attention module's layer; -1 where it does not say."""
+    layer = getattr(module, "layer_idx", None)
+    return -1 if layer is None else int(layer)
 
 
-def _watch(
-    routing: Routing | None,
+def _keep_replayed(
+    replayed: list[tuple[torch.Tensor, torch.Tensor]],
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+) -> Attended:
+    """In a replay only query and key are wanted; zeros (B, T, H, d) stand for the output."""
+    replayed.append((query, key))
+    return value.new_zeros(len(query), query.shape[2], query.shape[1], value.shape[-1]), None
+
+
+def _observe(
+    this_pass: RunningPass | None,
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    mask: Mask,
+    kwargs: dict[str, Any],
+) -> Mask:
+    """Note what shows of the family at a layer; the mask to use there."""
+    if this_pass is None:
+        return mask
+    family = this_pass.result.family
+    family.attention_modules[_layer_of(module)] = module
+    family.makes_masks |= isinstance(mask, torch.Tensor)
+    family.bends_logits |= kwargs.get("softcap") is not None or kwargs.get("s_aux") is not None
+    if this_pass.request.causal or isinstance(mask, torch.Tensor):
+        return mask
+    return (mask or Band(query.shape[2])).bidirectional(this_pass.request.lengths)
+
+
+def _keep_weights(
+    this_pass: RunningPass | None,
     layer: int,
-    plain: Callable[..., Attended],
+    plain: Attend,
     query: torch.Tensor,
     key: torch.Tensor,
     mask: Mask,
 ) -> None:
-    """Keep the weights of the layer that is watched; even weights show what a token may see."""
-    if routing is not None and layer == routing.watch:
-        routing.weights = weights(plain, query, key, mask)
-        routing.visible = weights(plain, torch.zeros_like(query), key, mask) > 0
-
-
-for _name, _attention, _mask in (
-    (SDPA, _over_sdpa, mask_or_band(sdpa_mask, always=False)),
-    (EAGER, _over_eager, mask_or_band(eager_mask, always=True)),
-):
-    AttentionInterface.register(_name, _attention)
-    AttentionMaskInterface.register(_name, _mask)
+    """Keep a layer's weights if they are wanted; even weights show what a token may see."""
+    if this_pass is not None and layer == this_pass.request.keep_weights_of:
+        this_pass.result.weights = attention_weights(plain, query, key, mask)
+        this_pass.result.visible = attention_weights(plain, torch.zeros_like(query), key, mask) > 0

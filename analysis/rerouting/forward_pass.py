@@ -1,159 +1,218 @@
-"""One pass through the decoder: where it starts, what it keeps, how it is re-routed.
+"""One pass through the decoder: a request goes in, a result comes out.
 
-Every decoder layer is wrapped once, when its backbone loads. The wrapper reads what the current
-pass wants from a ``ContextVar``: layers below the start are skipped and the start layer is handed
-the stored state, so that a pass resumes exactly and through the family's own code; states that
-are asked for are kept on the way, and no others.
+A backbone's model is prepared once (see ``patches``). While a pass runs, the hooks on its layers
+and its attention functions read from one ``ContextVar`` what the pass wants, and leave there what
+was asked for. So threads that share one model cannot mix up their passes, and the model behaves
+as transformers made it whenever no pass runs.
 
 Sequences are padded on the right and need no padding mask: under causal attention no real token
 ever looks at what comes after it.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 import torch
 
 from ..errors import PlanError
-from .attention_functions import Form, Routing, routed
+from .attention import Form, Pair, gather_last
 from .plan import PLAIN, Plan
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Overwriting:
-    """Before each layer start <= l < exit, the state at ``slots`` (B,) becomes the last token's."""
+    """Before each layer start <= l < exit, the state at ``slots`` becomes the last token's.
+
+    Token Prepending (https://arxiv.org/abs/2412.11556) puts a placeholder there.
+
+    Attributes:
+        slots: (B,) int64, a column of each row.
+        start: first layer that is given the changed state.
+        exit: first layer that is not.
+    """
 
     slots: torch.Tensor
     start: int
     exit: int
 
 
-@dataclass
-class Pass:
-    """What one pass starts from, changes, keeps and leaves behind.
+@dataclass(frozen=True, eq=False)
+class PassRequest:
+    """What one pass runs on, starts from, changes and keeps.
 
-    ``inputs`` maps a layer to the states entering it, (B, T, D) in the model's dtype;
-    ``outputs`` each layer to its output at the K tokens of ``keep_at`` (rows (K,), columns
-    (K,)), float32 (K, D) on the CPU; ``raw`` is the last layer's output before the final norm
-    and ``final`` the one after it, (B, T, D). ``weights`` and ``visible`` (B, H, T, T) are those
-    of the layer that is watched, before any re-routing there.
+    Attributes:
+        ids: token ids, int64 (B, T), padded on the right.
+        lengths: (B,) int64, each row's number of real tokens.
+        plan: which layers re-route, and how.
+        form: how re-routed attention is computed.
+        causal: whether tokens see only those before them. If not, every token sees every real one
+            (within the window of a layer that has one), and nothing may be re-routed.
+        start: the first layer that is run. Those below are skipped, and the result equals that of
+            the total pass as long as the plan holds none of them.
+        start_states: the states entering layer ``start``, (B, T, D) in the model's dtype.
+        overwriting: which states are overwritten on the way, if any.
+        keep_inputs: layers whose entering states are kept.
+        keep_at: rows (K,) and columns (K,) of tokens whose state after every layer is kept.
+        keep_gates: whether the gates of re-routed layers are kept.
+        keep_weights_of: a layer whose attention weights are kept, as they are before re-routing.
+        compare_forms: whether layers in the closed form are computed in the concatenated one too.
+
+    Raises:
+        PlanError: the mask is to be removed where the plan re-routes.
     """
 
+    ids: torch.Tensor
+    lengths: torch.Tensor
+    plan: Plan = PLAIN
+    form: Form = "closed"
+    causal: bool = True
     start: int = 0
-    state: torch.Tensor | None = None
-    keep_inputs: frozenset[int] = frozenset()
-    keep_at: tuple[torch.Tensor, torch.Tensor] | None = None
+    start_states: torch.Tensor | None = None
     overwriting: Overwriting | None = None
-    last: torch.Tensor = field(default_factory=torch.Tensor)
+    keep_inputs: Collection[int] = ()
+    keep_at: tuple[torch.Tensor, torch.Tensor] | None = None
+    keep_gates: bool = False
+    keep_weights_of: int | None = None
+    compare_forms: bool = False
+
+    def __post_init__(self) -> None:
+        if self.plan.active and not self.causal:
+            raise PlanError(
+                "Re-routing answers the causal mask: remove the mask or re-route, not both."
+            )
+
+    @property
+    def last(self) -> torch.Tensor:
+        """(B,) int64, the column of each row's final real token."""
+        return self.lengths - 1
+
+
+@dataclass(eq=False)
+class FamilyTraits:
+    """What a pass showed of the model's family; the probe decides by it.
+
+    Attributes:
+        attention_modules: by layer, the modules whose attention came by.
+        bends_logits: whether the family passed a soft cap or sinks.
+        makes_masks: whether it made a mask that this project did not.
+        form_distance: largest distance between both forms at a layer, where they were compared.
+    """
+
+    attention_modules: dict[int, torch.nn.Module] = field(default_factory=dict)
+    bends_logits: bool = False
+    makes_masks: bool = False
+    form_distance: float = 0.0
+
+
+@dataclass(eq=False)
+class PassResult:
+    """What one pass leaves behind; what was not asked for is empty.
+
+    Attributes:
+        final: the states after the final norm, (B, T, D) in the model's dtype.
+        pre_norm: the last layer's output before it, (B, T, D) in the model's dtype.
+        inputs: by layer, the states entering it, (B, T, D) in the model's dtype.
+        outputs: by layer, its output at the K tokens of ``keep_at``, float32 (K, D) on the CPU.
+        gates: by re-routed layer, how much each token listens to the prefix, float32 (B, H, T).
+        weights: of the layer of ``keep_weights_of``, what each token gives to each before any
+            re-routing there, float32 (B, H, T, T).
+        visible: of the same layer, what each token may look at, bool (B, H, T, T).
+        family: what showed of the model's family.
+    """
+
+    final: torch.Tensor = field(default_factory=torch.Tensor)
+    pre_norm: torch.Tensor = field(default_factory=torch.Tensor)
     inputs: dict[int, torch.Tensor] = field(default_factory=dict)
     outputs: dict[int, torch.Tensor] = field(default_factory=dict)
     gates: dict[int, torch.Tensor] = field(default_factory=dict)
-    raw: torch.Tensor = field(default_factory=torch.Tensor)
-    final: torch.Tensor = field(default_factory=torch.Tensor)
     weights: torch.Tensor = field(default_factory=torch.Tensor)
     visible: torch.Tensor = field(default_factory=torch.Tensor)
+    family: FamilyTraits = field(default_factory=FamilyTraits)
 
 
-_PASS: ContextVar[Pass | None] = ContextVar("forward_pass", default=None)
+@dataclass(eq=False)
+class RunningPass:
+    """A pass under way, as hooks and attention functions see it.
 
-
-def run(
-    model: torch.nn.Module,
-    ids: torch.Tensor,
-    lengths: torch.Tensor,
-    plan: Plan = PLAIN,
-    *,
-    form: Form = "closed",
-    start: int = 0,
-    state: torch.Tensor | None = None,
-    keep_inputs: Sequence[int] = (),
-    keep_at: tuple[torch.Tensor, torch.Tensor] | None = None,
-    keep_gates: bool = False,
-    watch: int | None = None,
-    causal: bool = True,
-    overwriting: Overwriting | None = None,
-) -> Pass:
-    """Run right-padded ``ids`` (B, T) of true ``lengths`` (B,), re-routed by ``plan``.
-
-    With ``start`` and ``state`` (B, T, D, the states entering layer ``start``) the layers below
-    are skipped; the result equals the whole pass as long as the plan holds no layer below.
-    Unless ``causal``, the causal mask is removed and every token sees every real one.
-
-    Raises:
-        PlanError: the mask is to be removed where a plan re-routes or where the family makes a
-            mask of its own.
+    Attributes:
+        request: what is wanted.
+        result: what is there already.
+        moved_keys: by layer, the prefix's key (B, KV, 1, d) where it is not the token's own.
+        replayed: while an attention module is replayed (see ``key_position``), the queries and keys
+            that reached its attention function; None at all other times.
     """
-    if plan.active and not causal:
-        raise PlanError(
-            "Re-routing answers the causal mask: remove the mask or re-route, not both."
-        )
-    width = ids.shape[1]
-    if plan.key_position == "first" and width == 1:  # place -1 is place 1 turned the other way
-        ids = torch.nn.functional.pad(ids, (0, 1))
-        state = None if state is None else torch.nn.functional.pad(state, (0, 0, 0, 1))
-    wanted = Pass(start, state, frozenset(keep_inputs), keep_at, overwriting, lengths - 1)
-    routing = Routing(plan, lengths - 1, form, keep_gates, causal, watch=watch)
-    with torch.inference_mode(), routed(routing), _passing(wanted):
-        output = model(input_ids=ids.to(_device(model)), use_cache=False)
-    if not causal and routing.own_mask:
-        raise PlanError("This family makes an attention mask of its own, which cannot be removed.")
-    wanted.final, wanted.raw = output.last_hidden_state[:, :width], wanted.raw[:, :width]
-    wanted.inputs = {layer: states[:, :width] for layer, states in wanted.inputs.items()}
-    wanted.gates = {layer: gate[..., :width] for layer, gate in routing.gates.items()}
-    if watch is not None:
-        wanted.weights = routing.weights[..., :width, :width]
-        wanted.visible = routing.visible[..., :width, :width]
-    return wanted
+
+    request: PassRequest
+    result: PassResult = field(default_factory=PassResult)
+    moved_keys: dict[int, torch.Tensor] = field(default_factory=dict)
+    replayed: list[tuple[torch.Tensor, torch.Tensor]] | None = None
+
+    def reroutes(self, layer: int) -> bool:
+        """Whether attention at ``layer`` is re-routed."""
+        return layer in self.request.plan.active
+
+    def prefix(self, layer: int, key: torch.Tensor, value: torch.Tensor) -> Pair:
+        """The prefix of ``layer`` from its keys and values, each (B, KV, T, d)."""
+        last, moved = self.request.last, self.moved_keys.get(layer)
+        return gather_last(key, last) if moved is None else moved, gather_last(value, last)
+
+
+_CURRENT: ContextVar[RunningPass | None] = ContextVar("forward_pass", default=None)
+
+
+def current() -> RunningPass | None:
+    """The pass that runs in this thread; None where the model is called outside of any."""
+    return _CURRENT.get()
 
 
 @contextmanager
-def _passing(wanted: Pass) -> Iterator[None]:
-    token = _PASS.set(wanted)
+def running(request: PassRequest) -> Iterator[RunningPass]:
+    """Let every call of a model in this thread (and no other) inside the block be this pass."""
+    token = _CURRENT.set(this_pass := RunningPass(request))
     try:
-        yield
+        yield this_pass
     finally:
-        _PASS.reset(token)
+        _CURRENT.reset(token)
 
 
-def _device(model: torch.nn.Module) -> torch.device:
-    return next(model.parameters()).device
+def run(model: torch.nn.Module, request: PassRequest) -> PassResult:
+    """Run one pass.
+
+    Args:
+        model: a backbone's model, prepared by ``patches``.
+        request: what the pass runs on, starts from, changes and keeps.
+
+    Returns:
+        The final states and what was asked for, all without gradients.
+
+    Raises:
+        PlanError: the mask is to be removed where the family makes one of its own.
+    """
+    width = request.ids.shape[1]
+    if request.plan.key_position == "first" and width == 1:
+        request = _widened(request)
+    with torch.inference_mode(), running(request) as this_pass:
+        device = next(model.parameters()).device
+        output = model(input_ids=request.ids.to(device), use_cache=False)
+    result = this_pass.result
+    if not request.causal and result.family.makes_masks:
+        raise PlanError("This family makes an attention mask of its own, which cannot be removed.")
+    result.final, result.pre_norm = output.last_hidden_state[:, :width], result.pre_norm[:, :width]
+    result.inputs = {layer: states[:, :width] for layer, states in result.inputs.items()}
+    result.gates = {layer: gate[..., :width] for layer, gate in result.gates.items()}
+    if request.keep_weights_of is not None:
+        result.weights = result.weights[..., :width, :width]
+        result.visible = result.visible[..., :width, :width]
+    return result
 
 
-def instrument(layers: Sequence[torch.nn.Module]) -> None:
-    """Wrap each decoder layer's ``forward`` so that passes can start late and keep states."""
-    for index, layer in enumerate(layers):
-        layer.forward = _wrapped(layer.forward, index, last=index == len(layers) - 1)
-
-
-def _wrapped(inner: Callable[..., Any], index: int, *, last: bool) -> Callable[..., Any]:
-    returns_tuple = False
-
-    def forward(hidden_states: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
-        nonlocal returns_tuple
-        wanted = _PASS.get()
-        if wanted is None:
-            return inner(hidden_states, *args, **kwargs)
-        if index < wanted.start:
-            return (hidden_states,) if returns_tuple else hidden_states
-        if index == wanted.start and wanted.state is not None:
-            hidden_states = wanted.state.to(hidden_states.device)
-        if index in wanted.keep_inputs:
-            wanted.inputs[index] = hidden_states
-        if (over := wanted.overwriting) is not None and over.start <= index < over.exit:
-            rows = torch.arange(len(hidden_states), device=hidden_states.device)
-            slots, end = (x.to(hidden_states.device) for x in (over.slots, wanted.last))
-            hidden_states = hidden_states.index_put((rows, slots), hidden_states[rows, end])
-        output = inner(hidden_states, *args, **kwargs)
-        returns_tuple = isinstance(output, tuple)
-        states = output[0] if returns_tuple else output
-        if wanted.keep_at is not None:
-            rows, columns = (x.to(states.device) for x in wanted.keep_at)
-            wanted.outputs[index] = states[rows, columns].float().cpu()
-        if last:
-            wanted.raw = states
-        return output
-
-    return forward
+def _widened(request: PassRequest) -> PassRequest:
+    """One column more: the place before the first token is found from the second one's."""
+    states = request.start_states
+    return replace(
+        request,
+        ids=torch.nn.functional.pad(request.ids, (0, 1)),
+        start_states=None if states is None else torch.nn.functional.pad(states, (0, 0, 0, 1)),
+    )

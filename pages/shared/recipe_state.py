@@ -11,7 +11,7 @@ from typing import Any
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-from analysis.backbones import backbone as backbones
+from analysis.backbones.facts import describe
 from analysis.corpora import registry
 from analysis.corpora.types import Kind
 from analysis.dimension import estimators as dimension
@@ -205,7 +205,7 @@ def _causal(made: Recipe) -> dict[str, Any]:
 
 def _ablation(made: Recipe) -> dict[str, Any]:
     o = made.options
-    layers = backbones.describe(o["backbone"]).layers
+    layers = describe(o["backbone"]).layers
     most = o["most"] or selection.window_width(layers)
     return {
         **_corpus("pairs", o["corpus"], o["part"]),

@@ -5,8 +5,8 @@ from typing import Any
 
 import streamlit as st
 
-from analysis.backbones import backbone as backbones
 from analysis.backbones import devices
+from analysis.backbones.facts import Facts, describe
 from analysis.dimension import selection
 from analysis.embedding import pooling, prompts
 from analysis.embedding.methods import DEFAULT, NORMS
@@ -151,5 +151,5 @@ def choose_pairs() -> None:
 
 
 @st.cache_resource(show_spinner="Reading the backbone's description", max_entries=50)
-def _describe(name: str) -> backbones.Facts:
-    return backbones.describe(name)
+def _describe(name: str) -> Facts:
+    return describe(name)

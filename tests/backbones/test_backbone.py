@@ -13,12 +13,16 @@ import transformers
 from safetensors.torch import load_file, save_file
 
 from analysis.backbones import download, gguf_conversion
-from analysis.backbones.backbone import Backbone, Facts, decoder_layers, describe, load
+from analysis.backbones.backbone import Backbone, load
+from analysis.backbones.decoder import decoder_layers
 from analysis.backbones.devices import Choice
+from analysis.backbones.facts import Facts, describe
 from analysis.embedding.encoder import encode
 from analysis.embedding.methods import DEFAULT
 from analysis.errors import BackboneError
 from analysis.rerouting import attention_functions, forward_pass
+from analysis.rerouting.forward_pass import PassRequest
+from analysis.rerouting.patches import SDPA
 from analysis.rerouting.plan import Plan
 from tests.support.checks import assert_one_sentence
 from tests.support.tiny_models import (
@@ -299,7 +303,7 @@ def test_of_a_model_that_also_sees_the_text_decoder_is_used(tmp_path: Path) -> N
     ids, lengths = torch.arange(3, 14)[None], torch.tensor([11])
     with torch.inference_mode():
         expected = decoder(input_ids=ids, use_cache=False).last_hidden_state
-    assert torch.equal(forward_pass.run(loaded.model, ids, lengths).final, expected)
+    assert torch.equal(forward_pass.run(loaded.model, PassRequest(ids, lengths)).final, expected)
 
 
 @pytest.mark.parametrize("family", IGNORING)
@@ -358,7 +362,7 @@ def test_the_probe_refuses_an_attention_that_goes_wrong(
 def test_the_probe_refuses_an_attention_without_its_mask(monkeypatch: pytest.MonkeyPatch) -> None:
     """A name without a mask function silently loses the sliding window."""
     masks = transformers.AttentionMaskInterface._global_mapping
-    monkeypatch.setitem(masks, attention_functions.SDPA, lambda *_args, **_kwargs: None)
+    monkeypatch.setitem(masks, SDPA, lambda *_args, **_kwargs: None)
     found = backbone_of(plain("mistral"), byte_tokenizer())
     assert found.refusal == (
         "mistral cannot be re-routed: with no layer selected its output would differ from the "

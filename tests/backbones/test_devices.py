@@ -11,8 +11,9 @@ import torch
 import transformers
 
 from analysis.backbones import devices, download
-from analysis.backbones.backbone import Backbone, describe, load
+from analysis.backbones.backbone import Backbone, load
 from analysis.backbones.devices import Choice, choose_device, choose_dtype
+from analysis.backbones.facts import describe
 from analysis.dimension.states import last_token_states
 from analysis.embedding.encoder import encode
 from analysis.embedding.methods import DEFAULT, METHODS

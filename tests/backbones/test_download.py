@@ -16,9 +16,10 @@ from huggingface_hub import _tree_cache
 from safetensors.torch import load_file, save_file
 
 from analysis.backbones import download
-from analysis.backbones.backbone import describe, load
+from analysis.backbones.backbone import load
 from analysis.backbones.catalog import PUBLISHED
 from analysis.backbones.download import config_of
+from analysis.backbones.facts import describe
 from analysis.backbones.sources import offered, resolve
 from analysis.embedding.encoder import encode
 from analysis.embedding.methods import DEFAULT

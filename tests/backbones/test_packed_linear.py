@@ -1,5 +1,8 @@
 """Packed linear layers give what the plain ones give."""
 
+import copy
+import pickle
+
 import psutil
 import pytest
 import torch
@@ -8,7 +11,10 @@ from hypothesis import strategies as st
 
 from analysis.backbones import packed_linear
 from analysis.backbones.backbone import Backbone
-from analysis.rerouting import attention, forward_pass
+from analysis.backbones.packed_linear import PackedLinear
+from analysis.rerouting import forward_pass
+from analysis.rerouting.attention import relative_distance
+from analysis.rerouting.forward_pass import PassRequest
 from analysis.rerouting.plan import Plan
 
 HAS_BFLOAT16 = bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
@@ -73,7 +79,7 @@ def test_a_row_alone_is_computed_as_among_others(inputs: int) -> None:
 @given(st.integers(1, 5000), st.sets(st.sampled_from(packed_linear.TILES[:-1])))
 def test_statesare_cut_into_tiles_largest_first(count: int, larger: set[int]) -> None:
     tiles = (*sorted(larger, reverse=True), packed_linear.TILES[-1])
-    cut = packed_linear._cut(count * tiles[-1], tiles)
+    cut = packed_linear.cut_rows(count * tiles[-1], tiles)
     assert sum(cut) == count * tiles[-1]
     assert cut == sorted(cut, reverse=True)
     assert set(cut) <= set(tiles)
@@ -98,7 +104,7 @@ def test_what_cannot_be_packed_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     model = torch.nn.Sequential(_linear(torch.float32))
     monkeypatch.setattr(psutil, "virtual_memory", lambda: type("", (), {"available": 10_000}))
     assert packed_linear.pack(model) == 0
-    assert "forward" not in vars(model[0])
+    assert type(model[0]) is torch.nn.Linear
 
 
 def test_a_cpu_without_units_for_a_dtype_is_given_the_plain_layers(
@@ -108,7 +114,41 @@ def test_a_cpu_without_units_for_a_dtype_is_given_the_plain_layers(
     monkeypatch.setattr(packed_linear, "_has_kernel", lambda dtype: dtype == torch.float32)
     model = torch.nn.Sequential(_linear(torch.bfloat16), _linear(torch.float32))
     assert packed_linear.pack(model) == 1
-    assert "forward" not in vars(model[0])
+    assert type(model[0]) is torch.nn.Linear
+
+
+def test_a_packed_layer_keeps_its_parameters_and_its_place() -> None:
+    shared = _linear(torch.float32)
+    model = torch.nn.ModuleDict({"first": shared, "again": shared, "rest": torch.nn.LayerNorm(40)})
+    weights = dict(shared.named_parameters())
+    assert packed_linear.pack(model) == 1
+    packed = model["first"]
+    assert isinstance(packed, PackedLinear)
+    assert packed is model["again"]
+    assert list(model) == ["first", "again", "rest"]
+    assert all(dict(packed.named_parameters())[name] is weights[name] for name in weights)
+    assert list(packed.state_dict()) == ["weight", "bias"]
+    assert not packed.training
+    assert packed_linear.pack(model) == 0, "what is packed stays as it is"
+
+
+def test_a_copy_of_a_packed_layer_has_weights_of_its_own() -> None:
+    model = torch.nn.Sequential(_linear(torch.float32))
+    packed_linear.pack(model)
+    given = torch.randn(3, 24)
+    expected = model(given)
+    twin = pickle.loads(pickle.dumps(model))
+    for copied in (copy.deepcopy(model), twin):
+        assert torch.equal(copied(given), expected)
+        assert copied[0]._packed_weight is not model[0]._packed_weight
+
+
+def test_a_changed_dtype_takes_the_plain_way() -> None:
+    model = torch.nn.Sequential(_linear(torch.float32))
+    packed_linear.pack(model)
+    given = torch.randn(3, 24).double()
+    expected = torch.nn.functional.linear(given, *(p.double() for p in model[0].parameters()))
+    assert torch.equal(model.double()(given), expected)
 
 
 def test_gradients_take_the_plain_way() -> None:
@@ -119,17 +159,16 @@ def test_gradients_take_the_plain_way() -> None:
     assert given.grad is not None
 
 
-def test_packing_real_weights_changes_nothing_but_rounding(smollm2: Backbone) -> None:
+def test_packing_real_weights_changes_nothing_but_rounding(
+    smollm2: Backbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The packaged backbone against its own layers called in PyTorch's way."""
     ids = torch.arange(3, 63).view(3, 20)
     lengths = torch.full((3,), 20)
-    packed = forward_pass.run(smollm2.model, ids, lengths, Plan((4, 29))).final
-    layers = [m for m in smollm2.model.modules() if type(m) is torch.nn.Linear]
-    assert all("forward" in vars(layer) for layer in layers)
-    kept = [vars(layer).pop("forward") for layer in layers]
-    try:
-        plain = forward_pass.run(smollm2.model, ids, lengths, Plan((4, 29))).final
-    finally:
-        for layer, found in zip(layers, kept, strict=True):
-            layer.forward = found
-    assert attention.apart(plain, packed) < 1e-4
+    request = PassRequest(ids, lengths, Plan((4, 29)))
+    packed = forward_pass.run(smollm2.model, request).final
+    layers = [m for m in smollm2.model.modules() if isinstance(m, torch.nn.Linear)]
+    assert {type(layer) for layer in layers} == {PackedLinear}
+    monkeypatch.setattr(PackedLinear, "forward", torch.nn.Linear.forward)
+    plain = forward_pass.run(smollm2.model, request).final
+    assert 0 < relative_distance(plain, packed) < 1e-4

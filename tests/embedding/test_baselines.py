@@ -16,6 +16,7 @@ from analysis.embedding.methods import METHODS, Method, Prepending
 from analysis.embedding.prompts import tokenize
 from analysis.errors import BackboneError, PlanError
 from analysis.rerouting import forward_pass
+from analysis.rerouting.forward_pass import PassRequest
 from analysis.rerouting.plan import Plan
 from tests.support import properties
 from tests.support.properties import Case
@@ -89,7 +90,7 @@ def test_the_placeholder_holds_the_last_tokens_state_between_start_and_exit(
     lengths, slots = torch.tensor([6, 3]), torch.tensor([2, 1])
     held = forward_pass.Overwriting(slots, 1, 3)
     found = forward_pass.run(
-        backbone.model, ids, lengths, keep_inputs=range(layers), overwriting=held
+        backbone.model, PassRequest(ids, lengths, keep_inputs=range(layers), overwriting=held)
     ).inputs
     state = found[0]
     for layer in range(layers):  # each layer again, by hand
@@ -101,13 +102,13 @@ def test_the_placeholder_holds_the_last_tokens_state_between_start_and_exit(
         if layer + 1 < layers:
             state = forward_pass.run(
                 backbone.model,
-                ids,
-                lengths,
-                start=layer,
-                state=state,
-                keep_inputs=(layer + 1,),
+                PassRequest(
+                    ids, lengths, start=layer, start_states=state, keep_inputs=(layer + 1,)
+                ),
             ).inputs[layer + 1]
-    plain = forward_pass.run(backbone.model, ids, lengths, keep_inputs=range(layers)).inputs
+    plain = forward_pass.run(
+        backbone.model, PassRequest(ids, lengths, keep_inputs=range(layers))
+    ).inputs
     assert torch.equal(plain[1], found[1])
     assert not torch.allclose(plain[2], found[2])
 
@@ -148,7 +149,7 @@ def test_bidirectional_is_attention_without_the_mask(backbone: Backbone) -> None
     """Against the formula, token by token and head by head, with padding and windows."""
     case = properties.case(backbone.facts.family.removesuffix("_text"))
     ids, lengths = case.tokens(properties.LONG, 3)
-    found = forward_pass.run(case.backbone.model, ids, lengths, causal=False).final
+    found = forward_pass.run(case.backbone.model, PassRequest(ids, lengths, causal=False)).final
     real = torch.arange(ids.shape[1]) < lengths[:, None]
     with attending(case.plain, Slow((), 0.0, real, case.window, causal=False)):
         expected = case.plain(input_ids=ids, use_cache=False).last_hidden_state
@@ -162,7 +163,7 @@ def test_bidirectional_sees_the_future(case: Case) -> None:
     other[0, -1] = 3 if ids[0, -1] != 3 else 4
     for causal in (True, False):
         a, b = (
-            forward_pass.run(case.backbone.model, x, lengths, causal=causal).final
+            forward_pass.run(case.backbone.model, PassRequest(x, lengths, causal=causal)).final
             for x in (ids, other)
         )
         moved = (a - b)[0, :-1].norm(dim=-1)
@@ -181,10 +182,11 @@ def test_the_mask_is_removed_in_blocks_too(tiny: Callable[[str], Backbone]) -> N
         found = tiny(family)
         case = properties.case(family)
         ids, lengths = case.tokens(300, 270)
-        whole = forward_pass.run(found.model, ids, lengths, causal=False).final
+        whole = forward_pass.run(found.model, PassRequest(ids, lengths, causal=False)).final
         for row, length in enumerate(lengths.tolist()):
             alone = forward_pass.run(
-                found.model, ids[row : row + 1, :length], lengths[row : row + 1], causal=False
+                found.model,
+                PassRequest(ids[row : row + 1, :length], lengths[row : row + 1], causal=False),
             ).final
             case.close(whole[row, :length], alone[0])
 
@@ -195,7 +197,9 @@ def test_where_the_mask_cannot_be_removed_it_is_said(tiny: Callable[[str], Backb
             encode(tiny(family), TEXTS, BOTH)
     ids = torch.tensor([[3, 4]])
     with pytest.raises(PlanError, match="not both"):
-        forward_pass.run(tiny("llama").model, ids, torch.tensor([2]), Plan((1,)), causal=False)
+        forward_pass.run(
+            tiny("llama").model, PassRequest(ids, torch.tensor([2]), Plan((1,)), causal=False)
+        )
     with pytest.raises(PlanError, match="reads layer -99"):
         encode(tiny("llama"), TEXTS, replace(TOKEN, output=-99))
 

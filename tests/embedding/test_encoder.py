@@ -23,6 +23,7 @@ from analysis.embedding.prompts import COMPRESSION, tokenize
 from analysis.embedding.trace import Trace
 from analysis.errors import BackboneError, CorpusError, PlanError
 from analysis.rerouting import forward_pass
+from analysis.rerouting.forward_pass import PassRequest, PassResult
 from analysis.rerouting.plan import PLAIN, Plan
 from tests.support import properties
 from tests.support.properties import FORMS, Case
@@ -213,9 +214,9 @@ def test_a_trace_runs_only_what_can_differ(
     starts: list[int] = []
     run = forward_pass.run
 
-    def spy(*args: Any, start: int = 0, **kwargs: Any) -> forward_pass.Pass:
-        starts.append(start)
-        return run(*args, start=start, **kwargs)
+    def spy(model: torch.nn.Module, request: PassRequest) -> PassResult:
+        starts.append(request.start)
+        return run(model, request)
 
     monkeypatch.setattr(forward_pass, "run", spy)
     trace = Trace(backbone, TEXTS, DEFAULT)
@@ -264,9 +265,9 @@ def test_together_takes_one_pass_for_methods_of_one_prompt(
     passes: list[tuple[tuple[int, ...], int]] = []
     run = forward_pass.run
 
-    def counted(model: Any, ids: Any, lengths: Any, plan: Plan, **how: Any) -> forward_pass.Pass:
-        passes.append((plan.active, how.get("start", 0)))
-        return run(model, ids, lengths, plan, **how)
+    def counted(model: torch.nn.Module, request: PassRequest) -> PassResult:
+        passes.append((request.plan.active, request.start))
+        return run(model, request)
 
     monkeypatch.setattr(forward_pass, "run", counted)
     names = ("mean", "last-token", "pooling-only", "prompt-only")
@@ -295,9 +296,9 @@ def test_all_windows_share_their_beginnings(
     """Over all windows of 30 layers this costs 0.36 of whole passes; of 6 layers, 0.44."""
     backbone, run, layers_run = tiny("gemma3"), forward_pass.run, []
 
-    def counted(*args: Any, **how: Any) -> forward_pass.Pass:
-        layers_run.append(LAYERS - how.get("start", 0))
-        return run(*args, **how)
+    def counted(model: torch.nn.Module, request: PassRequest) -> PassResult:
+        layers_run.append(LAYERS - request.start)
+        return run(model, request)
 
     monkeypatch.setattr(forward_pass, "run", counted)
     found = encode_together(backbone, TEXTS, [(DEFAULT, plan) for plan in WINDOWS])

@@ -1,10 +1,10 @@
 """Searches that are carried out: against every plan scored alone, kept, resumed, held out."""
 
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from analysis.backbones.backbone import Backbone
 from analysis.corpora import columns
@@ -15,6 +15,7 @@ from analysis.experiments.ablation import Walk
 from analysis.experiments.held_out import BEST
 from analysis.experiments.searches import AUTOMATIC
 from analysis.rerouting import forward_pass
+from analysis.rerouting.forward_pass import PassRequest, PassResult
 from analysis.rerouting.plan import PLAIN, Plan
 from tests.support.visits import OWN_PAIRS
 
@@ -57,9 +58,9 @@ def test_all_windows_run_only_the_layers_from_where_each_parts_from_the_one_befo
     layers, starts = llama.layers, []
     run = forward_pass.run
 
-    def spy(*args: Any, start: int = 0, **kwargs: Any) -> forward_pass.Pass:
-        starts.append(start)
-        return run(*args, start=start, **kwargs)
+    def spy(model: torch.nn.Module, request: PassRequest) -> PassResult:
+        starts.append(request.start)
+        return run(model, request)
 
     study.score(llama, pairs, DEFAULT, PLAIN)
     monkeypatch.setattr(forward_pass, "run", spy)

@@ -18,7 +18,7 @@ from analysis.embedding.methods import DEFAULT
 from analysis.embedding.prompts import BARE
 from analysis.errors import BackboneError, CorpusError, PlanError
 from analysis.experiments import causal
-from analysis.rerouting.attention_functions import EAGER, SDPA
+from analysis.rerouting.patches import EAGER, SDPA
 from analysis.rerouting.plan import PLAIN, Plan
 from tests.support import tiny_models
 from tests.support.checks import assert_one_sentence

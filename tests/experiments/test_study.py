@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 import pytest
+import torch
 
 from analysis.backbones.backbone import Backbone, Choice
 from analysis.corpora import packaged, registry, sampling
@@ -22,6 +23,7 @@ from analysis.experiments import dimension as dimension_experiment
 from analysis.experiments import long_texts, scoring, searches, study
 from analysis.experiments import space as space_experiment
 from analysis.rerouting import forward_pass
+from analysis.rerouting.forward_pass import PassRequest, PassResult
 from analysis.rerouting.plan import PLAIN, Plan
 from analysis.spaces import projection
 from analysis.storage import provenance, result_store
@@ -317,9 +319,9 @@ def test_a_flip_runs_only_the_layers_from_the_flipped_one_on(
     starts: list[int] = []
     run = forward_pass.run
 
-    def spy(*arguments: Any, start: int = 0, **options: Any) -> forward_pass.Pass:
-        starts.append(start)
-        return run(*arguments, start=start, **options)
+    def spy(model: torch.nn.Module, request: PassRequest) -> PassResult:
+        starts.append(request.start)
+        return run(model, request)
 
     monkeypatch.setattr(forward_pass, "run", spy)
     flipped = {4: Plan((1, 4)), 3: Plan((1, 3, 4)), 5: Plan((1, 3, 4, 5)), 1: Plan((3, 4, 5))}

@@ -18,9 +18,10 @@ from transformers.masking_utils import (
     sliding_window_causal_mask_function,
 )
 
-from analysis.rerouting import attention, forward_pass
-from analysis.rerouting.attention import Band, Mask, closed_form, concatenated_form, gather_last
-from analysis.rerouting.attention_functions import Form
+from analysis.rerouting import forward_pass, masks
+from analysis.rerouting.attention import Form, closed_form, concatenated_form, gather_last
+from analysis.rerouting.forward_pass import PassRequest
+from analysis.rerouting.masks import Band, Mask
 from analysis.rerouting.plan import Plan
 from tests.support.slow_attention import rerouted
 from tests.support.tiny_models import BENT
@@ -93,13 +94,13 @@ def test_forms_equal_the_formula_for_any_shape(drawn: dict[str, Any]) -> None:
 
     expected, weights = rerouted(query, key, value, last, sees, scale, bias)
     pair = tuple(gather_last(x, torch.tensor(last)) for x in (key, value))
-    masks: list[Mask] = [mask_of(sees, rows, width, drawn["mask_kind"])]
+    same_masks: list[Mask] = [mask_of(sees, rows, width, drawn["mask_kind"])]
     if all(begin == 0 for begin, _ in real):  # padding on the right needs no mask
-        masks.append(Band(width if window is None else window))
-        masks += [None] if window is None else []
+        same_masks.append(Band(width if window is None else window))
+        same_masks += [None] if window is None else []
     rows_real = torch.tensor([[begin <= i < stop for i in range(width)] for begin, stop in real])
-    for mask in masks:
-        with patch.object(attention, "BLOCK", drawn["block"]):
+    for mask in same_masks:
+        with patch.object(masks, "BLOCK", drawn["block"]):
             both = (
                 closed_form(query, key, value, pair, mask, scale, bias),
                 concatenated_form(query, key, value, pair, mask, scale, bias, keep_gate=True),
@@ -149,7 +150,7 @@ def test_bands_are_the_mask_that_transformers_makes(window: int, block: int) -> 
     )
     assert expected is not None
     found = torch.zeros(11, 11, dtype=torch.bool)
-    with patch.object(attention, "BLOCK", block):
+    with patch.object(masks, "BLOCK", block):
         for rows, columns, seen in Band(window).blocks(11, torch.device("cpu")):
             found[rows, columns] = seen[0, 0]
     assert torch.equal(found, expected[0, 0])
@@ -157,7 +158,7 @@ def test_bands_are_the_mask_that_transformers_makes(window: int, block: int) -> 
 
 def kind_of(mask_function: Callable[..., Any], **asked: Any) -> str:
     """What our mask function gives for transformers' one."""
-    make = attention.mask_or_band(sdpa_mask, always=False)
+    make = masks.mask_or_band(sdpa_mask, always=False)
     sizes = {"batch_size": 2, "q_length": 9, "kv_length": 9} | asked
     mask = make(mask_function=mask_function, **sizes)
     return "dense" if isinstance(mask, torch.Tensor) else str(mask and f"Band({mask.window})")
@@ -222,7 +223,7 @@ def test_memory_grows_with_the_tokens_not_their_square(
         ids = torch.randint(3, 250, (1, tokens), generator=torch.Generator().manual_seed(0))
         plan = Plan(tuple(range(6)), 1.0, key_position)  # type: ignore[arg-type]
         with LargestTensor() as seen:
-            forward_pass.run(model, ids, torch.tensor([tokens]), plan, form=form)
+            forward_pass.run(model, PassRequest(ids, torch.tensor([tokens]), plan, form))
         largest.append(seen.elements)
     assert largest[1] <= 2.1 * largest[0]
     assert largest[1] < 4096 * 4096 / 2
@@ -263,5 +264,6 @@ def test_a_text_of_many_blocks_is_the_plain_model_when_nothing_is_rerouted(
     ids = torch.randint(3, 250, (2, 900), generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         expected = tiny_models.plain(family)(input_ids=ids, use_cache=False).last_hidden_state
-    found = forward_pass.run(tiny(family).model, ids, torch.tensor([900, 900])).final
+    request = PassRequest(ids, torch.tensor([900, 900]))
+    found = forward_pass.run(tiny(family).model, request).final
     assert_close(found, expected)

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from analysis.backbones.backbone import Backbone
 from analysis.embedding import encoder
 from analysis.embedding.methods import DEFAULT
-from analysis.rerouting import attention_functions, forward_pass
-from analysis.rerouting.attention_functions import Routing, routed
+from analysis.rerouting import forward_pass
+from analysis.rerouting.forward_pass import PassRequest, RunningPass
 from analysis.rerouting.plan import PLAIN, Plan
 from tests.support import properties
 from tests.support.tiny_models import BENT, FAMILIES, LAYERS, LONG
@@ -105,16 +105,16 @@ class OneForAll:
     """A ContextVar's interface over a plain attribute: what a plan kept on the module would be."""
 
     def __init__(self) -> None:
-        self.value: Routing | None = None
+        self.value: RunningPass | None = None
 
-    def get(self) -> Routing | None:
+    def get(self) -> RunningPass | None:
         return self.value
 
-    def set(self, value: Routing) -> Routing | None:
+    def set(self, value: RunningPass) -> RunningPass | None:
         before, self.value = self.value, value
         return before
 
-    def reset(self, before: Routing | None) -> None:
+    def reset(self, before: RunningPass | None) -> None:
         self.value = before
 
 
@@ -126,15 +126,16 @@ def test_a_plan_kept_on_the_module_would_be_mixed_up(
     case = properties.case("llama")
     ids, lengths = case.tokens(9)
     plans = [Plan((1,), 3.0), Plan((2,), 3.0)]
-    expected = [forward_pass.run(case.backbone.model, ids, lengths, plan).final for plan in plans]
+    expected = [case.run(ids, lengths, plan).final for plan in plans]
     if shared:
-        monkeypatch.setattr(attention_functions, "_ROUTING", OneForAll())
+        monkeypatch.setattr(forward_pass, "_CURRENT", OneForAll())
     first_is_set, both_are_set, all_done = threading.Event(), *(threading.Barrier(2) for _ in "ab")
 
     def final(number: int) -> torch.Tensor:
         if number == 1:
             assert first_is_set.wait(30)
-        with torch.inference_mode(), routed(Routing(plans[number], lengths - 1)):
+        request = PassRequest(ids, lengths, plans[number])
+        with torch.inference_mode(), forward_pass.running(request):
             first_is_set.set()
             both_are_set.wait(30)
             states = case.backbone.model(input_ids=ids, use_cache=False).last_hidden_state
@@ -150,11 +151,12 @@ def test_a_plan_kept_on_the_module_would_be_mixed_up(
     assert carried_out == ([1, 1] if shared else [0, 1])
 
 
-def test_routing_ends_with_its_block() -> None:
+def test_a_pass_ends_with_its_block() -> None:
     case = properties.case("llama")
     ids, lengths = case.tokens(9)
-    plain = forward_pass.run(case.backbone.model, ids, lengths).final
-    with pytest.raises(RuntimeError, match="half way"), routed(Routing(Plan((1,)), lengths - 1)):
+    plain = case.run(ids, lengths).final
+    request = PassRequest(ids, lengths, Plan((1,)))
+    with pytest.raises(RuntimeError, match="half way"), forward_pass.running(request):
         raise RuntimeError("half way")
     with torch.inference_mode():
         assert torch.equal(case.backbone.model(input_ids=ids).last_hidden_state, plain)

@@ -2,7 +2,6 @@
 
 import pytest
 
-from analysis.rerouting import forward_pass
 from tests.support import family_table, properties, tiny_models
 from tests.support.tiny_models import ANY, FAMILIES, IGNORING, MORE, OTHERS, PARTLY
 
@@ -85,5 +84,5 @@ def test_families_that_ignore_the_interface_run_as_they_are(name: str) -> None:
     assert case.backbone.refusal
     assert not case.backbone.key_positions
     ids, lengths = case.tokens(tiny_models.LONG)
-    found = forward_pass.run(case.backbone.model, ids, lengths).final
+    found = case.run(ids, lengths).final
     assert (found - case.plain(ids, use_cache=False).last_hidden_state).abs().max() < 1e-4

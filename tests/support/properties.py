@@ -18,7 +18,8 @@ import torch
 from analysis.backbones import packed_linear
 from analysis.backbones.backbone import Backbone
 from analysis.rerouting import forward_pass
-from analysis.rerouting.attention_functions import Form, Routing, routed
+from analysis.rerouting.attention import Form
+from analysis.rerouting.forward_pass import PassRequest, PassResult
 from analysis.rerouting.plan import PLAIN, Plan
 from tests.support import tiny_models
 from tests.support.slow_attention import Slow, attending
@@ -75,10 +76,11 @@ class Case:
         return ids, torch.tensor(lengths)
 
     def run(
-        self, ids: torch.Tensor, lengths: torch.Tensor, *args: Any, **how: Any
-    ) -> forward_pass.Pass:
-        """A pass of the backbone."""
-        return forward_pass.run(self.backbone.model, ids, lengths, *args, **how)
+        self, ids: torch.Tensor, lengths: torch.Tensor, *args: Any, **wishes: Any
+    ) -> PassResult:
+        """A pass of the backbone, from the arguments of its request."""
+        request = PassRequest(ids, lengths, *args, **wishes)
+        return forward_pass.run(self.backbone.model, request)
 
     def close(self, found: torch.Tensor, expected: torch.Tensor, times: float = 1.0) -> None:
         """Equal to float32 rounding, which grows with the largest number around."""
@@ -167,7 +169,7 @@ def earlier_tokens(case: Case) -> str:
             case.run(x, lengths, plan, form=form, keep_inputs=range(layers)) for x in (ids, other)
         )
         states = [a.inputs[i] - b.inputs[i] for i in range(layers)]
-        return [x[0].norm(dim=-1) for x in (*states, a.raw - b.raw, a.final - b.final)]
+        return [x[0].norm(dim=-1) for x in (*states, a.pre_norm - b.pre_norm, a.final - b.final)]
 
     for form in FORMS:
         for name in case.layer_sets:
@@ -235,8 +237,8 @@ def left_padded(
         moved[row, width - length :] = ids[row, :length]
         mask[row, width - length :] = 1
         positions[row, width - length :] = torch.arange(length)
-    last = torch.full((rows,), width - 1)
-    with torch.inference_mode(), routed(Routing(plan, last, form)):
+    request = PassRequest(moved, torch.full((rows,), width), plan, form)
+    with torch.inference_mode(), forward_pass.running(request):
         states = case.backbone.model(
             input_ids=moved, attention_mask=mask, position_ids=positions, use_cache=False
         ).last_hidden_state
@@ -311,7 +313,9 @@ def resumed(case: Case) -> str:
         start = plan.layers[0]
         whole = case.run(ids, lengths, plan, form=case.backbone.form)
         late = case.run(
-            ids, lengths, plan, form=case.backbone.form, start=start, state=plain.inputs[start]
+            *(ids, lengths, plan, case.backbone.form),
+            start=start,
+            start_states=plain.inputs[start],
         )
         assert torch.equal(late.final, whole.final)
     return "equal to the bit"

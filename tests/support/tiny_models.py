@@ -18,8 +18,9 @@ from transformers import AutoModel, PreTrainedTokenizerFast
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 
 from analysis.backbones import packed_linear
-from analysis.backbones.backbone import Backbone, Facts, assemble
+from analysis.backbones.backbone import Backbone, assemble
 from analysis.backbones.devices import Choice
+from analysis.backbones.facts import Facts
 
 LAYERS, HIDDEN, HEADS, VOCABULARY, CONTEXT, WINDOW = 6, 48, 4, 272, 256, 8
 LONG = WINDOW + 5

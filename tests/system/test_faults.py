@@ -29,6 +29,7 @@ from analysis.embedding.methods import DEFAULT, METHODS
 from analysis.errors import BackboneError, NoRoom
 from analysis.experiments import causal, gates
 from analysis.rerouting import forward_pass
+from analysis.rerouting.forward_pass import PassRequest, PassResult
 from analysis.rerouting.plan import PLAIN, Plan
 from analysis.runtime import events
 from analysis.storage import result_store
@@ -207,11 +208,11 @@ def small(monkeypatch: pytest.MonkeyPatch, most: int, error: Exception) -> list[
     ran: list[int] = []
     inner = forward_pass.run
 
-    def run(model: Any, ids: torch.Tensor, *rest: Any, **how: Any) -> forward_pass.Pass:
-        if ids.numel() > most:
+    def run(model: torch.nn.Module, request: PassRequest) -> PassResult:
+        if request.ids.numel() > most:
             raise error
-        ran.append(ids.numel())
-        return inner(model, ids, *rest, **how)
+        ran.append(request.ids.numel())
+        return inner(model, request)
 
     monkeypatch.setattr(forward_pass, "run", run)
     return ran
@@ -284,11 +285,11 @@ def test_memory_that_really_runs_out_is_halved(
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     inner, failed = forward_pass.run, []
 
-    def run(*arguments: Any, **how: Any) -> forward_pass.Pass:
+    def run(model: torch.nn.Module, request: PassRequest) -> PassResult:
         size = int(statm.read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (size + 10_000_000, hard))
         try:
-            return inner(*arguments, **how)
+            return inner(model, request)
         except Exception as error:
             failed.append(str(error))
             raise

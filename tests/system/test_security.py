@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
-from analysis.backbones import backbone, sources
+from analysis.backbones import backbone, facts, sources
 from analysis.backbones.gguf_header import check_header
 from analysis.cli.main import main
 from analysis.corpora import beir, columns, registry
@@ -67,7 +67,7 @@ def test_a_hosted_server_loads_no_other_backbone(
     capsys: pytest.CaptureFixture[str],
     name: str,
 ) -> None:
-    for load in (sources.resolve, backbone.describe, backbone.load):
+    for load in (sources.resolve, facts.describe, backbone.load):
         with pytest.raises(BackboneError, match=f"does not load '{name}'; it offers") as caught:
             load(name)
         assert_one_sentence(caught.value)
@@ -328,7 +328,7 @@ def test_an_endless_array_is_refused(tmp_path: Path) -> None:
     head += (1).to_bytes(8, "little") + len(key).to_bytes(8, "little") + key + array
     (tmp_path / "a.gguf").write_bytes(head + bytes(100))
     with pytest.raises(BackboneError, match="more than the file holds"):
-        backbone.describe(str(tmp_path / "a.gguf"))
+        facts.describe(str(tmp_path / "a.gguf"))
 
 
 @settings(max_examples=80)
@@ -393,7 +393,7 @@ def test_a_configuration_of_absurd_size_is_refused(folder: Path, tmp_path: Path,
     config = json.loads((target / "config.json").read_text())
     (target / "config.json").write_text(json.dumps(config | {name: 10**9}))
     with pytest.raises(BackboneError, match=f"{name} is 1,000,000,000, more than") as caught:
-        backbone.describe(str(target))
+        facts.describe(str(target))
     assert_one_sentence(caught.value)
 
 

@@ -1,0 +1,181 @@
+"""What re-routing can do on a model, learned by running it once when it loads.
+
+Some families ignore transformers' attention interface with only a log line, some weigh attention
+by masks of their own, some have no rotary positions. Nothing of this is taken from a list of
+names: twelve tokens are run, and what comes out is compared with the plain model.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from ..errors import BackboneError
+from ..rerouting import forward_pass, key_position, patches
+from ..rerouting.attention import Form, relative_distance
+from ..rerouting.forward_pass import FamilyTraits, PassRequest
+from ..rerouting.patches import EAGER, SDPA
+from ..rerouting.plan import KeyPosition, Plan
+
+FORMS: tuple[tuple[str, Form], ...] = ((SDPA, "closed"), (EAGER, "concatenated"))
+"""The attention functions to try, the faster one first, and the form that each serves."""
+ROUNDING = {torch.float32: 1e-4, torch.bfloat16: 3e-2, torch.float16: 1e-2}
+"""How far apart equal states may lie, as a share of their norm, after a few operations."""
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What re-routing can do on a model.
+
+    Attributes:
+        form: how re-routed attention is computed.
+        layers: the layers (0-based) that re-routing reaches; none where it cannot be done.
+        key_positions: where the prefix's key can stand.
+        refusal: why it cannot be done, as a sentence; None where it can.
+    """
+
+    form: Form
+    layers: tuple[int, ...]
+    key_positions: tuple[KeyPosition, ...] = ()
+    refusal: str | None = None
+
+
+def check_causal(model: Any) -> None:
+    """Refuse encoders: padding on the right is harmless only if no token sees a later one.
+
+    Raises:
+        BackboneError: early tokens change with later ones.
+    """
+    request = _sample(model)
+    swapped = torch.cat([request.ids[:, :6], request.ids[:, 6:].flip(1)], 1)
+    early, early_swapped = (
+        forward_pass.run(model, PassRequest(ids, request.lengths)).final[:, :6]
+        for ids in (request.ids, swapped)
+    )
+    if relative_distance(early, early_swapped) > ROUNDING[model.dtype]:
+        raise BackboneError(
+            f"{model.config.model_type} is not a causal decoder: its early tokens see the later "
+            "ones; choose a decoder-only language model."
+        )
+
+
+def probe(model: Any, layers: int) -> Reach:
+    """Find out by running: which form serves, which layers re-routing reaches, or why none.
+
+    The checks: the attention implementation stays set, layers come by, the empty plan and a bias
+    that shuts the prefix out equal the plain model, a plan changes the result, both forms agree.
+    A model that passes is left with this project's attention, any other with its own.
+
+    Args:
+        model: a frozen model whose layers are patched; the attention functions are registered.
+        layers: its number of decoder layers.
+    """
+    total_rounding = 2e-4 if model.dtype == torch.float32 else 0.1  # after all layers
+    plain = _final(model, Plan())
+    form, family = _switch_attention(model)
+    modules = {i: module for i, module in family.attention_modules.items() if 0 <= i < layers}
+    reached = tuple(sorted(modules))
+
+    def refuse(reason: str) -> Reach:
+        model.set_attn_implementation(
+            "sdpa" if getattr(model, "_supports_sdpa", False) else "eager"
+        )
+        sentence = f"{model.config.model_type} cannot be re-routed: {reason}."
+        return Reach("concatenated", (), refusal=sentence)
+
+    if not reached:
+        return refuse("it does not use transformers' attention interface")
+    if family.makes_masks:
+        return refuse("it weighs attention by a mask of its own making")
+    if relative_distance(plain, _final(model, Plan())) > total_rounding:
+        return refuse("with no layer selected its output would differ from the plain model's")
+    shut_out = Plan(tuple(range(layers)), -1e4)  # not -inf, which would not reach the attention
+    if relative_distance(plain, _final(model, shut_out, form)) > total_rounding:
+        return refuse("with the prefix shut out its output would differ from the plain model's")
+    request = _sample(model, Plan(reached), form, compare_forms=form == "closed")
+    rerouted = forward_pass.run(model, request)
+    if relative_distance(plain, rerouted.final) < 1e-6 or not rerouted.final.isfinite().all():
+        return refuse("a plan has no effect on its output")
+    if rerouted.family.form_distance > ROUNDING[model.dtype]:
+        return refuse("its closed and concatenated forms disagree")
+    return Reach(form, reached, _key_positions(model, [modules[i] for i in reached]))
+
+
+def _sample(
+    model: Any, plan: Plan | None = None, form: Form = "closed", *, compare_forms: bool = False
+) -> PassRequest:
+    """A pass over twelve tokens to try a model on."""
+    vocabulary = model.config.get_text_config(decoder=True).vocab_size
+    ids = torch.arange(3, 3 + 12).remainder(vocabulary).view(1, -1)
+    lengths = torch.tensor([12])
+    return PassRequest(ids, lengths, plan or Plan(), form, compare_forms=compare_forms)
+
+
+def _final(model: Any, plan: Plan, form: Form = "closed") -> torch.Tensor:
+    return forward_pass.run(model, _sample(model, plan, form)).final
+
+
+def _switch_attention(model: Any) -> tuple[Form, FamilyTraits]:
+    """Switch a model to the first attention function that serves it; what showed of its family."""
+    family, form = FamilyTraits(), FORMS[0][1]
+    for name, form in FORMS:
+        try:
+            model.set_attn_implementation(name)
+            if model.config.get_text_config(decoder=True)._attn_implementation != name:
+                break
+            family = FamilyTraits()
+            family = forward_pass.run(model, _sample(model)).family
+        except (ValueError, AttributeError, TypeError):
+            continue
+        if not family.bends_logits or form == "concatenated":
+            break
+    return form, family
+
+
+def _key_positions(model: Any, modules: Sequence[torch.nn.Module]) -> tuple[KeyPosition, ...]:
+    """Where the prefix's key can stand; ``first`` needs positions that only turn keys.
+
+    Each attention module is run again for the final token alone: the logit of a query at 1 with a
+    key at 0 must be that of 0 with -1. Modules that pass are patched.
+    """
+    request = _sample(model)
+    calls: dict[torch.nn.Module, tuple[tuple[Any, ...], dict[str, Any]]] = {}
+    hooks = [
+        module.register_forward_pre_hook(
+            lambda module, args, kwargs: calls.__setitem__(module, (args, kwargs)),
+            with_kwargs=True,
+        )
+        for module in modules
+    ]
+    forward_pass.run(model, request)
+    for hook in hooks:
+        hook.remove()
+    if not all(key_position.has_rotation(module.forward, *calls[module]) for module in modules):
+        return ("own",)
+    with torch.inference_mode(), forward_pass.running(request) as this_pass:
+        for module in modules:
+            turned = {
+                place: key_position.replay(module.forward, *calls[module], this_pass, place)
+                for place in (1, 0, -1)
+            }
+            if not _turn_alike(turned, 1e-4 if model.dtype == torch.float32 else 5e-2):
+                return ("own",)
+    patches.patch_attention_modules(modules)
+    return ("own", "first")
+
+
+def _turn_alike(turned: dict[int, tuple[torch.Tensor, torch.Tensor]], tolerance: float) -> bool:
+    """Whether the logit of a query at 1 with a key at 0 is that of a query at 0 with one at -1.
+
+    ``turned`` maps each place to the query (B, H, 1, d) and the key (B, KV, 1, d) there; they may
+    differ by ``tolerance`` of the largest logit that their lengths allow.
+    """
+    query, key = turned[0]
+    groups = query.shape[1] // key.shape[1]
+    logits = [
+        (turned[place][0] * turned[place - 1][1].repeat_interleave(groups, 1)).float().sum(-1)
+        for place in (1, 0)
+    ]
+    largest = (query.float().norm(dim=-1) * key.float().norm(dim=-1).max()).max()
+    return bool((logits[0] - logits[1]).abs().max() <= tolerance * largest)
