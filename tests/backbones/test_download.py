@@ -355,7 +355,7 @@ LOADERS = {"from_pretrained", "from_config"}
 def test_a_models_own_code_is_never_trusted() -> None:
     """Every call that loads says so: left out, transformers would ask on the terminal."""
     root, checked = Path(__file__).resolve().parents[2], 0
-    for path in (*root.glob("analysis/*.py"), *root.glob("pages/*.py"), root / "app.py"):
+    for path in (*root.glob("analysis/**/*.py"), *root.glob("pages/**/*.py"), root / "app.py"):
         source = path.read_text(encoding="utf-8")
         assert not re.search(r"trust_remote_code\W+True", source), path
         for node in ast.walk(ast.parse(source)):
