@@ -6,9 +6,10 @@ machine that cannot hold them says so, without asking the hub.
 
 import importlib.util
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
-PRECISIONS = ("float32", "bfloat16", "float16")
+Precision = Literal["float32", "bfloat16", "float16"]
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 """The dtypes that backbones are computed in."""
 
 

@@ -1,96 +1,120 @@
-"""The command line: ``python -m analysis backbones | encode | dimension | sts | score | ...``.
+"""The command line: ``python -m analysis sts | score | encode | ...``.
 
 Results go to standard output, as a table or with ``--json`` as one document; progress and
 warnings go to standard error. Bad input ends with exit code 2 and one sentence.
 """
 
-import argparse
 import contextlib
 import json
 import logging
 import os
 import sys
 import warnings
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ExplorerError
-from ..recipes import recipe
-from ..recipes.options import logged, parser
-from ..runtime import request_log
-from ..runtime.events import heard
-from .commands import COMMANDS
+from ..runtime import events, request_log
+from ..runtime.events import Progress
+from .parser import Invocation, parse
+
+if TYPE_CHECKING:
+    from ..recipes.rows import Row
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run one subcommand; return its exit code."""
+def run() -> int:
+    """``main`` with the arguments of this process; 130 where Ctrl-C ended it."""
+    with contextlib.suppress(KeyboardInterrupt):
+        return main()
+    return 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit code.
+
+    Args:
+        arguments: what follows the program's name; None is that of this process.
+    """
     try:
-        options = parser().parse_args(arguments)
-        _quieten()
+        invocation = parse(arguments)
+        if invocation.command == "app":
+            from .app import serve
+
+            return serve(invocation.words["port"])
+        _quieten_libraries()
         request_log.start()
-        with request_log.request("command", **logged(options.command, vars(options))), heard(_say):
-            if options.command == "run":
-                return _run(options)
-            result = COMMANDS[options.command](options)
+        with (
+            request_log.request("command", **_facts(invocation)),
+            events.heard(_say),
+        ):
+            if invocation.command == "run":
+                return _run_recipe(invocation.words, as_json=invocation.as_json)
+            return _answer(invocation)
     except ExplorerError as error:
         print(error, file=sys.stderr)
         return 2
     except BrokenPipeError:
         return 0
-    _show(result, options.json)
-    failed = options.command == "doctor" and any(check["state"] == "error" for check in result)
+
+
+def _answer(invocation: Invocation) -> int:
+    from ..recipes.answers import answer
+    from ..recipes.workspace import Workspace
+
+    assert invocation.spec is not None
+    result = answer(invocation.spec, Workspace(_counter)).to_dict()
+    _show(result, as_json=invocation.as_json)
+    failed = invocation.command == "doctor" and any(row["state"] == "error" for row in result)
     return 1 if failed else 0
 
 
-def _run(options: argparse.Namespace) -> int:
+def _run_recipe(words: Mapping[str, Any], *, as_json: bool) -> int:
     """Run a recipe: print its rows, or leave them as files, or compare them with older ones."""
+    from ..experiments.specs import OnEngine
     from ..parallel.engines import Engine
-    from ..recipes import html_report, results, runner
+    from ..recipes import files, html_report, results, runner
+    from ..recipes.answers import answer
+    from ..recipes.workspace import Workspace
     from ..runtime import outputs
 
-    made = recipe.read_file(options.recipe)
-    older = results.read_file(options.compare) if options.compare else None
-    folder = outputs.folder(options.output) if options.output else None
-    engine = Engine(options.engine, options.address, options.workers)
-    if not (made.grid or older or folder or engine.name != "local"):
-        _show(runner.result(made), options.json)
+    recipe = files.read_file(words["recipe"])
+    older = results.read_file(words["compare"]) if words["compare"] else None
+    folder = outputs.folder(words["output"]) if words["output"] else None
+    chosen = OnEngine.read({name: words[name] for name in ("engine", "address", "workers")})
+    engine = Engine(chosen.engine, chosen.address, chosen.workers)
+    if not (recipe.grid or older or folder or engine.name != "local"):
+        _show(answer(recipe.spec, Workspace(_counter)).to_dict(), as_json=as_json)
         return 0
     if older is not None:
-        results.alike(made, older.recipe)
-    found = results.run(made, run=partial(runner.run, engine=engine), say=_say)
+        results.alike(recipe, older.recipe)
+    result = results.run(recipe, run=partial(runner.run, engine=engine), say=_say)
     if folder is not None:
-        for path in html_report.write(found, folder):
+        for path in html_report.write(result, folder):
             print(path, file=sys.stderr)
     if older is not None:
-        compared = results.compare(found, older)
+        compared = results.compare(result, older)
         print(compared.sentence)
         return 0 if compared.same else 1
-    _show(list(found.rows), options.json)
+    _show(list(result.rows), as_json=as_json)
     return 0
 
 
-def _show(result: Any, as_json: bool) -> None:
+def _facts(invocation: Invocation) -> dict[str, Any]:
+    """What the request log may hold of an invocation."""
+    from ..recipes.log_facts import facts
+
+    return {"command": invocation.command} if invocation.spec is None else facts(invocation.spec)
+
+
+def _show(result: "Row | list[Row]", *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(result, allow_nan=False))
     else:
         _print_table(result)
 
 
-def _say(sentence: str) -> None:
-    print(sentence, file=sys.stderr, flush=True)
-
-
-def _quieten() -> None:
-    """Keep libraries' own progress bars and advice off the terminal."""
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    warnings.filterwarnings("ignore", category=FutureWarning)
-    logging.getLogger("transformers").setLevel(logging.ERROR)
-    from transformers.utils import logging as transformers_logging
-
-    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-
-
-def _print_table(result: Any) -> None:
+def _print_table(result: "Row | list[Row]") -> None:
     import pandas as pd
 
     with pd.option_context("display.max_columns", None, "display.width", 200):
@@ -101,8 +125,26 @@ def _print_table(result: Any) -> None:
                 print(f"{key:20} {value}")
 
 
-def run() -> int:
-    """``main`` with the arguments of this process; 130 where Ctrl-C ended it."""
-    with contextlib.suppress(KeyboardInterrupt):
-        return main()
-    return 130
+def _say(sentence: str) -> None:
+    print(sentence, file=sys.stderr, flush=True)
+
+
+def _counter(label: str) -> Progress:
+    """Progress that rewrites one line of a terminal, and is silent elsewhere."""
+
+    def count(done: int, total: int) -> None:
+        if sys.stderr.isatty():
+            end = "\n" if done == total else ""
+            print(f"\r{label} {done}/{total}", end=end, file=sys.stderr)
+
+    return count
+
+
+def _quieten_libraries() -> None:
+    """Keep libraries' own progress bars and advice off the terminal."""
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    warnings.filterwarnings("ignore", category=FutureWarning)
+    logging.getLogger("transformers").setLevel(logging.ERROR)
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]

@@ -25,6 +25,7 @@ Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Indices = NDArray[np.intp]
 Cloud = Literal["last", "all"]
+EstimatorName = Literal["twonn", "twonn-mle", "mle", "gride", "lpca"]
 CLOUDS: dict[Cloud, str] = {
     "last": "the final token of each text",
     "all": "as many tokens, drawn from all tokens of all texts",

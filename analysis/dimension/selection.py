@@ -9,6 +9,7 @@ the last layers, where re-routing changes next to nothing. Layers are 0-based th
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,9 @@ from ..errors import PlanError
 from ..rerouting.layer_lists import Layers
 
 Floats = NDArray[np.float64]
+
+
+RuleName = Literal["paper", "lowest", "first-minimum", "early-minimum", "largest-drop"]
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,19 @@ from ..errors import PlanError
 from .pooling import POOLINGS, Pooling
 from .prompts import BARE, COMPRESSION
 
+MethodName = Literal[
+    "kv-embedding",
+    "prompt-only",
+    "re-routing-only",
+    "pooling-only",
+    "mean",
+    "last-token",
+    "prompt-eol",
+    "token-prepending",
+    "meta-eol",
+    "bidirectional",
+    "echo",
+]
 Norm = Literal["post", "pre"]
 NORMS: dict[Norm, str] = {
     "post": "token states after the final norm",

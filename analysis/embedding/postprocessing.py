@@ -6,13 +6,14 @@ whitening also evens out how far the texts spread in each direction.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import CorpusError, PlanError
 
+PostprocessingName = Literal["none", "centre", "whiten"]
 Vectors = NDArray[np.float32]
 Fitted = Callable[[Vectors], Vectors]
 """Embeddings (N, D) to embeddings float32 (N, D) of unit length."""

@@ -14,6 +14,7 @@ from ..errors import CorpusError, PlanError
 from ..runtime import hosting
 
 Role = Literal["Context", "Query"]
+Separator = Literal["newline", "space", "quoted"]
 Span = tuple[int, int]
 
 BARE = "{text}"

@@ -6,6 +6,7 @@ plans is thus a search of one step, and the greedy one reads what it is sent.
 
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 
@@ -83,6 +84,7 @@ def greedy(like: Plan, reroutable: Sequence[int], most: int) -> Search:
         here = found
 
 
+SearchName = Literal["windows", "single layers", "all windows", "bias", "greedy search"]
 SEARCHES: dict[str, Callable[[Plan, int, Sequence[int], int], Search]] = {
     "windows": lambda plan, layers, reroutable, _: at_once(
         reached(sliding(layers, selection.window_width(layers), plan), reroutable)

@@ -20,3 +20,13 @@ def _root() -> Path:
 
 ASSETS = _root() / "assets"
 """Results, studies and pictures that ship with the project; read only."""
+
+
+def import_name() -> str:
+    """The name that this package is imported by: ``analysis``, or ``kv_embedding`` installed."""
+    return __name__.partition(".")[0]
+
+
+def program() -> str:
+    """How the command line is called here."""
+    return "python -m analysis" if import_name() == "analysis" else "kv-embedding"

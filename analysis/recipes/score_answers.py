@@ -1,0 +1,202 @@
+"""Questions of scores answered: rows, each a score with what decides it."""
+
+from collections import deque
+from functools import partial
+
+from ..backbones.backbone import Backbone
+from ..corpora import registry, sampling
+from ..corpora.packaged import CALIBRATION
+from ..corpora.passages import Place
+from ..dimension import selection
+from ..embedding.methods import Method
+from ..evaluation import measures
+from ..evaluation.comparison import Difference
+from ..experiments import ablation as ablation_experiment
+from ..experiments import dimension, rules as rules_experiment, scoring, searches, study
+from ..experiments import long_texts as long_texts_experiment
+from ..experiments import parts as parts_experiment
+from ..experiments.scoring import Measured
+from ..experiments.specs import Ablation, LongTexts, OnEngine, Parts, Planned, Rules
+from ..experiments.specs import Score, Sts
+from ..parallel import engines, sweeps
+from ..rerouting.plan import PLAIN, Plan
+from ..runtime import events
+from .rows import Row, of_change, of_measures, of_method
+from .workspace import Workspace, corpus, method
+
+
+def engine(spec: OnEngine) -> engines.Engine:
+    """Where the work is done."""
+    return engines.Engine(spec.engine, spec.address, spec.workers)
+
+
+def planned(
+    spec: Planned, chosen: Method, backbone: Backbone, _: None
+) -> tuple[Backbone, Plan]:
+    """A worker's backbone, from afar without its weights, and the plan of a spec."""
+    return backbone, Workspace().plan(spec, backbone) if chosen.reroutes else PLAIN
+
+
+def sts(spec: Sts, workspace: Workspace) -> list[Row]:
+    """One row a method: its score on rated pairs."""
+    pairs = registry.load_pairs(spec.corpus)
+    if pairs.note:
+        events.say(pairs.note)
+    backbone, chosen = workspace.methods(spec, spec.method)
+    rows = []
+    for each, plan in chosen:
+        score = study.score(backbone, pairs, each, plan, progress=workspace.progress(each.name))
+        rows.append(
+            {
+                **of_method(each, score.plan),
+                "corpus": pairs.name,
+                "pairs": score.sts.pairs,
+                "texts": score.sts.texts,
+                "spearman": score.sts.spearman,
+                "ci_low": score.sts.ci_low,
+                "ci_high": score.sts.ci_high,
+                "pearson": score.sts.pearson,
+                "resampled": score.sts.resampled,
+                "backbone": backbone.facts.name,
+                "dtype": backbone.dtype.value,
+            }
+        )
+    return rows
+
+
+def score(spec: Score, workspace: Workspace) -> list[Row]:
+    """Every measure of every method; the paired comparisons with the first are also said."""
+    scored_on = corpus(spec)
+    backbone, chosen = workspace.methods(spec, spec.method)
+    scores = scoring.measured(
+        backbone,
+        scored_on,
+        chosen,
+        processing=spec.post_processing,
+        max_tokens=spec.max_tokens,
+        progress=workspace.progress("encoding"),
+    )
+    changes = _changes(scores, scored_on.of)
+    return [
+        {
+            **row,
+            "of": each.of,
+            "post_processing": spec.post_processing,
+            **of_change(changes.get((each.method, row["measure"]))),
+        }
+        for (one, _), each in zip(chosen, scores, strict=True)
+        for row in of_measures(one, each, backbone)
+    ]
+
+
+def _changes(scores: list[Measured], of: int | None) -> dict[tuple[str, str], Difference]:
+    """By method and measure, the paired differences of all but the first with the first."""
+    base, *others = scores
+    changes = {}
+    for measure in base.measures if others else ():
+        by_name = {each.method: each.measure(measure.name) for each in others}
+        for difference in measures.differences(by_name, measure, base.method, of):
+            changes[difference.first, measure.name] = difference
+            events.say(f"{measure.name}: {difference.sentence}")
+    return changes
+
+
+def long_texts(spec: LongTexts, workspace: Workspace) -> list[Row]:
+    """One row a measure of a method, by where the answer stands and how much is read."""
+    retrieval = sampling.part(registry.load_retrieval(spec.corpus), spec.part)
+    backbone, chosen = workspace.methods(spec, spec.method)
+    variants = long_texts_experiment.places(retrieval)
+    cases: list[tuple[Place, int | None]] = [(place, None) for place in variants]
+    cases += [("middle", length) for length in spec.tokens]
+    rows = []
+    for place, length in cases:
+        scores = scoring.measured(
+            backbone,
+            variants[place],
+            chosen,
+            max_tokens=length,
+            progress=workspace.progress(f"{place} {length or ''}".strip()),
+        )
+        for (one, _), each in zip(chosen, scores, strict=True):
+            measured = of_measures(one, each, backbone)
+            rows += [{"place": place, "tokens": length, **row} for row in measured]
+    return rows
+
+
+def ablation(spec: Ablation, workspace: Workspace) -> list[Row]:
+    """One row a plan, best first: its score, its change and its rank."""
+    pairs = sampling.part(registry.load_pairs(spec.corpus), spec.part)
+    chosen = method(spec, "kv-embedding")
+    opened = engines.opened(engine(spec), partial(workspace.load, spec), device=spec.device)
+    with opened as workers:
+        ((backbone, plan),) = workers.map(partial(planned, spec, chosen), [None])
+        most = spec.most or selection.window_width(backbone.layers)
+        search = searches.SEARCHES[spec.search](plan, backbone.layers, backbone.reroutable, most)
+        count = workspace.progress(spec.search)
+        sweep = partial(sweeps.sweep, workers) if spec.engine == "ray" else None
+        walks = ablation_experiment.run(backbone, pairs, search, chosen, sweep=sweep)
+        counted = (count(len(w.plans) - len(w.missing), len(w.plans)) or w for w in walks)
+        (walk,) = deque(counted, maxlen=1)
+    return [
+        {
+            **of_method(chosen, plan),
+            "rank": walk.rank(plan),
+            "spearman": point.score.sts.spearman,
+            "change": point.change.delta,
+            "ci_low": point.change.ci_low,
+            "ci_high": point.change.ci_high,
+            "corpus": pairs.name,
+            "pairs": point.score.sts.pairs,
+            "of": pairs.of,
+            "backbone": backbone.facts.name,
+            "dtype": backbone.dtype.value,
+        }
+        for plan, point in sorted(walk.points.items(), key=lambda item: walk.rank(item[0]))
+    ]
+
+
+def rules(spec: Rules, workspace: Workspace) -> list[Row]:
+    """One row a window or rule's choice, best first, by the corpus's first measure."""
+    scored_on, backbone = corpus(spec), workspace.load(spec)
+    texts = registry.load_texts(CALIBRATION)
+    curve = dimension.dimensions(backbone, texts, progress=workspace.progress("calibrating"))
+    ranked = rules_experiment.ranked(
+        *(backbone, scored_on, curve),
+        Plan((), spec.bias, spec.key_position),
+        method(spec, "kv-embedding"),
+        progress=workspace.progress("encoding"),
+    )
+    return [
+        {
+            **of_measures(method(spec, "kv-embedding"), each.scored, backbone)[0],
+            "of": each.scored.of,
+            **of_change(each.change),
+            "rules": list(each.rules),
+            "rank": each.rank,
+            "rank_low": each.low,
+            "rank_high": each.high,
+            "windows": each.windows,
+        }
+        for each in ranked
+    ]
+
+
+def parts(spec: Parts, workspace: Workspace) -> list[Row]:
+    """One row a part and how it is asked for, by the corpus's first measure."""
+    scored_on, backbone = corpus(spec), workspace.load(spec)
+    plan = workspace.plan(spec, backbone)
+    brought = parts_experiment.brought(
+        *(backbone, scored_on, plan, method(spec, "kv-embedding")),
+        progress=workspace.progress("encoding"),
+    )
+    return [
+        {
+            "part": each.part,
+            "how": each.how,
+            **of_measures(each.method, each.together, backbone)[0],
+            "of": each.together.of,
+            "without": each.without.measures[0].value,
+            **of_change(each.change),
+        }
+        for each in brought
+    ]

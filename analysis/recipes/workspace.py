@@ -1,0 +1,90 @@
+"""What specs ask for, made: a loaded backbone, a plan, methods, a corpus."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ..backbones.backbone import Backbone
+from ..backbones.backbone import load as load_backbone
+from ..corpora import registry, sampling
+from ..corpora.packaged import CALIBRATION
+from ..embedding.methods import METHODS, Method, variant
+from ..experiments import dimension
+from ..experiments.scoring import Corpus
+from ..experiments.specs import OnBackbone, OnCorpus, Planned, Rerouting, Spec
+from ..rerouting.layer_lists import parse_layers
+from ..rerouting.plan import PLAIN, Plan
+from ..runtime import events
+from ..runtime.events import Progress, quiet
+
+_Key = tuple[str, str, str]
+
+
+@dataclass
+class Workspace:
+    """What answers share: the last backbone, which stays loaded, and who watches progress.
+
+    ``progress`` takes what is being done, and gives what counts it.
+    """
+
+    progress: Callable[[str], Progress] = field(default=lambda _label: quiet)
+    _loaded: dict[_Key, Backbone] = field(default_factory=dict, repr=False)
+
+    def load(self, spec: OnBackbone, name: str | None = None) -> Backbone:
+        """The backbone of a spec, or the one called ``name`` in its dtype and on its device.
+
+        Raises:
+            BackboneError: it cannot be loaded.
+        """
+        key = (name or spec.backbone, spec.dtype, spec.device)
+        if key not in self._loaded:
+            backbone = load_backbone(
+                key[0], dtype=key[1], device=key[2], progress=events.say
+            )
+            if name is None:
+                self._loaded.clear()
+                self._loaded[key] = backbone
+            return backbone
+        return self._loaded[key]
+
+    def plan(self, spec: Planned, backbone: Backbone, layers: str | None = None) -> Plan:
+        """The plan of a spec, or its like with other ``layers``.
+
+        ``auto`` reads the curve of the calibration corpus; none can be re-routed, none is chosen.
+
+        Raises:
+            PlanError: the layers are no list of layers of the backbone.
+        """
+
+        def auto() -> tuple[int, ...]:
+            if backbone.refusal:
+                return ()
+            texts = registry.load_texts(CALIBRATION)
+            curve = dimension.dimensions(backbone, texts, progress=self.progress("calibrating"))
+            return curve.selected(spec.rule)
+
+        chosen = parse_layers(layers or spec.layers, backbone.layers, auto)
+        return Plan(chosen, spec.bias, spec.key_position)
+
+    def methods(
+        self, spec: Planned, names: tuple[str, ...]
+    ) -> tuple[Backbone, list[tuple[Method, Plan]]]:
+        """The backbone, and each method called so with its plan; plain where none re-routes."""
+        chosen = [method(spec, name) for name in names]
+        backbone = self.load(spec)
+        plan = self.plan(spec, backbone) if any(each.reroutes for each in chosen) else PLAIN
+        return backbone, [(each, plan) for each in chosen]
+
+
+def method(spec: Rerouting, name: str) -> Method:
+    """The method called ``name``, done as the spec says."""
+    return variant(
+        METHODS[name], separator=spec.prompt, pooling=spec.pooling, norm=spec.norm
+    )
+
+
+def corpus(spec: OnCorpus) -> Corpus:
+    """The corpus that a spec is scored on, or the part of it that it asks for."""
+    loaded = registry.load(spec.on, spec.corpus_name)
+    if note := getattr(loaded, "note", ""):
+        events.say(note)
+    return sampling.part(loaded, spec.part)
