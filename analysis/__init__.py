@@ -12,3 +12,11 @@ if "OMP_WAIT_POLICY" not in os.environ:
 # Progress is reported through callbacks; the loaders' own bars would write over them.
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+
+
+def __getattr__(name: str) -> object:
+    if name == "answer":
+        from .recipes.answers import answer
+
+        return answer
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -4,7 +4,7 @@ import streamlit as st
 
 from analysis.dimension import selection
 from analysis.embedding import prompts
-from analysis.experiments import causal
+from analysis.experiments import causal, specs
 from analysis.rerouting import layer_lists
 from pages.shared import display, glossary, session
 from pages.shared.causal_steps import STEPS, View
@@ -115,4 +115,4 @@ if not presenting:
     glossary.explain(
         *("token", "state", "causal attention", "head", "key and value", "re-routing", "gate")
     )
-    display.reproduce(session.recipe("causal", first=first, second=second, bare=not prompted))
+    display.reproduce(session.recipe(specs.Causal, first=first, second=second, bare=not prompted))

@@ -5,6 +5,7 @@ from functools import partial
 import plotly.graph_objects as go
 import streamlit as st
 
+from analysis.experiments import specs
 from analysis.experiments.space import Space
 from analysis.figures import spaces
 from analysis.spaces import comparison
@@ -114,6 +115,6 @@ st.caption(
     "plane. *Isotropy*: Mu & Viswanath 2018; *uniformity*: Wang & Isola 2020; *trustworthiness*: "
     f"Venna & Kaski 2001, on {NEAREST} neighbours. {' '.join(by_whom)}"
 )
-display.reproduce(session.recipe("space", **both.options))
+display.reproduce(session.recipe(specs.Space, **both.options))
 glossary.explain("embedding", "cosine", "UMAP", "trustworthiness", "neighbours kept", "anisotropy")
 session.warm_up_umap()

@@ -9,6 +9,7 @@ from analysis.dimension import estimators as dimension
 from analysis.dimension import estimators as estimators_dimension
 from analysis.dimension import selection
 from analysis.experiments import dimension as dimension_experiment
+from analysis.experiments import specs
 from analysis.figures import dimension as dimension_figures
 from analysis.rerouting import layer_lists
 from pages.shared import display, glossary, recipe_state, second_backbone, session
@@ -181,7 +182,7 @@ grid = recipe_state.dimension_grid(
 )
 display.reproduce(
     session.recipe(
-        "dimension",
+        specs.Dimension,
         grid=grid,
         corpus=corpus_names[0],
         samples=int(samples),

@@ -7,7 +7,7 @@ import numpy as np
 import streamlit as st
 
 from analysis.dimension import selection
-from analysis.experiments import ablation, searches
+from analysis.experiments import ablation, searches, specs
 from analysis.experiments.held_out import BEST, Range
 from analysis.experiments.searches import AUTOMATIC, RANDOM, SEARCHES
 from analysis.figures import ablation as ablation_figures
@@ -219,7 +219,7 @@ elif walk.tried:
             "lie. That says how much hangs on the halving; new texts would vary more."
         )
 display.reproduce(
-    session.recipe("ablation", **corpus_picker.spoken("pairs"), search=kind, most=int(most))
+    session.recipe(specs.Ablation, **corpus_picker.spoken("pairs"), search=kind, most=int(most))
 )
 glossary.explain("re-routing", "plan", "window", "bias", "rule", "Spearman", "held-out half")
 following.watch(_draw)

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from analysis.experiments import long_texts, scoring
+from analysis.experiments import long_texts, scoring, specs
 from analysis.figures import scores
 from pages.shared import corpus_picker, display, glossary, recipe_state, session
 
@@ -78,7 +78,7 @@ st.caption(
 )
 display.reproduce(
     session.recipe(
-        "long-texts",
+        specs.LongTexts,
         **corpus_picker.spoken("retrieval"),
         method=chosen,
         tokens=sorted(lengths),

@@ -7,7 +7,7 @@ import streamlit as st
 from analysis.evaluation import similarity
 from analysis.experiments import causal as causality
 from analysis.experiments import gates as listening
-from analysis.experiments import study
+from analysis.experiments import specs, study
 from analysis.figures import causal, scores
 from analysis.rerouting import layer_lists
 from analysis.rerouting.plan import PLAIN
@@ -122,7 +122,7 @@ if plan.active and st.toggle("What does each layer of the plan bring?", key="one
     st.dataframe(rows, hide_index=True)
 display.reproduce(
     session.recipe(
-        "score",
+        specs.Score,
         page="rerouting",
         **corpus_picker.spoken("pairs"),
         method=["prompt-only", method.name],

@@ -8,7 +8,7 @@ from analysis.corpora.types import Pairs, Retrieval
 from analysis.embedding import batching, cached_encoder
 from analysis.embedding.postprocessing import POSTPROCESSINGS
 from analysis.evaluation import isotropy, measures
-from analysis.experiments import scoring
+from analysis.experiments import scoring, specs
 from analysis.figures import scores
 from analysis.figures import spaces as space_figures
 from pages.shared import corpus_picker, display, downloads, glossary, session
@@ -175,7 +175,7 @@ st.caption(
     "Exactly the tokens that the model reads for the first text above. Underlined: the text's own. "
     "Coloured: what is pooled, the stronger the more it counts. Dashed: a placeholder."
 )
-display.reproduce(session.recipe("score", **spoken, method=chosen, post_processing=processing))
+display.reproduce(session.recipe(specs.Score, **spoken, method=chosen, post_processing=processing))
 glossary.explain(
     *("cosine", "Spearman", "nDCG@10", "interval", "paired comparison"),
     *("pooling", "embedding", "anisotropy", "re-routing"),

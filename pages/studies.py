@@ -6,12 +6,11 @@ from typing import Any
 import streamlit as st
 
 from analysis.errors import ExplorerError
-from analysis.recipes import figures, recipe, results
+from analysis.recipes import figures, files, results
 from analysis.recipes.findings import findings
-from analysis.recipes.options import PROGRAM
 from analysis.recipes.recipe import Recipe
 from analysis.recipes.results import Results
-from analysis.runtime.paths import ASSETS
+from analysis.runtime.paths import ASSETS, program
 from pages.shared import display, recipe_state, session
 
 FOLDER = ASSETS / "studies"
@@ -51,26 +50,26 @@ def show(found: Results, again: str) -> None:
     st.code(again, language=None, wrap_lines=True)
     with st.container(horizontal=True):
         for label, text, name in (
-            ("Recipe", found.recipe.yaml(), "recipe.yaml"),
+            ("Recipe", files.write(found.recipe), "recipe.yaml"),
             ("Results", found.json(), "results.json"),
         ):
             st.download_button(label, text, name, key=f"take {label}", on_click="ignore")
 
 
-def offer(made: Recipe) -> None:
+def offer(recipe: Recipe) -> None:
     """A recipe: the page that shows it, or one of its points, and the command that runs it."""
-    if made.title:
-        st.subheader(display.escaped(made.title))
-    if made.about:
-        st.markdown(display.escaped(made.about))
-    chosen = made
+    if recipe.title:
+        st.subheader(display.escaped(recipe.title))
+    if recipe.about:
+        st.markdown(display.escaped(recipe.about))
+    chosen = recipe
     try:
-        recipe_state.state(made)
+        recipe_state.state(recipe)
     except ExplorerError:
-        if not made.grid:
+        if not recipe.grid:
             raise
-        points = made.points()
-        names = {", ".join(f"{a} {p.options[a]}" for a in made.axes): p for p in points}
+        points = recipe.points()
+        names = {", ".join(f"{a} {p.spec.values()[a]}" for a in recipe.axes): p for p in points}
         st.markdown(f"A grid of {len(points):,} points; a page shows one of them.")
         chosen = names[st.selectbox("Point", list(names), key="point")]
         recipe_state.state(chosen)
@@ -82,27 +81,27 @@ def offer(made: Recipe) -> None:
         type="primary",
     )
     st.markdown("**Or run it**, in the project's folder:")
-    st.code(f"{PROGRAM} run recipe.yaml --output results", language=None, wrap_lines=True)
+    st.code(f"{program()} run recipe.yaml --output results", language=None, wrap_lines=True)
     with st.expander("What it says"):
-        st.code(made.yaml(), language=None, wrap_lines=True)
+        st.code(files.write(recipe), language=None, wrap_lines=True)
 
 
 file = st.file_uploader(
     "A recipe (YAML) or results (JSON)",
     type=["yaml", "yml", "json"],
     key="opened_file",
-    help=f"Each page offers its view as a recipe at its end; results.json comes from {PROGRAM} run "
+    help=f"Each page offers its view as a recipe at its end; results.json comes from {program()} run "
     "with --output.",
 )
 if file is not None:
     if Path(file.name).suffix == ".json":
         data = file.read(results.LARGEST + 1)
-        show(results.read(data, "The file"), f"{PROGRAM} run recipe.yaml --compare results.json")
+        show(results.read(data, "The file"), f"{program()} run recipe.yaml --compare results.json")
     else:
-        offer(recipe.read(file.read(recipe.LARGEST + 1), "The file"))
+        offer(files.read(file.read(files.LARGEST + 1), "The file"))
     st.stop()
 
-titles = {name: recipe.read_file(str(FOLDER / f"{name}.yaml")).title for name in STUDIES}
+titles = {name: files.read_file(str(FOLDER / f"{name}.yaml")).title for name in STUDIES}
 study = st.segmented_control(
     "Study",
     STUDIES,
@@ -116,5 +115,5 @@ study = st.segmented_control(
 named = f"assets/studies/{study}"
 show(
     results.read_file(FOLDER / f"{study}.json"),
-    f"{PROGRAM} run {named}.yaml --compare {named}.json",
+    f"{program()} run {named}.yaml --compare {named}.json",
 )

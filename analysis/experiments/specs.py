@@ -336,9 +336,7 @@ class Ablation(OnEngine, Planned):
     command = "ablation"
     summary = "Many plans on the same pairs, each against re-routing nothing."
     search: SearchName = "windows"
-    most: Annotated[
-        Count | None, Field(description="layers that the greedy search may add")
-    ] = None
+    most: Annotated[Count | None, Field(description="layers that the greedy search may add")] = None
     corpus: Annotated[str, Option("NAME|FILE")] = "lee50"
     part: Annotated[
         Count | None, Field(description="score so many, drawn at random, and say so")
@@ -371,9 +369,7 @@ class Space(Planned):
     command = "space"
     summary = "Two methods' maps of the same texts, as one HTML file."
     corpus: Annotated[str, Option("NAME|FILE")] = "lee-background"
-    samples: Annotated[
-        Count | None, Field(description="map so many texts, drawn at random")
-    ] = None
+    samples: Annotated[Count | None, Field(description="map so many texts, drawn at random")] = None
     method: Annotated[
         tuple[MethodName, ...],
         Several,

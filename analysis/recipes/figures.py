@@ -16,7 +16,7 @@ from ..figures.theme import BAND, PALETTE, PLAIN, SELECTED, escaped, laid_out
 from ..rerouting.layer_lists import format_layers
 from .findings import place
 from .results import Results, cells
-from .runner import Row
+from .rows import Row
 
 EXACT = (
     *("method", "template", "pooling", "norm", "layers", "bias", "key_position"),

@@ -10,7 +10,7 @@ from ..dimension import selection
 from ..evaluation.comparison import Difference
 from ..experiments.parts import HOW, PARTS
 from ..rerouting import layer_lists
-from .runner import Row
+from .rows import Row
 
 THINGS = ("pairs", "texts", "queries")
 

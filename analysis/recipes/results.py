@@ -17,10 +17,10 @@ from ..errors import RecipeError, ResultsError
 from ..rerouting import layer_lists
 from ..runtime import outputs
 from ..storage import result_store
-from . import recipe, runner
+from . import files, runner
 from .findings import items
 from .recipe import Recipe
-from .runner import Row
+from .rows import Row
 
 FORMAT = 1
 LARGEST = 20_000_000
@@ -45,8 +45,8 @@ class Results:
         """The whole as one JSON document, one row a line."""
         head = {
             "results": FORMAT,
-            "digest": result_store.digest(self.recipe.yaml(), self.rows),
-            "recipe": self.recipe.yaml(),
+            "digest": result_store.digest(files.write(self.recipe), self.rows),
+            "recipe": files.write(self.recipe),
             "made": dict(self.made),
         }
         lines = ",\n".join(json.dumps(row, allow_nan=False) for row in self.rows)
@@ -93,15 +93,15 @@ class Compared:
         )
 
 
-def run(made: Recipe, **how: Any) -> Results:
-    """Run ``made``, with what :func:`analysis.recipes.runner.rows` takes besides, and say what made it.
+def run(recipe: Recipe, **how: Any) -> Results:
+    """Run a recipe, with what :func:`analysis.recipes.runner.rows` takes besides.
 
     Raises:
         ExplorerError: what its command raises.
     """
-    rows = tuple(runner.rows(made, **how))
+    rows = tuple(runner.rows(recipe, **how))
     return Results(
-        made,
+        recipe,
         rows,
         {
             "versions": dict(sorted(result_store.versions().items())),
@@ -143,7 +143,7 @@ def read(text: str | bytes, name: str = "The file") -> Results:
     ):
         raise ResultsError(f"{name} is damaged: its recipe, its versions or a row is missing.")
     try:
-        of = recipe.read(found["recipe"], f"The recipe in {name}")
+        of = files.read(found["recipe"], f"The recipe in {name}")
     except RecipeError as error:
         raise ResultsError(str(error)) from None
     if result_store.digest(found["recipe"], rows) != found.get("digest"):

@@ -69,5 +69,3 @@ def finite(value: Any) -> Any:
 def _cell(value: Any) -> Any:
     """An option's value as one cell."""
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
-
-

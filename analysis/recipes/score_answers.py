@@ -12,12 +12,12 @@ from ..embedding.methods import Method
 from ..evaluation import measures
 from ..evaluation.comparison import Difference
 from ..experiments import ablation as ablation_experiment
-from ..experiments import dimension, rules as rules_experiment, scoring, searches, study
+from ..experiments import dimension, scoring, searches, study
 from ..experiments import long_texts as long_texts_experiment
 from ..experiments import parts as parts_experiment
+from ..experiments import rules as rules_experiment
 from ..experiments.scoring import Measured
-from ..experiments.specs import Ablation, LongTexts, OnEngine, Parts, Planned, Rules
-from ..experiments.specs import Score, Sts
+from ..experiments.specs import Ablation, LongTexts, OnEngine, Parts, Planned, Rules, Score, Sts
 from ..parallel import engines, sweeps
 from ..rerouting.plan import PLAIN, Plan
 from ..runtime import events
@@ -30,9 +30,7 @@ def engine(spec: OnEngine) -> engines.Engine:
     return engines.Engine(spec.engine, spec.address, spec.workers)
 
 
-def planned(
-    spec: Planned, chosen: Method, backbone: Backbone, _: None
-) -> tuple[Backbone, Plan]:
+def planned(spec: Planned, chosen: Method, backbone: Backbone, _: None) -> tuple[Backbone, Plan]:
     """A worker's backbone, from afar without its weights, and the plan of a spec."""
     return backbone, Workspace().plan(spec, backbone) if chosen.reroutes else PLAIN
 

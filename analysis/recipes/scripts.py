@@ -19,7 +19,8 @@ def python(recipe: Recipe) -> str:
         f"from {name} import answer\n"
         f"from {name}.experiments.specs import {spec}\n\n"
         f"{_call(recipe.spec)}\n"
-        "print(answer(question).to_dataframe().to_string(index=False))\n"
+        "result = answer(question)\n"
+        "print(result.to_dataframe().to_string(index=False))\n"
     )
 
 

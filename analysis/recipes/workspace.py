@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from ..backbones import backbone as backbones
 from ..backbones.backbone import Backbone
-from ..backbones.backbone import load as load_backbone
 from ..corpora import registry, sampling
 from ..corpora.packaged import CALIBRATION
 from ..embedding.methods import METHODS, Method, variant
 from ..experiments import dimension
 from ..experiments.scoring import Corpus
-from ..experiments.specs import OnBackbone, OnCorpus, Planned, Rerouting, Spec
+from ..experiments.specs import OnBackbone, OnCorpus, Planned, Rerouting
 from ..rerouting.layer_lists import parse_layers
 from ..rerouting.plan import PLAIN, Plan
 from ..runtime import events
@@ -37,9 +37,7 @@ class Workspace:
         """
         key = (name or spec.backbone, spec.dtype, spec.device)
         if key not in self._loaded:
-            backbone = load_backbone(
-                key[0], dtype=key[1], device=key[2], progress=events.say
-            )
+            backbone = backbones.load(key[0], dtype=key[1], device=key[2], progress=events.say)
             if name is None:
                 self._loaded.clear()
                 self._loaded[key] = backbone
@@ -77,9 +75,7 @@ class Workspace:
 
 def method(spec: Rerouting, name: str) -> Method:
     """The method called ``name``, done as the spec says."""
-    return variant(
-        METHODS[name], separator=spec.prompt, pooling=spec.pooling, norm=spec.norm
-    )
+    return variant(METHODS[name], separator=spec.prompt, pooling=spec.pooling, norm=spec.norm)
 
 
 def corpus(spec: OnCorpus) -> Corpus:

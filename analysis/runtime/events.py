@@ -9,6 +9,13 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import NamedTuple
 
+Progress = Callable[[int, int], None]
+"""Told how much is done, and of how much."""
+
+
+def quiet(_done: int, _total: int) -> None:
+    """Progress that nobody watches."""
+
 
 class Listener(NamedTuple):
     """``say`` takes a sentence; ``wait`` the place in a queue, 0 once it is one's turn, and for

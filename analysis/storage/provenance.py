@@ -1,6 +1,5 @@
 """What makes a result and what decides it: backbone, dtype, device, versions; stored beside it."""
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from typing import Any, TypeVar
 
@@ -8,14 +7,11 @@ from ..backbones.backbone import Backbone
 from ..embedding.methods import Method
 from ..errors import EngineError
 from ..rerouting.plan import PLAIN, Plan
+from ..runtime.events import Progress as Progress
+from ..runtime.events import quiet as quiet
 from . import result_store
 
 T = TypeVar("T")
-Progress = Callable[[int, int], None]
-
-
-def quiet(_done: int, _all: int) -> None:
-    """Progress that nobody watches."""
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,12 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from analysis.errors import ExplorerError
-from analysis.recipes import scripts
-from analysis.recipes.options import PROGRAM, logged
+from analysis.recipes import files, scripts
+from analysis.recipes.log_facts import facts
 from analysis.recipes.recipe import Recipe
 from analysis.runtime import request_log
 from analysis.runtime.events import heard
+from analysis.runtime.paths import program
 from pages.shared import downloads
 
 _ON_PRIMARY = """<style>
@@ -169,31 +170,31 @@ def chart(
     )
 
 
-def reproduce(made: Recipe) -> None:
+def reproduce(recipe: Recipe) -> None:
     """How this view is had again: by its link, in a terminal, from a script or from a file."""
-    request_log.note(**logged(made.command, made.options))
+    request_log.note(**facts(recipe.spec))
     with folded("Take this view along") as opened:
         if opened:
-            _spellings(made)
+            _spellings(recipe)
 
 
-def _spellings(made: Recipe) -> None:
+def _spellings(recipe: Recipe) -> None:
     # Without a language: the highlighter's colours are too pale on the light ground.
     st.markdown(
         "**As a link**: the address bar holds all choices of this view; what was typed or "
         "uploaded stays out of it. **In a terminal**, in the project's folder:"
     )
-    st.code(made.command_line(), language=None, wrap_lines=True)
+    st.code(recipe.command_line(), language=None, wrap_lines=True)
     st.markdown("**From a script**:")
-    st.code(scripts.python(made), language=None, wrap_lines=True)
+    st.code(scripts.python(recipe), language=None, wrap_lines=True)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.download_button(
             "Download recipe",
-            made.yaml,
-            f"{made.command}.yaml",
+            lambda: files.write(recipe),
+            f"{recipe.command}.yaml",
             "application/yaml",
             on_click="ignore",
-            help=f"A file for `{PROGRAM} run`, each choice with what it means. The page *Studies* "
+            help=f"A file for `{program()} run`, each choice with what it means. The page *Studies* "
             "opens it again.",
         )
         st.segmented_control(

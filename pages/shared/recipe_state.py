@@ -14,11 +14,20 @@ from streamlit.navigation.page import StreamlitPage
 from analysis.backbones.facts import describe
 from analysis.corpora import registry
 from analysis.corpora.types import Kind
-from analysis.dimension import estimators as dimension
 from analysis.dimension import selection
 from analysis.errors import CorpusError, RecipeError
-from analysis.recipes.options import PROGRAM, options_of
+from analysis.experiments.specs import (
+    Ablation,
+    Causal,
+    Dimension,
+    LongTexts,
+    OnBackbone,
+    Score,
+    Space,
+    Spec,
+)
 from analysis.recipes.recipe import Part, Recipe
+from analysis.runtime.paths import program
 
 SHARED = {
     **{name: name for name in ("backbone", "dtype", "layers", "bias", "rule", "pooling", "norm")},
@@ -26,15 +35,15 @@ SHARED = {
     "prompt": "separator",
 }
 """Options that the sidebar holds on every page, with its widgets' keys."""
-PAGES = {
-    "causal": "causal_limits",
-    "dimension": "intrinsic_dimension",
-    "score": "similarity",
-    "long-texts": "long_texts",
-    "ablation": "layer_ablation",
-    "space": "embedding_space",
+PAGES: dict[type[Spec], str] = {
+    Causal: "causal_limits",
+    Dimension: "intrinsic_dimension",
+    Score: "similarity",
+    LongTexts: "long_texts",
+    Ablation: "layer_ablation",
+    Space: "embedding_space",
 }
-"""The page of each command that has one; a recipe of re-routing scores too and names its page."""
+"""The page of each question that has one; a recipe of re-routing scores too and names its page."""
 VIEW: dict[str, tuple[str, ...]] = {
     "causal_limits": ("step", "example", "ending", "head", "layer", "presenter"),
     "intrinsic_dimension": (),
@@ -60,10 +69,10 @@ _LONGEST = 10_000
 """Letters of a text in a recipe's view."""
 
 
-def view(page: str, command: str) -> dict[str, Any]:
-    """What a page shows besides what ``command`` is told: its name, and its widgets' values."""
-    told = options_of(command)
-    keys = [*(key for option, key in SHARED.items() if option not in told), *VIEW[page]]
+def view(page: str, spec: type[Spec]) -> dict[str, Any]:
+    """What a page shows besides what ``spec`` asks: its name, and its widgets' values."""
+    options = spec.options()
+    keys = [*(key for option, key in SHARED.items() if option not in options), *VIEW[page]]
     state = st.session_state
     return {"page": page, **{key: state[key] for key in keys if state.get(key) is not None}}
 
@@ -77,40 +86,41 @@ def curves(corpora_: list[str], prompted: tuple[bool, ...], estimators: list[str
     }
 
 
-def state(made: Recipe) -> tuple[str, dict[str, Any]]:
+def state(recipe: Recipe) -> tuple[str, dict[str, Any]]:
     """The page that shows a recipe, and the values of its widgets by key.
 
     Raises:
         RecipeError: no page shows this command, grid or value.
         CorpusError: a corpus that is not offered here.
     """
-    if made.command not in PAGES:
+    spec = recipe.spec
+    if not isinstance(spec, OnBackbone) or type(spec) not in PAGES:
         raise RecipeError(
-            f"No page shows the command {made.command}; run the recipe with {PROGRAM} run."
+            f"No page shows the command {spec.command}; run the recipe with {program()} run."
         )
-    page = made.view.get("page", PAGES[made.command])
-    if page != PAGES[made.command] and (made.command, page) != ("score", "rerouting"):
-        raise RecipeError(f"The page {page!r} does not show the command {made.command}.")
-    if made.grid and made.command != "dimension":
+    page = recipe.view.get("page", PAGES[type(spec)])
+    if page != PAGES[type(spec)] and (type(spec), page) != (Score, "rerouting"):
+        raise RecipeError(f"The page {page!r} does not show the command {spec.command}.")
+    if recipe.grid and not isinstance(spec, Dimension):
         raise RecipeError(
             "A page shows one point of a grid; choose one, or run all with "
-            f"{PROGRAM} run, and open the results."
+            f"{program()} run, and open the results."
         )
-    options = made.options
+    options = spec.values()
     _number("bias", options.get("bias", 1.0), -4, 6)
-    _usual(made, "device")
-    found = {key: options[option] for option, key in SHARED.items() if option in options}
+    _default(spec, "device")
+    values = {key: options[option] for option, key in SHARED.items() if option in options}
     for key in (*VIEW[page], *SHARED.values()):
-        value = made.view.get(key)
+        value = recipe.view.get(key)
         if isinstance(value, str | int | float) and len(str(value)) <= _LONGEST:
-            found.setdefault(key, value)
-    _number("bias", found.get("bias", 1.0), -4, 6)
-    return page, found | _STATE[made.command](made)
+            values.setdefault(key, value)
+    _number("bias", values.get("bias", 1.0), -4, 6)
+    return page, values | _STATE[type(spec)](recipe, spec)
 
 
-def open_page(made: Recipe) -> None:
+def open_page(recipe: Recipe) -> None:
     """Give the widgets what a recipe says; the page is turned to by ``follow``. For callbacks."""
-    page, values = state(made)
+    page, values = state(recipe)
     st.session_state.update(values)
     st.session_state.opened = page
 
@@ -123,14 +133,14 @@ def follow(pages: Mapping[str, StreamlitPage]) -> None:
         st.switch_page(pages[page], query_params={})
 
 
-def _usual(made: Recipe, *names: str) -> None:
-    """Refuse options that no widget holds, unless they are as usual."""
-    known = options_of(made.command)
+def _default(spec: Spec, *names: str) -> None:
+    """Refuse options that no widget holds, unless they are as by default."""
+    changed = spec.changed()
     for name in names:
-        if made.options[name] != known[name].default:
+        if name in changed:
             raise RecipeError(
                 f"The page has no choice of {name}; take {name} out of the recipe, or run it with "
-                f"{PROGRAM} run."
+                f"{program()} run."
             )
 
 
@@ -138,7 +148,7 @@ def _number(name: str, value: Any, low: float, high: float) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
         raise RecipeError(
             f"The page takes a {name} from {low:g} to {high:g}, not {value}; change the recipe, or "
-            f"run it with {PROGRAM} run."
+            f"run it with {program()} run."
         )
     return value
 
@@ -164,105 +174,91 @@ def _corpus(kind: Kind, name: str, part: int | None) -> dict[str, Any]:
     return {kind: name, f"{kind}_most_{name}": most}
 
 
-def _score(made: Recipe) -> dict[str, Any]:
-    o = made.options
-    _usual(made, "max-tokens")
-    found = _corpus(o["on"], o["corpus"] or registry.USUAL[o["on"]], o["part"])
-    methods = o["method"] or ["kv-embedding"]
-    if made.view.get("page") == "rerouting":
-        _usual(made, "on", "post-processing")
-        if methods != ["prompt-only", "kv-embedding"]:
+def _score(recipe: Recipe, spec: Score) -> dict[str, Any]:
+    _default(spec, "max-tokens")
+    values = _corpus(spec.on, spec.corpus_name, spec.part)
+    if recipe.view.get("page") == "rerouting":
+        _default(spec, "on", "post-processing")
+        if spec.method != ("prompt-only", "kv-embedding"):
             raise RecipeError("The page on re-routing compares prompt-only with kv-embedding.")
-        return found
-    return found | {
-        "scored_on": KINDS[o["on"]],
-        "methods": methods,
-        "processing": o["post-processing"],
+        return values
+    return values | {
+        "scored_on": KINDS[spec.on],
+        "methods": list(spec.method),
+        "processing": spec.post_processing,
     }
 
 
-def _long_texts(made: Recipe) -> dict[str, Any]:
-    o = made.options
-    lengths = list(o["tokens"] or ())
+def _long_texts(_: Recipe, spec: LongTexts) -> dict[str, Any]:
+    lengths = list(spec.tokens)
     if not lengths or not set(lengths) <= set(LENGTHS):
         raise RecipeError(
             f"The page reads {', '.join(map(str, LENGTHS))} tokens, one of them at least; change "
-            f"tokens in the recipe, or run it with {PROGRAM} run."
+            f"tokens in the recipe, or run it with {program()} run."
         )
     return {
-        **_corpus("retrieval", o["corpus"], o["part"]),
-        "long_methods": o["method"] or ["kv-embedding"],
+        **_corpus("retrieval", spec.corpus, spec.part),
+        "long_methods": list(spec.method),
         "lengths": lengths,
     }
 
 
-def _causal(made: Recipe) -> dict[str, Any]:
-    o = made.options
-    if len(o["first"]) + len(o["second"]) > _LONGEST:
+def _causal(_: Recipe, spec: Causal) -> dict[str, Any]:
+    if len(spec.first) + len(spec.second) > _LONGEST:
         raise RecipeError(f"The two texts have more than {_LONGEST:,} letters; shorten them.")
-    return {"first": o["first"], "second": o["second"], "prompted": not o["bare"]}
+    return {"first": spec.first, "second": spec.second, "prompted": not spec.bare}
 
 
-def _ablation(made: Recipe) -> dict[str, Any]:
-    o = made.options
-    layers = describe(o["backbone"]).layers
-    most = o["most"] or selection.window_width(layers)
+def _ablation(_: Recipe, spec: Ablation) -> dict[str, Any]:
+    layers = describe(spec.backbone).layers
+    most = spec.most or selection.window_width(layers)
     return {
-        **_corpus("pairs", o["corpus"], o["part"]),
-        "sweep": o["search"],
+        **_corpus("pairs", spec.corpus, spec.part),
+        "sweep": spec.search,
         "greedy_most": int(_number("most", most, 1, layers)),
     }
 
 
-def _space(made: Recipe) -> dict[str, Any]:
-    o = made.options
-    methods = o["method"] or ["mean", "kv-embedding"]
-    if len(methods) != 2:
-        raise RecipeError("A comparison of spaces is of two methods; name two in the recipe.")
-    corpus = _named("texts", o["corpus"], at_hand=True)
+def _space(_: Recipe, spec: Space) -> dict[str, Any]:
     return {
-        "left": methods[0],
-        "right": methods[1],
-        "space_corpus": corpus,
-        "left_layers": o["left-layers"] or "",
-        "right_layers": o["right-layers"] or "",
-        "right_backbone": o["right-backbone"] or NONE,
-        "space_texts": int(_number("sample", o["samples"] or 10_000, 5, 10_000)),
-        "projection": o["projection"],
-        "map_neighbours": _number("number of neighbours", o["neighbours"], 3, 50),
-        "map_distance": _number("least distance", o["min-dist"], 0, 0.99),
-        "map_seed": _number("seed", o["seed"], 0, 9999),
+        "left": spec.method[0],
+        "right": spec.method[1],
+        "space_corpus": _named("texts", spec.corpus, at_hand=True),
+        "left_layers": spec.left_layers or "",
+        "right_layers": spec.right_layers or "",
+        "right_backbone": spec.right_backbone or NONE,
+        "space_texts": int(_number("sample", spec.samples or 10_000, 5, 10_000)),
+        "projection": spec.projection,
+        "map_neighbours": _number("number of neighbours", spec.neighbours, 3, 50),
+        "map_distance": _number("least distance", spec.min_dist, 0, 0.99),
+        "map_seed": _number("seed", spec.seed, 0, 9999),
     }
 
 
-def _dimension(made: Recipe) -> dict[str, Any]:
-    _usual(made, "seed")
-    points = made.points()
-    own = [one for one in points if one.options["backbone"] == made.options["backbone"]]
-    others = list(dict.fromkeys(p.options["backbone"] for p in points if p not in own))
+def _dimension(recipe: Recipe, spec: Dimension) -> dict[str, Any]:
+    _default(spec, "seed")
+    points = [point.spec.values() for point in recipe.points()]
+    own = [point for point in points if point["backbone"] == spec.backbone]
+    others = list(dict.fromkeys(point["backbone"] for point in points if point not in own))
 
     def chosen(name: str) -> list[Any]:
-        return list(dict.fromkeys(point.options[name] for point in own))
+        return list(dict.fromkeys(point[name] for point in own))
 
     prompted = tuple(not bare for bare in chosen("bare"))
     prompt = next((name for name, what in PROMPTS.items() if what == prompted), None)
-    asked = curves(chosen("corpus"), prompted, chosen("estimator"))
-    grid = dimension_grid(asked, others[0] if others else None)
-    if made.grid and (prompt is None or len(others) > 1 or grid != made.grid):
+    measured = curves(chosen("corpus"), prompted, chosen("estimator"))
+    grid = dimension_grid(measured, others[0] if others else None)
+    if recipe.grid and (prompt is None or len(others) > 1 or grid != recipe.grid):
         raise RecipeError(
-            f"The page does not show such a grid; run it with {PROGRAM} run, and open the results."
+            f"The page does not show such a grid; run it with {program()} run, and open the "
+            "results."
         )
-    for name in asked["estimator"]:
-        if name not in dimension.ESTIMATORS:
-            raise RecipeError(
-                f"There is no estimator {name!r}; choose one of {', '.join(dimension.ESTIMATORS)}."
-            )
     return {
-        "id_corpus": [_named("texts", name, at_hand=True) for name in asked["corpus"]],
-        "estimator": asked["estimator"],
-        "id_samples": int(_number("sample", made.options["samples"], 20, 5000)),
+        "id_corpus": [_named("texts", name, at_hand=True) for name in measured["corpus"]],
+        "estimator": measured["estimator"],
+        "id_samples": int(_number("sample", spec.samples, 20, 5000)),
         "id_prompt": prompt,
-        "cloud": made.options["cloud"],
+        "cloud": spec.cloud,
         "id_other": others[0] if others else NONE,
     }
 
@@ -275,11 +271,11 @@ def dimension_grid(asked: Part, other: str | None) -> tuple[Part, ...]:
     return (asked, *([{"backbone": [other], **first}] if other else []))
 
 
-_STATE: Mapping[str, Callable[[Recipe], dict[str, Any]]] = {
-    "causal": _causal,
-    "dimension": _dimension,
-    "score": _score,
-    "long-texts": _long_texts,
-    "ablation": _ablation,
-    "space": _space,
+_STATE: Mapping[type[Spec], Callable[[Recipe, Any], dict[str, Any]]] = {
+    Causal: _causal,
+    Dimension: _dimension,
+    Score: _score,
+    LongTexts: _long_texts,
+    Ablation: _ablation,
+    Space: _space,
 }

@@ -17,7 +17,7 @@ from analysis.corpora.types import Pairs, Texts
 from analysis.embedding.methods import METHODS, Method, variant
 from analysis.experiments import dimension
 from analysis.experiments.dimension import Dimensions
-from analysis.recipes.options import options_of
+from analysis.experiments.specs import Spec
 from analysis.recipes.recipe import Part, Recipe
 from analysis.rerouting import layer_lists
 from analysis.rerouting.plan import Plan
@@ -92,18 +92,18 @@ def pairs() -> Pairs:
 
 
 def recipe(
-    command: str, *, page: str | None = None, grid: tuple[Part, ...] = (), **options: Any
+    spec: type[Spec], *, page: str | None = None, grid: tuple[Part, ...] = (), **fields: Any
 ) -> Recipe:
-    """``command`` with the shared choices and its own ``options``, "_" standing for "-".
+    """A question with the sidebar's choices and the page's own ``fields``.
 
-    ``page`` is the one that shows it, where that is not the command's own.
+    ``page`` is the one that shows it, where that is not the question's own.
     """
-    known = options_of(command)
+    known = spec.options()
     shared = {name: st.session_state.get(key) for name, key in recipe_state.SHARED.items()}
-    told = {name: v for name, v in shared.items() if name in known and v is not None}
-    own = {name.replace("_", "-"): value for name, value in options.items()}
-    view = recipe_state.view(page or recipe_state.PAGES[command], command)
-    return Recipe(command, told | own, grid, view)
+    chosen = {name: value for name, value in shared.items() if name in known}
+    own = {name.replace("_", "-"): value for name, value in fields.items()}
+    view = recipe_state.view(page or recipe_state.PAGES[spec], spec)
+    return Recipe.of(spec.command, chosen | own, grid, view=view)
 
 
 def use_layers(layers: tuple[int, ...]) -> None:

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from analysis.embedding.methods import METHODS
-from analysis.recipes import recipe
+from analysis.recipes import files
 from tests.support.serving import settled
 
 pytestmark = [pytest.mark.browser, pytest.mark.weights]
@@ -68,8 +68,8 @@ def test_methods_are_compared_and_everything_is_taken_along(visit: Page, address
 
     along = unfolded(visit, "Take this view along")
     file = downloaded(visit, along.get_by_role("button", name="Download recipe"))
-    found = recipe.read(file)
-    assert (found.command, found.options["on"]) == ("score", "labelled")
+    found = files.read(file)
+    assert (found.command, found.spec.values()["on"]) == ("score", "labelled")
     expect(along.get_by_text(found.command_line())).to_be_visible()
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from analysis.recipes import files
 from analysis.recipes.recipe import Recipe
 from tests.support.checks import unexpected
 from tests.support.serving import settled
@@ -28,12 +29,12 @@ def test_a_study_and_a_recipe_are_opened(
     upload.set_input_files(ROOT / "assets" / "studies" / "rules.json")
     expect(visit.get_by_role("heading", name="Does the ID rule pick well?")).to_be_visible()
 
-    recipe = Recipe(
+    recipe = Recipe.of(
         "dimension",
         {"rule": "lowest", "backbone": "smollm2"},
         view={"page": "intrinsic_dimension", "layers": "10-12"},
     )
-    (tmp_path / "view.yaml").write_text(recipe.yaml(), encoding="utf-8")
+    (tmp_path / "view.yaml").write_text(files.write(recipe), encoding="utf-8")
     visit.get_by_test_id("stFileUploader").get_by_role("button").last.click()
     settled(visit)
     upload.set_input_files(tmp_path / "view.yaml")

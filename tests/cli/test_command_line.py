@@ -421,7 +421,7 @@ def test_a_pipe_gets_pure_json_while_progress_goes_to_standard_error(
 
 def test_options_are_read_without_what_takes_seconds_to_import() -> None:
     code = (
-        "import sys; from analysis.cli import commands; from analysis.recipes import options; options.parser(); "
+        "import sys; from analysis.cli.parser import parse; parse(['doctor']); "
         "assert not {'torch', 'transformers', 'sklearn', 'scipy', 'pandas'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

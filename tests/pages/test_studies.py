@@ -7,7 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from analysis.errors import ExplorerError
-from analysis.recipes import recipe
+from analysis.recipes import files
 from analysis.recipes.recipe import Recipe
 from analysis.spaces import projection
 from pages.shared import display, recipe_state
@@ -72,7 +72,7 @@ def test_a_page_is_restored_from_its_recipe(
     if page != "causal_limits":
         well(turn_to(app, page))
     made = taken[-1]
-    again = recipe.read(made.yaml())
+    again = files.read(files.write(made))
     assert again == made
 
     other = AppTest.from_file(str(ROOT / "app.py"), default_timeout=300)
@@ -80,7 +80,7 @@ def test_a_page_is_restored_from_its_recipe(
     other.session_state["tour"] = None
     other.session_state["id_samples"] = 40
     other.switch_page("pages/studies.py")
-    well(upload(other.run(), "view.yaml", made.yaml()))
+    well(upload(other.run(), "view.yaml", files.write(made)))
     press(other, "Open the page")
     well(other)
     assert taken[-1] == made
@@ -116,13 +116,13 @@ HEAD = "version: 1\ncommand: "
 )
 def test_what_no_page_shows_is_said(text: str, said: str) -> None:
     with pytest.raises(ExplorerError, match=re.escape(said)) as raised:
-        recipe_state.state(recipe.read(HEAD + text))
+        recipe_state.state(files.read(HEAD + text))
     assert_one_sentence(raised.value)
 
 
 def test_a_recipe_holds_no_keys_but_a_page_s_own() -> None:
     view = "{page: similarity, base: mean, tour: on, backbone: evil, opened: x, space_rows: [1]}"
-    _, values = recipe_state.state(recipe.read(f"{HEAD}score\nview: {view}"))
+    _, values = recipe_state.state(files.read(f"{HEAD}score\nview: {view}"))
     assert values["base"] == "mean"
     assert values["backbone"] == "smollm2"
     assert not {"tour", "opened", "space_rows", "page"} & set(values)
@@ -142,7 +142,7 @@ def test_each_study_opens_with_its_finding(tiny_llama: dict[str, str]) -> None:
     for path in sorted(STUDIES.glob("*.json")):
         app.session_state["study"] = path.stem
         well(app.run())
-        title = recipe.read_file(str(path.with_suffix(".yaml"))).title
+        title = files.read_file(str(path.with_suffix(".yaml"))).title
         assert any(title.rstrip("?") in header.value for header in app.subheader)
         assert "What the rows say" in shown(app)
         assert len(app.get("plotly_chart")) >= 1
@@ -164,22 +164,24 @@ def test_results_are_shown_and_what_is_damaged_is_said(tiny_llama: dict[str, str
 
 def test_a_grid_opens_at_one_of_its_points(tiny_llama: dict[str, str], taken: list[Recipe]) -> None:
     app = visit(tiny_llama)
-    grid = Recipe(
+    grid = Recipe.of(
         "long-texts",
         {"backbone": tiny_llama["backbone"], "part": 4, "tokens": [32], "layers": "none"},
         ({"method": ["mean", "last-token"]},),
     )
-    well(upload(app, "grid.yaml", grid.yaml()))
+    well(upload(app, "grid.yaml", files.write(grid)))
     assert "A grid of 2 points" in shown(app)
     app.selectbox(key="point").set_value("method ['last-token']").run()
     press(app, "Open the page long texts")
     well(app)
-    assert taken[-1].options["method"] == ["last-token"]
+    assert taken[-1].spec.values()["method"] == ["last-token"]
 
 
 def test_a_title_with_markup_is_shown_as_it_is(tiny_llama: dict[str, str]) -> None:
     app = visit(tiny_llama)
-    hostile = Recipe("score", {}, title="![x](http://x.example/a.png) **b** <b>c</b> $d$ :red[e]")
-    well(upload(app, "some.yaml", hostile.yaml()))
+    hostile = Recipe.of(
+        "score", {}, title="![x](http://x.example/a.png) **b** <b>c</b> $d$ :red[e]"
+    )
+    well(upload(app, "some.yaml", files.write(hostile)))
     assert app.subheader[0].value == display.escaped(hostile.title)
     assert "\\!\\[x\\]\\(http\\:" in app.subheader[0].value

@@ -158,7 +158,7 @@ def test_a_grid_is_shared_out(
         "\n".join(["sentence1\tsentence2\tscore", *map("{0[0]}\t{0[1]}\t{0[2]}".format, rated)])
     )
     shared = {"backbone": folder_of("llama"), "dtype": "float32", "corpus": str(pairs)}
-    made = Recipe("sts", shared, grid=[{"layers": ["none", "2", "2-3"], "bias": [0.0, 6.0]}])
+    made = Recipe.of("sts", shared, grid=[{"layers": ["none", "2", "2-3"], "bias": [0.0, 6.0]}])
     here, there = (
         list(runner.rows(made, partial(runner.run, engine=one))) for one in (Engine(), RAY)
     )

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from analysis.embedding.methods import METHODS
 from analysis.errors import PlanError, RecipeError
-from analysis.recipes import recipe, runner, scripts
+from analysis.recipes import files, runner, scripts
 from analysis.recipes.recipe import Recipe
 from tests.support.checks import assert_one_sentence
 
@@ -28,19 +28,19 @@ parts = st.fixed_dictionaries(
     },
 ).filter(bool)
 grids = st.builds(
-    Recipe,
+    Recipe.of,
     st.just("score"),
     st.fixed_dictionaries({}, optional={"bias": st.floats(-9, 9), "layers": st.just("all")}),
     st.lists(parts, max_size=2).map(tuple),
-    st.dictionaries(words, words | st.booleans() | st.lists(words, max_size=2), max_size=2),
-    words,
-    st.text(st.characters(exclude_categories=["Cs"]), max_size=300),
+    view=st.dictionaries(words, words | st.booleans() | st.lists(words, max_size=2), max_size=2),
+    title=words,
+    about=st.text(st.characters(exclude_categories=["Cs"]), max_size=300),
 )
 
 
 @given(grids)
 def test_a_grid_survives_its_file(one: Recipe) -> None:
-    assert recipe.read(one.yaml()) == one
+    assert files.read(files.write(one)) == one
 
 
 @given(grids)
@@ -48,15 +48,15 @@ def test_the_points_are_as_many_as_said_and_those_of_a_backbone_adjoin(one: Reci
     points = one.points()
     assert len(points) == one.size
     assert not any(point.grid for point in points)
-    backbones = [point.options["backbone"] for point in points]
+    backbones = [point.spec.values()["backbone"] for point in points]
     changes = sum(a != b for a, b in itertools.pairwise(backbones))
     assert changes == len(set(backbones)) - 1
     for point in points:
-        assert point.options["bias"] == one.options["bias"]
+        assert point.spec.values()["bias"] == one.spec.values()["bias"]
 
 
 def test_each_is_taken_with_each_and_parts_follow_one_another() -> None:
-    one = Recipe(
+    one = Recipe.of(
         "score",
         {"method": ["mean"]},
         (
@@ -64,7 +64,7 @@ def test_each_is_taken_with_each_and_parts_follow_one_another() -> None:
             {"backbone": ["a"], "on": ["labelled"]},
         ),
     )
-    found = [[point.options[axis] for axis in one.axes] for point in one.points()]
+    found = [[point.spec.values()[axis] for axis in one.axes] for point in one.points()]
     assert one.axes == ("backbone", "layers", "on")
     assert found == [
         ["a", "none", "pairs"],
@@ -73,26 +73,26 @@ def test_each_is_taken_with_each_and_parts_follow_one_another() -> None:
         ["b", "none", "pairs"],
         ["b", "1-2", "pairs"],
     ]
-    assert all(point.options["method"] == ["mean"] for point in one.points())
+    assert all(point.spec.values()["method"] == ["mean"] for point in one.points())
 
 
 def test_what_a_recipe_is_for_and_shows_is_no_part_of_what_it_runs() -> None:
-    one = Recipe("score", {}, view={"page": "similarity"}, title="A", about="B")
-    assert one.digest == Recipe("score", {}).digest != Recipe("score", {"bias": 2.0}).digest
-    assert Recipe("score", {}, ({"bias": [1.0]},)).digest != one.digest
+    one = Recipe.of("score", {}, view={"page": "similarity"}, title="A", about="B")
+    assert one.digest == Recipe.of("score", {}).digest != Recipe.of("score", {"bias": 2.0}).digest
+    assert Recipe.of("score", {}, ({"bias": [1.0]},)).digest != one.digest
 
 
 def test_a_grid_may_give_what_a_command_requires() -> None:
-    one = Recipe("causal", {"first": "a b"}, ({"second": ["a c", "a d"]},))
-    assert [point.options["second"] for point in one.points()] == ["a c", "a d"]
-    assert recipe.read(one.yaml()) == one
+    one = Recipe.of("causal", {"first": "a b"}, ({"second": ["a c", "a d"]},))
+    assert [point.spec.values()["second"] for point in one.points()] == ["a c", "a d"]
+    assert files.read(files.write(one)) == one
 
 
 def test_a_grid_is_a_file_on_the_command_line_and_a_loop_in_a_script() -> None:
-    one = Recipe("score", {}, ({"bias": [0.0, 1.0]},))
+    one = Recipe.of("score", {}, ({"bias": [0.0, 1.0]},))
     assert one.command_line() == "python -m analysis run score.yaml"
     compile(scripts.python(one), "script", "exec")
-    assert "replay.rows" in scripts.python(one)
+    assert "runner.rows" in scripts.python(one)
 
 
 HEAD = "version: 1\ncommand: score\n"
@@ -120,20 +120,20 @@ HEAD = "version: 1\ncommand: score\n"
 )
 def test_what_is_no_grid_is_refused_with_a_sentence(text: str, said: str) -> None:
     with pytest.raises(RecipeError, match=re.escape(said)) as raised:
-        recipe.read(HEAD + text)
+        files.read(HEAD + text)
     assert_one_sentence(raised.value)
 
 
 def test_an_unquoted_on_in_a_grid_is_not_taken_for_true() -> None:
-    assert recipe.read(f"{HEAD}grid: {{on: [labelled]}}").axes == ("on",)
+    assert files.read(f"{HEAD}grid: {{on: [labelled]}}").axes == ("on",)
 
 
 def test_rows_say_where_they_are_and_what_fails_says_where() -> None:
-    one = Recipe("score", {}, ({"bias": [0.0, 2.0], "method": [["mean", "echo"]]},))
+    one = Recipe.of("score", {}, ({"bias": [0.0, 2.0], "method": [["mean", "echo"]]},))
 
     def run(points: Any) -> Any:
         for point in points:
-            if point.options["bias"] == 2.0:
+            if point.spec.values()["bias"] == 2.0:
                 raise PlanError("It does not fit.")
             yield [{"value": float("nan")}, {"value": 1.5}]
 

@@ -11,7 +11,7 @@ import pytest
 from analysis.backbones import backbone
 from analysis.cli.main import main
 from analysis.errors import ResultsError
-from analysis.recipes import figures, findings, recipe, results
+from analysis.recipes import figures, files, findings, results
 from analysis.recipes.recipe import Recipe
 from analysis.recipes.results import Results
 from tests.support import tiny_models
@@ -89,7 +89,7 @@ def test_other_numbers_are_found_and_said(
     rows = [dict(row) for row in old.rows]
     rows[4]["value"] += 3
     (folder / "moved.json").write_text(Results(old.recipe, tuple(rows), old.made).json())
-    monkeypatch.setattr(results.replay, "rows", lambda *_, **__: iter(old.rows))
+    monkeypatch.setattr(results.runner, "rows", lambda *_, **__: iter(old.rows))
     assert main(["run", "grid.yaml", "--compare", "moved.json"]) == 1
     assert "are not the same: value in row 5 is" in capsys.readouterr().out
 
@@ -124,13 +124,13 @@ ROW: dict[str, Any] = {"method": "mean", "spearman": 50.0, "ci_low": 40.0, "ci_h
 
 def document(**changed: Any) -> str:
     """Small results as JSON; ``changed`` are parts of the document."""
-    one = Results(Recipe("sts", {}), (ROW | {"corpus": "x"},), {"versions": {"torch": "2"}})
+    one = Results(Recipe.of("sts", {}), (ROW | {"corpus": "x"},), {"versions": {"torch": "2"}})
     return json.dumps(json.loads(one.json()) | changed)
 
 
 def test_results_survive_their_file() -> None:
     found = results.read(document())
-    assert found.recipe == Recipe("sts", {})
+    assert found.recipe == Recipe.of("sts", {})
     assert found.rows == (ROW | {"corpus": "x"},)
 
 
@@ -169,7 +169,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_rows_of_another_kind_are_not_drawn_but_named() -> None:
-    odd = Results(Recipe("score", {}), ({"a": 1},), {"versions": {}})
+    odd = Results(Recipe.of("score", {}), ({"a": 1},), {"versions": {}})
     with pytest.raises(ResultsError, match="not such as the command score gives") as raised:
         figures.drawn(odd)
     assert_one_sentence(raised.value)
@@ -179,7 +179,7 @@ def test_rows_of_another_kind_are_not_drawn_but_named() -> None:
 
 
 def of(*rows: dict[str, Any], made: Recipe | None = None) -> Results:
-    return Results(made or Recipe("sts", {}), rows, {})
+    return Results(made or Recipe.of("sts", {}), rows, {})
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,7 @@ def test_one_text_more_or_less_of_few_is_rounding() -> None:
 def test_a_missing_row_and_another_recipe_are_no_rounding() -> None:
     assert "1 rows against 2" in results.compare(of(ROW), of(ROW, ROW)).sentence
     with pytest.raises(ResultsError, match="another recipe"):
-        results.compare(of(ROW), of(ROW, made=Recipe("sts", {"bias": 2.0})))
+        results.compare(of(ROW), of(ROW, made=Recipe.of("sts", {"bias": 2.0})))
 
 
 def test_ranks_that_swap_by_rounding_are_the_same() -> None:
@@ -259,6 +259,6 @@ def test_exact_methods_are_listed_once_each(made: Path) -> None:
 
 
 def test_a_recipe_in_results_is_the_recipe(folder: Path, made: Path) -> None:
-    assert results.read_file(made / "results.json").recipe == recipe.read_file(
+    assert results.read_file(made / "results.json").recipe == files.read_file(
         str(folder / "grid.yaml")
     )

@@ -16,7 +16,7 @@ import pytest
 from analysis.corpora import packaged, registry
 from analysis.corpora.passages import compiled
 from analysis.errors import CorpusError
-from analysis.recipes import figures, findings, html_report, recipe, results
+from analysis.recipes import figures, files, findings, html_report, results
 from analysis.recipes.recipe import Recipe
 from analysis.recipes.results import Results
 from tests.support.visits import ROOT
@@ -36,12 +36,12 @@ def test_every_study_has_its_results() -> None:
 
 @pytest.mark.parametrize("name", STUDIES)
 def test_results_are_of_their_recipe_and_whole(name: str) -> None:
-    made, found = recipe.read_file(str(FOLDER / f"{name}.yaml")), committed(name)
+    made, found = files.read_file(str(FOLDER / f"{name}.yaml")), committed(name)
     assert found.recipe == made
     assert found.recipe.digest == made.digest
-    places = [{axis: point.options[axis] for axis in made.axes} for point in made.points()]
+    places = [{axis: point.spec.values()[axis] for axis in made.axes} for point in made.points()]
     assert list({str(row["grid"]): row["grid"] for row in found.rows}.values()) == places
-    assert (FOLDER / f"{name}.yaml").read_text(encoding="utf-8") == made.yaml()
+    assert (FOLDER / f"{name}.yaml").read_text(encoding="utf-8") == files.write(made)
     assert set(found.made) == {"versions", "python", "machine", "day"}
 
 
@@ -109,7 +109,7 @@ def test_a_small_part_comes_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     (point,) = (
         point
         for point in whole.recipe.points()
-        if (point.options["backbone"], point.options["on"]) == ("smollm2", "labelled")
+        if (point.spec.values()["backbone"], point.spec.values()["on"]) == ("smollm2", "labelled")
     )
     there = [
         {key: value for key, value in row.items() if key != "grid"}
@@ -151,9 +151,9 @@ def test_an_article_asks_for_the_document_that_holds_its_rest() -> None:
 
 
 def test_a_recipe_that_is_changed_is_another(tmp_path: Path) -> None:
-    made = recipe.read_file(str(FOLDER / "parts.yaml"))
+    made = files.read_file(str(FOLDER / "parts.yaml"))
     path = tmp_path / "parts.yaml"
-    path.write_text(made.yaml().replace("bias: 1.0", "bias: 2.0"), encoding="utf-8")
-    changed: Recipe = recipe.read_file(str(path))
+    path.write_text(files.write(made).replace("bias: 1.0", "bias: 2.0"), encoding="utf-8")
+    changed: Recipe = files.read_file(str(path))
     with pytest.raises(results.ResultsError, match="another recipe"):
         results.compare(replace(committed("parts"), recipe=changed), committed("parts"))

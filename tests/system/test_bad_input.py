@@ -23,13 +23,12 @@ from streamlit.testing.v1 import AppTest
 
 from analysis.backbones.sources import resolve
 from analysis.cli.main import main
-from analysis.corpora import beir, columns, registry
+from analysis.cli.parser import parse
+from analysis.corpora import beir, columns, registry, streams
 from analysis.embedding import prompts
 from analysis.errors import CorpusError, ExplorerError, RecipeError
-from analysis.recipes import recipe
-from analysis.recipes.options import parser
+from analysis.recipes import files as recipe_files
 from analysis.rerouting import layer_lists
-from analysis.runtime import outputs as files
 from tests.support.checks import assert_one_sentence
 from tests.support.visits import ROOT, opened, sentence, shown, turn_to, type_backbone, well
 
@@ -383,7 +382,7 @@ def _texts(first: str, said: str) -> Typed:
 
 def _option(command: str, value: str, said: str) -> Typed:
     asked = [*command.replace("{", "").replace("}", "").split(), value]
-    return Typed(said, lambda: parser().parse_args(asked), f"{command} {value}")
+    return Typed(said, lambda: parse(asked), f"{command} {value}")
 
 
 TYPED = {
@@ -489,7 +488,7 @@ def test_lines_to_encode(
     given = tmp_path / "in.txt"
     given.write_bytes(data)
     with pytest.raises(CorpusError, match=said):
-        files.Lines(str(given))
+        streams.Lines(str(given))
     output = tmp_path / "out.npy"
     _refused(ask("encode", "--input", given, "--output", output), said)
     assert not output.exists()
@@ -523,7 +522,7 @@ RECIPES: dict[str, tuple[bytes | str, str]] = {
 def test_recipes(ask: Callable[..., Answer], tmp_path: Path, text: bytes | str, said: str) -> None:
     data = text.encode() if isinstance(text, str) else text
     with pytest.raises(RecipeError, match=said) as caught:
-        recipe.read(data)
+        recipe_files.read(data)
     assert_one_sentence(caught.value)
     (tmp_path / "a.yaml").write_bytes(data)
     _refused(ask("run", tmp_path / "a.yaml"), said)
@@ -629,4 +628,4 @@ def test_any_file_is_read_or_refused(name: str, data: bytes, at: int, put: bytes
 @given(st.lists(st.sampled_from(["sts", "score", "--layers", "--bias", "1", "nan", "--part", "-"])))
 def test_any_command_line_is_understood_or_refused(words: list[str]) -> None:
     with refused():
-        parser().parse_args(words)
+        parse(words)

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from analysis.cli.commands import COMMANDS
 
 from analysis.backbones.backbone import Backbone
-from analysis.cli.commands import COMMANDS
 from analysis.cli.main import main
 from analysis.corpora.packaged import CALIBRATION
 from analysis.corpora.registry import load_texts

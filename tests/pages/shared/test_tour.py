@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from analysis.recipes import recipe
+from analysis.recipes import files
 from analysis.spaces import projection
 from pages.shared import glossary, tour
 from tests.support.visits import ROOT, opened, press, turn_to, unfolded, well
@@ -77,4 +77,4 @@ def test_every_page_is_taken_along_as_what_it_shows(page: str, tiny_llama: dict[
     assert f"--backbone={Path(tiny_llama['backbone'])}" in command
     compile(script, page, "exec")
     assert any(button.label == "Download recipe" for button in app.get("download_button"))
-    assert recipe.VERSION == 1
+    assert files.VERSION == 1
