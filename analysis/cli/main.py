@@ -63,9 +63,11 @@ def _answer(invocation: Invocation) -> int:
     from ..recipes.workspace import Workspace
 
     assert invocation.spec is not None
-    result = answer(invocation.spec, Workspace(_counter)).to_dict()
-    _show(result, as_json=invocation.as_json)
-    failed = invocation.command == "doctor" and any(row["state"] == "error" for row in result)
+    answered = answer(invocation.spec, Workspace(_counter))
+    _show(answered.to_dict(), as_json=invocation.as_json)
+    failed = invocation.command == "doctor" and any(
+        row["state"] == "error" for row in answered.rows
+    )
     return 1 if failed else 0
 
 

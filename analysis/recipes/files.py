@@ -169,7 +169,7 @@ def _prose(text: str) -> str:
     lines = textwrap.wrap(text, 90, break_long_words=False, break_on_hyphens=False)
     if len(lines) < 2 or " ".join(lines) != text or not text.isprintable():
         return _text(text)
-    folded = FoldedScalarString(text)
+    folded: str = FoldedScalarString(text)
     breaks = [len(" ".join(lines[: number + 1])) for number in range(len(lines) - 1)]
     folded.fold_pos = breaks  # type: ignore[attr-defined]
     return folded

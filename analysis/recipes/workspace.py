@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from ..backbones import backbone as backbones
 from ..backbones.backbone import Backbone
@@ -80,7 +81,8 @@ def method(spec: Rerouting, name: str) -> Method:
 
 def corpus(spec: OnCorpus) -> Corpus:
     """The corpus that a spec is scored on, or the part of it that it asks for."""
-    loaded = registry.load(spec.on, spec.corpus_name)
+    loaded: Any = registry.load(spec.on, spec.corpus_name)
     if note := getattr(loaded, "note", ""):
         events.say(note)
-    return sampling.part(loaded, spec.part)
+    part: Corpus = sampling.part(loaded, spec.part)
+    return part
