@@ -53,7 +53,11 @@ def parse(arguments: Sequence[str] | None = None) -> Invocation:
     if command not in SPECS:
         return Invocation(command, None, as_json, words)
     given = {name.replace("_", "-"): value for name, value in words.items()}
-    return Invocation(command, SPECS[command].read(given), as_json)
+    try:
+        return Invocation(command, SPECS[command].read(given), as_json)
+    except RecipeError as error:
+        sentence = str(error).removesuffix(".")
+        raise RecipeError(f"{sentence}; see {program()} {command} --help.") from None
 
 
 @cache

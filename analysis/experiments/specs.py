@@ -105,7 +105,7 @@ class Spec(BaseModel):
         """The first thing that is wrong, in one sentence."""
         problem = error.errors(include_url=False)[0]
         name = str(problem["loc"][0]).replace("_", "-") if problem["loc"] else ""
-        given = f"{problem['input']!r:.80}"
+        given = _short(repr(problem["input"]))
         match problem["type"]:
             case "missing":
                 return f"The command {cls.command} needs the option --{name}; give it."
@@ -161,6 +161,10 @@ _WHOLE = {
     False: "a count must be a whole number of at least 1",
     True: "a seed must be a whole number from 0 to 2**32 - 1",
 }
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 80 else f"{text[:40]} ... {text[-20:]}"
 
 
 def _field(option: str) -> str:

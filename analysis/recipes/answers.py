@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..backbones import backbone as backbones
 from ..backbones import devices, sources
+from ..backbones.facts import describe
 from ..corpora import registry, sampling
 from ..corpora.streams import Lines
 from ..embedding import prompts
@@ -94,7 +94,7 @@ def _backbones(spec: Backbones, _: Workspace) -> list[Row]:
     rows = []
     for name in names:
         try:
-            rows.append(backbones.describe(name).as_dict() | chosen)
+            rows.append(describe(name).as_dict() | chosen)
         except ExplorerError as error:
             if spec.backbone:
                 raise

@@ -381,8 +381,8 @@ def _texts(first: str, said: str) -> Typed:
 
 
 def _option(command: str, value: str, said: str) -> Typed:
-    asked = [*command.replace("{", "").replace("}", "").split(), value]
-    return Typed(said, lambda: parse(asked), f"{command} {value}")
+    words = [word for word in command.split() if "{" not in word]
+    return Typed(said, lambda: parse([*words, value]), f"{command} {value}")
 
 
 TYPED = {
@@ -416,10 +416,14 @@ TYPED = {
         "sts {pairs} --bias", "nan", "the bias must be a number or -inf, not 'nan'"
     ),
     "bias inf": _option("sts {pairs} --bias", "inf", "the bias must be a number or -inf"),
-    "bias of 10,000 letters": _option("sts {pairs} --bias", "x" * 10_000, r"a number .* \.\.\. "),
+    "bias of 10,000 letters": _option(
+        "sts {pairs} --bias", "x" * 10_000, r"a number, not .* \.\.\. "
+    ),
     "count of zero": _option("score {pairs} --part", "0", "at least 1, not '0'"),
-    "seed below zero": _option("dimension {pairs} --seed", "-1", "a seed must be a number from 0"),
-    "seed as a float": _option("dimension {pairs} --seed", "1e3", "a seed must be a number"),
+    "seed below zero": _option(
+        "dimension {pairs} --seed", "-1", "a seed must be a whole number from 0"
+    ),
+    "seed as a float": _option("dimension {pairs} --seed", "1e3", "a seed must be a whole number"),
     "unknown method": _option("sts {pairs} --method", "magic", "invalid choice: 'magic'"),
 }
 
