@@ -73,7 +73,7 @@ def _answer(invocation: Invocation) -> int:
 
 def _run_recipe(words: Mapping[str, Any], *, as_json: bool) -> int:
     """Run a recipe: print its rows, or leave them as files, or compare them with older ones."""
-    from ..experiments.specs import OnEngine
+    from ..experiments.shared_options import OnEngine
     from ..parallel.engines import Engine
     from ..recipes import files, html_report, results, runner
     from ..recipes.answers import answer
@@ -104,9 +104,9 @@ def _run_recipe(words: Mapping[str, Any], *, as_json: bool) -> int:
 
 def _facts(invocation: Invocation) -> dict[str, Any]:
     """What the request log may hold of an invocation."""
-    from ..recipes.log_facts import facts
-
-    return {"command": invocation.command} if invocation.spec is None else facts(invocation.spec)
+    if invocation.spec is None:
+        return {"command": invocation.command}
+    return invocation.spec.log_facts()
 
 
 def _show(result: "Row | list[Row]", *, as_json: bool) -> None:

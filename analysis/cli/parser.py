@@ -1,10 +1,13 @@
-"""The command line's grammar, made from the specs: nothing is written down twice.
+"""The grammar of the command line, made from the specs: nothing is written down twice.
 
 A command's options are the fields of its spec; what follows here is only how they are spelled and
 listed. Values are checked by the spec, so that a command, a recipe and a script refuse alike.
 """
 
 import argparse
+import contextlib
+import shutil
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -13,18 +16,34 @@ from typing import Any, NoReturn
 from pydantic.fields import FieldInfo
 
 from ..errors import RecipeError
-from ..experiments.specs import SPECS, Spec, choices, option_of
+from ..experiments.shared_options import OnEngine
+from ..experiments.spec import Spec, choices, meaning, option_of
+from ..experiments.specs import SETUP, SPECS
 from ..runtime.paths import program
 
 _LONGEST = 280
 """Characters of a sentence that are shown."""
+_INDENT = 24
+"""Columns before the meaning of an option, as argparse has it."""
+_BRACES = 16
+"""Characters of a list of choices that may stand in place of an option's value."""
+_REPEAT = "repeat results"
+_OWN_COMMANDS = {
+    "app": (SETUP, "Serve the app on this machine, for a browser."),
+    "run": (_REPEAT, "Run a recipe that a page saved or that you wrote."),
+}
+"""Commands that are no questions: their topics and summaries."""
 
 
 @dataclass(frozen=True)
 class Invocation:
-    """What was typed: a command, what it asks, and how the answer is wanted.
+    """A command line that was understood.
 
-    ``spec`` is None for ``run`` and ``app``, whose own words are in ``words``.
+    Attributes:
+        command: the name of the command.
+        spec: the question; None for ``run`` and ``app``.
+        as_json: whether the answer is printed as JSON.
+        words: the options of ``run`` or ``app``.
     """
 
     command: str
@@ -43,7 +62,10 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parse(arguments: Sequence[str] | None = None) -> Invocation:
-    """Read the command line; None is that of this process.
+    """Read the command line.
+
+    Args:
+        arguments: what follows the program's name; None is that of this process.
 
     Raises:
         RecipeError: it cannot be understood; one sentence.
@@ -52,9 +74,9 @@ def parse(arguments: Sequence[str] | None = None) -> Invocation:
     command, as_json = words.pop("command"), words.pop("json", False)
     if command not in SPECS:
         return Invocation(command, None, as_json, words)
-    given = {name.replace("_", "-"): value for name, value in words.items()}
+    options = {name.replace("_", "-"): value for name, value in words.items()}
     try:
-        return Invocation(command, SPECS[command].read(given), as_json)
+        return Invocation(command, SPECS[command].read(options), as_json)
     except RecipeError as error:
         sentence = str(error).removesuffix(".")
         raise RecipeError(f"{sentence}; see {program()} {command} --help.") from None
@@ -64,71 +86,146 @@ def parse(arguments: Sequence[str] | None = None) -> Invocation:
 def _grammar() -> argparse.ArgumentParser:
     root = _Parser(
         prog=program(),
-        description="Turn frozen decoder-only language models into text embedders, and see how "
-        "far that goes.",
-        epilog=f"Start with `{program()} sts`; `{program()} COMMAND --help` lists a command's "
-        "options. Results go to standard output, progress to standard error.",
+        usage="%(prog)s COMMAND [OPTION ...]",
+        formatter_class=argparse.RawTextHelpFormatter,
+        description=_wrapped(
+            "Turn frozen decoder-only language models into text embedders without training, and "
+            "measure what their embeddings are worth."
+        )
+        + f"\n\n{_listed_commands()}",
+        epilog=_wrapped(
+            f"Begin with `{program()} sts`. `{program()} COMMAND --help` explains a command's "
+            "options. Results go to standard output, progress to standard error."
+        ),
     )
-    root.add_argument("--version", action="version", version=_version())
-    commands = root.add_subparsers(required=True, metavar="COMMAND", dest="command")
+    version = f"{program()} {_version()}"
+    root.add_argument("--version", action="version", version=version, help="show the version")
+    commands = root.add_subparsers(
+        required=True, prog=program(), metavar="COMMAND", dest="command", help=argparse.SUPPRESS
+    )
     for spec in SPECS.values():
-        _add(commands.add_parser(spec.command, help=spec.summary, description=spec.summary), spec)
-    summary = "Run a recipe that was saved on a page or written by hand."
-    run = commands.add_parser("run", help=summary, description=summary)
-    run.add_argument("recipe", metavar="RECIPE.yaml")
-    run.add_argument("--json", action="store_true", help="one JSON document on standard output")
-    run.add_argument(
-        "--output", metavar="FOLDER", help="for results.json, results.parquet and report.html"
+        _add_question(_command(commands, spec.command, spec.summary), spec)
+    _add_run(_command(commands, "run", _OWN_COMMANDS["run"][1]))
+    app = _command(commands, "app", _OWN_COMMANDS["app"][1])
+    app.add_argument(
+        "--port", type=_port, default=8501, help=_help("port of 127.0.0.1 (default: 8501)")
     )
-    run.add_argument(
-        "--compare", metavar="RESULTS.json", help="say whether these are the same; 1 if not"
-    )
-    for name in ("engine", "address", "workers"):
-        _option(run, name, SPECS["encode"].options()[name])
-    summary = "Open the app in a browser."
-    app = commands.add_parser("app", help=summary, description=summary)
-    app.add_argument("--port", type=int, default=8501, help="where the app is served; 8501")
     return root
+
+
+def _listed_commands() -> str:
+    """All commands by topic, each with its summary."""
+    entries = [(spec.topic, spec.command, spec.summary) for spec in SPECS.values()]
+    entries += [(topic, name, summary) for name, (topic, summary) in _OWN_COMMANDS.items()]
+    topics = dict.fromkeys(topic for topic, *_ in entries)
+    lines = []
+    for topic in topics:
+        lines.append(f"{topic}:")
+        lines += [f"  {name:<11}{summary}" for at, name, summary in entries if at == topic]
+    return "\n".join(lines)
+
+
+def _command(commands: Any, name: str, summary: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name,
+        usage=f"{program()} {name} [OPTION ...]",
+        description=_wrapped(summary),
+        formatter_class=argparse.RawTextHelpFormatter,
+    )
+    return parser
+
+
+def _add_question(parser: argparse.ArgumentParser, spec: type[Spec]) -> None:
+    required = [
+        f" --{name} {option_of(field_).metavar}"
+        for name, field_ in spec.options().items()
+        if field_.is_required()
+    ]
+    parser.usage = f"{parser.prog}{''.join(required)} [OPTION ...]"
+    groups: dict[str | None, Any] = {None: parser}
+    for name, field_ in spec.options().items():
+        heading = option_of(field_).group
+        if heading not in groups:
+            groups[heading] = parser.add_argument_group(heading)
+        _add_option(groups[heading], name, field_)
+    _add_json(parser)
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    parser.usage = f"{parser.prog} RECIPE.yaml [OPTION ...]"
+    parser.add_argument("recipe", metavar="RECIPE.yaml", help=_help("the recipe's file"))
+    parser.add_argument(
+        "--output",
+        metavar="FOLDER",
+        help=_help("folder for results.json, results.parquet and report.html"),
+    )
+    parser.add_argument(
+        "--compare",
+        metavar="RESULTS.json",
+        help=_help("compare with older results; the exit code is 1 where they differ"),
+    )
+    _add_json(parser)
+    group = parser.add_argument_group(option_of(OnEngine.options()["engine"]).group)
+    for name, field_ in OnEngine.options().items():
+        _add_option(group, name, field_)
+
+
+def _add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help=_help("print one JSON document"))
+
+
+def _add_option(parser: Any, name: str, field_: FieldInfo) -> None:
+    """One field as an option; what is not typed is left to the spec."""
+    option, names = option_of(field_), ",".join(choices(field_))
+    in_place = len(names) <= _BRACES
+    explained = field_.description or "" if in_place else meaning(field_)
+    repeat = "; give the option once for each" if option.repeated else ""
+    help_ = _help(explained + repeat + _default(field_))
+    if field_.annotation is bool:
+        parser.add_argument(f"--{name}", action="store_true", default=None, help=help_)
+        return
+    several: dict[str, Any] = {}
+    if str(field_.annotation).startswith("tuple"):
+        several = {"action": "append"} if option.repeated else {"nargs": "+"}
+    metavar = f"{{{names}}}" if names and in_place else option.metavar
+    parser.add_argument(
+        f"--{name}",
+        metavar=metavar,
+        required=field_.is_required(),
+        default=None,
+        help=help_,
+        **several,
+    )
+
+
+def _default(field_: FieldInfo) -> str:
+    """The value of an option that is not typed, in brackets; "" where there is none to show."""
+    if value := option_of(field_).unset:
+        return f" (default: {value})"
+    if field_.is_required() or field_.default is None or field_.default is False:
+        return ""
+    value = " ".join(field_.default) if isinstance(field_.default, tuple) else str(field_.default)
+    return f" (default: {value})" if value else ""
+
+
+def _help(text: str) -> str:
+    """The text as argparse shows it beside an option; names with hyphens stay whole."""
+    return _wrapped(text, _INDENT).replace("%", "%%")
+
+
+def _wrapped(text: str, indent: int = 0) -> str:
+    width = max(40, shutil.get_terminal_size().columns - 2 - indent)
+    return textwrap.fill(text, width, break_on_hyphens=False, break_long_words=False)
+
+
+def _port(text: str) -> int:
+    with contextlib.suppress(ValueError):
+        if 0 < (port := int(text)) < 2**16:
+            return port
+    raise argparse.ArgumentTypeError(f"a port must be a number from 1 to 65535, not {text!r}")
 
 
 def _version() -> str:
     from .. import __version__
 
-    return f"{program()} {__version__}"
-
-
-def _add(parser: argparse.ArgumentParser, spec: type[Spec]) -> None:
-    parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
-    groups: dict[str, Any] = {}
-    for name, field_ in spec.options().items():
-        heading = option_of(field_).group
-        if heading is not None and heading not in groups:
-            groups[heading] = parser.add_argument_group(heading)
-        _option(parser if heading is None else groups[heading], name, field_)
-
-
-def _option(parser: Any, name: str, field_: FieldInfo) -> None:
-    """One field as an option; what is not given is left to the spec."""
-    option, listed = option_of(field_), choices(field_)
-    told: dict[str, Any] = {"default": None, "help": _meaning(field_)}
-    if field_.annotation is bool:
-        parser.add_argument(f"--{name}", action="store_true", **told)
-        return
-    if _is_tuple(field_):
-        told |= {"action": "append"} if option.repeated else {"nargs": "+"}
-    told["metavar"] = option.metavar or ("{" + ",".join(listed) + "}" if listed else "N")
-    parser.add_argument(f"--{name}", required=field_.is_required(), **told)
-
-
-def _is_tuple(field_: FieldInfo) -> bool:
-    return str(field_.annotation).startswith("tuple")
-
-
-def _meaning(field_: FieldInfo) -> str:
-    """What an option means, and its default."""
-    parts = [field_.description or ""]
-    if not field_.is_required() and field_.default not in (None, (), False):
-        default = field_.default
-        spoken = " ".join(default) if isinstance(default, tuple) else default
-        parts.append(f"(default: {spoken})")
-    return " ".join(filter(None, parts)).replace("%", "%%")
+    return __version__

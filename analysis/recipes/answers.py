@@ -19,6 +19,7 @@ from ..embedding import prompts
 from ..errors import ExplorerError
 from ..experiments import causal, dimension
 from ..experiments import space as spaces
+from ..experiments.spec import Spec
 from ..experiments.specs import (
     Ablation,
     Backbones,
@@ -32,7 +33,6 @@ from ..experiments.specs import (
     Rules,
     Score,
     Space,
-    Spec,
     Sts,
 )
 from ..figures.spaces import two_maps

@@ -14,7 +14,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString, FoldedScalarString
 
 from ..errors import RecipeError
-from ..experiments.specs import choices, option_of
+from ..experiments.spec import meaning
 from ..runtime.paths import program
 from .recipe import Part, Recipe
 
@@ -41,10 +41,7 @@ def write(recipe: Recipe) -> str:
             continue
         field = recipe.spec.options()[name]
         document[_text(name)] = _value(value)
-        listed = choices(field)
-        one_of = "one of " + ", ".join(listed) if listed else ""
-        if meaning := field.description or one_of or option_of(field).metavar:
-            document.yaml_add_eol_comment(meaning, name)
+        document.yaml_add_eol_comment(meaning(field), name)
     if recipe.grid:
         document["grid"] = CommentedSeq(
             CommentedMap({_text(axis): _value(values) for axis, values in part.items()})

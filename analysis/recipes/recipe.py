@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import RecipeError
-from ..experiments.specs import Spec, spec_of
+from ..experiments.spec import Spec
+from ..experiments.specs import spec_of
 from ..runtime.paths import program
 from ..storage import result_store
 

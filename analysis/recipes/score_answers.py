@@ -17,7 +17,8 @@ from ..experiments import long_texts as long_texts_experiment
 from ..experiments import parts as parts_experiment
 from ..experiments import rules as rules_experiment
 from ..experiments.scoring import Measured
-from ..experiments.specs import Ablation, LongTexts, OnEngine, Parts, Planned, Rules, Score, Sts
+from ..experiments.shared_options import OnEngine, Planned
+from ..experiments.specs import Ablation, LongTexts, Parts, Rules, Score, Sts
 from ..parallel import engines, sweeps
 from ..rerouting.plan import PLAIN, Plan
 from ..runtime import events

@@ -1,6 +1,6 @@
 """A recipe as a Python script that asks the library the same question."""
 
-from ..experiments.specs import Spec
+from ..experiments.spec import Spec
 from ..runtime.paths import import_name
 from .recipe import Recipe
 

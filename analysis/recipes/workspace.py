@@ -11,7 +11,7 @@ from ..corpora.packaged import CALIBRATION
 from ..embedding.methods import METHODS, Method, variant
 from ..experiments import dimension
 from ..experiments.scoring import Corpus
-from ..experiments.specs import OnBackbone, OnCorpus, Planned, Rerouting
+from ..experiments.shared_options import OnBackbone, OnCorpus, Planned, Rerouting
 from ..rerouting.layer_lists import parse_layers
 from ..rerouting.plan import PLAIN, Plan
 from ..runtime import events

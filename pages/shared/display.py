@@ -16,7 +16,6 @@ import streamlit as st
 
 from analysis.errors import ExplorerError
 from analysis.recipes import files, scripts
-from analysis.recipes.log_facts import facts
 from analysis.recipes.recipe import Recipe
 from analysis.runtime import request_log
 from analysis.runtime.events import heard
@@ -172,7 +171,7 @@ def chart(
 
 def reproduce(recipe: Recipe) -> None:
     """How this view is had again: by its link, in a terminal, from a script or from a file."""
-    request_log.note(**facts(recipe.spec))
+    request_log.note(**recipe.spec.log_facts())
     with folded("Take this view along") as opened:
         if opened:
             _spellings(recipe)

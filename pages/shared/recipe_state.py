@@ -16,15 +16,15 @@ from analysis.corpora import registry
 from analysis.corpora.types import Kind
 from analysis.dimension import selection
 from analysis.errors import CorpusError, RecipeError
+from analysis.experiments.shared_options import OnBackbone
+from analysis.experiments.spec import Spec
 from analysis.experiments.specs import (
     Ablation,
     Causal,
     Dimension,
     LongTexts,
-    OnBackbone,
     Score,
     Space,
-    Spec,
 )
 from analysis.recipes.recipe import Part, Recipe
 from analysis.runtime.paths import program

@@ -17,7 +17,7 @@ from analysis.corpora.types import Pairs, Texts
 from analysis.embedding.methods import METHODS, Method, variant
 from analysis.experiments import dimension
 from analysis.experiments.dimension import Dimensions
-from analysis.experiments.specs import Spec
+from analysis.experiments.spec import Spec
 from analysis.recipes.recipe import Part, Recipe
 from analysis.rerouting import layer_lists
 from analysis.rerouting.plan import Plan

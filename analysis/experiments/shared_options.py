@@ -1,0 +1,168 @@
+"""Options that several questions share: a backbone, layers to re-route, a corpus, an engine."""
+
+import math
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from ..backbones.catalog import DEFAULT as DEFAULT_BACKBONE
+from ..backbones.catalog import Precision
+from ..corpora.registry import USUAL
+from ..dimension.selection import RuleName
+from ..embedding.methods import MethodName, Norm
+from ..embedding.pooling import Pooling
+from ..embedding.prompts import Separator
+from ..rerouting.plan import KeyPosition
+from .spec import Option, Several, Spec
+
+
+def _finite_or_off(bias: float) -> float:
+    if math.isnan(bias) or bias == math.inf:
+        raise ValueError("the bias must be a number or -inf")
+    return bias
+
+
+BACKBONE, REROUTING = "backbone", "re-routing"
+PROMPT_AND_POOLING = "prompt and pooling of kv-embedding and prompt-only"
+ENGINE = "where the work is done"
+
+Bias = Annotated[float, AfterValidator(_finite_or_off)]
+Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[
+    int, Option("N"), Field(ge=0, lt=2**32, description="seed of everything drawn at random")
+]
+DtypeName = Literal["auto"] | Precision
+EngineName = Literal["local", "ray"]
+CorpusKind = Literal["pairs", "labelled", "retrieval"]
+Methods = Annotated[
+    tuple[MethodName, ...],
+    Several,
+    Option("METHOD", repeated=True),
+    Field(min_length=1, description="how texts become vectors"),
+]
+Part = Annotated[
+    Count | None,
+    Option("N", unset="all"),
+    Field(description="score only so many pairs, texts or queries, drawn at random"),
+]
+MaxTokens = Annotated[
+    Count | None,
+    Option("N", unset="the backbone's context"),
+    Field(description="tokens that a longer text is cut to, prompt included"),
+]
+Bare = Annotated[bool, Field(description="leave out the compression prompt")]
+BackboneName = Annotated[
+    str,
+    Option("MODEL", group=BACKBONE),
+    Field(description="packaged name, hub id (owner/name[@revision]), folder or .gguf file"),
+]
+Dtype = Annotated[
+    DtypeName,
+    Option("DTYPE", group=BACKBONE),
+    Field(description="number format of the weights, auto by the device"),
+]
+Device = Annotated[
+    str,
+    Option("DEVICE", group=BACKBONE),
+    Field(
+        description="where the model runs: auto, cpu, cuda, mps, or spread over all GPUs, memory "
+        "and disk"
+    ),
+]
+
+
+class OnBackbone(Spec):
+    """A question that runs a backbone."""
+
+    backbone: BackboneName = DEFAULT_BACKBONE
+    dtype: Dtype = "auto"
+    device: Device = "auto"
+
+
+class WithLayers(OnBackbone):
+    """A question that re-routes chosen layers."""
+
+    layers: Annotated[
+        str,
+        Option("LAYERS", group=REROUTING),
+        Field(
+            description="layers that re-route, counted from 0: auto, none, all, a range as 26-29 "
+            "or a list as 3,5,9"
+        ),
+    ] = "auto"
+    rule: Annotated[
+        RuleName,
+        Option("RULE", group=REROUTING),
+        Field(description="how auto selects layers from the intrinsic-dimension curve"),
+    ] = "paper"
+
+
+class Rerouting(OnBackbone):
+    """A question about kv-embedding, wherever its layers come from."""
+
+    bias: Annotated[
+        Bias,
+        Option("BIAS", group=REROUTING),
+        Field(description="added to the logit of the re-routed pair; -inf switches it off"),
+    ] = 1.0
+    key_position: Annotated[
+        KeyPosition,
+        Option(group=REROUTING),
+        Field(description="rotary position of the re-routed key, its own or before the first"),
+    ] = "own"
+    prompt: Annotated[
+        Separator,
+        Option("FORM", group=PROMPT_AND_POOLING),
+        Field(description="how the prompt sets the text apart from its instruction"),
+    ] = "newline"
+    pooling: Annotated[
+        Pooling,
+        Option("POOLING", group=PROMPT_AND_POOLING),
+        Field(description="how token states become one vector"),
+    ] = "hybrid"
+    norm: Annotated[
+        Norm,
+        Option(group=PROMPT_AND_POOLING),
+        Field(description="token states after or before the final norm"),
+    ] = "post"
+
+
+class Planned(Rerouting, WithLayers):
+    """A question about kv-embedding at chosen layers."""
+
+
+class OnCorpus(Spec):
+    """A question that is scored on a corpus of any kind, or on a part of it."""
+
+    on: Annotated[CorpusKind, Option("KIND"), Field(description="kind of corpus")] = "pairs"
+    corpus: Annotated[
+        str | None,
+        Option("CORPUS", unset=", ".join(f"{name} for {kind}" for kind, name in USUAL.items())),
+        Field(description="packaged or hub name, file or folder"),
+    ] = None
+    part: Part = None
+
+    @property
+    def corpus_name(self) -> str:
+        """The corpus that is scored on: the usual one of its kind where none is named."""
+        return self.corpus or USUAL[self.on]
+
+
+class OnEngine(Spec):
+    """A question whose work several processes or machines can share."""
+
+    engine: Annotated[
+        EngineName,
+        Option(group=ENGINE),
+        Field(description="this process, or Ray's workers on this machine or a cluster"),
+    ] = "local"
+    address: Annotated[
+        str | None,
+        Option("HOST:PORT", group=ENGINE, unset="a cluster on this machine"),
+        Field(description="address of Ray's cluster"),
+    ] = None
+    workers: Annotated[
+        Count | None,
+        Option("N", group=ENGINE, unset="one for each GPU, else one for each machine"),
+        Field(description="number of Ray's workers"),
+    ] = None

@@ -1,0 +1,210 @@
+"""What every question has in common: a frozen value whose fields are its options.
+
+An option is written down once, as a typed field with its default, allowed values and meaning. The
+command line, recipes, links, scripts and the widgets of the pages derive from it.
+"""
+
+import difflib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self, get_args, get_origin
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
+
+from ..errors import RecipeError
+from ..storage import result_store
+
+
+@dataclass(frozen=True)
+class Option:
+    """How a field is written on the command line.
+
+    Attributes:
+        metavar: stands for its value in the help.
+        repeated: whether the option's name comes before each value of a tuple.
+        group: the heading it stands under in the help.
+        unset: what None means, where the help should say so.
+    """
+
+    metavar: str | None = None
+    repeated: bool = False
+    group: str | None = None
+    unset: str | None = None
+
+
+def _as_tuple(value: Any) -> Any:
+    """One value where several are allowed, as a person writes it."""
+    if value is None or isinstance(value, tuple):
+        return value
+    return tuple(value) if isinstance(value, list) else (value,)
+
+
+Several = BeforeValidator(_as_tuple)
+"""Makes a tuple of a list or of a single value."""
+
+
+class Spec(BaseModel):
+    """A question as a frozen, hashable value.
+
+    Attributes:
+        command: the name of the question, on the command line and in recipes.
+        summary: what it does, in one sentence.
+        topic: the heading it stands under in the list of commands.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
+    command: ClassVar[str]
+    summary: ClassVar[str]
+    topic: ClassVar[str]
+
+    @classmethod
+    def options(cls) -> dict[str, FieldInfo]:
+        """The fields by the names of their options, as ``"key-position"``."""
+        return {name.replace("_", "-"): field for name, field in cls.model_fields.items()}
+
+    @classmethod
+    def read(cls, values: dict[str, Any]) -> Self:
+        """Make a spec of some options; the others have their defaults.
+
+        Args:
+            values: plain values by the names of their options; None is the default.
+
+        Raises:
+            RecipeError: there is no such option, a required one is missing, or a value is not
+                allowed.
+        """
+        options = cls.options()
+        for name in values:
+            if name not in options:
+                similar = difflib.get_close_matches(str(name), options, 1)
+                hint = f"use {similar[0]!r}." if similar else _listed(options)
+                raise RecipeError(f"The command {cls.command} has no option {name!r}: {hint}")
+        fields = {_attribute(name): value for name, value in values.items()}
+        try:
+            return cls(**{name: value for name, value in fields.items() if value is not None})
+        except ValidationError as error:
+            raise RecipeError(cls._sentence(error)) from None
+
+    @classmethod
+    def _sentence(cls, error: ValidationError) -> str:
+        """The first problem, in one sentence."""
+        problem = error.errors(include_url=False)[0]
+        name = str(problem["loc"][0]).replace("_", "-") if problem["loc"] else ""
+        value = _short(repr(problem["input"]))
+        match problem["type"]:
+            case "missing":
+                return f"The command {cls.command} needs the option --{name}."
+            case "literal_error":
+                return (
+                    f"Option --{name}: invalid choice: {value}; choose from "
+                    f"{', '.join(choices(cls.options()[name]))}."
+                )
+            case "greater_than_equal" | "less_than" | "int_parsing" | "int_from_float" | "int_type":
+                return f"Option --{name}: {_INTEGER[name == 'seed']}, not {value}."
+            case "float_parsing" | "float_type":
+                return f"Option --{name}: must be a number, not {value}."
+            case "value_error":
+                reason = str(problem["msg"]).removeprefix("Value error, ")
+                return f"Option --{name}: {reason}, not {value}."
+        return f"Option --{name}: {value} is not allowed ({problem['msg']})."
+
+    def values(self) -> dict[str, Any]:
+        """All values by the names of their options; a tuple as a list."""
+        values = {name: getattr(self, _attribute(name)) for name in self.options()}
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in values.items()
+        }
+
+    def changed(self) -> dict[str, Any]:
+        """Those of :meth:`values` that are required or differ from their defaults."""
+        options = self.options()
+        return {
+            name: value
+            for name, value in self.values().items()
+            if options[name].is_required()
+            or getattr(self, _attribute(name)) != options[name].default
+        }
+
+    def words(self) -> list[str]:
+        """The spec as a shell takes it: the command, then the options that were changed."""
+        words = [self.command]
+        for name, value in self.changed().items():
+            if value is None or value is False:
+                continue
+            if value is True:
+                words.append(f"--{name}")
+            elif isinstance(value, list) and option_of(self.options()[name]).repeated:
+                words += [f"--{name}={item}" for item in value]
+            elif isinstance(value, list):
+                words += [f"--{name}", *map(str, value)]
+            else:
+                words.append(f"--{name}={value}")
+        return words
+
+    def log_facts(self) -> dict[str, Any]:
+        """What a log may hold of the question: never a text or a path.
+
+        Returns:
+            The command, a digest of all values, the last part of the backbone's name, and those
+            values that hold neither text nor path: numbers, choices among names, layers.
+        """
+        options = self.options()
+        values = {name: value for name, value in self.values().items() if value is not None}
+        loggable = {
+            name: str(value) if isinstance(value, float) else value
+            for name, value in values.items()
+            if name == "layers" or choices(options[name]) or isinstance(value, int | float)
+        }
+        facts: dict[str, Any] = {
+            "command": self.command,
+            "recipe": result_store.digest(self.command, values),
+            "options": loggable,
+        }
+        if "backbone" in values:
+            facts["backbone"] = Path(values["backbone"]).name
+        return facts
+
+
+def option_of(field: FieldInfo) -> Option:
+    """How a field is written on the command line."""
+    return next((part for part in field.metadata if isinstance(part, Option)), Option())
+
+
+def choices(field: FieldInfo) -> tuple[str, ...]:
+    """The names that a field allows; empty where it is not a choice among names."""
+    return tuple(_literals(field.annotation))
+
+
+def meaning(field: FieldInfo) -> str:
+    """What a field means, with the names to choose from, on one line."""
+    return ": ".join(filter(None, (field.description, ", ".join(choices(field)))))
+
+
+def _literals(annotation: Any) -> Iterator[str]:
+    if get_origin(annotation) is Literal:
+        yield from get_args(annotation)
+    else:
+        for part in get_args(annotation):
+            yield from _literals(part)
+
+
+def _listed(options: dict[str, FieldInfo]) -> str:
+    return f"it has {', '.join(options) or 'none'}."
+
+
+_INTEGER = {
+    False: "a count must be a whole number of at least 1",
+    True: "a seed must be a whole number from 0 to 2**32 - 1",
+}
+"""What an integer must be; whether it is a seed decides."""
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 80 else f"{text[:40]} ... {text[-20:]}"
+
+
+def _attribute(option: str) -> str:
+    return str(option).replace("-", "_")
