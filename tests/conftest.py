@@ -1,6 +1,7 @@
 """What several test files share: data, backbones, and a guard around the user's own folders."""
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from functools import cache, partial
 from pathlib import Path
@@ -18,6 +19,21 @@ if TYPE_CHECKING:
 
 settings.register_profile("unhurried", deadline=None)  # a busy machine is not a failure
 settings.load_profile("unhurried")
+
+
+_BEGAN = time.monotonic()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--budget MINUTES``: what has not begun by then is left out, and counted as skipped."""
+    parser.addoption("--budget", type=float, metavar="MINUTES", help="begin no test after that")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Leave out what would begin too late."""
+    budget = item.config.getoption("--budget")
+    if budget is not None and time.monotonic() - _BEGAN > 60 * budget:
+        pytest.skip(f"beyond the budget of {budget:g} minutes")
 
 
 @pytest.fixture(scope="session", autouse=True)
