@@ -27,7 +27,7 @@ from .experiments.scoring import Corpus, Measured
 from .figures import dimension, scores
 from .integrations.sentence_transformers import Embedder
 from .rerouting import layer_lists
-from .rerouting.plan import PLAIN, Plan
+from .rerouting.plan import Plan
 
 __all__ = [
     "METHODS",
@@ -77,18 +77,17 @@ def encode(
     backbone: Backbone,
     texts: Sequence[str],
     method: str | Method = DEFAULT,
-    plan: Plan = PLAIN,
     *,
     role: Role = "Context",
 ) -> NDArray[np.float32]:
     """Embeddings float32 (N, D) of unit length, of N texts; those met before are read from disk.
 
-    ``plan`` counts only if the method re-routes.
+    A method that re-routes has its plan with it, as ``METHODS["kv-embedding"].under(plan)``.
 
     Raises:
         CorpusError, PlanError, BackboneError: what encoding raises; or there is no such method.
     """
-    (found,) = cached_encoder.embedded(backbone, texts, [(_method(method), plan)], role=role)
+    (found,) = cached_encoder.embedded(backbone, texts, [_method(method)], role=role)
     return found.embeddings
 
 
@@ -96,7 +95,6 @@ def score(
     backbone: Backbone,
     corpus: Corpus,
     methods: Sequence[str | Method] = (DEFAULT,),
-    plan: Plan = PLAIN,
     **how: Any,
 ) -> list[Measured]:
     """The measures of each method on rated pairs, labelled texts or queries, with intervals.
@@ -106,7 +104,7 @@ def score(
     Raises:
         CorpusError, PlanError, BackboneError: as that function; or there is no such method.
     """
-    return scoring.measured(backbone, corpus, [(_method(one), plan) for one in methods], **how)
+    return scoring.measured(backbone, corpus, [_method(one) for one in methods], **how)
 
 
 @singledispatch

@@ -46,7 +46,7 @@ def _compared(
         partial(ours, rated, plans),
         "one full pass for each",
         # a pass in the middle of the network costs what any other does
-        partial(encode, loaded, rated.texts, DEFAULT, Plan((loaded.layers // 2,))),
+        partial(encode, loaded, rated.texts, DEFAULT.under(Plan((loaded.layers // 2,)))),
         on=described(rated.texts, rated.name),
         target=target,
         scale=len(plans),

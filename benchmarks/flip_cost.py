@@ -10,7 +10,7 @@ from analysis.embedding import trace_cache
 from analysis.embedding.encoder import encode
 from analysis.embedding.methods import DEFAULT
 from analysis.experiments import study
-from analysis.rerouting.plan import PLAIN, Plan
+from analysis.rerouting.plan import Plan
 from analysis.storage import result_store
 from benchmarks.measuring import Ratio, backbone, compare, described
 
@@ -20,21 +20,21 @@ def measure() -> list[Ratio]:
     loaded, rated = backbone(), registry.load_pairs("lee50")
     trace_cache.forget()
     with tempfile.TemporaryDirectory() as folder, result_store.only(Path(folder)):
-        study.score(loaded, rated, DEFAULT, PLAIN, traced=True)
+        study.score(loaded, rated, DEFAULT, traced=True)
 
     biases = count()  # a plan that was the last one would cost nothing at all
 
     def flip(layer: int) -> None:
         plan = Plan((layer,), next(biases) / 100)
         with tempfile.TemporaryDirectory() as folder, result_store.only(Path(folder)):
-            study.score(loaded, rated, DEFAULT, plan, traced=True)
+            study.score(loaded, rated, DEFAULT.under(plan), traced=True)
 
     return [
         compare(
             f"one switch flipped at layer {layer}, scored with its interval",
             partial(flip, layer),
             "a full pass",
-            partial(encode, loaded, rated.texts, DEFAULT, Plan((layer,))),
+            partial(encode, loaded, rated.texts, DEFAULT.under(Plan((layer,)))),
             on=described(rated.texts, rated.name),
             target=round((loaded.layers - layer) / loaded.layers + 0.1, 3),
             repetitions=3,

@@ -1,5 +1,7 @@
 """How cost grows: with the number of texts, with their length, with the layers re-routed."""
 
+from functools import partial
+
 import torch
 
 from analysis.embedding.encoder import encode
@@ -41,8 +43,8 @@ def measure() -> list[Point]:
     for size in range(0, loaded.layers + 1, 5):
         plan = Plan(tuple(range(loaded.layers - size, loaded.layers)))
         taken, plain = (
-            min(seconds(lambda p=p: encode(loaded, rated.texts, DEFAULT, p)) for _ in range(2))  # type: ignore[misc]
-            for p in (plan, PLAIN)
+            min(seconds(partial(encode, loaded, rated.texts, method)) for _ in range(2))
+            for method in (DEFAULT.under(plan), DEFAULT)
         )
         found.append(
             Point("layers re-routed", size, taken, taken / plain, "times nothing re-routed")

@@ -85,7 +85,7 @@ def _scores(name: str, loaded: Sequence[Backbone]) -> list[Checked]:
     plan = Plan(
         dimension.dimensions(loaded[0], registry.load_texts(packaged.CALIBRATION)).selected()
     )
-    asked = [(METHODS[method], plan) for method in METHODS_CHECKED]
+    asked = [METHODS[method].under(plan) for method in METHODS_CHECKED]
     found = []
     for corpus in CORPORA:
         try:

@@ -17,15 +17,15 @@ def measure() -> list[Ratio]:
     """A stored score against computing it; the same texts in another corpus likewise."""
     loaded, rated = backbone(), pairs(200)
     with tempfile.TemporaryDirectory() as folder, result_store.only(Path(folder)):
-        study.score(loaded, rated, DEFAULT, PLAN)
+        study.score(loaded, rated, DEFAULT.under(PLAN))
 
         def anew() -> None:
             with tempfile.TemporaryDirectory() as empty, result_store.only(Path(empty)):
-                study.score(loaded, rated, DEFAULT, PLAN)
+                study.score(loaded, rated, DEFAULT.under(PLAN))
 
         again = compare(
             "the same request again",
-            lambda: study.score(loaded, rated, DEFAULT, PLAN),
+            lambda: study.score(loaded, rated, DEFAULT.under(PLAN)),
             "computing it",
             anew,
             on=described(rated.texts, rated.name),
@@ -33,7 +33,7 @@ def measure() -> list[Ratio]:
             repetitions=3,
             note="nothing is held in memory, so a restart changes nothing",
         )
-    requests = [(DEFAULT, PLAN)]
+    requests = [DEFAULT.under(PLAN)]
     cached_encoder.embedded(loaded, rated.texts, requests)
 
     def reopened() -> None:

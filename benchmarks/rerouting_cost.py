@@ -34,9 +34,9 @@ def measure() -> list[Ratio]:
     found = [
         compare(
             f"re-routing {name}, sentences",
-            partial(encode, loaded, texts, DEFAULT, plan),
+            partial(encode, loaded, texts, DEFAULT.under(plan)),
             "the same encode with nothing re-routed",
-            partial(encode, loaded, texts, DEFAULT, PLAIN),
+            partial(encode, loaded, texts, DEFAULT),
             on=described(texts, rated.name),
             target=target,
         )

@@ -24,7 +24,6 @@ from analysis.corpora.streams import Lines
 from analysis.embedding.methods import METHODS
 from analysis.parallel import engines, sharded_encoding
 from analysis.parallel.engines import Engine
-from analysis.rerouting.plan import PLAIN
 
 TEXTS = 1024
 """Distinct sentences that are encoded for speed."""
@@ -62,7 +61,7 @@ def _seconds(engine: Engine, cores: int, texts: tuple[str, ...]) -> tuple[float,
         with engines.opened(engine, make, device="cpu") as workers:
             *_, known = workers.map(_ready, range(4 * cores))
             output, before = Path(folder) / "vectors.npy", _worked()
-            found = sharded_encoding.encode(workers, known, lines, output, method, PLAIN)
+            found = sharded_encoding.encode(workers, known, lines, output, method)
             worked = _worked() - before
         lines.close()
     return found.seconds, worked

@@ -43,10 +43,10 @@ def _add(loaded: Backbone) -> None:
         automatic = Plan(found.selected())
         pairs = registry.load_pairs("lee50")
         for plan in (PLAIN, automatic):
-            study.score(loaded, pairs, DEFAULT, plan)
+            study.score(loaded, pairs, DEFAULT.under(plan))
         texts = sampling.sample(registry.load_texts(MAP_CORPUS), MAP_TEXTS, 0).texts
         for name in ("mean", DEFAULT.name):
-            space.projected(loaded, texts, METHODS[name], automatic)
+            space.projected(loaded, texts, METHODS[name].under(automatic))
         widths = (selection.window_width(loaded.layers), 1)
         plans = [plan for width in widths for plan in searches.sliding(loaded.layers, width)]
         beside = searches.references(automatic, loaded.reroutable).values()
@@ -58,13 +58,13 @@ def _add(loaded: Backbone) -> None:
 
 def _measure(loaded: Backbone, automatic: Plan) -> None:
     """What the pages on similarity and long texts open with; embeddings are not shipped."""
-    every = [(method, automatic) for method in METHODS.values()]
+    every = [method.under(automatic) for method in METHODS.values()]
     answers = registry.load_retrieval(registry.USUAL["retrieval"])
     labelled = sampling.part(registry.load_labelled(registry.USUAL["labelled"]), LABELLED)
     asked = sampling.part(answers, QUERIES)
     variants = places(asked)
-    long = [(METHODS[name], automatic) for name in LONG_METHODS]
-    todo: list[tuple[scoring.Corpus, list[tuple[Method, Plan]], int | None]] = [
+    long = [METHODS[name].under(automatic) for name in LONG_METHODS]
+    todo: list[tuple[scoring.Corpus, list[Method], int | None]] = [
         *((corpus, long, None) for corpus in variants.values()),
         *((variants["middle"], long, length) for length in LENGTHS),
         (registry.load_pairs("lee50"), every, None),

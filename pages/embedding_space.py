@@ -107,7 +107,7 @@ if compared.difference is not None:
     )
 if compared.refusal:
     st.caption(f"Label accuracy is left out. {compared.refusal}")
-by_whom = dict.fromkeys(f"{one.made.sentence}." for one in (left, right))
+by_whom = dict.fromkeys(f"{one.provenance.sentence}." for one in (left, right))
 st.caption(
     f"{len(texts):,} of {both.size:,} texts of {display.escaped(both.texts.name)}. "
     f"{left.projection.reason}. The right map is turned, mirrored, scaled and shifted as a whole "

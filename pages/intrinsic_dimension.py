@@ -139,7 +139,7 @@ dropped.markdown(
     f"{first.drawn:,} distinct texts were drawn"
     + (f", {first.curve.samples:,} tokens of them measured." if first.cloud == "all" else ".")
 )
-st.caption(f"{first.made.sentence}.")
+st.caption(f"{first.provenance.sentence}.")
 
 st.subheader("Is it the same in another backbone?")
 with display.errors_skip_section():

@@ -178,7 +178,7 @@ st.caption(
     f"Spearman x 100 on {display.escaped(pairs.name)}, {plain.sts.pairs:,} pairs of "
     f"{plain.sts.texts:,} texts; bars are 95% intervals of the change, paired, from 1,000 "
     f"bootstrap draws of {plain.sts.resampled}, not corrected for the number of plans. "
-    f"{plain.made.sentence}."
+    f"{plain.provenance.sentence}."
 )
 
 st.subheader("Is the best more than luck?")

@@ -20,7 +20,7 @@ chosen = st.multiselect(
 if not chosen:
     st.info("Choose at least one method.")
     st.stop()
-asked = [(methods[name], plan) for name in chosen]
+asked = [methods[name].under(plan) for name in chosen]
 scored = corpus_picker.chosen("retrieval")
 
 st.subheader("Where the answer stands")
@@ -41,7 +41,7 @@ st.caption(
     f"in the middle or last among {long_texts.AROUND} other passages, the same in all three, so that "
     f"only the place differs. nDCG@10 x 100, 95% intervals from bootstrap draws of "
     f"{one.measures[0].resampled}. "
-    f"{display.escaped(scored.source)} {one.made.sentence}."
+    f"{display.escaped(scored.source)} {one.provenance.sentence}."
 )
 
 st.subheader("How much of the document is read")

@@ -27,14 +27,15 @@ if loaded.refusal:
     st.stop()
 
 curve = layer_switches.presets(loaded)
-method, heard = session.methods()["kv-embedding"], listening.drawn(pairs.texts)
-gates = layer_switches.row(loaded, plan, curve, heard, method)
+method = session.methods()["kv-embedding"].under(plan)
+heard = listening.drawn(pairs.texts)
+gates = layer_switches.row(loaded, curve, heard, method)
 
 shown = layer_lists.spoken_layers(plan.layers, loaded.layers)
 with display.progress("Encoding without re-routing") as show:
-    before = study.score(loaded, pairs, method, PLAIN, traced=True, progress=show)
+    before = study.score(loaded, pairs, method.under(PLAIN), traced=True, progress=show)
 with display.progress("Re-running the layers that can differ") as show:
-    after = study.score(loaded, pairs, method, plan, traced=True, progress=show)
+    after = study.score(loaded, pairs, method, traced=True, progress=show)
 found = similarity.compare(
     after.sts.cosines,
     before.sts.cosines,
@@ -61,7 +62,8 @@ st.caption(
     f"{after.sts.pairs:,} pairs of {after.sts.texts:,} texts. By resampling {after.sts.resampled}, "
     f"95% of the scores lie in {before.sts.ci_low:.1f} to {before.sts.ci_high:.1f} with nothing "
     f"re-routed and in {after.sts.ci_low:.1f} to {after.sts.ci_high:.1f} re-routed; "
-    f"the change is surer than both, since it is taken on the same draws. {after.made.sentence}."
+    f"the change is surer than both, since it is taken on the same draws. "
+    f"{after.provenance.sentence}."
 )
 st.caption(
     f"Bias {plan.bias:g}, key position {plan.key_position}; both are set in the sidebar, and undo "
@@ -107,7 +109,7 @@ if plan.active and st.toggle("What does each layer of the plan bring?", key="one
     with display.progress("Leaving out one layer at a time") as show:
         for number, layer in enumerate(plan.layers, 1):
             without = replace(plan, layers=tuple(i for i in plan.layers if i != layer))
-            left_out = study.score(loaded, pairs, method, without, traced=True)
+            left_out = study.score(loaded, pairs, method.under(without), traced=True)
             brings = similarity.compare(after.sts.cosines, left_out.sts.cosines, pairs)
             rows.append(
                 {

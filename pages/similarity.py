@@ -68,7 +68,7 @@ found: dict[str, scoring.Measured] = {}
 for name in chosen:
     with display.errors_skip_section(), display.progress(f"Encoding with {name}") as show:
         (found[name],) = scoring.measured(
-            loaded, scored, [(methods[name], plan)], processing=processing, progress=show
+            loaded, scored, [methods[name].under(plan)], processing=processing, progress=show
         )
 if not found:
     st.stop()
@@ -87,7 +87,7 @@ st.caption(
     f"{display.escaped(scored.name)}: {first.items:,}{part} {first.things}{texts}; 95% "
     f"intervals from {len(first.drawn):,} bootstrap draws of {first.resampled}. "
     f"{display.escaped(scored.source)} {display.escaped(getattr(scored, 'note', ''))} "
-    f"{results[0].made.sentence}."
+    f"{results[0].provenance.sentence}."
 )
 if cut := max(one.texts_cut for one in results):
     st.warning(f"{cut} texts were longer than the context of {loaded.facts.context} and were cut.")
@@ -118,7 +118,7 @@ if st.toggle("The shape of each space", key="shape", help="Encodes what is not k
     scored_texts = scored.documents if isinstance(scored, Retrieval) else scored.texts
     with display.progress("Encoding") as show:
         spaces = cached_encoder.embedded(
-            loaded, scored_texts, [(methods[name], plan) for name in chosen], progress=show
+            loaded, scored_texts, [methods[name].under(plan) for name in chosen], progress=show
         )
     rated = scored if isinstance(scored, Pairs) else None
     shapes = [isotropy.geometry(one.embeddings, rated) for one in spaces]
@@ -135,7 +135,9 @@ st.subheader("Two texts of your own")
 a, b = st.columns(2)
 one_text = a.text_input("First", "A man is playing a guitar.", key="own_first")
 other = b.text_input("Second", "Someone makes music.", key="own_second")
-own = cached_encoder.embedded(loaded, [one_text, other], [(methods[name], plan) for name in chosen])
+own = cached_encoder.embedded(
+    loaded, [one_text, other], [methods[name].under(plan) for name in chosen]
+)
 st.dataframe(
     [
         {

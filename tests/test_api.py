@@ -36,9 +36,10 @@ PLAN = Plan((2, 3))
 
 
 def test_encode_gives_what_the_encoder_gives(llama: Backbone) -> None:
-    for method in ("kv-embedding", "mean"):
-        found = api.encode(llama, TEXTS, method, PLAN, role="Query")
-        whole = encoder.encode(llama, TEXTS, api.METHODS[method], PLAN, role="Query")
+    rerouting, mean = api.METHODS["kv-embedding"].under(PLAN), api.METHODS["mean"]
+    for asked, method in ((rerouting, rerouting), (mean, mean), ("mean", mean)):
+        found = api.encode(llama, TEXTS, asked, role="Query")
+        whole = encoder.encode(llama, TEXTS, method, role="Query")
         np.testing.assert_allclose(found, whole.embeddings, atol=1e-6)
 
 
@@ -57,7 +58,7 @@ def test_plot_knows_curves_and_scores_and_refuses_the_rest(llama: Backbone) -> N
     texts = Texts("made", tuple(TEXTS * 2), "", labels=("a", "b") * 24)
     curve = api.dimensions(llama, texts, samples=24)
     assert isinstance(api.plot(curve), go.Figure)
-    found = api.score(llama, texts, ["mean", api.METHODS["kv-embedding"]], PLAN)
+    found = api.score(llama, texts, ["mean", api.METHODS["kv-embedding"]].under(PLAN))
     assert [one.method for one in found] == ["mean", "kv-embedding"]
     bars = api.plot(found)
     assert sorted(bars.data[0].y) == ["kv-embedding", "mean"]
@@ -150,7 +151,7 @@ def test_the_bias_and_the_role_count(vectorizer: Vectorizer) -> None:
 
 @pytest.fixture
 def embedder(llama: Backbone) -> Embedder:
-    return Embedder(llama, api.METHODS["kv-embedding"], PLAN)
+    return Embedder(llama, api.METHODS["kv-embedding"].under(PLAN))
 
 
 def test_langchain_stores_and_finds(embedder: Embedder) -> None:

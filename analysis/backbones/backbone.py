@@ -7,6 +7,7 @@ the reason at hand.
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,8 @@ from ..rerouting import patches
 from ..rerouting.attention import Form
 from ..rerouting.plan import KeyPosition
 from ..runtime.fair_lock import Turns
+from ..storage import provenance
+from ..storage.provenance import Provenance
 from . import catalog, devices, download, gguf_conversion, load_errors, packed_linear, sources
 from .decoder import build_skeleton, decoder_layers, text_decoder
 from .devices import DTYPES, SPREAD, Choice, Memory
@@ -46,6 +49,8 @@ class Backbone:
         key_positions: where the prefix's key can stand.
         refusal: why it cannot be re-routed; None where it can.
         lock: held for one batch at a time, in the order of arrival, so that sessions take turns.
+        cleanups: called, once each, when the last lease of the backbone has gone, to free what is
+            kept of it.
     """
 
     facts: Facts
@@ -59,13 +64,33 @@ class Backbone:
     key_positions: tuple[KeyPosition, ...] = ()
     refusal: str | None = None
     lock: Turns = field(default_factory=lambda: Turns("the backbone"))
+    cleanups: list[Callable[[], object]] = field(default_factory=list)
 
     def __getstate__(self) -> dict[str, Any]:
-        named = {key: value for key, value in vars(self).items() if key != "lock"}
+        named = {k: value for k, value in vars(self).items() if k not in ("lock", "cleanups")}
         return named | {"model": torch.nn.Identity(), "tokenizer": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state, lock=Turns("the backbone"))
+        vars(self).update(state, lock=Turns("the backbone"), cleanups=[])
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """What of the backbone decides numbers, as plain data: weights, family, dtype, device."""
+        return {
+            "weights": self.fingerprint,
+            "family": self.facts.family,
+            "dtype": self.dtype.value,
+            "device": self.device.value.split(":")[0],
+        }
+
+    def provenance(self) -> Provenance:
+        """What makes the results that this backbone computes here and now."""
+        return provenance.now(
+            backbone=self.facts.name,
+            weights=self.fingerprint,
+            dtype=self.dtype.value,
+            device=self.device.value,
+        )
 
     @property
     def layers(self) -> int:

@@ -10,7 +10,6 @@ import weakref
 from collections.abc import Callable
 from weakref import WeakValueDictionary
 
-from ..embedding import trace_cache
 from ..errors import NoRoom
 from ..runtime.fair_lock import Turns
 from . import backbone as backbones
@@ -22,7 +21,7 @@ class Lease:
 
     def __init__(self, name: str, dtype: str, backbone: Backbone) -> None:
         self.name, self.dtype, self.backbone = name, dtype, backbone
-        weakref.finalize(self, _gone, id(backbone.model)).atexit = False
+        weakref.finalize(self, _release, backbone.cleanups).atexit = False
 
 
 _LEASES: WeakValueDictionary[tuple[str, str], Lease] = WeakValueDictionary()
@@ -66,7 +65,8 @@ def _loaded(name: str, dtype: str, load: Callable[..., Backbone]) -> Backbone:
         ) from None
 
 
-def _gone(model: int) -> None:
+def _release(cleanups: list[Callable[[], object]]) -> None:
     """Free what was kept of a backbone that nobody uses any more."""
-    trace_cache.forget(model)
+    while cleanups:
+        cleanups.pop()()
     gc.collect()

@@ -1,6 +1,6 @@
 """States of tokens at every layer, the clouds whose dimension is measured; nothing else is kept."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -13,8 +13,7 @@ from ..embedding.prompts import BARE, COMPRESSION
 from ..rerouting import forward_pass
 from ..rerouting.forward_pass import PassRequest
 from ..runtime import request_log
-
-Progress = Callable[[int, int], None]
+from ..runtime.events import Progress, quiet
 
 
 def last_token_states(
@@ -22,7 +21,7 @@ def last_token_states(
     texts: Sequence[str],
     *,
     prompted: bool = True,
-    progress: Progress = lambda _done, _all: None,
+    progress: Progress = quiet,
 ) -> NDArray[np.float32]:
     """The final token's state at the output of every layer, plain causal pass: float32 (L, N, D).
 
@@ -43,7 +42,7 @@ def any_token_states(
     points: int,
     seed: int = 0,
     prompted: bool = False,
-    progress: Progress = lambda _done, _all: None,
+    progress: Progress = quiet,
 ) -> NDArray[np.float32]:
     """States of ``points`` tokens drawn from all tokens of the distinct texts: float32 (L, K, D).
 

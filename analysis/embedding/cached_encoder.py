@@ -9,19 +9,10 @@ from numpy.typing import NDArray
 
 from ..backbones.backbone import Backbone
 from ..errors import CorpusError, NoRoom
-from ..rerouting.plan import PLAIN, Plan
+from ..runtime.events import Progress, quiet
 from ..runtime.fair_lock import alone
-from ..storage import result_store, vector_cache
-from ..storage.provenance import (
-    Made,
-    Progress,
-    how_of,
-    made,
-    made_facts,
-    made_of,
-    quiet,
-    weights_of,
-)
+from ..storage import provenance, result_store, vector_cache
+from ..storage.provenance import Provenance
 from ..storage.vector_cache import Vector
 from . import encoder, trace_cache
 from .methods import DEFAULT, Method
@@ -39,25 +30,24 @@ def embeddings(
     backbone: Backbone,
     texts: Sequence[str],
     method: Method = DEFAULT,
-    plan: Plan = PLAIN,
     *,
     traced: bool = False,
     progress: Progress = quiet,
 ) -> NDArray[np.float32]:
     """Embeddings float32 (N, D) of ``texts``, from the store where they are known."""
-    return placed(backbone, texts, method, plan, traced, progress)[0]
+    return placed(backbone, texts, method, traced, progress)[0]
 
 
 def embedded(
     backbone: Backbone,
     texts: Sequence[str],
-    asked: Sequence[tuple[Method, Plan]],
+    methods: Sequence[Method],
     *,
     role: Role = "Context",
     max_tokens: int | None = None,
     progress: Progress = quiet,
 ) -> list[Embedded]:
-    """The embeddings of each method and plan; what is not stored shares its passes.
+    """The embeddings by each method; what is not stored shares its passes.
 
     ``max_tokens`` cuts texts so that no prompt is longer.
 
@@ -65,17 +55,16 @@ def embedded(
         CorpusError, PlanError, BackboneError: what encoding raises.
     """
     found: dict[str, Embedded] = {}
-    missing: dict[str, tuple[Method, Plan]] = {}
+    missing: dict[str, Method] = {}
     names = []
-    for method, plan in asked:
-        plan = plan if method.reroutes else PLAIN
-        encoder.check_plan(backbone, plan)
-        name = _embeddings_key(backbone, texts, method, plan, role, max_tokens)
+    for method in methods:
+        encoder.check_method(backbone, method)
+        name = _embeddings_key(backbone, texts, method, role, max_tokens)
         names.append(name)
         if (stored := result_store.get(name)) is not None:
             found[name] = Embedded(stored[1]["embeddings"], stored[0].get("cut", 0))
         else:
-            missing[name] = method, plan
+            missing[name] = method
     if missing:
         with alone(result_store.digest(sorted(missing))):
             new = _by_text(backbone, texts, list(missing.values()), role, max_tokens, progress)
@@ -87,63 +76,61 @@ def placed(
     backbone: Backbone,
     texts: Sequence[str],
     method: Method,
-    plan: Plan,
     traced: bool,
     progress: Progress,
-) -> tuple[NDArray[np.float32], Made]:
+) -> tuple[NDArray[np.float32], Provenance]:
     """What ``embeddings`` gives, and what made it."""
-    plan = plan if method.reroutes else PLAIN
-    encoder.check_plan(backbone, plan)
-    name = _embeddings_key(backbone, texts, method, plan)
+    encoder.check_method(backbone, method)
+    name = _embeddings_key(backbone, texts, method)
+    here = backbone.provenance()
     if (found := result_store.get(name)) is not None:
-        return found[1]["embeddings"], made_of(backbone, found[0])
+        return found[1]["embeddings"], provenance.restored(found[0], here)
     with alone(name):
         if (found := result_store.get(name)) is None:
-            new, cut = fresh(backbone, texts, method, plan, traced, progress)
-            result_store.put(name, {"made": made_facts(backbone), "cut": cut}, {"embeddings": new})
-            return new, made(backbone)
-    return found[1]["embeddings"], made_of(backbone, found[0])
+            new, cut = fresh(backbone, texts, method, traced, progress)
+            result_store.put(name, here.facts | {"cut": cut}, {"embeddings": new})
+            return new, here
+    return found[1]["embeddings"], provenance.restored(found[0], here)
 
 
 def fresh(
     backbone: Backbone,
     texts: Sequence[str],
     method: Method,
-    plan: Plan,
     traced: bool,
     progress: Progress,
 ) -> Embedded:
     """Embeddings from what is kept of each text, or from a trace, which is kept in memory."""
     if traced and method.reroutes and trace_cache.SEATS.acquire(blocking=False):
         try:
-            trace = trace_cache.traced(backbone, texts, method, plan, progress)
+            trace = trace_cache.traced(backbone, texts, method, progress)
             new = dict(zip(texts, _vectors(trace.embeddings, trace.cut), strict=True))
-            vector_cache.keep(_recipe(backbone, method, plan), new)
+            vector_cache.keep(_recipe(backbone, method), new)
             return Embedded(trace.embeddings, sum(cut > 0 for cut in trace.cut))
         except NoRoom:  # batches of a trace are not halved; those of an encoding are
             trace_cache.forget(id(backbone.model))
         finally:
             trace_cache.SEATS.release()
-    (found,) = _by_text(backbone, texts, [(method, plan)], "Context", None, progress)
+    (found,) = _by_text(backbone, texts, [method], "Context", None, progress)
     return found
 
 
 def _by_text(
     backbone: Backbone,
     texts: Sequence[str],
-    asked: Sequence[tuple[Method, Plan]],
+    methods: Sequence[Method],
     role: Role,
     max_tokens: int | None,
     progress: Progress,
 ) -> list[Embedded]:
     """What ``embedded`` gives, every text encoded that is not kept; kept chunk by chunk."""
-    recipes = [_recipe(backbone, method, plan, role, max_tokens) for method, plan in asked]
+    recipes = [_recipe(backbone, method, role, max_tokens) for method in methods]
     distinct = list(dict.fromkeys(texts))
     kept = {recipe: vector_cache.known(recipe, distinct) for recipe in recipes}
     lacking = [text for text in distinct if any(text not in known for known in kept.values())]
     wanting = [
-        (recipe, request)
-        for recipe, request in zip(recipes, asked, strict=True)
+        (recipe, method)
+        for recipe, method in zip(recipes, methods, strict=True)
         if len(kept[recipe]) < len(distinct)
     ]
     done = len(distinct) - len(lacking)
@@ -151,7 +138,7 @@ def _by_text(
         encodings = encoder.encode_together(
             backbone,
             chunk,
-            [request for _, request in wanting],
+            [method for _, method in wanting],
             role=role,
             max_tokens=max_tokens,
             progress=partial(_within, progress, done, len(chunk), len(distinct)),
@@ -184,26 +171,24 @@ def _vectors(embeddings: NDArray[np.float32], cut: Sequence[int]) -> list[Vector
 def _recipe(
     backbone: Backbone,
     method: Method,
-    plan: Plan,
     role: Role = "Context",
     max_tokens: int | None = None,
 ) -> str:
     """A digest of all that decides an embedding besides its text."""
-    return result_store.digest(weights_of(backbone), how_of(method, plan), role, max_tokens)
+    return result_store.digest(backbone.identity, method.identity, role, max_tokens)
 
 
 def _embeddings_key(
     backbone: Backbone,
     texts: Sequence[str],
     method: Method,
-    plan: Plan,
     role: Role = "Context",
     max_tokens: int | None = None,
 ) -> str:
     return result_store.key(
         "embeddings",
-        **weights_of(backbone),
-        **how_of(method, plan),
+        **backbone.identity,
+        **method.identity,
         texts=result_store.digest(list(texts)),
         **({} if role == "Context" else {"role": role}),
         **({} if max_tokens is None else {"max_tokens": max_tokens}),

@@ -20,12 +20,12 @@ from ..rerouting import forward_pass
 from ..rerouting.forward_pass import Overwriting, PassRequest, PassResult
 from ..rerouting.plan import PLAIN, Plan
 from ..runtime import request_log
+from ..runtime.events import Progress, quiet
+from ..storage import result_store
 from .batching import Batch, Prepared, prepare, within_memory
 from .methods import Method
 from .pooling import pool, weights
 from .prompts import Role
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +83,9 @@ def check_method(backbone: Backbone, method: Method) -> None:
     Raises:
         BackboneError: the causal mask of some layers cannot be removed.
         PlanError: the method needs more layers than there are.
+        BackboneError, PlanError: its plan cannot be carried out, see ``check_plan``.
     """
+    check_plan(backbone, method.plan)
     if not method.causal and len(backbone.reroutable) < backbone.layers:
         raise BackboneError(
             f"The causal mask of {backbone.facts.name} ({backbone.facts.family}) cannot be removed "
@@ -97,18 +99,23 @@ def check_method(backbone: Backbone, method: Method) -> None:
         )
 
 
+def identity(backbone: Backbone, method: Method, *, max_tokens: int | None = None) -> str:
+    """A digest of all that decides embeddings besides the texts and the packages' versions."""
+    limit = {} if max_tokens is None else {"max_tokens": max_tokens}
+    return result_store.digest(backbone.identity, method.identity, limit)
+
+
 def encode(
     backbone: Backbone,
     texts: Sequence[str],
     method: Method,
-    plan: Plan = PLAIN,
     *,
     role: Role = "Context",
     max_tokens: int | None = None,
     batch_tokens: int | None = None,
-    progress: Progress = lambda _done, _all: None,
+    progress: Progress = quiet,
 ) -> Encoding:
-    """Encode ``texts`` by ``method``; ``plan`` counts only if the method re-routes.
+    """Encode ``texts`` by ``method``.
 
     ``progress(done, all)`` is called after every batch, in distinct texts.
 
@@ -119,7 +126,7 @@ def encode(
     (found,) = encode_together(
         backbone,
         texts,
-        [(method, plan)],
+        [method],
         role=role,
         max_tokens=max_tokens,
         batch_tokens=batch_tokens,
@@ -131,14 +138,14 @@ def encode(
 def encode_together(
     backbone: Backbone,
     texts: Sequence[str],
-    asked: Sequence[tuple[Method, Plan]],
+    methods: Sequence[Method],
     *,
     role: Role = "Context",
     max_tokens: int | None = None,
     batch_tokens: int | None = None,
-    progress: Progress = lambda _done, _all: None,
+    progress: Progress = quiet,
 ) -> list[Encoding]:
-    """What ``encode`` gives for each method and plan of ``asked``, from as few passes as it takes.
+    """What ``encode`` gives for each of ``methods``, from as few passes as it takes.
 
     Methods of the same prompts share one plain pass, pooled in different ways; a plan runs only
     its layers from the first one on. ``tokens`` and ``seconds`` are of the whole pass that
@@ -147,12 +154,10 @@ def encode_together(
     Raises:
         CorpusError, PlanError, BackboneError: as ``encode``.
     """
-    requests = [(method, plan if method.reroutes else PLAIN) for method, plan in asked]
-    for method, plan in requests:
-        check_plan(backbone, plan)
+    for method in methods:
         check_method(backbone, method)
     shared: dict[Any, list[int]] = {}
-    for number, (method, _) in enumerate(requests):
+    for number, method in enumerate(methods):
         shared.setdefault(_prompted_by(method), []).append(number)
     groups = [
         (
@@ -160,7 +165,7 @@ def encode_together(
             prepare(
                 backbone,
                 texts,
-                requests[members[0]][0],
+                methods[members[0]],
                 role=role,
                 max_tokens=max_tokens,
                 batch_tokens=batch_tokens,
@@ -172,11 +177,11 @@ def encode_together(
     found: dict[int, Encoding] = {}
     for members, ready in groups:
         began = time.perf_counter()
-        wanted = [requests[number] for number in members]
+        wanted = [methods[number] for number in members]
         vectors = _pooled(
             backbone,
             ready,
-            [method for method, _ in wanted],
+            wanted,
             partial(_passes, backbone, wanted),
             partial(_offset, progress, before, whole),
             halve=True,
@@ -185,7 +190,7 @@ def encode_together(
         for number, embeddings in zip(members, vectors, strict=True):
             found[number] = Encoding(embeddings, ready.tokens, seconds, ready.cut)
         before += ready.distinct
-    return [found[number] for number in range(len(requests))]
+    return [found[number] for number in range(len(methods))]
 
 
 def _offset(progress: Progress, before: int, whole: int, done: int, _all: int) -> None:
@@ -194,7 +199,7 @@ def _offset(progress: Progress, before: int, whole: int, done: int, _all: int) -
 
 def _prompted_by(method: Method) -> Any:
     """What two methods share whose plain passes are the same."""
-    return (method.templates, method.tidy, method.prepending, method.causal)
+    return (method.templates, id(method.tidy), method.prepending, method.causal)
 
 
 def branches(plans: Sequence[Plan], layers: int) -> list[tuple[int, int]]:
@@ -223,18 +228,16 @@ def parting(one: Plan, other: Plan, layers: int) -> int:
     return min(first, layers)
 
 
-def _passes(
-    backbone: Backbone, wanted: Sequence[tuple[Method, Plan]], batch: Batch
-) -> Iterator[PassResult]:
+def _passes(backbone: Backbone, methods: Sequence[Method], batch: Batch) -> Iterator[PassResult]:
     """The pass of each request over one batch, begun where it parts from an earlier one.
 
     States are kept only where a later pass begins, and only until the last such has begun.
     """
-    if len(wanted) == 1:
-        yield _run(backbone, batch, *wanted[0])
+    if len(methods) == 1:
+        yield _run(backbone, batch, methods[0], methods[0].plan)
         return
-    outputs = {layer for method, _ in wanted for layer in _output_of(backbone, method)}
-    plans = [PLAIN, *(plan for _, plan in wanted)]
+    outputs = {layer for method in methods for layer in _output_of(backbone, method)}
+    plans = [PLAIN, *(method.plan for method in methods)]
     tree = [
         (source, begin if begin == backbone.layers else min({begin, *outputs}))
         for source, begin in branches(plans, backbone.layers)
@@ -249,7 +252,7 @@ def _passes(
         else:
             needed = [layer for from_, layer in tree if from_ == number and layer < backbone.layers]
             result = _run(
-                *(backbone, batch, wanted[0][0], plan),
+                *(backbone, batch, methods[0], plan),
                 keep_inputs=(*needed, *outputs),
                 start=begin,
                 start_states=kept.get(branch),
@@ -277,7 +280,7 @@ def _run(
     keep_inputs: Sequence[int] = (),
     **resumed: Any,
 ) -> PassResult:
-    """One batch as ``method`` wants it; keeps the inputs of layers asked for and of its output."""
+    """One batch by ``method`` under ``plan``; keeps the inputs of the layers and of its output."""
     held = method.prepending
     request = PassRequest(
         batch.ids,

@@ -6,10 +6,12 @@ published method leaves a choice open, or ours differs, the value's comment says
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Literal, cast
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal, cast
 
 from ..errors import PlanError
+from ..rerouting.plan import PLAIN, Plan
+from ..storage import code_fingerprint, result_store
 from .pooling import POOLINGS, Pooling
 from .prompts import BARE, COMPRESSION
 
@@ -37,6 +39,11 @@ def _end_sentence(text: str) -> str:
     """PromptEOL's tidying: a full stop unless one of . ? " ' ends the text; " becomes '."""
     text = text.strip()
     return (text if text.endswith((".", "?", '"', "'")) else text + ".").replace('"', "'")
+
+
+_NAMED: dict[Callable[[str], str], str] = {str: "str", _end_sentence: "_end_sentence"}
+"""The library's own tidyings by the names under which results are stored: a change of what one
+does needs a new name."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +74,11 @@ class Method:
     ``reroutes`` whether the plan's layers re-route. The vectors of ``further`` templates are
     averaged with the first's, before normalisation. ``causal`` is False where the causal mask is
     removed. ``output`` is the decoder layer that is pooled, counted from the end: -1 is the last,
-    any other is read as the layer leaves it, without the final norm.
+    any other is read as the layer leaves it, without the final norm. ``plan`` says which layers
+    re-route, and how.
+
+    Raises:
+        PlanError: a plan with layers on a method that does not re-route.
     """
 
     name: str
@@ -81,11 +92,65 @@ class Method:
     causal: bool = True
     prepending: Prepending | None = None
     output: int = -1
+    plan: Plan = PLAIN
+
+    def __post_init__(self) -> None:
+        if self.plan.layers and not self.reroutes:
+            raise PlanError(
+                f"{self.name} re-routes nothing and takes no plan with layers; choose a method "
+                "that re-routes, such as kv-embedding."
+            )
 
     @property
     def templates(self) -> tuple[str, ...]:
         """All prompts a text is put into, the first one first."""
         return (self.template, *self.further)
+
+    def under(self, plan: Plan) -> "Method":
+        """The method with ``plan`` as its own; itself unchanged if it does not re-route."""
+        return replace(self, plan=plan) if self.reroutes else self
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """All of the method and its plan that decides a number, as plain data.
+
+        The name and the summary do not. A ``tidy`` of your own is identified by its code, see
+        :func:`analysis.storage.code_fingerprint.fingerprint`. One that cannot be, as it reads a
+        file or calls into another package, gets an identity that is new each time: embeddings and
+        scores of such a method are never stored and never found, but computed anew.
+        """
+        plan = self.plan
+        return {
+            "template": self.template,
+            "pooling": self.pooling,
+            "norm": self.norm,
+            "tidy": _identity_of(self.tidy),
+            **self._unusual(),
+            "layers": list(plan.active),
+            "bias": plan.bias if plan.active else 0.0,
+            **({"key": plan.key_position} if plan.active and plan.key_position != "own" else {}),
+        }
+
+    def _unusual(self) -> dict[str, Any]:
+        """What a method does that most do not; left out where it does not, as stored keys are."""
+        unusual = {
+            "further": list(self.further),
+            "bidirectional": not self.causal,
+            "prepending": self.prepending and asdict(self.prepending),
+            "output": self.output + 1,
+        }
+        return {name: value for name, value in unusual.items() if value}
+
+
+def _identity_of(tidy: Callable[[str], str]) -> str | dict[str, str]:
+    """A tidying by its stable name, else by its code, else by something that is new each time."""
+    for known, name in _NAMED.items():
+        if tidy is known:
+            return name
+    try:
+        return {"code": result_store.digest(code_fingerprint.fingerprint(tidy))}
+    except code_fingerprint.NotIdentifiableError:
+        return {"code": result_store.unstorable()}
 
 
 _ONE_WORD = 'This sentence : "{text}" means in one word:"'

@@ -1,4 +1,4 @@
-"""One pass over some texts, kept so that another plan costs only the layers from where both part."""
+"""One pass over some texts, kept: another plan costs only the layers from where both part."""
 
 import copy
 from collections.abc import Sequence
@@ -9,17 +9,18 @@ from numpy.typing import NDArray
 
 from ..backbones.backbone import Backbone
 from ..rerouting.forward_pass import PassResult
-from ..rerouting.plan import PLAIN, Plan
+from ..rerouting.plan import Plan
+from ..runtime.events import Progress, quiet
 from .batching import Batch, prepare
-from .encoder import Progress, _pooled, _run, check_method, check_plan, parting
+from .encoder import _pooled, _run, check_method, parting
 from .methods import Method
 
 
 class Trace:
     """One pass over some texts, kept so that plans cost only their layers from where they part.
 
-    The pass is of the plain model, or ``under`` another plan. The states entering layers are kept
-    in the model's dtype: at every layer when they fit into ``budget`` bytes, else at every second,
+    The pass is under the method's own plan, or ``under`` another. The states entering layers are
+    kept in the model's dtype: at every layer when they fit into ``budget`` bytes, else at every second,
     third ... one, a plan then starting at the kept layer below. ``embed`` gives what ``encode``
     gives, to float32 rounding.
 
@@ -34,10 +35,10 @@ class Trace:
         method: Method,
         *,
         budget: int = 2 * 1024**3,
-        progress: Progress = lambda _done, _all: None,
+        progress: Progress = quiet,
     ) -> None:
         check_method(backbone, method)
-        self.backbone, self.method, self.plan = backbone, method, PLAIN
+        self.backbone, self.method = backbone, method
         self._ready = prepare(backbone, texts, method)
         cells = sum(batch.ids.numel() for batch in self._ready.batches)
         one_layer = cells * backbone.facts.hidden * backbone.model.dtype.itemsize  # type: ignore[operator]
@@ -46,24 +47,27 @@ class Trace:
         self._inputs: dict[tuple[int, ...], dict[int, torch.Tensor]] = {}  # by a batch's rows
 
         def run(batch: Batch) -> list[PassResult]:
-            result = _run(backbone, batch, method, PLAIN, keep_inputs=self._kept)
+            result = _run(backbone, batch, method, method.plan, keep_inputs=self._kept)
             self._inputs[batch.rows] = result.inputs
             return [result]
 
         (self.embeddings,) = _pooled(backbone, self._ready, [method], run, progress)
 
     @property
+    def plan(self) -> Plan:
+        """The plan that the texts were read under."""
+        return self.method.plan
+
+    @property
     def cut(self) -> tuple[int, ...]:
         """Tokens that each text lost because it was too long."""
         return self._ready.cut
 
-    def embed(
-        self, plan: Plan, progress: Progress = lambda _done, _all: None
-    ) -> NDArray[np.float32]:
+    def embed(self, plan: Plan, progress: Progress = quiet) -> NDArray[np.float32]:
         """Embeddings float32 (N, D) under ``plan``, running only the layers that can differ."""
         return self._resumed(plan, (), progress).embeddings
 
-    def under(self, plan: Plan, progress: Progress = lambda _done, _all: None) -> "Trace":
+    def under(self, plan: Plan, progress: Progress = quiet) -> "Trace":
         """The same texts traced under ``plan``, at the cost of embedding it; shares what is alike.
 
         Right where the next plans have more in common with ``plan`` than with this trace's.
@@ -72,20 +76,20 @@ class Trace:
 
     def _resumed(self, plan: Plan, kept: Sequence[int], progress: Progress) -> "Trace":
         """This trace under ``plan``, with the inputs of those of the ``kept`` layers it changes."""
-        plan = plan if self.method.reroutes else PLAIN
-        check_plan(self.backbone, plan)
-        parted = parting(plan, self.plan, self.backbone.layers)
+        method = self.method.under(plan)
+        check_method(self.backbone, method)
+        parted = parting(method.plan, self.plan, self.backbone.layers)
         if parted == self.backbone.layers:
             return self
         start = max(layer for layer in self._kept if layer <= parted)
         found = copy.copy(self)
-        found.plan, found._inputs = plan, {}
+        found.method, found._inputs = method, {}
 
         def run(batch: Batch) -> list[PassResult]:
             inputs = self._inputs[batch.rows]
             alike = {layer: inputs[layer] for layer in kept if layer <= start}
             result = _run(
-                *(self.backbone, batch, self.method, plan),
+                *(self.backbone, batch, method, method.plan),
                 keep_inputs=[layer for layer in kept if layer > start],
                 start=start,
                 start_states=inputs[start],
@@ -94,5 +98,5 @@ class Trace:
                 found._inputs[batch.rows] = alike | result.inputs
             return [result]
 
-        (found.embeddings,) = _pooled(self.backbone, self._ready, [self.method], run, progress)
+        (found.embeddings,) = _pooled(self.backbone, self._ready, [method], run, progress)
         return found

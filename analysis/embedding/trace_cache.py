@@ -3,11 +3,12 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
+from functools import partial
 
 from ..backbones.backbone import Backbone
-from ..rerouting.plan import PLAIN, Plan
+from ..rerouting.plan import PLAIN
+from ..runtime.events import Progress
 from ..storage import result_store
-from ..storage.provenance import Progress, how_of
 from . import encoder
 from .methods import Method
 from .trace import Trace
@@ -25,18 +26,19 @@ _TRACING = threading.Lock()
 SEATS = threading.BoundedSemaphore(AT_ONCE)
 
 
-def traced(
-    backbone: Backbone, texts: Sequence[str], method: Method, plan: Plan, progress: Progress
-) -> Trace:
-    """The trace under ``plan``, from those that are kept; it is kept in place of the last."""
-    name = id(backbone.model), result_store.digest(list(texts), how_of(method, PLAIN))
+def traced(backbone: Backbone, texts: Sequence[str], method: Method, progress: Progress) -> Trace:
+    """The trace under the method's plan, from those that are kept; kept in place of the last."""
+    plain = method.under(PLAIN)
+    name = id(backbone.model), result_store.digest(list(texts), plain.identity)
     with _TRACING:
         traces = _TRACES.get(name)
     if traces is None:
-        traces = (Trace(backbone, texts, method, budget=STATES, progress=progress),)
-    nearest = max(traces, key=lambda one: encoder.parting(one.plan, plan, backbone.layers))
-    trace = nearest.under(plan, progress)
+        traces = (Trace(backbone, texts, plain, budget=STATES, progress=progress),)
+    nearest = max(traces, key=lambda one: encoder.parting(one.plan, method.plan, backbone.layers))
+    trace = nearest.under(method.plan, progress)
     with _TRACING:
+        if not any(model == name[0] for model, _ in _TRACES):
+            backbone.cleanups.append(partial(forget, name[0]))
         _TRACES[name] = (traces[0], *([] if trace is traces[0] else [trace]))
         _TRACES.move_to_end(name)
         while len(_TRACES) > KEPT:

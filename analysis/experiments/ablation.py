@@ -14,6 +14,7 @@ from ..embedding.methods import DEFAULT, Method
 from ..evaluation import similarity
 from ..evaluation.comparison import Difference
 from ..rerouting.plan import PLAIN, Plan
+from ..runtime.events import Progress, quiet
 from ..storage import result_store
 from . import held_out as windows
 from . import study
@@ -21,7 +22,6 @@ from .held_out import Tested
 from .searches import AUTOMATIC, Search
 from .study import Score
 
-Progress = Callable[[int, int], None]
 SPLITS = 50
 """Halvings of the texts, each half held out once."""
 
@@ -104,12 +104,13 @@ def run(
     beside: Iterable[Plan] = (),
     at_hand: dict[Plan, Point] | None = None,
     sweep: Callable[..., Iterator[Score]] | None = None,
-    progress: Progress = lambda _done, _all: None,
+    progress: Progress = quiet,
 ) -> Iterator[Walk]:
     """The walk as far as it is known, before anything but re-routing nothing is computed, then
     after every new score, and last when the search is done.
 
-    ``beside`` are plans scored before the search's own. ``at_hand`` are points of the same
+    The method is scored under the plans of the search; its own does not count. ``beside`` are
+    plans scored before the search's own. ``at_hand`` are points of the same
     backbone, pairs and method that need not be read again; new ones are added. ``sweep`` scores
     plans as :func:`analysis.experiments.study.sweep` does, which it is by default; the backbone needs no
     weights of its own with another. ``progress`` counts the texts of the plan that is being scored.
@@ -119,7 +120,7 @@ def run(
     """
     points = {} if at_hand is None else at_hand
     sweep = sweep or study.sweep
-    plain = study.known_score(backbone, pairs, method, PLAIN)
+    plain = study.known_score(backbone, pairs, method.under(PLAIN))
     if plain is None:
         (plain,) = sweep(backbone, pairs, [PLAIN], method, progress=progress)
     steps: list[tuple[Plan, ...]] = []

@@ -17,19 +17,10 @@ from ..dimension.estimators import CLOUDS, Cloud
 from ..errors import PlanError
 from ..evaluation import isotropy
 from ..rerouting import layer_lists
+from ..runtime.events import Progress, quiet
 from ..runtime.fair_lock import alone
-from ..storage import result_store
-from ..storage.provenance import (
-    Made,
-    Progress,
-    made,
-    made_facts,
-    made_of,
-    others,
-    quiet,
-    rebuilt,
-    weights_of,
-)
+from ..storage import provenance, result_store
+from ..storage.provenance import Provenance, others, rebuilt
 
 SAMPLES = 1000
 """Calibration texts by default, as in the paper."""
@@ -45,7 +36,7 @@ class Dimensions:
     texts_dropped: int
     prompted: bool
     seed: int
-    made: Made
+    provenance: Provenance
     anisotropy: NDArray[np.float64]
     """Mean cosine of two different texts' states at the output of each layer, (L,)."""
     cloud: Cloud = "last"
@@ -141,14 +132,14 @@ def dimension_curves(
                 states = encode(backbone, drawn, prompted=prompted, progress=progress)
                 cone = isotropy.anisotropy_by_layer(states)
                 _, dropped = sampling.distinct(texts.texts)
-                by = made(backbone)
+                by = backbone.provenance()
             for name in lacking:
                 curve = dimension.curve(states, estimator=name, seed=seed, progress=progress)
                 arrays = {key: getattr(curve, key) for key in ("dims", "low", "high", "resampled")}
                 facts = {key: getattr(curve, key) for key in others(curve, arrays)}
                 result_store.put(
                     _dimensions_key(backbone, drawn, name, seed, prompted, cloud),
-                    facts | {"made": made_facts(backbone)},
+                    facts | by.facts,
                     arrays | {"anisotropy": cone},
                 )
                 found[name] = Dimensions(
@@ -182,7 +173,7 @@ def known_dimensions(
     cone = arrays.pop("anisotropy")
     curve = rebuilt(dimension.Curve, facts, arrays)
     _, dropped = sampling.distinct(texts.texts)
-    by = made_of(backbone, facts)
+    by = provenance.restored(facts, backbone.provenance())
     return Dimensions(curve, texts.name, len(drawn), dropped, prompted, seed, by, cone, cloud)
 
 
@@ -196,7 +187,7 @@ def _dimensions_key(
 ) -> str:
     return result_store.key(
         "dimensions",
-        **weights_of(backbone),
+        **backbone.identity,
         texts=result_store.digest(drawn),
         estimator=estimator,
         prompted=prompted,

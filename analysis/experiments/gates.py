@@ -11,14 +11,13 @@ import torch
 from numpy.typing import NDArray
 
 from ..backbones.backbone import Backbone
-from ..embedding.encoder import check_plan
+from ..embedding.encoder import check_method
 from ..embedding.methods import DEFAULT, Method
 from ..embedding.prompts import tokenize
 from ..rerouting import forward_pass
 from ..rerouting.forward_pass import PassRequest
-from ..rerouting.plan import Plan
 from ..runtime import request_log
-from ..storage import provenance, result_store
+from ..storage import result_store
 
 MOST, LONGEST = 8, 128
 """Texts that a layer's gate is averaged over, and tokens of each, prompt included."""
@@ -48,32 +47,32 @@ def drawn(texts: Sequence[str]) -> tuple[str, ...]:
     return tuple(texts[i * len(texts) // number] for i in range(number))
 
 
-def listening(
-    backbone: Backbone, texts: Sequence[str], plan: Plan, method: Method = DEFAULT
-) -> Listening:
-    """The mean gates under ``plan``, from the store where they are known; one pass otherwise.
+def listening(backbone: Backbone, texts: Sequence[str], method: Method = DEFAULT) -> Listening:
+    """The mean gates under the method's plan, from the store where known; else from one pass.
 
     Raises:
         CorpusError: a text is empty.
         PlanError, BackboneError: the plan does not fit the backbone.
     """
-    check_plan(backbone, plan)
+    check_method(backbone, method)
     name = result_store.key(
         "listening",
-        **provenance.decisive(backbone, method, plan),
+        **backbone.identity,
+        **method.identity,
         texts=result_store.digest(list(texts)),
         longest=LONGEST,
     )
     if (found := result_store.get(name)) is None:
-        facts, arrays = _measured(backbone, texts, plan, method)
+        facts, arrays = _measured(backbone, texts, method)
         result_store.put(name, facts, arrays)
         found = facts, arrays
-    return Listening(plan.active, found[1]["by_text"], found[0]["tokens"])
+    return Listening(method.plan.active, found[1]["by_text"], found[0]["tokens"])
 
 
 def _measured(
-    backbone: Backbone, texts: Sequence[str], plan: Plan, method: Method
+    backbone: Backbone, texts: Sequence[str], method: Method
 ) -> tuple[dict[str, int], dict[str, NDArray[np.float64]]]:
+    plan = method.plan
     limit = min(backbone.facts.context or LONGEST, LONGEST)
     prompts = tokenize(
         backbone.tokenizer, texts, method.template, max_tokens=limit, tidy=method.tidy

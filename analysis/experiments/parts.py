@@ -14,8 +14,8 @@ from ..embedding.methods import DEFAULT, METHODS, Method
 from ..errors import BackboneError
 from ..evaluation import comparison, measures
 from ..evaluation.comparison import Difference
-from ..rerouting.plan import Plan
-from ..storage.provenance import Progress
+from ..rerouting.plan import PLAIN
+from ..runtime.events import Progress, quiet
 from . import scoring
 from .scoring import Corpus, Measured
 
@@ -45,16 +45,17 @@ class Brought:
     change: Difference
 
 
-def assembled(parts: frozenset[Part], whole: Method, plan: Plan) -> tuple[Method, Plan]:
-    """``whole`` and its plan with only these of its parts; the bare text's mean has none."""
+def assembled(parts: frozenset[Part], whole: Method) -> Method:
+    """``whole`` with only these of its parts; the bare text's mean has none."""
     method = whole if "prompt" in parts else replace(whole, template=METHODS["mean"].template)
-    method = replace(
+    plan = PLAIN if "re-routing" not in parts else whole.plan
+    return replace(
         method,
         name=" + ".join(part for part in PARTS if part in parts) or "mean",
         pooling=whole.pooling if "pooling" in parts else "mean",
         reroutes="re-routing" in parts,
+        plan=plan if "bias" in parts else replace(plan, bias=0.0),
     )
-    return method, plan if "bias" in parts else replace(plan, bias=0.0)
 
 
 def questions() -> Iterator[tuple[Part, How, frozenset[Part], frozenset[Part]]]:
@@ -71,18 +72,16 @@ def questions() -> Iterator[tuple[Part, How, frozenset[Part], frozenset[Part]]]:
 def brought(
     backbone: Backbone,
     corpus: Corpus,
-    plan: Plan,
     whole: Method = DEFAULT,
     *,
-    progress: Progress = lambda _done, _all: None,
+    progress: Progress = quiet,
 ) -> list[Brought]:
     """What every part brings on ``corpus`` by its first measure, corrected by Holm's method.
 
     Args:
         backbone: one that can be re-routed.
         corpus: what is scored.
-        plan: the layers, the bias and the key position of the whole.
-        whole: the method with all its parts.
+        whole: the method with all its parts, its plan among them.
         progress: counts texts.
 
     Raises:
@@ -93,10 +92,9 @@ def brought(
         raise BackboneError(backbone.refusal)
     asked = list(questions())
     sets = list(dict.fromkeys(parts for *_, before, after in asked for parts in (before, after)))
-    requests = [assembled(parts, whole, plan) for parts in sets]
-    scored = scoring.measured(backbone, corpus, requests, progress=progress)
+    methods = {parts: assembled(parts, whole) for parts in sets}
+    scored = scoring.measured(backbone, corpus, list(methods.values()), progress=progress)
     found = dict(zip(sets, scored, strict=True))
-    methods = {parts: method for parts, (method, _) in zip(sets, requests, strict=True)}
     changes = [
         measures.differences(
             {found[after].method: found[after].measures[0]},

@@ -17,7 +17,7 @@ from ..evaluation import measures
 from ..evaluation.comparison import Difference
 from ..rerouting import layer_lists
 from ..rerouting.plan import PLAIN, Plan
-from ..storage.provenance import Progress
+from ..runtime.events import Progress, quiet
 from . import scoring, searches
 from .dimension import Dimensions
 from .scoring import Corpus, Measured
@@ -48,10 +48,9 @@ def ranked(
     backbone: Backbone,
     corpus: Corpus,
     found: Dimensions,
-    like: Plan = PLAIN,
     method: Method = DEFAULT,
     *,
-    progress: Progress = lambda _done, _all: None,
+    progress: Progress = quiet,
 ) -> list[Ranked]:
     """Every window, and every rule's choice from the curve ``found``, the best first.
 
@@ -59,14 +58,15 @@ def ranked(
         backbone: one that can be re-routed.
         corpus: what is scored, by its first measure.
         found: the curve that rules read.
-        like: the bias and key position of all plans; its layers do not count.
-        method: one that re-routes.
+        method: one that re-routes; all plans have its plan's bias and key position, and its
+            layers do not count.
         progress: counts texts.
 
     Raises:
         PlanError: no window lies within the layers that can be re-routed.
         CorpusError, BackboneError: what encoding and measuring raise.
     """
+    like = method.plan
     width = selection.window_width(backbone.layers)
     windows = searches.reached(searches.sliding(backbone.layers, width, like), backbone.reroutable)
     if not windows:
@@ -82,7 +82,7 @@ def ranked(
             rules[plan] = (*rules.get(plan, ()), rule)
     plans = [PLAIN, *dict.fromkeys([*windows, *rules])]
     scored = scoring.measured(
-        backbone, corpus, [(method, plan) for plan in plans], progress=progress
+        backbone, corpus, [method.under(plan) for plan in plans], progress=progress
     )
     by_plan = dict(zip(plans, scored, strict=True))
     first = {plan: one.measures[0] for plan, one in by_plan.items()}

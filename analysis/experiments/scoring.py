@@ -22,9 +22,11 @@ from ..embedding.prompts import Role
 from ..errors import CorpusError
 from ..evaluation import measures, similarity
 from ..evaluation.measures import Measure
-from ..rerouting.plan import PLAIN, Plan
-from ..storage import provenance, result_store
-from ..storage.provenance import Made, Progress
+from ..rerouting.plan import Plan
+from ..runtime.events import Progress, quiet
+from ..storage import provenance as stored
+from ..storage import result_store
+from ..storage.provenance import Provenance
 
 Corpus = Pairs | Texts | Retrieval
 FITTED_ON = 500
@@ -42,7 +44,7 @@ class Measured:
     corpus: str
     plan: Plan
     measures: tuple[Measure, ...]
-    made: Made
+    provenance: Provenance
     of: int | None = None
     texts_cut: int = 0
     cosines: NDArray[np.float64] | None = None
@@ -55,13 +57,13 @@ class Measured:
 def measured(
     backbone: Backbone,
     corpus: Corpus,
-    asked: Sequence[tuple[Method, Plan]],
+    methods: Sequence[Method],
     *,
     processing: str = "none",
     max_tokens: int | None = None,
-    progress: Progress = lambda _done, _all: None,
+    progress: Progress = quiet,
 ) -> list[Measured]:
-    """Measure each method and plan on ``corpus``.
+    """Measure each method on ``corpus``.
 
     Queries are prompted in the role Query, all other texts as Context; ``max_tokens`` cuts texts
     so that no prompt is longer. ``processing`` names a post-processing of
@@ -72,31 +74,26 @@ def measured(
         CorpusError, PlanError, BackboneError: what encoding and measuring raise; or texts without
             labels.
     """
-    requests = [(method, plan if method.reroutes else PLAIN) for method, plan in asked]
     keys = [
         result_store.key(
             "measured",
-            **provenance.decisive(backbone, method, plan),
+            **backbone.identity,
+            **method.identity,
             data=_digest(corpus),
             processing=processing,
             max_tokens=max_tokens,
             resamples=measures.RESAMPLES,
         )
-        for method, plan in requests
+        for method in methods
     ]
-    found = {key: stored for key in keys if (stored := result_store.get(key)) is not None}
-    missing = {
-        key: request for key, request in zip(keys, requests, strict=True) if key not in found
-    }
+    here = backbone.provenance()
+    found = {key: known for key in keys if (known := result_store.get(key)) is not None}
+    missing = {key: method for key, method in zip(keys, methods, strict=True) if key not in found}
     if missing:
         parts = _vectors(backbone, corpus, list(missing.values()), processing, max_tokens, progress)
         for key, (vectors, cut) in zip(missing, parts, strict=True):
             of_corpus, arrays = _measures(corpus, vectors)
-            facts = {
-                "made": provenance.made_facts(backbone),
-                "cut": cut,
-                "measures": _plain(of_corpus),
-            }
+            facts = here.facts | {"cut": cut, "measures": _plain(of_corpus)}
             arrays |= {f"drawn {i}": m.drawn for i, m in enumerate(of_corpus)}
             result_store.put(key, facts, arrays)
             found[key] = facts | {"shipped": False}, arrays
@@ -104,24 +101,24 @@ def measured(
         Measured(
             method.name,
             corpus.name,
-            plan,
+            method.plan,
             tuple(
                 Measure(**plain, drawn=found[key][1][f"drawn {i}"])
                 for i, plain in enumerate(found[key][0]["measures"])
             ),
-            provenance.made_of(backbone, found[key][0]),
+            stored.restored(found[key][0], here),
             corpus.of,
             found[key][0]["cut"],
             found[key][1].get("cosines"),
         )
-        for key, (method, plan) in zip(keys, requests, strict=True)
+        for key, method in zip(keys, methods, strict=True)
     ]
 
 
 def _vectors(
     backbone: Backbone,
     corpus: Corpus,
-    asked: Sequence[tuple[Method, Plan]],
+    methods: Sequence[Method],
     processing: str,
     max_tokens: int | None,
     progress: Progress,
@@ -138,7 +135,7 @@ def _vectors(
         parts.append((calibration, "Context"))
     embedded = [
         cached_encoder.embedded(
-            backbone, texts, asked, role=role, max_tokens=max_tokens, progress=progress
+            backbone, texts, methods, role=role, max_tokens=max_tokens, progress=progress
         )
         for texts, role in parts
     ]

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from ..backbones.backbone import Backbone
 from ..embedding.cached_encoder import placed
 from ..embedding.methods import Method
-from ..rerouting.plan import PLAIN, Plan
+from ..rerouting.plan import Plan
+from ..runtime.events import Progress, quiet
 from ..runtime.fair_lock import alone
 from ..spaces import projection as space
 from ..storage import result_store
-from ..storage.provenance import Made, Progress, quiet, rebuilt
+from ..storage.provenance import Provenance, rebuilt
 
 MAP_CORPUS, MAP_TEXTS = "chatterbot", 200
 """What the embedding-space page opens with."""
@@ -28,14 +29,13 @@ class Space:
     plan: Plan
     embeddings: NDArray[np.float32]
     projection: space.Projection
-    made: Made
+    provenance: Provenance
 
 
 def projected(
     backbone: Backbone,
     texts: Sequence[str],
     method: Method,
-    plan: Plan,
     *,
     how: space.How = "umap",
     neighbours: int = 15,
@@ -45,8 +45,7 @@ def projected(
     progress: Progress = quiet,
 ) -> Space:
     """The embedding space of ``texts`` under one method, projected to the plane."""
-    plan = plan if method.reroutes else PLAIN
-    vectors, by = placed(backbone, texts, method, plan, traced, progress)
+    vectors, by = placed(backbone, texts, method, traced, progress)
     settings: dict[str, Any] = {"neighbours": neighbours, "min_dist": min_dist, "seed": seed}
     if how != "umap":
         settings = {"how": how}
@@ -61,7 +60,7 @@ def projected(
             found = facts, {"points": projection.points}
     facts, arrays = found
     projection = rebuilt(space.Projection, facts, arrays)
-    return Space(method.name, plan, vectors, projection, by)
+    return Space(method.name, method.plan, vectors, projection, by)
 
 
 def aligned(moving: Space, fixed: Space) -> Space:

@@ -138,7 +138,7 @@ def depth_curves(found: Sequence[Dimensions], rule: str) -> go.Figure:
     """
     figure = go.Figure()
     for i, one in enumerate(found):
-        colour, name = COLOURS[i % len(COLOURS)], escaped(one.made.backbone)
+        colour, name = COLOURS[i % len(COLOURS)], escaped(one.provenance.backbone)
         depth, (dims, low, high), window = _shape(one), _relative(one), one.selected(rule)
         _add_band(figure, depth, low, high, colour, name)
         figure.add_scatter(
@@ -169,7 +169,7 @@ def depth_table(found: Sequence[Dimensions], rule: str) -> pd.DataFrame:
         parts.append(
             pd.DataFrame(
                 {
-                    "backbone": one.made.backbone,
+                    "backbone": one.provenance.backbone,
                     "layer": np.arange(len(curve.dims)),
                     "relative depth": _shape(one),
                     "dimension": curve.dims,

@@ -58,7 +58,7 @@ def measure_table(found: Sequence[Measured]) -> pd.DataFrame:
             "layers": ", ".join(map(str, one.plan.layers)) or "none",
             "bias": one.plan.bias if one.plan.layers else None,
             "corpus": one.corpus,
-            "dtype": one.made.dtype,
+            "dtype": one.provenance.dtype,
         }
         rows.append(row)
     return pd.DataFrame(rows)

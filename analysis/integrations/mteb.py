@@ -19,8 +19,8 @@ import torch
 from mteb.models.model_meta import ModelMeta, ScoringFunction
 from numpy.typing import NDArray
 
+from ..embedding import encoder as encoders
 from ..errors import CorpusError, ExplorerError, PlanError
-from ..storage import provenance
 from .sentence_transformers import Embedder
 
 PROJECT = "kv-embedding-explorer"
@@ -83,12 +83,12 @@ class MtebEncoder:
 
 def meta(embedder: Embedder) -> ModelMeta:
     """What mteb writes beside results: a name, a revision that any other setting changes, sizes."""
-    facts, plan = embedder.backbone.facts, embedder.plan
+    facts = embedder.backbone.facts
     return ModelMeta(
         loader=None,
         name=f"{PROJECT}/{_plain(facts.name)}--{_plain(embedder.method.name)}",
-        revision=provenance.identity(
-            embedder.backbone, embedder.method, plan, max_tokens=embedder.max_tokens
+        revision=encoders.identity(
+            embedder.backbone, embedder.method, max_tokens=embedder.max_tokens
         ),
         release_date=None,
         languages=None,

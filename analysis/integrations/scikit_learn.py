@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from .. import api
+from ..embedding import methods
 from ..embedding.prompts import Role
 
 _loaded = lru_cache(maxsize=1)(api.load)
@@ -34,7 +35,9 @@ class Vectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """Embeddings of N texts."""
         check_is_fitted(self)
         plan = api.Plan(self.layers_, self.bias)
-        return api.encode(self._backbone(), list(X), self.method, plan, role=self.role)
+        return api.encode(
+            self._backbone(), list(X), methods.method(self.method).under(plan), role=self.role
+        )
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

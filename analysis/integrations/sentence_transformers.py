@@ -18,7 +18,6 @@ from ..embedding import encoder
 from ..embedding.methods import Method
 from ..embedding.prompts import Role
 from ..errors import CorpusError, PlanError
-from ..rerouting.plan import PLAIN, Plan
 
 ROLES: dict[str, Role] = {
     "query": "Query",
@@ -53,13 +52,13 @@ class Card:
 
 
 class Embedder:
-    """``method`` on ``backbone`` under ``plan``, encoding as a ``SentenceTransformer`` does.
+    """``method`` on ``backbone``, encoding as a ``SentenceTransformer`` does.
 
     ``max_tokens`` cuts texts so that no prompt is longer; ``texts_cut`` counts those that lost
-    their end, over all calls. ``plan`` counts only if the method re-routes.
+    their end, over all calls.
 
     Raises:
-        PlanError, BackboneError: the backbone cannot carry out the plan or the method, or the
+        PlanError, BackboneError: the backbone cannot carry out the method or its plan, or the
             limit is below 1.
     """
 
@@ -69,17 +68,14 @@ class Embedder:
         self,
         backbone: Backbone,
         method: Method,
-        plan: Plan = PLAIN,
         max_tokens: int | None = None,
     ) -> None:
         self.backbone, self.method = backbone, method
-        self.plan = plan if method.reroutes else PLAIN
         self.max_tokens = max_tokens
         self.texts_cut = 0
         self.model_card_data = Card()
         if max_tokens is not None and max_tokens < 1:
             raise PlanError(f"A limit of {max_tokens} tokens is none; give at least 1, or None.")
-        encoder.check_plan(backbone, self.plan)
         encoder.check_method(backbone, method)
 
     @property
@@ -180,7 +176,6 @@ class Embedder:
                 self.backbone,
                 texts,
                 self.method,
-                self.plan,
                 role=role,
                 max_tokens=self.max_tokens,
                 progress=progress,

@@ -9,7 +9,7 @@ it.
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -26,10 +26,11 @@ from ..embedding import encoder
 from ..embedding.methods import Method
 from ..embedding.prompts import Role
 from ..errors import CorpusError
-from ..rerouting.plan import Plan
+from ..runtime.events import Progress, quiet
 from ..runtime.outputs import writing
-from ..storage import provenance, result_store
+from ..storage import result_store
 from .engines import Workers
+from .same_backbone import check_same
 
 FEWEST, MOST = 128, 1024
 """Texts of a shard: enough to fill batches of like length, few enough to lose without regret."""
@@ -60,11 +61,10 @@ def encode(
     lines: Lines,
     output: Path,
     method: Method,
-    plan: Plan,
     *,
     role: Role = "Context",
-    resumed: Callable[[int, int], None] = lambda _kept, _all: None,
-    progress: encoder.Progress = lambda _done, _all: None,
+    resumed: Progress = quiet,
+    progress: Progress = quiet,
 ) -> Encoded:
     """Encode ``lines`` into ``output``, a float32 array (N, D) of rows of unit length.
 
@@ -73,7 +73,7 @@ def encode(
         known: the same backbone, with or without weights.
         lines: N texts.
         output: the ``.npy`` file; until it is whole, ``output.part`` and a journal lie beside it.
-        method, plan, role: as of :func:`analysis.embedding.encoder.encode`.
+        method, role: as of :func:`analysis.embedding.encoder.encode`.
         resumed: told how many of all shards are there from a run before, if any.
         progress: counts texts, after each shard.
 
@@ -85,9 +85,9 @@ def encode(
     began = time.perf_counter()
     size = min(MOST, max(FEWEST, lines.count // 64))
     whole = -(-lines.count // size)
-    how = provenance.identity(known, method, plan)
+    how = encoder.identity(known, method)
     recipe = result_store.digest(how, result_store.versions(), role, lines.digest, size)
-    work = partial(_encoded, known, method, plan, role)
+    work = partial(_encoded, known, method, role)
     with _growing(output, recipe, (lines.count, known.facts.hidden), size) as growing:
         kept = len(growing.cut)
         if kept:
@@ -100,10 +100,10 @@ def encode(
 
 
 def _encoded(
-    known: Backbone, method: Method, plan: Plan, role: Role, backbone: Backbone, texts: list[str]
+    known: Backbone, method: Method, role: Role, backbone: Backbone, texts: list[str]
 ) -> Shard:
-    provenance.check_same(backbone, known)
-    found = encoder.encode(backbone, texts, method, plan, role=role)
+    check_same(backbone, known)
+    found = encoder.encode(backbone, texts, method, role=role)
     return Shard(found.embeddings, found.texts_cut, found.tokens_cut)
 
 

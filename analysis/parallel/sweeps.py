@@ -9,8 +9,9 @@ from ..embedding.methods import DEFAULT, Method
 from ..experiments import study
 from ..experiments.study import Score
 from ..rerouting.plan import Plan
-from ..storage import provenance
+from ..runtime.events import Progress, quiet
 from .engines import Workers
+from .same_backbone import check_same
 
 SHARES = 4
 """Shares for each worker: at most a plain pass more for each share, less waiting for the last."""
@@ -23,7 +24,7 @@ def sweep(
     plans: Sequence[Plan],
     method: Method = DEFAULT,
     *,
-    progress: provenance.Progress = provenance.quiet,
+    progress: Progress = quiet,
 ) -> Iterator[Score]:
     """What :func:`analysis.experiments.study.sweep` gives, in the same order.
 
@@ -39,7 +40,8 @@ def sweep(
     shares = (ordered[begin : begin + size] for begin in range(0, len(ordered), size))
     for scores in workers.map(partial(_scored, backbone, pairs, method), shares):
         for score in scores:
-            if study.known_score(backbone, pairs, method, score.plan) is None:  # another machine's
+            acting = method.under(score.plan)
+            if study.known_score(backbone, pairs, acting) is None:  # another machine's
                 study.keep(backbone, pairs, method, score)
             done += 1
             progress(done, len(ordered))
@@ -49,5 +51,5 @@ def sweep(
 def _scored(
     known: Backbone, pairs: Pairs, method: Method, backbone: Backbone, plans: Sequence[Plan]
 ) -> list[Score]:
-    provenance.check_same(backbone, known)
+    check_same(backbone, known)
     return list(study.sweep(backbone, pairs, plans, method))

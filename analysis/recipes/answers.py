@@ -37,7 +37,6 @@ from ..experiments.specs import (
 )
 from ..figures.spaces import two_maps
 from ..parallel import engines, sharded_encoding
-from ..rerouting.plan import PLAIN
 from ..runtime import events, outputs
 from ..spaces import comparison
 from . import score_answers
@@ -109,7 +108,7 @@ def _doctor(_spec: Doctor, _: Workspace) -> list[Row]:
 
 
 def _encode(spec: Encode, workspace: Workspace) -> Row:
-    chosen = method(spec, spec.method)
+    unplanned = method(spec, spec.method)
     output = outputs.writable(spec.output)
     with (
         closing(Lines(spec.input)) as lines,
@@ -117,9 +116,9 @@ def _encode(spec: Encode, workspace: Workspace) -> Row:
             score_answers.engine(spec), partial(workspace.load, spec), device=spec.device
         ) as workers,
     ):
-        ((backbone, plan),) = workers.map(partial(score_answers.planned, spec, chosen), [None])
+        ((backbone, chosen),) = workers.map(partial(score_answers.planned, spec, unplanned), [None])
         result = sharded_encoding.encode(
-            *(workers, backbone, lines, output, chosen, plan),
+            *(workers, backbone, lines, output, chosen),
             role=spec.role,
             resumed=lambda kept, of: events.say(
                 f"Going on: {kept} of {of} shards are there already."
@@ -134,7 +133,7 @@ def _encode(spec: Encode, workspace: Workspace) -> Row:
         "output": str(output),
         "texts": lines.count,
         "hidden": backbone.facts.hidden,
-        **of_method(chosen, plan),
+        **of_method(chosen),
         "backbone": backbone.facts.name,
         "dtype": backbone.dtype.value,
         "texts_cut": result.texts_cut,
@@ -202,9 +201,9 @@ def _mteb(spec: Mteb, workspace: Workspace) -> list[Row]:
         datasets.disable_progress_bars()
     tasks = mteb.find_tasks(list(spec.tasks))
     folder = outputs.folder(spec.output)
-    backbone, chosen = workspace.load(spec), method(spec, spec.method)
-    plan = workspace.plan(spec, backbone) if chosen.reroutes else PLAIN
-    embedder = Embedder(backbone, chosen, plan, spec.max_tokens)
+    backbone = workspace.load(spec)
+    chosen = workspace.planned(spec, method(spec, spec.method), backbone)
+    embedder = Embedder(backbone, chosen, spec.max_tokens)
     encoder = mteb.MtebEncoder(embedder)
     rows: list[Row] = []
     for result in mteb.run(encoder, tasks, folder, show_progress=shown):
@@ -238,11 +237,10 @@ def _space(spec: Space, workspace: Workspace) -> Row:
     for name, on, layers in zip(
         spec.method, (backbone, other), (spec.left_layers, spec.right_layers), strict=True
     ):
-        chosen = method(spec, name)
-        plan = workspace.plan(spec, on, layers) if chosen.reroutes else PLAIN
+        chosen = workspace.planned(spec, method(spec, name), on, layers)
         projected.append(
             spaces.projected(
-                *(on, texts.texts, chosen, plan),
+                *(on, texts.texts, chosen),
                 how=spec.projection,
                 neighbours=spec.neighbours,
                 min_dist=spec.min_dist,

@@ -7,14 +7,14 @@ from ..backbones.backbone import Backbone
 from ..embedding.methods import Method
 from ..evaluation.comparison import Difference
 from ..experiments.scoring import Measured
-from ..rerouting.plan import Plan
 
 Row = dict[str, Any]
 """One row of an answer: plain values by column, nested at most twice."""
 
 
-def of_method(method: Method, plan: Plan) -> Row:
+def of_method(method: Method) -> Row:
     """What of a method and its plan decides numbers."""
+    plan = method.plan
     return {
         "method": method.name,
         "template": method.template,
@@ -30,7 +30,7 @@ def of_measures(method: Method, score: Measured, backbone: Backbone) -> list[Row
     """A row for each measure of one method."""
     return [
         {
-            **of_method(method, score.plan),
+            **of_method(method.under(score.plan)),
             "corpus": score.corpus,
             "measure": measure.name,
             "value": measure.value,

@@ -20,7 +20,7 @@ from ..experiments.scoring import Measured
 from ..experiments.shared_options import OnEngine, Planned
 from ..experiments.specs import Ablation, LongTexts, Parts, Rules, Score, Sts
 from ..parallel import engines, sweeps
-from ..rerouting.plan import PLAIN, Plan
+from ..rerouting.plan import Plan
 from ..runtime import events
 from .rows import Row, of_change, of_measures, of_method
 from .workspace import Workspace, corpus, method
@@ -31,9 +31,9 @@ def engine(spec: OnEngine) -> engines.Engine:
     return engines.Engine(spec.engine, spec.address, spec.workers)
 
 
-def planned(spec: Planned, chosen: Method, backbone: Backbone, _: None) -> tuple[Backbone, Plan]:
-    """A worker's backbone, from afar without its weights, and the plan of a spec."""
-    return backbone, Workspace().plan(spec, backbone) if chosen.reroutes else PLAIN
+def planned(spec: Planned, chosen: Method, backbone: Backbone, _: None) -> tuple[Backbone, Method]:
+    """A worker's backbone, from afar without its weights, and the method with a spec's plan."""
+    return backbone, Workspace().planned(spec, chosen, backbone)
 
 
 def sts(spec: Sts, workspace: Workspace) -> list[Row]:
@@ -43,11 +43,11 @@ def sts(spec: Sts, workspace: Workspace) -> list[Row]:
         events.say(pairs.note)
     backbone, chosen = workspace.methods(spec, spec.method)
     rows = []
-    for each, plan in chosen:
-        score = study.score(backbone, pairs, each, plan, progress=workspace.progress(each.name))
+    for each in chosen:
+        score = study.score(backbone, pairs, each, progress=workspace.progress(each.name))
         rows.append(
             {
-                **of_method(each, score.plan),
+                **of_method(each),
                 "corpus": pairs.name,
                 "pairs": score.sts.pairs,
                 "texts": score.sts.texts,
@@ -83,7 +83,7 @@ def score(spec: Score, workspace: Workspace) -> list[Row]:
             "post_processing": spec.post_processing,
             **of_change(changes.get((each.method, row["measure"]))),
         }
-        for (one, _), each in zip(chosen, scores, strict=True)
+        for one, each in zip(chosen, scores, strict=True)
         for row in of_measures(one, each, backbone)
     ]
 
@@ -116,7 +116,7 @@ def long_texts(spec: LongTexts, workspace: Workspace) -> list[Row]:
             max_tokens=length,
             progress=workspace.progress(f"{place} {length or ''}".strip()),
         )
-        for (one, _), each in zip(chosen, scores, strict=True):
+        for one, each in zip(chosen, scores, strict=True):
             measured = of_measures(one, each, backbone)
             rows += [{"place": place, "tokens": length, **row} for row in measured]
     return rows
@@ -125,12 +125,13 @@ def long_texts(spec: LongTexts, workspace: Workspace) -> list[Row]:
 def ablation(spec: Ablation, workspace: Workspace) -> list[Row]:
     """One row a plan, best first: its score, its change and its rank."""
     pairs = sampling.part(registry.load_pairs(spec.corpus), spec.part)
-    chosen = method(spec, "kv-embedding")
+    unplanned = method(spec, "kv-embedding")
     opened = engines.opened(engine(spec), partial(workspace.load, spec), device=spec.device)
     with opened as workers:
-        ((backbone, plan),) = workers.map(partial(planned, spec, chosen), [None])
+        ((backbone, chosen),) = workers.map(partial(planned, spec, unplanned), [None])
         most = spec.most or selection.window_width(backbone.layers)
-        search = searches.SEARCHES[spec.search](plan, backbone.layers, backbone.reroutable, most)
+        begin = searches.SEARCHES[spec.search]
+        search = begin(chosen.plan, backbone.layers, backbone.reroutable, most)
         count = workspace.progress(spec.search)
         sweep = partial(sweeps.sweep, workers) if spec.engine == "ray" else None
         walks = ablation_experiment.run(backbone, pairs, search, chosen, sweep=sweep)
@@ -138,7 +139,7 @@ def ablation(spec: Ablation, workspace: Workspace) -> list[Row]:
         (walk,) = deque(counted, maxlen=1)
     return [
         {
-            **of_method(chosen, plan),
+            **of_method(chosen.under(plan)),
             "rank": walk.rank(plan),
             "spearman": point.score.sts.spearman,
             "change": point.change.delta,
@@ -157,17 +158,17 @@ def ablation(spec: Ablation, workspace: Workspace) -> list[Row]:
 def rules(spec: Rules, workspace: Workspace) -> list[Row]:
     """One row a window or rule's choice, best first, by the corpus's first measure."""
     scored_on, backbone = corpus(spec), workspace.load(spec)
+    chosen = method(spec, "kv-embedding").under(Plan((), spec.bias, spec.key_position))
     texts = registry.load_texts(CALIBRATION)
     curve = dimension.dimensions(backbone, texts, progress=workspace.progress("calibrating"))
     ranked = rules_experiment.ranked(
         *(backbone, scored_on, curve),
-        Plan((), spec.bias, spec.key_position),
-        method(spec, "kv-embedding"),
+        chosen,
         progress=workspace.progress("encoding"),
     )
     return [
         {
-            **of_measures(method(spec, "kv-embedding"), each.scored, backbone)[0],
+            **of_measures(chosen, each.scored, backbone)[0],
             "of": each.scored.of,
             **of_change(each.change),
             "rules": list(each.rules),
@@ -183,9 +184,9 @@ def rules(spec: Rules, workspace: Workspace) -> list[Row]:
 def parts(spec: Parts, workspace: Workspace) -> list[Row]:
     """One row a part and how it is asked for, by the corpus's first measure."""
     scored_on, backbone = corpus(spec), workspace.load(spec)
-    plan = workspace.plan(spec, backbone)
+    chosen = workspace.planned(spec, method(spec, "kv-embedding"), backbone)
     brought = parts_experiment.brought(
-        *(backbone, scored_on, plan, method(spec, "kv-embedding")),
+        *(backbone, scored_on, chosen),
         progress=workspace.progress("encoding"),
     )
     return [

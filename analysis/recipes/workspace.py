@@ -13,7 +13,7 @@ from ..experiments import dimension
 from ..experiments.scoring import Corpus
 from ..experiments.shared_options import OnBackbone, OnCorpus, Planned, Rerouting
 from ..rerouting.layer_lists import parse_layers
-from ..rerouting.plan import PLAIN, Plan
+from ..rerouting.plan import Plan
 from ..runtime import events
 from ..runtime.events import Progress, quiet
 
@@ -64,14 +64,20 @@ class Workspace:
         chosen = parse_layers(layers or spec.layers, backbone.layers, auto)
         return Plan(chosen, spec.bias, spec.key_position)
 
-    def methods(
-        self, spec: Planned, names: tuple[str, ...]
-    ) -> tuple[Backbone, list[tuple[Method, Plan]]]:
+    def planned(
+        self, spec: Planned, chosen: Method, backbone: Backbone, layers: str | None = None
+    ) -> Method:
+        """The method with the plan of a spec, if it re-routes; ``layers`` as of ``plan``."""
+        return chosen.under(self.plan(spec, backbone, layers)) if chosen.reroutes else chosen
+
+    def methods(self, spec: Planned, names: tuple[str, ...]) -> tuple[Backbone, list[Method]]:
         """The backbone, and each method called so with its plan; plain where none re-routes."""
         chosen = [method(spec, name) for name in names]
         backbone = self.load(spec)
-        plan = self.plan(spec, backbone) if any(each.reroutes for each in chosen) else PLAIN
-        return backbone, [(each, plan) for each in chosen]
+        if any(each.reroutes for each in chosen):
+            plan = self.plan(spec, backbone)
+            chosen = [each.under(plan) for each in chosen]
+        return backbone, chosen
 
 
 def method(spec: Rerouting, name: str) -> Method:

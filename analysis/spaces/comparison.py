@@ -4,7 +4,7 @@ Neighbourhoods can be compared whatever made the spaces: two methods, two plans,
 whose embeddings have different sizes.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from ..evaluation import isotropy, measures
 from ..evaluation.comparison import Difference
 from ..evaluation.isotropy import Geometry
 from ..evaluation.measures import Measure
+from ..runtime.events import Progress, quiet
 from . import neighbours
 from .neighbours import Nearest
 
@@ -73,7 +74,7 @@ def compare(
     labels: Sequence[str] | None = None,
     *,
     of: int | None = None,
-    progress: Callable[[int, int], None] = lambda _done, _all: None,
+    progress: Progress = quiet,
 ) -> Comparison:
     """Compare the embeddings (N, D) and (N, E) of the same texts in the same order.
 

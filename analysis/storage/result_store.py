@@ -15,6 +15,7 @@ import json
 import os
 import tempfile
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -33,6 +34,8 @@ MOST = 1024**3
 SHIPPED = ASSETS / "results"
 _COMPUTING = ("torch", "transformers", "numpy", "scipy", "scikit-learn", "scikit-dimension")
 _FORMAT = 1
+_UNSTORABLE = f"unstorable-{uuid.uuid4().hex}"
+"""Marks keys under which nothing is stored; not guessable, so that no text can hold it."""
 _LEFT = 3600
 """Seconds after which a file half written is one that a killed process left."""
 
@@ -47,10 +50,28 @@ def versions() -> dict[str, str]:
     return {name: importlib.metadata.version(name) for name in _COMPUTING}
 
 
+def unstorable() -> str:
+    """A part of an identity for what cannot be identified by its value; each call gives another.
+
+    What has it in its digest or key is never stored: ``get`` has nothing under such a key and
+    ``put`` does nothing, so that it is computed anew each time and not confused with anything.
+    """
+    return f"{_UNSTORABLE}-{uuid.uuid4().hex}"
+
+
+def storable(name: str) -> bool:
+    """Whether results may be stored under a key or digest: it identifies what they are of."""
+    return _UNSTORABLE not in name
+
+
 def digest(*parts: Any) -> str:
-    """A short identity of JSON-able ``parts``; any change in them changes it."""
+    """A short identity of JSON-able ``parts``; any change in them changes it.
+
+    With an ``unstorable`` part the digest is not storable either.
+    """
     text = json.dumps(parts, sort_keys=True, ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:24]
+    short = hashlib.sha256(text.encode()).hexdigest()[:24]
+    return short if storable(text) else f"{_UNSTORABLE}-{short}"
 
 
 def key(kind: str, **parts: Any) -> str:
@@ -60,6 +81,8 @@ def key(kind: str, **parts: Any) -> str:
 
 def get(name: str) -> Stored | None:
     """The facts and arrays stored under ``name``, the user's own before shipped ones, or None."""
+    if not storable(name):
+        return None
     for shelf in (_shelf(), SHIPPED) if _ONLY.get() is None else (_shelf(),):
         path = shelf / f"{name}.npz"
         try:
@@ -75,6 +98,8 @@ def get(name: str) -> Stored | None:
 
 def put(name: str, facts: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
     """Store a result under ``name``, atomically; a full or read-only disk is not an error."""
+    if not storable(name):
+        return
     buffer = io.BytesIO()
     text = np.array(json.dumps(facts | {"versions": versions()}))
     np.savez_compressed(buffer, facts=text, **arrays)  # type: ignore[arg-type]

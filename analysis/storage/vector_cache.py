@@ -46,6 +46,8 @@ class _Plain(diskcache.Disk):  # type: ignore[misc]
 def known(recipe: str, texts: Sequence[str]) -> dict[str, Vector]:
     """The vectors of those of ``texts`` that are kept."""
     found: dict[str, Vector] = {}
+    if not result_store.storable(recipe):
+        return found
     try:
         if (cache := _cache()) is not None:
             for text in texts:
@@ -60,6 +62,8 @@ def known(recipe: str, texts: Sequence[str]) -> dict[str, Vector]:
 
 def keep(recipe: str, vectors: dict[str, Vector]) -> None:
     """Keep the vectors of some texts; a full or broken disk is not an error."""
+    if not result_store.storable(recipe):
+        return
     try:
         if (cache := _cache()) is not None:
             with cache.transact():

@@ -23,7 +23,6 @@ from analysis.experiments import dimension, held_out, scoring, searches
 from analysis.experiments.dimension import Dimensions
 from analysis.experiments.scoring import Corpus
 from analysis.rerouting.plan import PLAIN, Plan
-from analysis.storage import provenance
 
 ROOT = Path(__file__).resolve().parents[2]
 STORED = ROOT / "assets" / "report"
@@ -114,7 +113,7 @@ def _dimensions(loaded: Backbone) -> Dimensions:
 
 def _scores(loaded: Backbone, corpus: Corpus, length: int | None) -> dict[str, Any]:
     plan = Plan(_dimensions(loaded).selected())
-    asked = [(method, plan) for method in METHODS.values()]
+    asked = [method.under(plan) for method in METHODS.values()]
     found = scoring.measured(loaded, corpus, asked, max_tokens=length)
     first = found[0].measures[0]
     by_name = {one.method: one for one in found}
@@ -128,7 +127,7 @@ def _scores(loaded: Backbone, corpus: Corpus, length: int | None) -> dict[str, A
         for measure in found[0].measures
     }
     return {
-        "made": asdict(provenance.made(loaded)),
+        **loaded.provenance().facts,
         "layers": list(plan.layers),
         "bias": plan.bias,
         "items": first.items,
@@ -154,7 +153,7 @@ def _windows(name: str, loaded: Backbone) -> dict[str, Any]:
     width = selection.window_width(loaded.layers)
     plans = [PLAIN, *searches.sliding(loaded.layers, width)]
     plans += [Plan(layers) for layers in chosen.values() if Plan(layers) not in plans]
-    embedded = cached_encoder.embedded(loaded, pairs.texts, [(DEFAULT, plan) for plan in plans])
+    embedded = cached_encoder.embedded(loaded, pairs.texts, [DEFAULT.under(plan) for plan in plans])
     cosines = {
         plan.layers: similarity.cosines(one.embeddings, pairs)
         for plan, one in zip(plans, embedded, strict=True)
@@ -171,7 +170,7 @@ def _windows(name: str, loaded: Backbone) -> dict[str, Any]:
         resamples=measures.RESAMPLES,
     )
     return {
-        "made": asdict(provenance.made(loaded)),
+        **loaded.provenance().facts,
         "items": len(pairs.scores),
         "of": pairs.of,
         "width": width,

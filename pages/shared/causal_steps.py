@@ -159,7 +159,7 @@ def costs(view: View) -> None:
         "without a window: the pair adds one a token."
     )
     names = METHODS if view.plan.active else METHODS[:-1]
-    asked = [(view.methods[name], view.plan) for name in names]
+    asked = [view.methods[name].under(view.plan) for name in names]
     one_each = cached_encoder.embedded(view.backbone, view.texts, asked)
     cosines = {
         name: float(found.embeddings[0] @ found.embeddings[1])
@@ -191,7 +191,7 @@ def _rated(view: View) -> str:
     """What is known of the plan's score on the rated pairs of the side."""
     pairs, method = session.pairs(), view.methods["kv-embedding"]
     before, after = (
-        study.known_score(view.backbone, pairs, method, plan) for plan in (PLAIN, view.plan)
+        study.known_score(view.backbone, pairs, method.under(plan)) for plan in (PLAIN, view.plan)
     )
     if not view.plan.active or before is None or after is None:
         return "The pages *Re-routing* and *Similarity* measure it."

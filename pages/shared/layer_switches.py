@@ -15,7 +15,6 @@ from analysis.experiments import gates as listening
 from analysis.experiments.gates import Listening
 from analysis.figures import rerouting
 from analysis.rerouting import layer_lists
-from analysis.rerouting.plan import Plan
 from pages.shared import display, plan_history, session
 
 NAME = "Layers of the plan"
@@ -60,12 +59,11 @@ def presets(loaded: Backbone) -> Curve | None:
     return curve
 
 
-def row(
-    loaded: Backbone, plan: Plan, curve: Curve | None, texts: tuple[str, ...], method: Method
-) -> Listening:
+def row(loaded: Backbone, curve: Curve | None, texts: tuple[str, ...], method: Method) -> Listening:
     """The row of switches, as a picture to click and as buttons; the mean gates over ``texts``."""
+    plan = method.plan
     with st.spinner("Measuring the gates"):
-        gates = listening.listening(loaded, texts, plan, method)
+        gates = listening.listening(loaded, texts, method)
     dims = None if curve is None else curve.dims
     strip = loaded.layers, plan.active, loaded.reroutable, dims, gates
     display.figure(

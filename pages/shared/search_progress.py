@@ -14,12 +14,13 @@ import streamlit as st
 
 from analysis.backbones.backbone import Backbone
 from analysis.corpora.types import Pairs
+from analysis.embedding import encoder
 from analysis.embedding.methods import Method
 from analysis.experiments import ablation
 from analysis.experiments.ablation import Point, Walk
 from analysis.experiments.searches import Search
 from analysis.rerouting.plan import Plan
-from analysis.storage import provenance, result_store
+from analysis.storage import result_store
 
 PAUSE, FADE = 1.5, 0.3
 """Seconds between two drawings of a search that runs, and for which the older one stays below."""
@@ -93,7 +94,7 @@ def follow(
 ) -> Following:
     """The search as far as it is known, with its button and its bar; ``what`` tells it apart."""
     of = result_store.digest(
-        provenance.identity(loaded, method),
+        encoder.identity(loaded, method),
         pairs.texts,
         *(part.tolist() for part in (pairs.left, pairs.right, pairs.scores)),
     )

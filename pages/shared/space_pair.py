@@ -13,15 +13,15 @@ import streamlit as st
 from analysis.backbones.backbone import Backbone
 from analysis.corpora import registry, sampling
 from analysis.corpora.types import Texts
+from analysis.embedding import encoder
 from analysis.embedding.methods import Method
 from analysis.errors import PlanError
 from analysis.experiments import space as space_experiment
 from analysis.experiments.space import Space
 from analysis.rerouting import layer_lists
-from analysis.rerouting.plan import Plan
 from analysis.spaces import comparison, projection
 from analysis.spaces.comparison import Comparison
-from analysis.storage import provenance, result_store
+from analysis.storage import result_store
 from pages.shared import display, second_backbone, session
 
 T = TypeVar("T")
@@ -108,16 +108,15 @@ def choose() -> Sides:
         for name, layers, on in zip(chosen, typed, (loaded, other or loaded), strict=True):
             method = methods[name]
             try:
-                plan = session.plan(on, layers if method.reroutes else "none")
+                if method.reroutes:
+                    method = method.under(session.plan(on, layers))
             except PlanError as error:
                 raise PlanError(f"On {on.facts.name}, to draw {name}: {error}") from None
-            identity = result_store.digest(
-                provenance.identity(on, method, plan), texts.texts, settings
-            )
-            make = partial(_drawn, on, texts, method, plan, settings)
+            identity = result_store.digest(encoder.identity(on, method), texts.texts, settings)
+            make = partial(_drawn, on, texts, method, settings)
             spaces.append(remembered(f"space {len(spaces)}", identity, make))
             made += identity
-            spoken = layer_lists.spoken_layers(plan.layers, on.layers)
+            spoken = layer_lists.spoken_layers(method.plan.layers, on.layers)
             parts = name, spoken if method.reroutes else "", on.facts.name if other else ""
             titles.append(", ".join(filter(None, parts)))
         left, right = spaces[0], space_experiment.aligned(spaces[1], spaces[0])
@@ -183,11 +182,9 @@ def _choose_drawing() -> dict[str, Any]:
     return umap if how == "umap" else {"how": how}
 
 
-def _drawn(
-    on: Backbone, texts: Texts, method: Method, plan: Plan, settings: dict[str, Any]
-) -> Space:
+def _drawn(on: Backbone, texts: Texts, method: Method, settings: dict[str, Any]) -> Space:
     with (
         display.progress(f"Encoding with {method.name}") as show,
         st.spinner("Drawing; the first map of a visit, or one of many texts, takes a minute"),
     ):
-        return space_experiment.projected(on, texts.texts, method, plan, **settings, progress=show)
+        return space_experiment.projected(on, texts.texts, method, **settings, progress=show)

@@ -137,8 +137,10 @@ def test_weights_are_loaded_in_the_dtype_asked_for(folder: Path, dtype: str) -> 
     assert {str(p.dtype) for p in loaded.model.parameters()} == {f"torch.{dtype}"}
     assert loaded.dtype == Choice(dtype, "as requested")
     assert loaded.reroutable == tuple(range(LAYERS))
-    found = encode(loaded, ["a narrow text", "b"], DEFAULT, Plan((2, 3))).embeddings
-    wide = encode(load(str(folder), dtype="float32"), ["a narrow text", "b"], DEFAULT, Plan((2, 3)))
+    found = encode(loaded, ["a narrow text", "b"], DEFAULT.under(Plan((2, 3)))).embeddings
+    wide = encode(
+        load(str(folder), dtype="float32"), ["a narrow text", "b"], DEFAULT.under(Plan((2, 3)))
+    )
     assert (found * wide.embeddings).sum(1).min() > 0.99
 
 
@@ -322,7 +324,7 @@ def test_families_that_ignore_the_interface_are_loaded_and_say_so(
         )
     )
     with pytest.raises(BackboneError) as caught:
-        encode(loaded, ["a text"], DEFAULT, Plan((1,)))
+        encode(loaded, ["a text"], DEFAULT.under(Plan((1,))))
     assert str(caught.value) == loaded.refusal
     assert encode(loaded, ["a text"], DEFAULT).embeddings.shape == (1, HIDDEN)
     assert loaded.facts.context in (0, CONTEXT)

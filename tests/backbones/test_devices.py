@@ -112,14 +112,14 @@ def test_a_model_spread_over_memory_and_disk_is_the_same_to_rounding(
         whole.form,
     )
     assert (parts.reroutable, parts.refusal) == (whole.reroutable, None)
-    for method, plan in (
-        (MEAN, PLAIN),
-        (DEFAULT, PLAIN),
-        (DEFAULT, Plan((1, 4))),
-        (DEFAULT, Plan((5,), 3.0)),
+    for method in (
+        MEAN,
+        DEFAULT,
+        DEFAULT.under(Plan((1, 4))),
+        DEFAULT.under(Plan((5,), 3.0)),
     ):
-        expected = encode(whole, TEXTS, method, plan).embeddings
-        found = encode(parts, TEXTS, method, plan).embeddings
+        expected = encode(whole, TEXTS, method).embeddings
+        found = encode(parts, TEXTS, method).embeddings
         np.testing.assert_allclose(found, expected, atol=1e-6)
     states = last_token_states(whole, TEXTS)
     np.testing.assert_allclose(last_token_states(parts, TEXTS), states, atol=5e-5)
@@ -146,7 +146,7 @@ def test_weights_on_disk_are_read_in_the_dtype_asked_for(
     parts = load(str(folder), dtype=dtype, device="spread", max_memory=limit)
     assert "on disk" in parts.device.reason
     for plan in (PLAIN, Plan((4,))):
-        found, expected = (encode(b, TEXTS, DEFAULT, plan).embeddings for b in (parts, whole))
+        found, expected = (encode(b, TEXTS, DEFAULT.under(plan)).embeddings for b in (parts, whole))
         # layers on disk are not packed: equal to rounding, in the dtype asked for
         np.testing.assert_allclose(found, expected, atol=1e-6 if dtype == "float32" else 2e-2)
 
@@ -185,8 +185,8 @@ def test_weights_of_a_model_with_a_head_are_found_on_disk(
     (folder / "model.safetensors").unlink()
     model.save_pretrained(folder, max_shard_size="60KB")
     assert not (folder / "model.safetensors").exists()
-    expected = encode(tiny("llama"), TEXTS, DEFAULT, Plan((2,))).embeddings
-    found = encode(spread_of(folder), TEXTS, DEFAULT, Plan((2,))).embeddings
+    expected = encode(tiny("llama"), TEXTS, DEFAULT.under(Plan((2,)))).embeddings
+    found = encode(spread_of(folder), TEXTS, DEFAULT.under(Plan((2,)))).embeddings
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
@@ -260,8 +260,8 @@ def test_loading_spreads_by_itself_where_the_gpu_is_too_small(
     assert loaded.device.value == "spread"
     assert loaded.device.reason.startswith("one GPU does not hold the weights: 4 layers in memory")
     np.testing.assert_allclose(
-        encode(loaded, TEXTS, DEFAULT, Plan((2,))).embeddings,
-        encode(tiny("llama"), TEXTS, DEFAULT, Plan((2,))).embeddings,
+        encode(loaded, TEXTS, DEFAULT.under(Plan((2,)))).embeddings,
+        encode(tiny("llama"), TEXTS, DEFAULT.under(Plan((2,)))).embeddings,
         atol=1e-6,
     )
 

@@ -134,9 +134,9 @@ def test_a_backbone_is_fetched_from_the_hub_and_then_needs_none(
     assert again.fingerprint == loaded.fingerprint
     whole = load(str(save_folder(tmp_path / "whole")), dtype="float32", device="cpu")
     for backbone in (loaded, again):
-        found = encode(backbone, ["a text"], DEFAULT, Plan((2,))).embeddings
+        found = encode(backbone, ["a text"], DEFAULT.under(Plan((2,)))).embeddings
         np.testing.assert_array_equal(
-            found, encode(whole, ["a text"], DEFAULT, Plan((2,))).embeddings
+            found, encode(whole, ["a text"], DEFAULT.under(Plan((2,)))).embeddings
         )
 
 
@@ -268,7 +268,7 @@ def test_a_sharded_folder_is_the_same_to_the_bit(tmp_path: Path) -> None:
     state = whole.model.state_dict()
     for name, tensor in parts.model.state_dict().items():
         assert torch.equal(tensor, state[name])
-    found, expected = (encode(b, ["a text"], DEFAULT, Plan((1, 3))) for b in (parts, whole))
+    found, expected = (encode(b, ["a text"], DEFAULT.under(Plan((1, 3)))) for b in (parts, whole))
     np.testing.assert_array_equal(found.embeddings, expected.embeddings)
 
 

@@ -20,7 +20,7 @@ from analysis.cli.main import main
 from analysis.embedding import encoder
 from analysis.embedding.methods import METHODS
 from analysis.experiments import scoring
-from analysis.rerouting.plan import PLAIN, Plan
+from analysis.rerouting.plan import Plan
 from tests.support import tiny_models
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -114,8 +114,7 @@ def test_encode_writes_what_the_library_encodes(
     expected = encoder.encode(
         backbone.load(model[1], dtype="float32"),
         TEXTS[:5],
-        METHODS["kv-embedding"],
-        Plan((2, 3, 5), 2.5),
+        METHODS["kv-embedding"].under(Plan((2, 3, 5), 2.5)),
     )
     np.testing.assert_allclose(rows, expected.embeddings, atol=1e-6)
     assert found["layers"] == [2, 3, 5]
@@ -130,7 +129,7 @@ def test_encode_knows_every_method(
     output = tmp_path / "out.npy"
     plan = ("--layers", "none", "--method", method)
     ask("encode", *model, *plan, "--input", files / "five.txt", "--output", output, "--json")
-    expected = encoder.encode(backbone.load(model[1]), TEXTS[:5], METHODS[method], PLAIN)
+    expected = encoder.encode(backbone.load(model[1]), TEXTS[:5], METHODS[method])
     np.testing.assert_allclose(np.load(output), expected.embeddings, atol=1e-6)
 
 

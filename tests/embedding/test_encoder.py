@@ -81,7 +81,7 @@ def assert_same(found: Vectors, expected: Vectors) -> None:
 
 @pytest.mark.parametrize("name", METHODS)
 def test_embeddings_are_finite_unit_vectors(backbone: Backbone, name: str) -> None:
-    found = encode(backbone, TEXTS, method(name), Plan((2, 3)))
+    found = encode(backbone, TEXTS, method(name).under(Plan((2, 3))))
     assert found.embeddings.shape == (len(TEXTS), backbone.facts.hidden)
     assert found.embeddings.dtype == np.float32
     assert_same(np.linalg.norm(found.embeddings, axis=1), np.ones(len(TEXTS), np.float32))
@@ -129,23 +129,23 @@ def reported(case: Case, ids: torch.Tensor) -> tuple[list[torch.Tensor], torch.T
 
 @pytest.mark.parametrize("plan", [PLAIN, Plan((2, 3))], ids=["plain", "re-routed"])
 def test_encode_does_not_depend_on_order_duplicates_or_batches(case: Case, plan: Plan) -> None:
-    expected = encode(case.backbone, TEXTS, DEFAULT, plan).embeddings
+    expected = encode(case.backbone, TEXTS, DEFAULT.under(plan)).embeddings
     order = np.random.default_rng(0).permutation(len(TEXTS))
-    shuffled = encode(case.backbone, [TEXTS[i] for i in order], DEFAULT, plan).embeddings
+    shuffled = encode(case.backbone, [TEXTS[i] for i in order], DEFAULT.under(plan)).embeddings
     assert_same(shuffled, expected[order])
     for batch_tokens in (1, 100, 10**9):
-        found = encode(case.backbone, TEXTS, DEFAULT, plan, batch_tokens=batch_tokens)
+        found = encode(case.backbone, TEXTS, DEFAULT.under(plan), batch_tokens=batch_tokens)
         assert_same(found.embeddings, expected)
-    doubled = encode(case.backbone, (*TEXTS, *TEXTS[::-1]), DEFAULT, plan)
+    doubled = encode(case.backbone, (*TEXTS, *TEXTS[::-1]), DEFAULT.under(plan))
     assert_same(doubled.embeddings, np.concatenate([expected, expected[::-1]]))
-    alone = [encode(case.backbone, [text], DEFAULT, plan).embeddings[0] for text in TEXTS[:2]]
+    alone = [encode(case.backbone, [text], DEFAULT.under(plan)).embeddings[0] for text in TEXTS[:2]]
     assert_same(np.stack(alone), expected[:2])
 
 
 def test_only_rerouting_methods_follow_the_plan(backbone: Backbone) -> None:
     plan = Plan((2, 3))
     for chosen in METHODS.values():
-        moved = encode(backbone, TEXTS, chosen, plan).embeddings
+        moved = encode(backbone, TEXTS, chosen.under(plan)).embeddings
         still = encode(backbone, TEXTS, chosen).embeddings
         assert np.array_equal(moved, still) == (not chosen.reroutes)
     prompt_only = encode(backbone, TEXTS, method("prompt-only")).embeddings
@@ -193,7 +193,7 @@ def test_a_trace_embeds_every_plan_as_encode_does(case: Case) -> None:
     trace = Trace(case.backbone, TEXTS, DEFAULT)
     plans = PLANS if case.backbone.layers == LAYERS else (*PLANS[3:4], Plan((20, 21), 0.0))
     for plan in plans:
-        assert_same(trace.embed(plan), encode(case.backbone, TEXTS, DEFAULT, plan).embeddings)
+        assert_same(trace.embed(plan), encode(case.backbone, TEXTS, DEFAULT.under(plan)).embeddings)
     assert_same(trace.embeddings, encode(case.backbone, TEXTS, DEFAULT).embeddings)
 
 
@@ -205,7 +205,7 @@ def test_a_trace_keeps_to_its_budget(backbone: Backbone, layers_kept: int, strid
     kept = [sorted(inputs) for inputs in trace._inputs.values()]
     assert kept == [list(range(0, LAYERS, stride))] * len(batches)
     for plan in PLANS:
-        assert_same(trace.embed(plan), encode(backbone, TEXTS, DEFAULT, plan).embeddings)
+        assert_same(trace.embed(plan), encode(backbone, TEXTS, DEFAULT.under(plan)).embeddings)
 
 
 def test_a_trace_runs_only_what_can_differ(
@@ -233,7 +233,7 @@ def test_a_trace_runs_only_what_can_differ(
 def test_a_trace_is_right_for_every_method(backbone: Backbone, name: str) -> None:
     trace = Trace(backbone, TEXTS, method(name))
     plan = Plan((2, 3))
-    assert_same(trace.embed(plan), encode(backbone, TEXTS, method(name), plan).embeddings)
+    assert_same(trace.embed(plan), encode(backbone, TEXTS, method(name).under(plan)).embeddings)
 
 
 # Together
@@ -241,7 +241,9 @@ def test_a_trace_is_right_for_every_method(backbone: Backbone, name: str) -> Non
 
 def test_together_is_what_each_gives_alone(backbone: Backbone) -> None:
     """Every method, plain and under several plans, in one request of shared passes."""
-    asked = [(m, plan) for m in METHODS.values() for plan in (PLAIN, Plan((2, 3)), Plan((1, 4)))]
+    asked = [
+        m.under(plan) for m in METHODS.values() for plan in (PLAIN, Plan((2, 3)), Plan((1, 4)))
+    ]
     steps: list[tuple[int, int]] = []
     found = encode_together(
         backbone,
@@ -251,8 +253,8 @@ def test_together_is_what_each_gives_alone(backbone: Backbone) -> None:
         batch_tokens=100,
         progress=lambda *step: steps.append(step),
     )
-    for (m, plan), together in zip(asked, found, strict=True):
-        alone = encode(backbone, TEXTS, m, plan, role="Query")
+    for m, together in zip(asked, found, strict=True):
+        alone = encode(backbone, TEXTS, m, role="Query")
         assert_same(together.embeddings, alone.embeddings)
         assert (together.tokens, together.texts_cut) == (alone.tokens, alone.texts_cut)
     assert steps[-1][0] == steps[-1][1]
@@ -271,8 +273,8 @@ def test_together_takes_one_pass_for_methods_of_one_prompt(
 
     monkeypatch.setattr(forward_pass, "run", counted)
     names = ("mean", "last-token", "pooling-only", "prompt-only")
-    plans = [(DEFAULT, Plan((2, 3))), (DEFAULT, Plan((4,)))]
-    encode_together(backbone, ["one text"], [*((METHODS[n], PLAIN) for n in names), *plans])
+    plans = [DEFAULT.under(Plan((2, 3))), DEFAULT.under(Plan((4,)))]
+    encode_together(backbone, ["one text"], [*(METHODS[n] for n in names), *plans])
     assert passes == [((), 0), ((), 0), ((2, 3), 2), ((4,), 4)]
 
 
@@ -301,13 +303,13 @@ def test_all_windows_share_their_beginnings(
         return run(model, request)
 
     monkeypatch.setattr(forward_pass, "run", counted)
-    found = encode_together(backbone, TEXTS, [(DEFAULT, plan) for plan in WINDOWS])
+    found = encode_together(backbone, TEXTS, [DEFAULT.under(plan) for plan in WINDOWS])
     batches = layers_run.count(LAYERS) // 2  # the plain pass and the first window of layer 0
     assert sum(layers_run) == batches * (LAYERS + LAYERS * (LAYERS + 1) * (LAYERS + 2) // 6)
 
     monkeypatch.undo()
     for plan, together in zip(WINDOWS, found, strict=True):
-        assert_same(together.embeddings, encode(backbone, TEXTS, DEFAULT, plan).embeddings)
+        assert_same(together.embeddings, encode(backbone, TEXTS, DEFAULT.under(plan)).embeddings)
 
 
 # Last-token states
@@ -368,7 +370,7 @@ def test_last_token_states_report_progress(backbone: Backbone) -> None:
 
 def test_a_text_longer_than_the_context_is_cut_and_counted(backbone: Backbone) -> None:
     long = "word " * CONTEXT
-    found = encode(backbone, ["short", long, long + "more"], DEFAULT, Plan((2, 3)))
+    found = encode(backbone, ["short", long, long + "more"], DEFAULT.under(Plan((2, 3))))
     assert found.texts_cut == 2
     whole = tokenize(backbone.tokenizer, [long, long + "more"], DEFAULT.template)
     ready = prepare(backbone, ["short", long, long + "more"], DEFAULT)
@@ -434,7 +436,7 @@ def test_a_blank_text_is_named(backbone: Backbone) -> None:
 def test_a_layer_that_does_not_exist_is_refused(backbone: Backbone) -> None:
     for plan in (Plan((LAYERS,)), Plan((0, 99), -math.inf)):
         with pytest.raises(PlanError, match=r"does not exist: .* has layers 0 to 5"):
-            encode(backbone, TEXTS, DEFAULT, plan)
+            encode(backbone, TEXTS, DEFAULT.under(plan))
         with pytest.raises(PlanError):
             Trace(backbone, TEXTS, DEFAULT).embed(plan)
 
@@ -445,8 +447,8 @@ def test_a_family_that_cannot_be_rerouted_is_encoded_plainly(
 ) -> None:
     case = properties.case(family)
     with pytest.raises(BackboneError, match=f"{family} cannot be re-routed"):
-        encode(case.backbone, TEXTS, DEFAULT, Plan((1,)))
-    found = encode(case.backbone, TEXTS, method("mean"), Plan((1,))).embeddings
+        encode(case.backbone, TEXTS, DEFAULT.under(Plan((1,))))
+    found = encode(case.backbone, TEXTS, method("mean").under(Plan((1,)))).embeddings
     for text, vector in zip(TEXTS, found, strict=True):
         with torch.inference_mode():
             ids = torch.tensor([case.backbone.tokenizer(text)["input_ids"]])
@@ -454,16 +456,16 @@ def test_a_family_that_cannot_be_rerouted_is_encoded_plainly(
         assert_same(vector, (mean / mean.norm()).numpy())
     off = Plan((1,), -math.inf)
     assert np.array_equal(
-        encode(case.backbone, TEXTS, DEFAULT, off).embeddings,
+        encode(case.backbone, TEXTS, DEFAULT.under(off)).embeddings,
         encode(case.backbone, TEXTS, DEFAULT).embeddings,
     )
 
 
 def test_layers_without_attention_are_named(tiny: Callable[[str], Backbone]) -> None:
     hybrid = replace(tiny("llama"), reroutable=(1, 3, 5))
-    encode(hybrid, TEXTS, DEFAULT, Plan((1, 3)))
+    encode(hybrid, TEXTS, DEFAULT.under(Plan((1, 3))))
     with pytest.raises(BackboneError, match=r"Layers \[2\] of .* these have: \[1, 3, 5\]"):
-        encode(hybrid, TEXTS, DEFAULT, Plan((1, 2)))
+        encode(hybrid, TEXTS, DEFAULT.under(Plan((1, 2))))
 
 
 def test_overflow_is_said_not_returned() -> None:

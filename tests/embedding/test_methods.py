@@ -56,7 +56,7 @@ def test_a_choice_that_does_not_exist_is_refused_with_those_that_do(asked: str) 
 
 
 def vectors(backbone: Backbone, of: Method) -> np.ndarray:
-    return encoder.encode(backbone, TEXTS, of, Plan((2, 3))).embeddings
+    return encoder.encode(backbone, TEXTS, of.under(Plan((2, 3)))).embeddings
 
 
 @pytest.mark.parametrize("family", ["llama", "gemma3", "gpt_oss"])

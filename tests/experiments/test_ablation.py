@@ -42,9 +42,9 @@ def test_every_search_scores_as_each_plan_alone(
     assert walk.done
     assert not walk.missing
     monkeypatch.setenv("KVE_CACHE", "/dev/null/nothing")  # nothing is known from before
-    plain = study.score(llama, pairs, DEFAULT, PLAIN).sts
+    plain = study.score(llama, pairs, DEFAULT).sts
     for one, point in walk.points.items():
-        alone = study.score(llama, pairs, DEFAULT, one).sts
+        alone = study.score(llama, pairs, DEFAULT.under(one)).sts
         np.testing.assert_allclose(point.score.sts.cosines, alone.cosines, atol=2e-6)
         assert point.change.delta == pytest.approx(
             point.score.sts.spearman - plain.spearman, abs=1e-6
@@ -62,7 +62,7 @@ def test_all_windows_run_only_the_layers_from_where_each_parts_from_the_one_befo
         starts.append(request.start)
         return run(model, request)
 
-    study.score(llama, pairs, DEFAULT, PLAIN)
+    study.score(llama, pairs, DEFAULT)
     monkeypatch.setattr(forward_pass, "run", spy)
     plans = searches.every_window(layers)
     finished(ablation.run(llama, pairs, searches.at_once(plans)))

@@ -14,7 +14,7 @@ from analysis.errors import CorpusError, PlanError
 from analysis.experiments import causal
 from analysis.experiments import gates as listening
 from analysis.rerouting import forward_pass
-from analysis.rerouting.plan import PLAIN, Plan
+from analysis.rerouting.plan import Plan
 from tests.support import tiny_models
 
 TEXTS = ("Boats.", "The old bridge over the river was closed.", "A loan from the bank, at last.")
@@ -27,7 +27,7 @@ def test_it_is_the_average_over_texts_that_run_alone(
     empty_cache: object,  # noqa: ARG001
     family: str,
 ) -> None:
-    found = listening.listening(tiny(family), TEXTS, PLAN)
+    found = listening.listening(tiny(family), TEXTS, DEFAULT.under(PLAN))
     alone = [causal.gates(tiny(family), text, PLAN, template=DEFAULT.template) for text in TEXTS]
     expected = np.stack([gates.values.mean(axis=(1, 2)) for gates in alone], axis=1)
     np.testing.assert_allclose(found.by_text, expected, rtol=1e-4)
@@ -37,12 +37,12 @@ def test_it_is_the_average_over_texts_that_run_alone(
 
 
 def test_long_texts_are_cut_and_counted_as_they_are_read(llama: Backbone) -> None:
-    found = listening.listening(llama, ("word " * 1000,), PLAN)
+    found = listening.listening(llama, ("word " * 1000,), DEFAULT.under(PLAN))
     assert found.tokens <= listening.LONGEST
 
 
 def test_nothing_rerouted_has_no_gate(llama: Backbone) -> None:
-    found = listening.listening(llama, TEXTS, PLAIN)
+    found = listening.listening(llama, TEXTS, DEFAULT)
     assert found.layers == ()
     assert found.strength.shape == (0,)
 
@@ -51,11 +51,11 @@ def test_a_second_call_computes_nothing_and_each_request_is_its_own(
     llama: Backbone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = [
-        (TEXTS, PLAN, DEFAULT),
-        (TEXTS[:2], PLAN, DEFAULT),
-        (TEXTS, Plan((2, 4), 0.0), DEFAULT),
-        (TEXTS, Plan((2,), 1.5), DEFAULT),
-        (TEXTS, PLAN, replace(DEFAULT, template="{role}: {text}\nIn a word:")),
+        (TEXTS, DEFAULT.under(PLAN)),
+        (TEXTS[:2], DEFAULT.under(PLAN)),
+        (TEXTS, DEFAULT.under(Plan((2, 4), 0.0))),
+        (TEXTS, DEFAULT.under(Plan((2,), 1.5))),
+        (TEXTS, replace(DEFAULT, template="{role}: {text}\nIn a word:", plan=PLAN)),
     ]
     first = [listening.listening(llama, *one) for one in asked]
     for i, one in enumerate(first):
@@ -75,9 +75,9 @@ def test_a_second_call_computes_nothing_and_each_request_is_its_own(
 
 def test_what_cannot_be_listened_to_is_refused(llama: Backbone) -> None:
     with pytest.raises(CorpusError):
-        listening.listening(llama, ("  ",), PLAN)
+        listening.listening(llama, ("  ",), DEFAULT.under(PLAN))
     with pytest.raises(PlanError):
-        listening.listening(llama, TEXTS, Plan((99,)))
+        listening.listening(llama, TEXTS, DEFAULT.under(Plan((99,))))
 
 
 @given(st.integers(1, 200))

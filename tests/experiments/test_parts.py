@@ -10,7 +10,7 @@ from analysis.dimension.selection import RULES
 from analysis.embedding.methods import DEFAULT, METHODS
 from analysis.experiments import dimension, parts, rules, scoring
 from analysis.experiments.parts import PARTS
-from analysis.rerouting.plan import PLAIN, Plan
+from analysis.rerouting.plan import Plan
 from tests.support.visits import OWN_PAIRS
 
 
@@ -21,15 +21,16 @@ def pairs() -> Pairs:
 
 def test_all_parts_are_the_method_and_none_are_the_mean() -> None:
     plan = Plan((1, 2), 1.5)
-    whole, of_whole = parts.assembled(frozenset(PARTS), DEFAULT, plan)
+    method = DEFAULT.under(plan)
+    whole = parts.assembled(frozenset(PARTS), method)
     assert (whole.template, whole.pooling, whole.reroutes) == (DEFAULT.template, "hybrid", True)
-    assert of_whole == plan
-    none, _ = parts.assembled(frozenset(), DEFAULT, plan)
+    assert whole.plan == plan
+    none = parts.assembled(frozenset(), method)
     mean = METHODS["mean"]
     assert (none.name, none.template, none.pooling) == ("mean", mean.template, mean.pooling)
     assert not none.reroutes
-    without_bias, of_it = parts.assembled(frozenset(PARTS) - {"bias"}, DEFAULT, plan)
-    assert (without_bias.reroutes, of_it) == (True, Plan((1, 2), 0.0))
+    without_bias = parts.assembled(frozenset(PARTS) - {"bias"}, method)
+    assert (without_bias.reroutes, without_bias.plan) == (True, Plan((1, 2), 0.0))
 
 
 def test_each_question_differs_by_its_part() -> None:
@@ -46,9 +47,9 @@ def test_each_question_differs_by_its_part() -> None:
 
 def test_what_a_part_brings_is_the_difference_of_two_scores(llama: Backbone, pairs: Pairs) -> None:
     plan = Plan((1, 2))
-    found = {(one.part, one.how): one for one in parts.brought(llama, pairs, plan)}
+    found = {(one.part, one.how): one for one in parts.brought(llama, pairs, DEFAULT.under(plan))}
     named = ("kv-embedding", "prompt-only", "re-routing-only", "mean")
-    scored = scoring.measured(llama, pairs, [(METHODS[name], plan) for name in named])
+    scored = scoring.measured(llama, pairs, [METHODS[name].under(plan) for name in named])
     kv, prompt_only, rerouting_only, mean = (one.measures[0].value for one in scored)
     for key, expected in {
         ("re-routing", "with the rest"): kv - prompt_only,
@@ -80,7 +81,7 @@ def test_ranks_and_their_intervals_count_the_better_windows(llama: Backbone, pai
     assert {rule for one in found for rule in one.rules} == set(RULES)
     for one in found:
         assert all(curve.selected(rule) == one.plan.layers for rule in one.rules)
-    (nothing,) = scoring.measured(llama, pairs, [(DEFAULT, PLAIN)])
+    (nothing,) = scoring.measured(llama, pairs, [DEFAULT])
     assert found[0].change.delta == pytest.approx(
         found[0].scored.measures[0].value - nothing.measures[0].value
     )

@@ -30,7 +30,7 @@ RETRIEVAL = Retrieval(
     "made", tuple(WORDS), TEXTS, tuple({3 * i: 1} for i in range(len(WORDS))), "made up"
 )
 PLAN = Plan((2, 3))
-ASKED = [(METHODS["kv-embedding"], PLAN), (METHODS["mean"], PLAN)]
+ASKED = [METHODS["kv-embedding"].under(PLAN), METHODS["mean"].under(PLAN)]
 
 
 @pytest.fixture
@@ -44,8 +44,8 @@ def backbone(
 
 
 def test_pairs_are_scored_as_the_evaluation_does(backbone: Backbone) -> None:
-    for found, (method, plan) in zip(measured(backbone, PAIRS, ASKED), ASKED, strict=True):
-        vectors = encoder.encode(backbone, PAIRS.texts, method, plan).embeddings
+    for found, method in zip(measured(backbone, PAIRS, ASKED), ASKED, strict=True):
+        vectors = encoder.encode(backbone, PAIRS.texts, method).embeddings
         cosines = similarity.cosines(vectors, PAIRS)
         assert found.cosines is not None
         np.testing.assert_allclose(found.cosines, cosines, atol=1e-6)
@@ -56,7 +56,7 @@ def test_pairs_are_scored_as_the_evaluation_does(backbone: Backbone) -> None:
         assert (rank.ci_low, rank.ci_high) == pytest.approx((score.ci_low, score.ci_high))
         assert linear.value == pytest.approx(score.pearson)
         assert linear.ci_low <= linear.value <= linear.ci_high
-        assert found.plan == (plan if method.reroutes else PLAIN)
+        assert found.plan == (PLAN if method.reroutes else PLAIN)
 
 
 def test_differences_of_measures_are_those_of_the_evaluation(backbone: Backbone) -> None:
@@ -77,9 +77,9 @@ def test_differences_of_measures_are_those_of_the_evaluation(backbone: Backbone)
 
 
 def test_labelled_and_retrieval_are_those_of_the_measures(backbone: Backbone) -> None:
-    method, plan = ASKED[0]
-    texts = encoder.encode(backbone, TEXTS, method, plan).embeddings
-    queries = encoder.encode(backbone, WORDS, method, plan, role="Query").embeddings
+    method = ASKED[0]
+    texts = encoder.encode(backbone, TEXTS, method).embeddings
+    queries = encoder.encode(backbone, WORDS, method, role="Query").embeddings
     (found,) = measured(backbone, LABELLED, ASKED[:1])
     expected = measures.labelled(texts, LABELLED.labels or ())
     assert [m.value for m in found.measures] == pytest.approx([m.value for m in expected])

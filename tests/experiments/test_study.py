@@ -26,7 +26,7 @@ from analysis.rerouting import forward_pass
 from analysis.rerouting.forward_pass import PassRequest, PassResult
 from analysis.rerouting.plan import PLAIN, Plan
 from analysis.spaces import projection
-from analysis.storage import provenance, result_store
+from analysis.storage import result_store
 from benchmarks import shipped_results
 from tests.support import properties, tiny_models
 
@@ -84,10 +84,10 @@ def same(first: Any, second: Any, tolerance: float = 0.0) -> None:
 
 QUESTIONS: dict[str, Callable[[Backbone], Any]] = {
     "dimensions": lambda llama: dimension_experiment.dimensions(llama, TEXTS, samples=40, seed=2),
-    "score": lambda llama: study.score(llama, PAIRS, DEFAULT, PLAN),
-    "traced score": lambda llama: study.score(llama, PAIRS, DEFAULT, PLAN, traced=True),
-    "plain method": lambda llama: study.score(llama, PAIRS, METHODS["echo"], PLAN),
-    "space": lambda llama: space_experiment.projected(llama, TEXTS.texts[:10], DEFAULT, PLAN),
+    "score": lambda llama: study.score(llama, PAIRS, DEFAULT.under(PLAN)),
+    "traced score": lambda llama: study.score(llama, PAIRS, DEFAULT.under(PLAN), traced=True),
+    "plain method": lambda llama: study.score(llama, PAIRS, METHODS["echo"].under(PLAN)),
+    "space": lambda llama: space_experiment.projected(llama, TEXTS.texts[:10], DEFAULT.under(PLAN)),
 }
 
 
@@ -101,10 +101,10 @@ def test_a_second_call_computes_nothing_and_gives_the_same(
 
 
 def test_embeddings_are_stored(llama: Backbone, idle: Callable[[], None]) -> None:
-    computed = cached_encoder.embeddings(llama, TEXTS.texts[:5], DEFAULT, PLAN)
+    computed = cached_encoder.embeddings(llama, TEXTS.texts[:5], DEFAULT.under(PLAN))
     idle()
     np.testing.assert_array_equal(
-        cached_encoder.embeddings(llama, TEXTS.texts[:5], DEFAULT, PLAN), computed
+        cached_encoder.embeddings(llama, TEXTS.texts[:5], DEFAULT.under(PLAN)), computed
     )
 
 
@@ -112,13 +112,13 @@ def test_a_traced_score_is_the_untraced_one(llama: Backbone, tmp_path: Path) -> 
     found = []
     for traced in (False, True):
         with result_store.only(tmp_path / str(traced)):
-            found.append(study.score(llama, PAIRS, DEFAULT, PLAN, traced=traced))
+            found.append(study.score(llama, PAIRS, DEFAULT.under(PLAN), traced=traced))
     same(found[0], found[1], 1e-6)
 
 
 def test_a_result_is_the_librarys_own_parts_put_together(llama: Backbone) -> None:
-    score = study.score(llama, PAIRS, DEFAULT, PLAN)
-    vectors = encoder.encode(llama, PAIRS.texts, DEFAULT, PLAN).embeddings
+    score = study.score(llama, PAIRS, DEFAULT.under(PLAN))
+    vectors = encoder.encode(llama, PAIRS.texts, DEFAULT.under(PLAN)).embeddings
     same(score.sts, similarity.sts(similarity.cosines(vectors, PAIRS), PAIRS))
     assert (score.method, score.corpus, score.plan) == ("kv-embedding", "made up", PLAN)
     found = dimension_experiment.dimensions(llama, TEXTS, samples=40, seed=2)
@@ -127,17 +127,17 @@ def test_a_result_is_the_librarys_own_parts_put_together(llama: Backbone) -> Non
     assert found.selected() == selection.select(found.curve.dims)
 
 
-def test_made_says_what_made_it_and_whether_it_shipped(
+def test_provenance_says_what_made_it_and_whether_it_shipped(
     llama: Backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(result_store, "SHIPPED", tmp_path / "shipped")
     with result_store.only(result_store.SHIPPED):
-        study.score(llama, PAIRS, DEFAULT, PLAN)
-    score = study.score(llama, PAIRS, DEFAULT, PLAN)
-    assert score.made == dataclasses.replace(provenance.made(llama), shipped=True)
-    assert "shipped with the project" in score.made.sentence
-    here = study.score(llama, PAIRS, DEFAULT, PLAIN).made
-    assert here == provenance.made(llama)
+        study.score(llama, PAIRS, DEFAULT.under(PLAN))
+    score = study.score(llama, PAIRS, DEFAULT.under(PLAN))
+    assert score.provenance == dataclasses.replace(llama.provenance(), shipped=True)
+    assert "shipped with the project" in score.provenance.sentence
+    here = study.score(llama, PAIRS, DEFAULT).provenance
+    assert here == llama.provenance()
     assert "computed on this machine" in here.sentence
 
 
@@ -217,7 +217,7 @@ SAME_SCORES: dict[str, tuple[Any, ...]] = {
 
 def test_what_decides_a_score_is_in_its_key(key_of: Callable[..., str]) -> None:
     keys = {name: key_of(lambda a=a: study.score(*a)) for name, a in SCORES.items()}
-    keys["as it is"] = key_of(lambda: study.score(LLAMA, PAIRS, DEFAULT, PLAN))
+    keys["as it is"] = key_of(lambda: study.score(LLAMA, PAIRS, DEFAULT.under(PLAN)))
     assert len(set(keys.values())) == len(keys)
     for name, arguments in SAME_SCORES.items():
         assert key_of(lambda a=arguments: study.score(*a)) == keys["as it is"], name
@@ -225,7 +225,7 @@ def test_what_decides_a_score_is_in_its_key(key_of: Callable[..., str]) -> None:
 
 def test_what_decides_nothing_is_not_in_the_key(key_of: Callable[..., str]) -> None:
     def asked(method: str, plan: Plan) -> str:
-        return key_of(lambda: study.score(LLAMA, PAIRS, METHODS[method], plan))
+        return key_of(lambda: study.score(LLAMA, PAIRS, METHODS[method].under(plan)))
 
     assert asked("mean", PLAN) == asked("mean", PLAIN)  # it does not re-route
     assert asked("kv-embedding", Plan((), 3.0)) == asked("kv-embedding", PLAIN)
@@ -263,8 +263,8 @@ def test_what_decides_a_space_is_in_its_key(
             result_store, "put", lambda name, *rest: asked.append(name) or put(name, *rest)
         )
         for change in ({}, {"neighbours": 4}, {"min_dist": 0.5}, {"seed": 1}):
-            space_experiment.projected(llama, TEXTS.texts[:10], DEFAULT, PLAN, **change)
-        space_experiment.projected(llama, TEXTS.texts[:10], METHODS["mean"], PLAN)
+            space_experiment.projected(llama, TEXTS.texts[:10], DEFAULT.under(PLAN), **change)
+        space_experiment.projected(llama, TEXTS.texts[:10], METHODS["mean"].under(PLAN))
     projections = [name for name in asked if name.startswith("projection")]
     assert len(set(projections)) == len(projections) == 5
     assert len(asked) - len(projections) == 2  # embeddings, of either method once
@@ -278,8 +278,8 @@ def test_a_sweep_that_is_stopped_goes_on_from_there(
 ) -> None:
     plans = searches.sliding(llama.layers, 2)
     for _, score in zip(range(3), study.sweep(llama, PAIRS, plans), strict=False):
-        assert study.known_score(llama, PAIRS, DEFAULT, score.plan) is not None
-    assert sum(study.known_score(llama, PAIRS, DEFAULT, p) is not None for p in plans) == 3
+        assert study.known_score(llama, PAIRS, DEFAULT.under(score.plan)) is not None
+    assert sum(study.known_score(llama, PAIRS, DEFAULT.under(p)) is not None for p in plans) == 3
     computed: list[Plan] = []
     embed = trace_embedding.Trace.embed
 
@@ -305,17 +305,17 @@ def test_one_plain_pass_serves_every_plan_until_it_is_forgotten(
 
     monkeypatch.setattr(trace_cache, "Trace", counted)
     for layer in range(4):
-        study.score(llama, PAIRS, DEFAULT, Plan((layer,)), traced=True)
+        study.score(llama, PAIRS, DEFAULT.under(Plan((layer,))), traced=True)
     assert len(passes) == 1
     trace_cache.forget()
-    study.score(llama, PAIRS, DEFAULT, Plan((4,)), traced=True)
+    study.score(llama, PAIRS, DEFAULT.under(Plan((4,))), traced=True)
     assert len(passes) == 2
 
 
 def test_a_flip_runs_only_the_layers_from_the_flipped_one_on(
     llama: Backbone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    study.score(llama, PAIRS, DEFAULT, Plan((1,)), traced=True)
+    study.score(llama, PAIRS, DEFAULT.under(Plan((1,))), traced=True)
     starts: list[int] = []
     run = forward_pass.run
 
@@ -327,19 +327,19 @@ def test_a_flip_runs_only_the_layers_from_the_flipped_one_on(
     flipped = {4: Plan((1, 4)), 3: Plan((1, 3, 4)), 5: Plan((1, 3, 4, 5)), 1: Plan((3, 4, 5))}
     for layer, plan in flipped.items():
         starts.clear()
-        found = study.score(llama, PAIRS, DEFAULT, plan, traced=True)
+        found = study.score(llama, PAIRS, DEFAULT.under(plan), traced=True)
         # Taking out the only layer below is as near to the plain pass: its first layer decides.
         assert set(starts) == {3 if layer == 1 else layer}
-        alone = encoder.encode(llama, PAIRS.texts, DEFAULT, plan).embeddings
+        alone = encoder.encode(llama, PAIRS.texts, DEFAULT.under(plan)).embeddings
         expected = similarity.cosines(alone, PAIRS)
         np.testing.assert_allclose(found.sts.cosines, expected, atol=2e-6)
 
 
 def test_plans_and_families_that_do_not_fit_are_refused_before_the_store(llama: Backbone) -> None:
     with pytest.raises(PlanError, match="Layer 9"):
-        study.score(llama, PAIRS, DEFAULT, Plan((9,)))
+        study.score(llama, PAIRS, DEFAULT.under(Plan((9,))))
     with pytest.raises(BackboneError, match="cannot be re-routed"):
-        study.score(tiny_models.tiny("falcon"), PAIRS, DEFAULT, PLAN)
+        study.score(tiny_models.tiny("falcon"), PAIRS, DEFAULT.under(PLAN))
 
 
 # What ships
@@ -357,8 +357,8 @@ def test_everything_that_pages_open_with_ships(
         automatic = Plan(curve.selected())
         pairs = registry.load_pairs("lee50")
         for plan in (PLAIN, automatic):
-            assert study.score(smollm2, pairs, DEFAULT, plan).plan == plan
-        every = [(method, automatic) for method in METHODS.values()]
+            assert study.score(smollm2, pairs, DEFAULT.under(plan)).plan == plan
+        every = [method.under(automatic) for method in METHODS.values()]
         answers = registry.load_retrieval("chatterbot-answers")
         labelled = sampling.first(registry.load_labelled("chatterbot"), sampling.LABELLED, 0)
         asked = sampling.part(answers, sampling.QUERIES)
@@ -370,7 +370,7 @@ def test_everything_that_pages_open_with_ships(
             found = scores[name].measure("Spearman").value
             assert found == pytest.approx(score, abs=0.3 if dtype == "float32" else 0.6)
         variants = long_texts.places(asked)
-        few = [(METHODS[name], automatic) for name in long_texts.LONG_METHODS]
+        few = [METHODS[name].under(automatic) for name in long_texts.LONG_METHODS]
         for variant in variants.values():
             scoring.measured(smollm2, variant, few)
         for length in long_texts.LENGTHS:
@@ -378,10 +378,10 @@ def test_everything_that_pages_open_with_ships(
         texts = registry.load_texts(space_experiment.MAP_CORPUS)
         drawn = sampling.sample(texts, space_experiment.MAP_TEXTS, 0).texts
         for name in ("mean", "kv-embedding"):
-            space_experiment.projected(smollm2, drawn, METHODS[name], automatic)
+            space_experiment.projected(smollm2, drawn, METHODS[name].under(automatic))
         for width in (1, selection.window_width(smollm2.layers)):
             for plan in searches.sliding(smollm2.layers, width):
-                assert study.known_score(smollm2, pairs, DEFAULT, plan) is not None, plan
+                assert study.known_score(smollm2, pairs, DEFAULT.under(plan)) is not None, plan
 
 
 @pytest.mark.weights
@@ -389,9 +389,9 @@ def test_shipped_scores_are_what_is_computed_here(smollm2: Backbone, tmp_path: P
     pairs = registry.load_pairs("lee50")
     window = Plan((26, 27, 28, 29))
     with result_store.only(result_store.SHIPPED):
-        known = study.known_score(smollm2, pairs, DEFAULT, window)
+        known = study.known_score(smollm2, pairs, DEFAULT.under(window))
     with result_store.only(tmp_path):
-        computed = study.score(smollm2, pairs, DEFAULT, window)
+        computed = study.score(smollm2, pairs, DEFAULT.under(window))
     assert known is not None
     assert computed.sts.spearman == pytest.approx(known.sts.spearman, abs=0.05)
     assert computed.sts.ci_low == pytest.approx(known.sts.ci_low, abs=0.3)

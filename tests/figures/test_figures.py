@@ -28,11 +28,11 @@ from analysis.figures import causal, dimension, rerouting, scores, spaces
 from analysis.rerouting.plan import PLAIN, Plan
 from analysis.spaces import comparison
 from analysis.spaces.projection import Projection
-from analysis.storage.provenance import Made
+from analysis.storage.provenance import Provenance
 
 HOSTILE = ("<b>bold</b> & brave", '<a href="javascript:alert(1)">here</a>', "x" * 200, "1 < 2 > 0")
 TEXTS = (*HOSTILE, "a plain text", "another one", "line\nbreak", "last")
-MADE = Made("tiny", "0", "float32", "cpu", (("torch", "2"), ("transformers", "5")))
+MADE = Provenance("tiny", "0", "float32", "cpu", (("torch", "2"), ("transformers", "5")))
 RNG = np.random.default_rng(0)
 LAYERS = 10
 

@@ -123,20 +123,20 @@ def pairs() -> Pairs:
 
 
 def own_score(backbone: Backbone, pairs: Pairs, plan: Plan = PLAN) -> float:
-    vectors = encoder.encode(backbone, pairs.texts, METHOD, plan).embeddings
+    vectors = encoder.encode(backbone, pairs.texts, METHOD.under(plan)).embeddings
     return similarity.sts(similarity.cosines(vectors, pairs), pairs, resamples=1).spearman
 
 
 def results(
     backbone: Backbone, tasks: Sequence[Any], folder: Path, plan: Plan = PLAN
 ) -> list[mteb_encoder.Result]:
-    own = MtebEncoder(Embedder(backbone, METHOD, plan))
+    own = MtebEncoder(Embedder(backbone, METHOD.under(plan)))
     return list(mteb_encoder.run(own, tasks, folder))
 
 
 def test_it_follows_the_protocol_and_says_what_it_is() -> None:
     backbone = tiny_models.tiny("llama")
-    own = MtebEncoder(Embedder(backbone, METHOD, PLAN))
+    own = MtebEncoder(Embedder(backbone, METHOD.under(PLAN)))
     assert isinstance(own, EncoderProtocol)
     found = own.mteb_model_meta
     assert found.name == "kv-embedding-explorer/tiny-llama--kv-embedding"
@@ -145,12 +145,12 @@ def test_it_follows_the_protocol_and_says_what_it_is() -> None:
     revisions = {
         MtebEncoder(made).mteb_model_meta.revision
         for made in (
-            Embedder(backbone, METHOD, PLAN),
-            Embedder(backbone, METHOD, Plan((2, 3), 1.0)),
+            Embedder(backbone, METHOD.under(PLAN)),
+            Embedder(backbone, METHOD.under(Plan((2, 3), 1.0))),
             Embedder(backbone, METHOD),
-            Embedder(backbone, METHOD, PLAN, max_tokens=50),
-            Embedder(backbone, METHODS["mean"], PLAN),
-            Embedder(tiny_models.tiny("qwen2"), METHOD, PLAN),
+            Embedder(backbone, METHOD.under(PLAN), max_tokens=50),
+            Embedder(backbone, METHODS["mean"].under(PLAN)),
+            Embedder(tiny_models.tiny("qwen2"), METHOD.under(PLAN)),
         )
     }
     assert len(revisions) == 6
@@ -182,11 +182,11 @@ def test_the_packaged_backbone_scores_alike(evaldata: Path, tmp_path: Path, smol
 
 def test_a_retrieval_task_takes_queries_as_queries(tmp_path: Path) -> None:
     backbone = tiny_models.tiny("llama")
-    own = MtebEncoder(Embedder(backbone, METHOD, PLAN))
+    own = MtebEncoder(Embedder(backbone, METHOD.under(PLAN)))
     (found,) = mteb_encoder.run(own, [retrieval_task()], tmp_path)
     assert own.blank == 1
     documents, queries = (
-        encoder.encode(backbone, texts, METHOD, PLAN, role=role).embeddings
+        encoder.encode(backbone, texts, METHOD.under(PLAN), role=role).embeddings
         for texts, role in (
             ([text or mteb_encoder.BLANK for text in DOCUMENTS.values()], "Context"),
             (list(QUERIES.values()), "Query"),

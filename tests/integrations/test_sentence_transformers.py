@@ -32,11 +32,11 @@ def backbone() -> Backbone:
 
 @pytest.fixture
 def embedder(backbone: Backbone) -> Embedder:
-    return Embedder(backbone, METHOD, PLAN)
+    return Embedder(backbone, METHOD.under(PLAN))
 
 
 def test_it_gives_what_the_encoder_gives(backbone: Backbone, embedder: Embedder) -> None:
-    expected = encoder.encode(backbone, TEXTS, METHOD, PLAN).embeddings
+    expected = encoder.encode(backbone, TEXTS, METHOD.under(PLAN)).embeddings
     found = embedder.encode(TEXTS)
     assert isinstance(found, np.ndarray)
     assert (found.dtype, found.shape) == (np.float32, (len(TEXTS), tiny_models.HIDDEN))
@@ -65,8 +65,8 @@ def test_the_shape_follows_what_is_asked(embedder: Embedder) -> None:
 
 
 def test_roles_are_those_of_the_prompt(backbone: Backbone, embedder: Embedder) -> None:
-    query = encoder.encode(backbone, TEXTS, METHOD, PLAN, role="Query").embeddings
-    context = encoder.encode(backbone, TEXTS, METHOD, PLAN).embeddings
+    query = encoder.encode(backbone, TEXTS, METHOD.under(PLAN), role="Query").embeddings
+    context = encoder.encode(backbone, TEXTS, METHOD.under(PLAN)).embeddings
     assert np.abs(query - context).max() > 1e-3
     for name in ("query", "Query"):
         np.testing.assert_allclose(embedder.encode(TEXTS, prompt_name=name), query, atol=1e-6)
@@ -91,7 +91,7 @@ def test_sizes(backbone: Backbone, embedder: Embedder) -> None:
     assert embedder.get_sentence_embedding_dimension() == tiny_models.HIDDEN
     assert embedder.get_embedding_dimension() == tiny_models.HIDDEN
     assert embedder.max_seq_length == tiny_models.CONTEXT
-    short = Embedder(backbone, METHOD, PLAN, max_tokens=80)
+    short = Embedder(backbone, METHOD.under(PLAN), max_tokens=80)
     assert short.max_seq_length == 80
     short.encode([TEXTS[0], "word " * 100])
     short.encode("word " * 100)
@@ -120,7 +120,7 @@ def test_what_cannot_be_met_is_refused(
 @pytest.mark.parametrize(
     "make",
     [
-        lambda backbone: Embedder(backbone, METHOD, Plan((99,))),
+        lambda backbone: Embedder(backbone, METHOD.under(Plan((99,)))),
         lambda backbone: Embedder(backbone, METHOD, max_tokens=0),
     ],
 )
@@ -164,7 +164,7 @@ def test_the_similarity_evaluator_scores_as_this_project_does(
     )
     at = np.arange(len(first))
     pairs = Pairs("own", tuple(TEXTS), at, at + 1, np.array(scores), "this test")
-    vectors = encoder.encode(backbone, TEXTS, METHOD, PLAN).embeddings
+    vectors = encoder.encode(backbone, TEXTS, METHOD.under(PLAN)).embeddings
     expected = similarity.sts(similarity.cosines(vectors, pairs), pairs).spearman
     assert 100 * found["own_spearman_cosine"] == pytest.approx(expected, abs=1e-4)
     assert embedder.model_card_data.metrics == found

@@ -237,7 +237,9 @@ def test_the_two_texts_cosines_are_the_librarys(tiny_llama: dict[str, str]) -> N
     texts = [app.text_input(key=key).value for key in ("first", "second")]
     backbone = load(tiny_llama["backbone"])
     for name, value in zip(bars["y"], numbers(bars["x"]), strict=True):
-        one, other = cached_encoder.embeddings(backbone, texts, methods.METHODS[name], Plan((2, 3)))
+        one, other = cached_encoder.embeddings(
+            backbone, texts, methods.METHODS[name].under(Plan((2, 3)))
+        )
         assert value == pytest.approx(float(one @ other), abs=1e-6)
     assert "The pages *Re-routing* and *Similarity* measure it." in shown(app)
     tokens = len(causality.gates(backbone, texts[0], PLAIN).tokens)

@@ -19,12 +19,12 @@ from analysis.experiments import dimension as dimension_experiment
 from analysis.experiments.dimension import Dimensions
 from analysis.figures import dimension as dimension_figures
 from analysis.figures import theme
-from analysis.storage.provenance import Made
+from analysis.storage.provenance import Provenance
 from tests.support import tiny_models
 from tests.support.visits import charts, metric, numbers, opened, shown, unfolded, well
 
 LAYERS = 10
-MADE = Made("tiny", "0", "float32", "cpu", (("torch", "2"), ("transformers", "5")))
+MADE = Provenance("tiny", "0", "float32", "cpu", (("torch", "2"), ("transformers", "5")))
 DIMS = np.array([9.0, 8, 7, 6, 5, 4, 3, 4, 5, 6])
 
 

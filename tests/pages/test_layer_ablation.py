@@ -63,7 +63,7 @@ def heat(app: AppTest) -> NDArray[np.float64]:
 def test_reference_points_alone_are_shown(tiny_llama: dict[str, str]) -> None:
     small = backbone.load(tiny_llama["backbone"])
     pairs = columns.read_pairs("own.tsv", OWN_PAIRS.encode())
-    study.score(small, pairs, DEFAULT, Plan(tuple(range(small.layers))))
+    study.score(small, pairs, DEFAULT.under(Plan(tuple(range(small.layers)))))
     app = well(opened("layer_ablation", own_pairs=True, sweep="single layers", **tiny_llama))
     assert metric(app, "Best so far") == "not scored yet"
     assert "Of 1 plans" in shown(app)

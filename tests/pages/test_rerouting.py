@@ -87,7 +87,7 @@ def test_the_picture_holds_the_plan_the_gates_and_the_curve(tiny_llama: dict[str
     ]  # type: ignore[index]
     assert tuple(lit) == plan.layers
     texts = listening.drawn(columns_corpora.read_pairs("own.tsv", OWN_PAIRS.encode()).texts)
-    gates = listening.listening(small, texts, plan)
+    gates = listening.listening(small, texts, methods.DEFAULT.under(plan))
     said = trace(strip, "layers")["customdata"]
     for layer, strength in zip(gates.layers, gates.strength, strict=True):
         assert f"mean gate {100 * strength:.1f}%" in said[layer]  # type: ignore[index]
@@ -206,7 +206,7 @@ def test_a_change_within_noise_is_called_so(tiny_llama: dict[str, str], layers: 
     pairs = columns_corpora.read_pairs("own.tsv", OWN_PAIRS.encode())
     small = backbones.load(tiny_llama["backbone"])
     plan = Plan(layer_lists.parse_layers(layers, LAYERS))
-    before, after = (study.score(small, pairs, methods.DEFAULT, p).sts for p in (PLAIN, plan))
+    before, after = (study.score(small, pairs, methods.DEFAULT.under(p)).sts for p in (PLAIN, plan))
     found = similarity.compare(after.cosines, before.cosines, pairs)
     low, high = metric(app, "95% interval").split(" to ")
     assert (float(low), float(high)) == (round(found.ci_low, 1), round(found.ci_high, 1))

@@ -277,12 +277,12 @@ def test_a_file_is_encoded_to_the_same_bytes_though_a_worker_is_killed(
             killed.append(actors[0].pid)
 
     lines = Lines(str(source))
-    asked = (lines, tmp_path / "ray.npy", DEFAULT, PLAN)
+    asked = (lines, tmp_path / "ray.npy", DEFAULT.under(PLAN))
     found = sharded_encoding.encode(workers, known, *asked, progress=kill)
     assert killed
     assert (found.shards, found.kept) == (len(TEXTS) // sharded_encoding.FEWEST + 1, 0)
     with engines.opened(Engine(), partial(MAKE, folder_of("llama"))) as here:
-        sharded_encoding.encode(here, known, lines, tmp_path / "here.npy", DEFAULT, PLAN)
+        sharded_encoding.encode(here, known, lines, tmp_path / "here.npy", DEFAULT.under(PLAN))
     lines.close()
     rows = [np.load(tmp_path / f"{name}.npy") for name in ("ray", "here")]
     np.testing.assert_allclose(*rows, atol=1e-6)
@@ -302,10 +302,10 @@ def test_a_shared_sweep_scores_as_one_alone(
     assert set(walk.points) == {PLAIN, *plans}
     loaded = MAKE(folder_of("llama"))
     for plan, point in walk.points.items():
-        found = encoder.encode(loaded, texts, DEFAULT, plan).embeddings
+        found = encoder.encode(loaded, texts, DEFAULT.under(plan)).embeddings
         alone = similarity.cosines(found, pairs)
         np.testing.assert_allclose(point.score.sts.cosines, alone, atol=2e-6)
-        assert study.known_score(loaded, pairs, DEFAULT, plan) is not None  # kept here, too
+        assert study.known_score(loaded, pairs, DEFAULT.under(plan)) is not None  # kept here, too
 
 
 def test_a_worker_of_another_dtype_is_refused(folder_of: Any) -> None:

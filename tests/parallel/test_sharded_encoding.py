@@ -42,7 +42,7 @@ def encode(llama: Backbone, tmp_path: Path) -> Encode:
             engines.opened(LOCAL, lambda: llama) as workers,
         ):
             return sharded_encoding.encode(
-                *(workers, llama, lines, tmp_path / "out.npy", DEFAULT, plan), **how
+                *(workers, llama, lines, tmp_path / "out.npy", DEFAULT.under(plan)), **how
             )
 
     return run
@@ -79,7 +79,7 @@ def test_the_array_is_that_of_all_texts_at_once(
     assert seen == [(min(n * FEWEST, len(TEXTS)), len(TEXTS)) for n in (1, 2, 3, 4)]
     rows = np.load(tmp_path / "out.npy", mmap_mode="r", allow_pickle=False)
     assert rows.dtype == np.float32
-    whole = encoder.encode(llama, TEXTS, DEFAULT, PLAN).embeddings
+    whole = encoder.encode(llama, TEXTS, DEFAULT.under(PLAN)).embeddings
     np.testing.assert_allclose(rows, whole, atol=1e-6)
     assert [path.name for path in sorted(tmp_path.glob("out*"))] == ["out.npy"]
 

@@ -61,7 +61,7 @@ def test_many_encodes_with_different_plans_do_not_meet(
     ]
 
     def embeddings(plan: Plan) -> NDArray[np.float32]:
-        return encoder.encode(backbone, texts, DEFAULT, plan).embeddings
+        return encoder.encode(backbone, texts, DEFAULT.under(plan)).embeddings
 
     expected = [embeddings(plan) for plan in plans]
     for i, one in enumerate(expected):

@@ -64,11 +64,11 @@ def test_a_moved_key_resumes_too() -> None:
     trace = trace_embedding.Trace(case.backbone, texts, DEFAULT)
     for layers in ((0,), (2, 3), (5,)):
         plan = Plan(layers, 1.0, "first")
-        whole = encoder.encode(case.backbone, texts, DEFAULT, plan).embeddings
+        whole = encoder.encode(case.backbone, texts, DEFAULT.under(plan)).embeddings
         assert abs(trace.embed(plan) - whole).max() < 1e-6
 
 
 def test_absolute_positions_refuse_to_be_moved(tiny: Callable) -> None:
     with pytest.raises(BackboneError, match=r"gpt2.*no rotary positions.*key position own"):
-        encoder.encode(tiny("gpt2"), ["a text"], DEFAULT, Plan((1,), 1.0, "first"))
-    encoder.encode(tiny("gpt2"), ["a text"], DEFAULT, Plan((), 1.0, "first"))
+        encoder.encode(tiny("gpt2"), ["a text"], DEFAULT.under(Plan((1,), 1.0, "first")))
+    encoder.encode(tiny("gpt2"), ["a text"], DEFAULT.under(Plan((), 1.0, "first")))

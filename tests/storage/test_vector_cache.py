@@ -19,7 +19,7 @@ from analysis.embedding import cached_encoder, encoder
 from analysis.embedding.methods import DEFAULT, METHODS
 from analysis.errors import CorpusError
 from analysis.experiments import study
-from analysis.rerouting.plan import PLAIN, Plan
+from analysis.rerouting.plan import Plan
 from analysis.storage import result_store, vector_cache
 from analysis.storage.vector_cache import Vector
 from tests.support.environment import GUARDED
@@ -101,7 +101,7 @@ def test_a_bad_disk_is_no_disaster(
 
     monkeypatch.setattr(diskcache.Cache, "set", refuse)
     monkeypatch.setattr(diskcache.Cache, "get", refuse)
-    (found,) = cached_encoder.embedded(llama, TEXTS, [(DEFAULT, PLAIN)])
+    (found,) = cached_encoder.embedded(llama, TEXTS, [DEFAULT])
     assert found.embeddings.shape[0] == len(TEXTS)
 
 
@@ -113,14 +113,14 @@ def test_inside_one_shelf_nothing_is_kept(tmp_path: Path) -> None:
 
 
 def test_only_new_texts_are_encoded(llama: Backbone, encoded: list[str]) -> None:
-    plans = [(DEFAULT, Plan((2,))), (METHODS["mean"], PLAIN)]
+    plans = [DEFAULT.under(Plan((2,))), METHODS["mean"]]
     first = cached_encoder.embedded(llama, TEXTS[:30], plans)
     assert sorted(encoded) == sorted(TEXTS[:30])
     encoded.clear()
     second = cached_encoder.embedded(llama, [*TEXTS[20:], *TEXTS[20:25]], plans)
     assert sorted(encoded) == sorted(TEXTS[30:])
     for method, before, after in zip(plans, first, second, strict=True):
-        expected = encoder.encode(llama, TEXTS, *method).embeddings
+        expected = encoder.encode(llama, TEXTS, method).embeddings
         np.testing.assert_allclose(before.embeddings, expected[:30], atol=2e-6)
         np.testing.assert_allclose(after.embeddings[:20], expected[20:], atol=2e-6)
         np.testing.assert_array_equal(after.embeddings[20:], after.embeddings[:5])
@@ -130,19 +130,19 @@ def test_only_what_decides_an_embedding_tells_recipes_apart(
     llama: Backbone, encoded: list[str]
 ) -> None:
     asked: list[tuple[Any, dict[str, Any]]] = [
-        ((DEFAULT, Plan((2,))), {}),
-        ((DEFAULT, Plan((2,), 2.0)), {}),
-        ((DEFAULT, Plan((3,))), {}),
-        ((DEFAULT, Plan((2,))), {"role": "Query"}),
-        ((DEFAULT, Plan((2,))), {"max_tokens": 60}),
-        ((METHODS["prompt-only"], PLAIN), {}),
+        (DEFAULT.under(Plan((2,))), {}),
+        (DEFAULT.under(Plan((2,), 2.0)), {}),
+        (DEFAULT.under(Plan((3,))), {}),
+        (DEFAULT.under(Plan((2,))), {"role": "Query"}),
+        (DEFAULT.under(Plan((2,))), {"max_tokens": 60}),
+        (METHODS["prompt-only"], {}),
     ]
     for request, how in asked:
         encoded.clear()
         cached_encoder.embedded(llama, TEXTS[:3], [request], **how)
         assert len(encoded) == 3
     encoded.clear()
-    cached_encoder.embedded(llama, TEXTS[:3], [(DEFAULT, PLAIN)])  # prompt-only by another name
+    cached_encoder.embedded(llama, TEXTS[:3], [DEFAULT])  # prompt-only by another name
     assert encoded == []
 
 
@@ -157,11 +157,11 @@ def test_interrupted_work_goes_on_from_its_last_chunk(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        cached_encoder.embedded(llama, TEXTS, [(DEFAULT, PLAIN)], progress=stop)
+        cached_encoder.embedded(llama, TEXTS, [DEFAULT], progress=stop)
     encoded.clear()
     steps: list[int] = []
     (found,) = cached_encoder.embedded(
-        llama, TEXTS, [(DEFAULT, PLAIN)], progress=lambda done, _: steps.append(done)
+        llama, TEXTS, [DEFAULT], progress=lambda done, _: steps.append(done)
     )
     assert len(encoded) == 24
     assert steps == sorted(steps)
@@ -174,8 +174,8 @@ def test_traced_plans_leave_their_vectors(
     llama: Backbone, encoded: list[str], rated: Callable[[], Any]
 ) -> None:
     pairs = rated()
-    study.score(llama, pairs, DEFAULT, Plan((3,)), traced=True)
-    cached_encoder.embedded(llama, pairs.texts, [(DEFAULT, Plan((3,)))])
+    study.score(llama, pairs, DEFAULT.under(Plan((3,))), traced=True)
+    cached_encoder.embedded(llama, pairs.texts, [DEFAULT.under(Plan((3,)))])
     assert encoded == []
 
 
@@ -191,7 +191,7 @@ def rated() -> Callable[[], Any]:
 
 def test_no_text_is_refused(llama: Backbone) -> None:
     with pytest.raises(CorpusError, match="no text to encode"):
-        cached_encoder.embedded(llama, [], [(DEFAULT, PLAIN)])
+        cached_encoder.embedded(llama, [], [DEFAULT])
 
 
 def test_several_processes_keep_at_once(empty_cache: Path) -> None:

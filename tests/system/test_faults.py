@@ -30,7 +30,7 @@ from analysis.errors import BackboneError, NoRoom
 from analysis.experiments import causal, gates
 from analysis.rerouting import forward_pass
 from analysis.rerouting.forward_pass import PassRequest, PassResult
-from analysis.rerouting.plan import PLAIN, Plan
+from analysis.rerouting.plan import Plan
 from analysis.runtime import events
 from analysis.storage import result_store
 from tests.support.checks import assert_one_sentence
@@ -171,13 +171,13 @@ def test_a_disk_that_is_full_loses_no_result_and_recovers(
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
     try:
-        (full,) = cached_encoder.embedded(llama, TEXTS, [(DEFAULT, Plan((2,)))])
-        cached_encoder.embeddings(llama, TEXTS, DEFAULT, Plan((2,)))
+        (full,) = cached_encoder.embedded(llama, TEXTS, [DEFAULT.under(Plan((2,)))])
+        cached_encoder.embeddings(llama, TEXTS, DEFAULT.under(Plan((2,))))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         signal.signal(signal.SIGXFSZ, ignored)
     assert not list(empty_cache.rglob("*.npz"))
-    found = cached_encoder.embeddings(llama, TEXTS, DEFAULT, Plan((2,)))
+    found = cached_encoder.embeddings(llama, TEXTS, DEFAULT.under(Plan((2,))))
     np.testing.assert_array_equal(found, full.embeddings)
     assert list(empty_cache.rglob("embeddings-*.npz"))
 
@@ -231,7 +231,7 @@ def test_a_batch_that_does_not_fit_is_halved_and_said(
     llama: Backbone, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     texts = [f"River number {n} is long." for n in range(10, 34)]
-    asked = [(DEFAULT, Plan((2,))), (METHODS["mean"], PLAIN), (METHODS["token-prepending"], PLAIN)]
+    asked = [DEFAULT.under(Plan((2,))), METHODS["mean"], METHODS["token-prepending"]]
     before = encoder.encode_together(llama, texts, asked)
     states = clouds.last_token_states(llama, texts)
     anywhere = clouds.any_token_states(llama, texts, points=200)
@@ -247,7 +247,7 @@ def test_a_batch_that_does_not_fit_is_halved_and_said(
     np.testing.assert_allclose(clouds.last_token_states(llama, texts), states, atol=2e-5)
     again = clouds.any_token_states(llama, texts, points=200)
     np.testing.assert_allclose(again, anywhere, atol=2e-5)
-    traced = cached_encoder.embeddings(llama, texts, DEFAULT, Plan((2,)), traced=True)
+    traced = cached_encoder.embeddings(llama, texts, DEFAULT.under(Plan((2,))), traced=True)
     np.testing.assert_allclose(traced, before[0].embeddings, atol=2e-6)
 
 

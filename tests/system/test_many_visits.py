@@ -18,7 +18,7 @@ from analysis.embedding import cached_encoder, encoder, trace_cache
 from analysis.embedding.methods import DEFAULT
 from analysis.errors import NoRoom
 from analysis.experiments import study
-from analysis.rerouting.plan import PLAIN, Plan
+from analysis.rerouting.plan import Plan
 from analysis.runtime import events, request_log
 from analysis.runtime.fair_lock import Turns, alone
 from analysis.spaces import projection
@@ -158,12 +158,12 @@ def test_two_maps_are_never_drawn_at_once(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_twenty_sessions_with_different_plans_get_what_each_gets_alone(llama: Backbone) -> None:
-    expected = [encoder.encode(llama, TEXTS, DEFAULT, plan).embeddings for plan in PLANS]
+    expected = [encoder.encode(llama, TEXTS, DEFAULT.under(plan)).embeddings for plan in PLANS]
 
     def visit(i: int) -> Any:
         if i % 4 == 0:
-            return cached_encoder.embedded(llama, TEXTS, [(DEFAULT, PLANS[i])])[0].embeddings
-        return cached_encoder.embeddings(llama, TEXTS, DEFAULT, PLANS[i], traced=i % 2 == 1)
+            return cached_encoder.embedded(llama, TEXTS, [DEFAULT.under(PLANS[i])])[0].embeddings
+        return cached_encoder.embeddings(llama, TEXTS, DEFAULT.under(PLANS[i]), traced=i % 2 == 1)
 
     for found, alone_ in zip(at_once(20, visit), expected, strict=True):
         np.testing.assert_array_equal(found, alone_)
@@ -180,7 +180,7 @@ def test_twenty_sessions_that_ask_the_same_compute_it_once(
         return inner(backbone, texts, *rest, **how)
 
     monkeypatch.setattr(encoder, "encode_together", counted)
-    scores = at_once(20, lambda _: study.score(llama, PAIRS, DEFAULT, Plan((2,))))
+    scores = at_once(20, lambda _: study.score(llama, PAIRS, DEFAULT.under(Plan((2,)))))
     assert encoded == [24]
     assert len({one.sts.spearman for one in scores}) == 1
 
@@ -204,19 +204,19 @@ def test_two_sweeps_of_the_same_plans_share_the_work(
 def test_states_kept_in_memory_have_an_end(llama: Backbone) -> None:
     def flip(i: int) -> Any:
         texts = [f"{text} {i}" for text in TEXTS]
-        return cached_encoder.embeddings(llama, texts, DEFAULT, Plan((3,)), traced=True)
+        return cached_encoder.embeddings(llama, texts, DEFAULT.under(Plan((3,))), traced=True)
 
     found = at_once(12, flip)
     assert len(trace_cache._TRACES) <= trace_cache.KEPT
     for i in range(trace_cache.KEPT + 2):
         cached_encoder.embeddings(
-            llama, [f"{t} {i}!" for t in TEXTS], DEFAULT, Plan((3,)), traced=True
+            llama, [f"{t} {i}!" for t in TEXTS], DEFAULT.under(Plan((3,))), traced=True
         )
     assert len(trace_cache._TRACES) == trace_cache.KEPT
     for i, rows in enumerate(found):
         texts = [f"{text} {i}" for text in TEXTS]
         np.testing.assert_array_equal(
-            rows, encoder.encode(llama, texts, DEFAULT, Plan((3,))).embeddings
+            rows, encoder.encode(llama, texts, DEFAULT.under(Plan((3,)))).embeddings
         )
 
 
@@ -242,7 +242,7 @@ def test_a_backbone_is_loaded_once_for_all_and_freed_when_the_last_leaves() -> N
     leases = at_once(20, lambda i: sharing.lease(("llama", "qwen2")[i % 2], "float32", load=load))
     assert counts == {"llama": 1, "qwen2": 1}
     assert len({id(lease.backbone) for lease in leases}) == 2
-    cached_encoder.embeddings(leases[0].backbone, TEXTS, DEFAULT, Plan((2,)), traced=True)
+    cached_encoder.embeddings(leases[0].backbone, TEXTS, DEFAULT.under(Plan((2,))), traced=True)
     gone = weakref.ref(leases[0].backbone.model)
     del leases[0::2]
     sharing._LATEST[:] = leases[:1]
@@ -293,7 +293,7 @@ def test_a_request_leaves_one_line_and_no_text(
     try:
         for _ in range(2):
             with request_log.request("page", page="similarity"):
-                cached_encoder.embedded(llama, TEXTS, [(DEFAULT, PLAIN)])
+                cached_encoder.embedded(llama, TEXTS, [DEFAULT])
         with pytest.raises(NoRoom), request_log.request("page"):
             raise NoRoom("no")
         with pytest.raises(KeyboardInterrupt), request_log.request("page"):

@@ -17,7 +17,7 @@ from analysis.corpora.registry import load_texts
 from analysis.embedding import batching, cached_encoder, encoder, trace_cache
 from analysis.embedding.methods import DEFAULT, METHODS
 from analysis.embedding.trace import Trace
-from analysis.rerouting.plan import PLAIN, Plan
+from analysis.rerouting.plan import Plan
 from tests.support.tiny_models import backbone_of, byte_tokenizer, plain, save_folder
 
 TEXTS = [f"The {'boat is by the house ' * (i % 9)}on day {i}." for i in range(60)]
@@ -120,19 +120,19 @@ def test_nor_on_real_weights(smollm2: Backbone) -> None:
 
 
 def _independent(backbone: Backbone, texts: list[str]) -> None:
-    for method, plan in (
-        (DEFAULT, PLAIN),
-        (DEFAULT, Plan((2, 3))),
-        (METHODS["echo"], PLAIN),
-        (METHODS["token-prepending"], PLAIN),
+    for method in (
+        DEFAULT,
+        DEFAULT.under(Plan((2, 3))),
+        METHODS["echo"],
+        METHODS["token-prepending"],
     ):
-        whole = encoder.encode(backbone, texts, method, plan).embeddings
+        whole = encoder.encode(backbone, texts, method).embeddings
         for part in (slice(0, None, 3), slice(1, 4), slice(-1, None), slice(None, None, -1)):
-            found = encoder.encode(backbone, texts[part], method, plan).embeddings
+            found = encoder.encode(backbone, texts[part], method).embeddings
             np.testing.assert_array_equal(found, whole[part])
-        wide = encoder.encode(backbone, texts, method, plan, batch_tokens=4096).embeddings
+        wide = encoder.encode(backbone, texts, method, batch_tokens=4096).embeddings
         np.testing.assert_array_equal(wide, whole)
-        traced = Trace(backbone, texts, method).embed(plan)
+        traced = Trace(backbone, texts, method.under(PLAIN)).embed(method.plan)
         np.testing.assert_array_equal(traced, whole)
 
 
@@ -148,10 +148,10 @@ def test_texts_share_a_batch_only_where_they_have_as_many_tokens(
 
 def test_history_leaves_no_trace(llama: Backbone, tmp_path: Path, monkeypatch: Any) -> None:
     def embed() -> Any:
-        return cached_encoder.embedded(llama, TEXTS, [(DEFAULT, Plan((2,)))])[0].embeddings
+        return cached_encoder.embedded(llama, TEXTS, [DEFAULT.under(Plan((2,)))])[0].embeddings
 
     fresh = embed()
     monkeypatch.setenv("KVE_CACHE", str(tmp_path / "other"))
     for part in (TEXTS[::5], TEXTS[3:20], [TEXTS[50]]):
-        cached_encoder.embedded(llama, part, [(DEFAULT, Plan((2,))), (METHODS["mean"], PLAIN)])
+        cached_encoder.embedded(llama, part, [DEFAULT.under(Plan((2,))), METHODS["mean"]])
     np.testing.assert_array_equal(embed(), fresh)

@@ -1,0 +1,18 @@
+"""Workers are useful only if they all would compute the same numbers."""
+
+from ..backbones.backbone import Backbone
+from ..errors import EngineError
+
+
+def check_same(backbone: Backbone, known: Backbone) -> None:
+    """Refuse a worker's ``backbone`` that would give other numbers than the ``known`` one.
+
+    Raises:
+        EngineError: it has other weights, another dtype or runs on another kind of device.
+    """
+    if backbone.identity != known.identity:
+        raise EngineError(
+            f"One worker runs {backbone.facts.name} in {backbone.dtype.value} on "
+            f"{backbone.device.value}, another in {known.dtype.value} on {known.device.value} or "
+            "with other weights; give --dtype, --device and a revision."
+        )
