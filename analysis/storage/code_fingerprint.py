@@ -210,7 +210,8 @@ class _Reader:
     def _global(self, function: FunctionType, name: str) -> Plain:
         if name in function.__globals__:
             return self.value(function.__globals__[name])
-        own = function.__builtins__
+        own = function.__globals__.get("__builtins__", vars(builtins))
+        own = own if isinstance(own, dict) else vars(own)
         if name in own:
             return self.value(own[name])
         return ["missing"]

@@ -17,7 +17,7 @@ from analysis.corpora.registry import load_texts
 from analysis.embedding import batching, cached_encoder, encoder, trace_cache
 from analysis.embedding.methods import DEFAULT, METHODS
 from analysis.embedding.trace import Trace
-from analysis.rerouting.plan import Plan
+from analysis.rerouting.plan import PLAIN, Plan
 from tests.support.tiny_models import backbone_of, byte_tokenizer, plain, save_folder
 
 TEXTS = [f"The {'boat is by the house ' * (i % 9)}on day {i}." for i in range(60)]
