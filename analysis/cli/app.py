@@ -1,12 +1,84 @@
-"""The app, served from the command line."""
+"""The app, served from the command line.
 
-import subprocess
+The only module that knows of Streamlit, and only how to start it. The pages import ``analysis``,
+the name of this package in a checkout; where it is installed as ``kv_embedding``, that name is made
+another one of the same modules.
+"""
+
+import importlib
 import sys
-from pathlib import Path
+from collections.abc import Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+from ..runtime.paths import APP, import_name
+
+CHECKOUT = "analysis"
+"""The name that the pages import this package by."""
 
 
-def serve(port: int) -> int:
-    """Serve the app until it is stopped; return its exit code."""
-    checkout = Path(__file__).resolve().parents[2]
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
-    return subprocess.run(command, cwd=checkout, check=False).returncode
+def serve(port: int | None = None) -> int:
+    """Serve the app on this machine until it is stopped.
+
+    Streamlit reads the settings beside the app's script, and those go before the ones of the
+    folder that this is called from.
+
+    Args:
+        port: of 127.0.0.1; None is 8501, or the next that is free.
+
+    Returns:
+        The exit code; 1 where the port is taken.
+    """
+    from streamlit.web import cli
+
+    if import_name() != CHECKOUT:
+        install_alias(CHECKOUT, import_name())
+    options = [] if port is None else ["--server.port", str(port)]
+    try:
+        cli.main(["run", str(APP), *options], prog_name="streamlit")
+    except SystemExit as stopped:
+        return stopped.code if isinstance(stopped.code, int) else int(stopped.code is not None)
+    return 0
+
+
+def install_alias(alias: str, package: str) -> None:
+    """Let ``alias`` and its submodules be imported as those of ``package``, not as copies.
+
+    Args:
+        alias: a name that then goes before any installed package or folder of that name.
+        package: the package that it stands for.
+    """
+    if not any(isinstance(finder, _Alias) and finder.alias == alias for finder in sys.meta_path):
+        sys.meta_path.insert(0, _Alias(alias, package))
+
+
+class _Alias(MetaPathFinder, Loader):
+    """Finds ``alias.x`` as the module ``package.x`` itself."""
+
+    def __init__(self, alias: str, package: str) -> None:
+        self.alias, self.package = alias, package
+
+    def find_spec(
+        self,
+        fullname: str,
+        path: Sequence[str] | None = None,
+        target: ModuleType | None = None,
+    ) -> ModuleSpec | None:
+        """The import system's question for a module."""
+        del path, target
+        root, dot, rest = fullname.partition(".")
+        if root != self.alias:
+            return None
+        module = importlib.import_module(f"{self.package}{dot}{rest}")
+        return ModuleSpec(fullname, self, loader_state=(module, module.__spec__))
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        """The module that was found, which importlib now gives the alias's spec."""
+        module: ModuleType = spec.loader_state[0]
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Give the module its own spec back; it has run already."""
+        assert module.__spec__ is not None
+        module.__spec__ = module.__spec__.loader_state[1]

@@ -13,15 +13,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import mteb
 import numpy as np
 import torch
-from mteb.models.model_meta import ModelMeta, ScoringFunction
 from numpy.typing import NDArray
 
 from ..embedding import encoder as encoders
 from ..errors import CorpusError, ExplorerError, PlanError
 from .sentence_transformers import Embedder
+
+try:
+    import mteb
+    from mteb.models.model_meta import ModelMeta, ScoringFunction
+except ModuleNotFoundError as missing:
+    if missing.name != "mteb":
+        raise
+    raise ExplorerError("mteb is not installed; pip install 'mteb>=2.26,<3' brings it.") from None
 
 PROJECT = "kv-embedding-explorer"
 BLANK = "."

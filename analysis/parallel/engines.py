@@ -203,9 +203,7 @@ def _cluster(address: str | None) -> Iterator[Any]:
     try:
         import ray
     except ImportError:
-        raise EngineError(
-            "Ray is not installed; pip install --requirement requirements-scale.txt brings it."
-        ) from None
+        raise EngineError("Ray is not installed; pip install 'ray>=2.60,<3' brings it.") from None
     if ray.is_initialized():
         yield ray
         return

@@ -1,5 +1,6 @@
 """Where things lie: the user's cache, and the files that ship with the project."""
 
+import importlib.resources
 import os
 from pathlib import Path
 
@@ -12,16 +13,6 @@ def cache_home() -> Path:
     return Path(base).expanduser() / "kv-embedding-explorer"
 
 
-def _root() -> Path:
-    """The package's folder where it is installed with its assets, else the checkout."""
-    package = Path(__file__).resolve().parents[1]
-    return package if (package / "assets").is_dir() else package.parent
-
-
-ASSETS = _root() / "assets"
-"""Results, studies and pictures that ship with the project; read only."""
-
-
 def import_name() -> str:
     """The name that this package is imported by: ``analysis``, or ``kv_embedding`` installed."""
     return __name__.partition(".")[0]
@@ -30,3 +21,19 @@ def import_name() -> str:
 def program() -> str:
     """How the command line is called here."""
     return "python -m analysis" if import_name() == "analysis" else "kv-embedding"
+
+
+def _package() -> Path:
+    return Path(str(importlib.resources.files(import_name())))
+
+
+def _shipped(installed: str, checkout: str) -> Path:
+    """A path inside the package where it was installed, else in the checkout around it."""
+    path = _package() / installed
+    return path if path.exists() else _package().parent / checkout
+
+
+ASSETS = _shipped("assets", "assets")
+"""Results and studies that ship with the project; read only."""
+APP = _shipped("_app/app.py", "app.py")
+"""The script that Streamlit runs; its settings and pages lie beside it."""

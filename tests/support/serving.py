@@ -8,7 +8,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -40,13 +40,29 @@ _SWITCHES = [
 @contextmanager
 def served(log: Path, app: Path = ROOT / "app.py", **environment: str) -> Iterator[str]:
     """Run the app on a free port; the address, once it is healthy."""
+    port = free_port()
+    command = [sys.executable, "-m", "streamlit", "run", str(app), "--server.port", str(port)]
+    with running(command, port, log, ROOT, **environment) as address:
+        yield address
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+        port: int = free.getsockname()[1]
+        return port
+
+
+@contextmanager
+def running(
+    command: Sequence[str], port: int, log: Path, cwd: Path, **environment: str
+) -> Iterator[str]:
+    """Run a command that serves the app on ``port``; the address, once it is healthy."""
     with log.open("wb") as output:
         server = subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", str(app), "--server.port", str(port)],
-            cwd=ROOT,
+            command,
+            cwd=cwd,
             env=os.environ | environment,
             stdout=output,
             stderr=subprocess.STDOUT,
