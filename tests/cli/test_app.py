@@ -1,0 +1,70 @@
+"""The command ``app``: how the app is started, and the second name of an installed package."""
+
+import importlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from analysis.cli import app
+from analysis.cli.main import main
+from analysis.runtime import paths
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A package of two modules, one of which imports the other by a relative name."""
+    folder = tmp_path / "installed_name" / "part"
+    folder.mkdir(parents=True)
+    (folder.parent / "__init__.py").write_text("", encoding="utf-8")
+    (folder / "__init__.py").write_text("", encoding="utf-8")
+    (folder / "first.py").write_text("class Thing: ...\n", encoding="utf-8")
+    (folder / "second.py").write_text("from .first import Thing\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
+    yield "installed_name"
+    for name in [name for name in sys.modules if name.startswith(("installed_name", "other_name"))]:
+        del sys.modules[name]
+
+
+@pytest.mark.parametrize("first", ["installed_name", "other_name"])
+def test_a_module_by_its_other_name_is_the_same_module(package: str, first: str) -> None:
+    app.install_alias("other_name", package)
+    importlib.import_module(f"{first}.part.second")
+    own = importlib.import_module("installed_name.part.second")
+    other = importlib.import_module("other_name.part.second")
+    assert other is own
+    assert own.__name__ == "installed_name.part.second"
+    assert own.__spec__ is not None
+    assert own.__spec__.name == "installed_name.part.second"
+    thing = importlib.import_module("other_name.part.first").Thing
+    assert own.Thing is thing
+    assert thing.__module__ == "installed_name.part.first"
+
+
+def test_a_module_that_is_not_there_is_not_there_by_another_name(package: str) -> None:
+    app.install_alias("other_name", package)
+    with pytest.raises(ModuleNotFoundError, match="part.third"):
+        importlib.import_module("other_name.part.third")
+
+
+def test_an_alias_is_installed_once(package: str) -> None:
+    before = len(sys.meta_path)
+    app.install_alias("other_name", package)
+    app.install_alias("other_name", package)
+    assert len(sys.meta_path) == before + 1
+
+
+def test_in_a_checkout_the_app_and_the_assets_lie_beside_the_package() -> None:
+    root = Path(__file__).parents[2]
+    assert root / "app.py" == paths.APP
+    assert root / "assets" == paths.ASSETS
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "http"])
+def test_a_port_that_is_none_is_refused_in_one_sentence(
+    port: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["app", "--port", port]) == 2
+    assert "a port must be a number from 1 to 65535" in capsys.readouterr().err
