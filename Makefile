@@ -13,7 +13,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --no-compile
 REQUIREMENTS := .ci/requirements.py
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --dist worksteal
 
-.PHONY: run test test-all test-slow test-oldest test-newest test-wheel check hooks
+.PHONY: run test test-all test-slow test-oldest test-newest test-wheel check check-docs hooks
 .PHONY: requirements constraints results report bench screenshots clean
 .DELETE_ON_ERROR:
 
@@ -24,11 +24,11 @@ run: $(VENV)/.app
 test: $(VENV)/.dev check  ## what every change has to pass
 	$(PYTEST) -n 3 -m "not slow"
 
-test-all: $(VENV)/.dev check
-	$(PYTEST) -n 2
+test-all: $(VENV)/.dev check  ## everything, or what begins within BUDGET minutes
+	$(PYTEST) -n 2 $(if $(BUDGET),--budget $(BUDGET))
 
 test-slow: $(VENV)/.dev  ## what test-all runs and test does not
-	$(PYTEST) -n 2 -m slow
+	$(PYTEST) -n 2 -m slow $(if $(BUDGET),--budget $(BUDGET))
 
 test-oldest: $(VENV)/.dev  ## what touches transformers, on the oldest minor that is admitted
 	$(INSTALL) --no-deps --upgrade --target $(OLDEST) \
@@ -41,6 +41,9 @@ test-newest:  ## the tests on the newest versions that pyproject.toml allows, be
 
 test-wheel: $(VENV)/.dev  ## the package built, installed in an environment of its own, and used
 	$(BIN)/python -m pytest tests/system/test_wheel.py
+
+check-docs: $(VENV)/.dev  ## links, commands, scripts and tables of the docs against the program
+	$(PYTEST) -n 2 tests/test_docs.py tests/test_api.py tests/rerouting/test_families.py -m "not slow"
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -1,8 +1,8 @@
 """The results that ship with the project: what the pages show first, computed in advance.
 
-``python -m benchmarks.shipped_results`` computes them anew into ``assets/results``; a test recomputes a
-part and compares. They are for the packaged default backbone on a CPU, in the dtypes that are
-chosen there automatically: bfloat16 where the CPU has units for it, else float32.
+``python -m benchmarks.shipped_results`` computes them anew into ``assets/results``; a test
+recomputes a part and compares. They are for the packaged default backbone on a CPU, in the dtypes
+that are chosen there automatically: bfloat16 where the CPU has units for it, else float32.
 """
 
 import shutil

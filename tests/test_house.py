@@ -37,7 +37,10 @@ def named(path: Path) -> str:
 
 @pytest.mark.parametrize("path", ANALYSIS, ids=named)
 def test_the_library_knows_no_page(path: Path) -> None:
-    assert not roots(path) & {"streamlit", "pages", "tests", "benchmarks", "analysis"}
+    barred = {"streamlit", "pages", "tests", "benchmarks", "analysis"}
+    if path == ROOT / "analysis" / "cli" / "app.py":  # serves the pages, and knows no more of them
+        barred.remove("streamlit")
+    assert not roots(path) & barred
 
 
 @pytest.mark.parametrize("path", [ROOT / "app.py", *PAGES], ids=named)

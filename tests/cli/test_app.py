@@ -45,7 +45,7 @@ def test_a_module_by_its_other_name_is_the_same_module(package: str, first: str)
 
 def test_a_module_that_is_not_there_is_not_there_by_another_name(package: str) -> None:
     app.install_alias("other_name", package)
-    with pytest.raises(ModuleNotFoundError, match="part.third"):
+    with pytest.raises(ModuleNotFoundError, match=r"part\.third"):
         importlib.import_module("other_name.part.third")
 
 

@@ -96,7 +96,8 @@ def test_killed_while_converting_the_next_start_converts(tmp_path: Path, here: H
     asked = ["encode", "--backbone", str(tmp_path / "tiny.gguf"), "--dtype", "float32"]
     asked += ["--method", "mean", "--input", str(tmp_path / "texts.txt"), "--json", "--output"]
     slow = (
-        "import time\nfrom analysis.backbones import gguf_conversion as conversion\nsha = conversion.sha256\n"
+        "import time\nfrom analysis.backbones import gguf_conversion as conversion\n"
+        "sha = conversion.sha256\n"
         "conversion.sha256 = lambda path: "
         "time.sleep(60 if '.part-' in str(path) else 0) or sha(path)"
     )

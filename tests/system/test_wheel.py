@@ -4,7 +4,6 @@ The environment holds the wheel and what its metadata names, no more: links to t
 these tests run with, or, with ``KVE_EMPTY_ENVIRONMENT=1``, all of it installed by pip.
 """
 
-import importlib.util
 import json
 import os
 import re
@@ -14,30 +13,20 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
 
 from tests.support import serving, visitor
+from tests.support.packaging import requirements
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def requirements() -> ModuleType:
-    """The script that makes requirement files."""
-    spec = importlib.util.spec_from_file_location("requirements", ROOT / ".ci" / "requirements.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def borrow(names: list[str], folder: Path) -> None:
     """Link the installed packages that ``names`` require into a folder, and no others."""
     folder.mkdir(parents=True)
-    for distribution in requirements().installed(names).values():
+    for distribution in requirements.installed(names).values():
         for top in {file.parts[0] for file in distribution.files or ()} - {"..", "__pycache__"}:
             if not (folder / top).exists():
                 (folder / top).symlink_to(Path(str(distribution.locate_file(top))))
@@ -59,7 +48,7 @@ def programs(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     empty = os.environ.get("KVE_EMPTY_ENVIRONMENT") == "1"
     options = [] if empty else ["--without-pip"]
     subprocess.run([sys.executable, "-m", "venv", *options, str(home)], check=True)
-    listed, weights = requirements().listed(), requirements().listed("weights")
+    listed, weights = requirements.listed(), requirements.listed("weights")
     pip = [sys.executable, "-m", "pip", "--python", str(home / "bin" / "python"), "install", "-q"]
     if empty:
         subprocess.run([*pip, "-c", str(ROOT / "constraints.txt"), str(wheel)], check=True)
