@@ -1,6 +1,63 @@
-"""KV-Embedding Explorer's library: frozen decoders as text embedders, measured."""
+"""KV-Embedding Explorer's library: frozen decoders as text embedders, measured.
 
+Importing the package costs nothing: each name is looked up when it is first used.
+"""
+
+import importlib
 import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .api import (
+        compare,
+        dimensions,
+        encode,
+        load_backbone,
+        plot,
+        score,
+        select_layers,
+    )
+    from .backbones.backbone import Backbone
+    from .corpora.registry import load_labelled, load_pairs, load_retrieval, load_texts
+    from .corpora.types import Pairs, Retrieval, Texts
+    from .embedding.methods import METHODS, Method
+    from .errors import ExplorerError
+    from .evaluation.comparison import Difference
+    from .evaluation.measures import Measure
+    from .experiments.dimension import Dimensions
+    from .experiments.scoring import Measured
+    from .integrations.sentence_transformers import Embedder
+    from .recipes.answers import Answer, answer
+    from .rerouting.plan import Plan
+
+__all__ = [
+    "METHODS",
+    "Answer",
+    "Backbone",
+    "Difference",
+    "Dimensions",
+    "Embedder",
+    "ExplorerError",
+    "Measure",
+    "Measured",
+    "Method",
+    "Pairs",
+    "Plan",
+    "Retrieval",
+    "Texts",
+    "answer",
+    "compare",
+    "dimensions",
+    "encode",
+    "load_backbone",
+    "load_labelled",
+    "load_pairs",
+    "load_retrieval",
+    "load_texts",
+    "plot",
+    "score",
+    "select_layers",
+]
 
 __version__ = "0.1.0"
 
@@ -14,9 +71,38 @@ os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
 
-def __getattr__(name: str) -> object:
-    if name == "answer":
-        from .recipes.answers import answer
+_HOMES = {
+    "api": (
+        "compare",
+        "dimensions",
+        "encode",
+        "load_backbone",
+        "plot",
+        "score",
+        "select_layers",
+    ),
+    "backbones.backbone": ("Backbone",),
+    "corpora.registry": ("load_labelled", "load_pairs", "load_retrieval", "load_texts"),
+    "corpora.types": ("Pairs", "Retrieval", "Texts"),
+    "embedding.methods": ("METHODS", "Method"),
+    "errors": ("ExplorerError",),
+    "evaluation.comparison": ("Difference",),
+    "evaluation.measures": ("Measure",),
+    "experiments.dimension": ("Dimensions",),
+    "experiments.scoring": ("Measured",),
+    "integrations.sentence_transformers": ("Embedder",),
+    "recipes.answers": ("Answer", "answer"),
+    "rerouting.plan": ("Plan",),
+}
+"""The module that each public name lives in."""
+_MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}
 
-        return answer
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f".{_MODULE_OF[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

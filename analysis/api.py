@@ -1,143 +1,284 @@
-"""The library in a few words: load, choose, encode, score, plot.
+"""The library in a few words: load, select, encode, score, compare, plot.
 
-``from analysis import library``. Each word is a short way into the modules that do the work, with
-names where those take objects; results are theirs, and so is everything that is not here.
+Everything here is offered by the package itself, ``from analysis import encode``; names stand for
+objects where that is shorter, results are frozen values that know what made them.
 """
 
-from collections.abc import Sequence
-from functools import partial, singledispatch
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from .backbones.backbone import Backbone, load
+from .backbones import backbone as backbones
+from .backbones.backbone import Backbone
+from .backbones.catalog import DtypeName
+from .backbones.devices import Memory
+from .corpora import registry
 from .corpora.packaged import CALIBRATION
-from .corpora.registry import load_labelled, load_pairs, load_retrieval, load_texts
 from .corpora.types import Texts
-from .embedding import cached_encoder
-from .embedding.methods import DEFAULT, METHODS, Method
+from .dimension.estimators import Cloud, EstimatorName
+from .dimension.selection import RuleName
+from .embedding import cached_encoder, methods
+from .embedding.methods import Method, MethodName
+from .embedding.postprocessing import PostprocessingName
 from .embedding.prompts import Role
-from .errors import ExplorerError, PlanError
-from .experiments import dimension as dimension_experiment
-from .experiments import scoring
+from .errors import PlanError
+from .evaluation import measures
+from .evaluation.comparison import Difference
+from .experiments import dimension, scoring
 from .experiments.dimension import Dimensions
 from .experiments.scoring import Corpus, Measured
-from .figures import dimension, scores
-from .integrations.sentence_transformers import Embedder
-from .rerouting import layer_lists
-from .rerouting.plan import Plan
+from .rerouting.layer_lists import parse_layers
+from .rerouting.plan import KeyPosition, Plan
+from .runtime import events
+from .runtime.events import Progress, quiet
 
-__all__ = [
-    "METHODS",
-    "Embedder",
-    "ExplorerError",
-    "Plan",
-    "choose",
-    "dimensions",
-    "encode",
-    "load",
-    "load_labelled",
-    "load_pairs",
-    "load_retrieval",
-    "load_texts",
-    "plot",
-    "score",
-]
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+Layers = str | Sequence[int]
+"""``"auto"``, ``"none"``, ``"all"``, a list as ``"26-29"`` or ``"3,5,9"``, or numbers from 0."""
 
 
-def dimensions(backbone: Backbone, texts: str | Texts = CALIBRATION, **how: Any) -> Dimensions:
-    """The intrinsic dimension of every layer on some texts, with its band.
+def load_backbone(
+    name: str = "smollm2",
+    *,
+    dtype: DtypeName = "auto",
+    device: str = "auto",
+    max_memory: Memory | None = None,
+) -> Backbone:
+    """Load a frozen decoder.
 
-    ``texts`` are a corpus, or the name or file of one; ``how`` are the options of
-    :func:`analysis.experiments.dimension.dimensions`, as ``samples=1000``.
+    Args:
+        name: a packaged name, a hub id (``owner/name@revision``), a folder or a GGUF file.
+        dtype: what is computed in; ``"auto"`` is bfloat16 where the hardware has units for it.
+        device: ``"auto"``, one that torch knows, or ``"spread"`` over all there are.
+        max_memory: bytes of each device, for ``"spread"``.
 
     Raises:
-        CorpusError, PlanError: as that function.
+        BackboneError: it does not exist, cannot be read, or does not fit into memory.
     """
-    found = load_texts(texts) if isinstance(texts, str) else texts
-    return dimension_experiment.dimensions(backbone, found, **how)
+    return backbones.load(
+        name, dtype=dtype, device=device, max_memory=max_memory, progress=events.say
+    )
 
 
-def choose(backbone: Backbone, layers: str = "auto", rule: str = "paper", **how: Any) -> Plan:
-    """The plan that re-routes ``layers``, written as on the command line: ``26-29``, ``3,5,9``.
+def dimensions(
+    backbone: Backbone,
+    texts: str | Texts = CALIBRATION,
+    *,
+    samples: int = dimension.SAMPLES,
+    seed: int = 0,
+    estimator: EstimatorName = "twonn",
+    cloud: Cloud = "last",
+    prompted: bool = True,
+    progress: Progress = quiet,
+) -> Dimensions:
+    """The intrinsic dimension of every layer, with its band.
 
-    ``auto`` are those that ``rule`` selects from the curve of the calibration corpus, none where
-    the backbone cannot be re-routed. ``how`` are a plan's others: ``bias``, ``key_position``.
+    Args:
+        backbone: the decoder.
+        texts: a corpus, or the name or file of one.
+        samples: distinct texts that are drawn, at least 20.
+        seed: of the draw and of the resamples.
+        estimator: TwoNN by default, see :data:`analysis.dimension.estimators.ESTIMATORS`.
+        cloud: whose states are measured: each text's last token, or tokens drawn from all.
+        prompted: whether each text stands in the compression prompt.
+        progress: called with texts encoded, then with layers measured.
+
+    Returns:
+        The curve (L,), its 95% band, and ``selected(rule)``, the layers that a rule selects.
 
     Raises:
-        PlanError: there is no such layer or rule.
+        CorpusError: fewer than 20 distinct texts, or the corpus cannot be read.
     """
-    auto = partial(_selected, backbone, rule)
-    return Plan(layer_lists.parse_layers(layers, backbone.layers, auto), **how)
+    corpus = registry.load_texts(texts) if isinstance(texts, str) else texts
+    return dimension.dimensions(
+        backbone,
+        corpus,
+        samples=samples,
+        seed=seed,
+        estimator=estimator,
+        cloud=cloud,
+        prompted=prompted,
+        progress=progress,
+    )
+
+
+def select_layers(
+    backbone: Backbone, layers: Layers = "auto", *, rule: RuleName = "paper"
+) -> tuple[int, ...]:
+    """The layers to re-route, 0-based and ascending.
+
+    Args:
+        backbone: the decoder.
+        layers: ``"auto"`` are those that ``rule`` selects from the curve of the calibration
+            corpus, none where the backbone cannot be re-routed; see :data:`Layers`.
+        rule: how ``"auto"`` selects.
+
+    Raises:
+        PlanError: there is no such layer.
+    """
+    if not isinstance(layers, str):
+        return Plan(tuple(layers)).layers
+
+    def auto() -> tuple[int, ...]:
+        return () if backbone.refusal else dimensions(backbone).selected(rule)
+
+    return parse_layers(layers, backbone.layers, auto)
 
 
 def encode(
     backbone: Backbone,
     texts: Sequence[str],
-    method: str | Method = DEFAULT,
+    method: MethodName | Method = "kv-embedding",
     *,
+    layers: Layers = "auto",
+    rule: RuleName = "paper",
+    bias: float = 1.0,
+    key_position: KeyPosition = "own",
     role: Role = "Context",
+    max_tokens: int | None = None,
+    progress: Progress = quiet,
 ) -> NDArray[np.float32]:
-    """Embeddings float32 (N, D) of unit length, of N texts; those met before are read from disk.
+    """Embed texts; those met before are read from the disk.
 
-    A method that re-routes has its plan with it, as ``METHODS["kv-embedding"].under(plan)``.
+    Args:
+        backbone: the decoder.
+        texts: N texts.
+        method: a name of :data:`analysis.embedding.methods.METHODS`, or a method of your own. A
+            method that has a plan already keeps it, and ``layers`` to ``key_position`` do not count.
+        layers: what is re-routed, see :data:`Layers`.
+        rule: how ``"auto"`` selects layers.
+        bias: added to the re-routed pair's attention logit, after scaling and before softmax.
+        key_position: where the re-routed key stands.
+        role: what the texts are to the prompt: a ``"Query"``, or a ``"Context"``.
+        max_tokens: where texts are cut so that no prompt is longer.
+        progress: called with texts encoded.
+
+    Returns:
+        float32 (N, D), rows of unit length.
 
     Raises:
-        CorpusError, PlanError, BackboneError: what encoding raises; or there is no such method.
+        CorpusError: a text is blank or cannot be encoded.
+        PlanError: there is no such method or layer.
+        BackboneError: the backbone cannot carry the method out, or its states overflowed.
     """
-    (found,) = cached_encoder.embedded(backbone, texts, [_method(method)], role=role)
-    return found.embeddings
+    planned = _planned(backbone, [method], layers, rule, bias, key_position)
+    (result,) = cached_encoder.embedded(
+        backbone, texts, planned, role=role, max_tokens=max_tokens, progress=progress
+    )
+    return result.embeddings
 
 
 def score(
     backbone: Backbone,
-    corpus: Corpus,
-    methods: Sequence[str | Method] = (DEFAULT,),
-    **how: Any,
+    corpus: str | Corpus,
+    methods: MethodName | Method | Iterable[MethodName | Method] = "kv-embedding",
+    *,
+    layers: Layers = "auto",
+    rule: RuleName = "paper",
+    bias: float = 1.0,
+    key_position: KeyPosition = "own",
+    post_processing: PostprocessingName = "none",
+    max_tokens: int | None = None,
+    progress: Progress = quiet,
 ) -> list[Measured]:
-    """The measures of each method on rated pairs, labelled texts or queries, with intervals.
+    """Score methods on rated pairs, labelled texts, or queries with documents.
 
-    ``how`` are the options of :func:`analysis.experiments.scoring.measured`, as ``processing="centre"``.
+    Args:
+        backbone: the decoder.
+        corpus: what is scored on; a name or a file is read as rated pairs.
+        methods: one or several, see :func:`encode`, as for the arguments up to ``key_position``.
+        layers: what is re-routed, see :data:`Layers`.
+        rule: how ``"auto"`` selects layers.
+        bias: added to the re-routed pair's attention logit.
+        key_position: where the re-routed key stands.
+        post_processing: fitted on calibration texts, never on those scored.
+        max_tokens: where texts are cut so that no prompt is longer.
+        progress: called with texts encoded.
+
+    Returns:
+        One score a method: its measures, times 100, with 95% bootstrap intervals.
 
     Raises:
-        CorpusError, PlanError, BackboneError: as that function; or there is no such method.
+        CorpusError, PlanError, BackboneError: as :func:`encode`, or too little data.
     """
-    return scoring.measured(backbone, corpus, [_method(one) for one in methods], **how)
-
-
-@singledispatch
-def plot(result: object) -> go.Figure:
-    """The figure of what ``dimensions`` or ``score`` found: a curve, or bars with intervals.
-
-    Raises:
-        PlanError: it is neither.
-    """
-    raise PlanError(
-        f"There is no figure for a {type(result).__name__}; plot what dimensions or score found."
+    several = [methods] if isinstance(methods, str | Method) else list(methods)
+    scored_on = registry.load_pairs(corpus) if isinstance(corpus, str) else corpus
+    return scoring.measured(
+        backbone,
+        scored_on,
+        _planned(backbone, several, layers, rule, bias, key_position),
+        processing=post_processing,
+        max_tokens=max_tokens,
+        progress=progress,
     )
 
 
-@plot.register
-def _(result: Dimensions) -> go.Figure:
-    return dimension.dimension_curves([result], "paper", result.selected("paper"))
+def compare(scores: Sequence[Measured], measure: str | None = None) -> list[Difference]:
+    """Each score minus the first, paired on the same bootstrap draws.
+
+    Args:
+        scores: of the same corpus, as :func:`score` gives them; two at least.
+        measure: the measure's name; the corpus's first by default.
+
+    Returns:
+        One difference for each score but the first, p-values corrected by Holm's method.
+
+    Raises:
+        CorpusError: the scores are not of the same things.
+        PlanError: there are fewer than two scores, or no such measure.
+    """
+    if len(scores) < 2:
+        raise PlanError(f"A comparison takes two scores at least, not {len(scores)}.")
+    base, *others = scores
+    names = [each.name for each in base.measures]
+    name = measure or names[0]
+    if name not in names:
+        raise PlanError(f"There is no measure {name!r}; choose one of {', '.join(names)}.")
+    return measures.differences(
+        {each.method: each.measure(name) for each in others},
+        base.measure(name),
+        base.method,
+        base.of,
+    )
 
 
-@plot.register
-def _(result: list) -> go.Figure:  # type: ignore[type-arg]  # what it holds is not dispatched on
-    if not result or not isinstance(result[0], Measured):
-        raise PlanError("There is no figure for this list; plot what dimensions or score found.")
-    return scores.measure_bars(result, result[0].measures[0].name)
+def plot(result: "Dimensions | Measured | Sequence[Measured]") -> "go.Figure":
+    """The figure of a curve of dimensions, or of scores with their intervals.
+
+    Raises:
+        PlanError: there is no figure for it.
+    """
+    from .figures import dimension as dimension_figures
+    from .figures import scores as score_figures
+
+    if isinstance(result, Dimensions):
+        return dimension_figures.dimension_curves([result], "paper", result.selected("paper"))
+    scores = [result] if isinstance(result, Measured) else list(result) if _listed(result) else []
+    if scores and all(isinstance(each, Measured) for each in scores):
+        return score_figures.measure_bars(scores, scores[0].measures[0].name)
+    raise PlanError(
+        f"There is no figure for a {type(result).__name__}; plot what dimensions or score gives."
+    )
 
 
-def _method(method: str | Method) -> Method:
-    if isinstance(method, Method):
-        return method
-    if method not in METHODS:
-        raise PlanError(f"There is no method {method!r}; choose one of {', '.join(METHODS)}.")
-    return METHODS[method]
+def _listed(value: object) -> bool:
+    return isinstance(value, list | tuple)
 
 
-def _selected(backbone: Backbone, rule: str) -> tuple[int, ...]:
-    return () if backbone.refusal else dimensions(backbone).selected(rule)
+def _planned(
+    backbone: Backbone,
+    several: Sequence[MethodName | Method],
+    layers: Layers,
+    rule: RuleName,
+    bias: float,
+    key_position: KeyPosition,
+) -> list[Method]:
+    """Methods with their plan; layers are looked up only where a method re-routes."""
+    named = [methods.method(each) if isinstance(each, str) else each for each in several]
+    lacking = [each for each in named if each.reroutes and not each.plan.layers]
+    plan = Plan(select_layers(backbone, layers, rule=rule) if lacking else (), bias, key_position)
+    return [each.under(plan) if each in lacking else each for each in named]

@@ -16,10 +16,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from analysis import api
+import analysis
 from analysis.backbones.backbone import Backbone
 from analysis.corpora.types import Texts
 from analysis.embedding import encoder
+from analysis.embedding.methods import METHODS
 from analysis.errors import ExplorerError, PlanError
 from analysis.integrations.scikit_learn import Vectorizer
 from analysis.integrations.sentence_transformers import Embedder
@@ -36,42 +37,77 @@ PLAN = Plan((2, 3))
 
 
 def test_encode_gives_what_the_encoder_gives(llama: Backbone) -> None:
-    rerouting, mean = api.METHODS["kv-embedding"].under(PLAN), api.METHODS["mean"]
-    for asked, method in ((rerouting, rerouting), (mean, mean), ("mean", mean)):
-        found = api.encode(llama, TEXTS, asked, role="Query")
-        whole = encoder.encode(llama, TEXTS, method, role="Query")
-        np.testing.assert_allclose(found, whole.embeddings, atol=1e-6)
+    rerouting, mean = METHODS["kv-embedding"].under(PLAN), METHODS["mean"]
+    for method, expected in ((rerouting, rerouting), ("kv-embedding", rerouting), ("mean", mean)):
+        vectors = analysis.encode(llama, TEXTS, method, layers="2-3", role="Query")
+        encoding = encoder.encode(llama, TEXTS, expected, role="Query")
+        np.testing.assert_allclose(vectors, encoding.embeddings, atol=1e-6)
 
 
-def test_choose_reads_layers_as_the_command_line_does(llama: Backbone) -> None:
-    assert api.choose(llama, "2-3,5", bias=2.0) == Plan((2, 3, 5), 2.0)
-    assert api.choose(llama, "none").layers == ()
-    with pytest.raises(PlanError):
-        api.choose(llama, "99")
+def test_layers_are_read_as_the_command_line_does(llama: Backbone) -> None:
+    assert analysis.select_layers(llama, "2-3,5") == (2, 3, 5)
+    assert analysis.select_layers(llama, [2, 5]) == (2, 5)
+    assert analysis.select_layers(llama, "none") == ()
+    for layers in ("99", [3, 1]):
+        with pytest.raises(PlanError):
+            analysis.select_layers(llama, layers)
 
 
-def test_a_backbone_that_cannot_be_rerouted_has_no_layers_to_choose(tiny: Any) -> None:
-    assert api.choose(tiny("falcon")).layers == ()
+def test_a_backbone_that_cannot_be_rerouted_has_no_layers_to_select(tiny: Any) -> None:
+    assert analysis.select_layers(tiny("falcon")) == ()
+
+
+def test_a_method_keeps_the_plan_that_it_has(llama: Backbone) -> None:
+    planned = METHODS["kv-embedding"].under(Plan((1,), 2.0))
+    np.testing.assert_array_equal(
+        analysis.encode(llama, TEXTS, planned, layers="all", bias=0.0),
+        analysis.encode(llama, TEXTS, "kv-embedding", layers=(1,), bias=2.0),
+    )
+
+
+def test_scores_are_compared_with_the_first_in_pairs(llama: Backbone) -> None:
+    texts = Texts("made", tuple(TEXTS * 2), "", labels=("a", "b") * 24)
+    scores = analysis.score(llama, texts, ["mean", "echo", "kv-embedding"], layers="2-3")
+    differences = analysis.compare(scores)
+    assert [(one.first, one.second) for one in differences] == [
+        ("echo", "mean"),
+        ("kv-embedding", "mean"),
+    ]
+    values = [one.measures[0].value for one in scores]
+    assert [one.delta for one in differences] == pytest.approx([v - values[0] for v in values[1:]])
+    for wrong in (lambda: analysis.compare(scores[:1]), lambda: analysis.compare(scores, "x")):
+        with pytest.raises(PlanError) as caught:
+            wrong()
+        assert_one_sentence(caught.value)
 
 
 def test_plot_knows_curves_and_scores_and_refuses_the_rest(llama: Backbone) -> None:
     texts = Texts("made", tuple(TEXTS * 2), "", labels=("a", "b") * 24)
-    curve = api.dimensions(llama, texts, samples=24)
-    assert isinstance(api.plot(curve), go.Figure)
-    found = api.score(llama, texts, ["mean", api.METHODS["kv-embedding"]].under(PLAN))
-    assert [one.method for one in found] == ["mean", "kv-embedding"]
-    bars = api.plot(found)
+    curve = analysis.dimensions(llama, texts, samples=24)
+    assert isinstance(analysis.plot(curve), go.Figure)
+    scores = analysis.score(llama, texts, ["mean", METHODS["kv-embedding"].under(PLAN)])
+    assert [one.method for one in scores] == ["mean", "kv-embedding"]
+    bars = analysis.plot(scores)
     assert sorted(bars.data[0].y) == ["kv-embedding", "mean"]
     for other in (3, [], [1]):
         with pytest.raises(PlanError) as caught:
-            api.plot(other)
+            analysis.plot(other)  # type: ignore[arg-type]
         assert_one_sentence(caught.value)
 
 
 def test_a_method_that_does_not_exist_is_refused(llama: Backbone) -> None:
     with pytest.raises(ExplorerError, match="kv-embedding") as caught:
-        api.encode(llama, TEXTS, "magic")
+        analysis.encode(llama, TEXTS, "magic")  # type: ignore[arg-type]
     assert_one_sentence(caught.value)
+
+
+def test_every_public_name_is_there_and_typed() -> None:
+    assert set(analysis._MODULE_OF) == set(analysis.__all__) <= set(dir(analysis))
+    for name in analysis.__all__:
+        assert getattr(analysis, name) is not None
+    assert (ROOT / "analysis" / "py.typed").is_file()
+    with pytest.raises(AttributeError):
+        analysis.nothing_like_it  # noqa: B018
 
 
 def test_to_import_the_package_costs_nothing() -> None:
@@ -151,7 +187,7 @@ def test_the_bias_and_the_role_count(vectorizer: Vectorizer) -> None:
 
 @pytest.fixture
 def embedder(llama: Backbone) -> Embedder:
-    return Embedder(llama, api.METHODS["kv-embedding"].under(PLAN))
+    return Embedder(llama, METHODS["kv-embedding"].under(PLAN))
 
 
 def test_langchain_stores_and_finds(embedder: Embedder) -> None:
@@ -184,7 +220,9 @@ def test_llamaindex_stores_and_finds(embedder: Embedder) -> None:
     assert found.node.get_content() == TEXTS[int((np.array(rows) @ query).argmax())]
 
 
-@pytest.mark.parametrize("name", ["vectorizer", "langchain", "llamaindex"])
+@pytest.mark.parametrize("name", ["scikit_learn", "langchain", "llamaindex"])
 def test_each_is_short(name: str) -> None:
-    lines = (ROOT / "analysis" / f"{name}.py").read_text(encoding="utf-8").splitlines()
-    assert len([line for line in lines if line]) < 40
+    lines = (
+        (ROOT / "analysis" / "integrations" / f"{name}.py").read_text(encoding="utf-8").splitlines()
+    )
+    assert len([line for line in lines if line]) < 45

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 Precision = Literal["float32", "bfloat16", "float16"]
+DtypeName = Literal["auto"] | Precision
+"""What a backbone can be loaded in; ``"auto"`` chooses by the hardware."""
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 """The dtypes that backbones are computed in."""
 

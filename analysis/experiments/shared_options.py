@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from ..backbones.catalog import DEFAULT as DEFAULT_BACKBONE
-from ..backbones.catalog import Precision
+from ..backbones.catalog import DtypeName
 from ..corpora.registry import USUAL
 from ..dimension.selection import RuleName
 from ..embedding.methods import MethodName, Norm
@@ -31,7 +31,6 @@ Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[
     int, Option("N"), Field(ge=0, lt=2**32, description="seed of everything drawn at random")
 ]
-DtypeName = Literal["auto"] | Precision
 EngineName = Literal["local", "ray"]
 CorpusKind = Literal["pairs", "labelled", "retrieval"]
 Methods = Annotated[

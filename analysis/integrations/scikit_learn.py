@@ -8,10 +8,11 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from .. import api
-from ..embedding import methods
+from ..backbones.catalog import DtypeName
+from ..embedding.methods import MethodName
 from ..embedding.prompts import Role
 
-_loaded = lru_cache(maxsize=1)(api.load)
+_loaded = lru_cache(maxsize=1)(api.load_backbone)
 
 
 class Vectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -20,24 +21,24 @@ class Vectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     ``fit`` only chooses ``layers_``. Copies share a backbone. Raises what ``library`` raises.
     """
 
-    def __init__(self, backbone: str = "smollm2", method: str = "kv-embedding",
+    def __init__(self, backbone: str = "smollm2", method: MethodName = "kv-embedding",
                  layers: str = "auto", bias: float = 1.0, role: Role = "Context",
-                 dtype: str = "auto", device: str = "auto") -> None:  # fmt: skip
+                 dtype: DtypeName = "auto", device: str = "auto") -> None:  # fmt: skip
         self.backbone, self.method, self.layers, self.bias = backbone, method, layers, bias
         self.role, self.dtype, self.device = role, dtype, device
 
     def fit(self, X: Iterable[str], y: Any = None) -> Self:  # noqa: ARG002
         """Choose the layers; the texts are not looked at."""
-        self.layers_ = api.choose(self._backbone(), self.layers).layers
+        self.layers_ = api.select_layers(self._backbone(), self.layers)
         return self
 
     def transform(self, X: Iterable[str]) -> Any:
         """Embeddings of N texts."""
         check_is_fitted(self)
-        plan = api.Plan(self.layers_, self.bias)
         return api.encode(
-            self._backbone(), list(X), methods.method(self.method).under(plan), role=self.role
-        )
+            self._backbone(), list(X), self.method,
+            layers=self.layers_, bias=self.bias, role=self.role,
+        )  # fmt: skip
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
