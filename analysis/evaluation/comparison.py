@@ -1,28 +1,39 @@
 """Differences between methods on the same data: paired intervals, p-values, and their correction.
 
-All methods are scored on the same bootstrap draws, so that the draws' differences are paired. The
-p-value is that of the same draws: the smallest level at which the percentile interval leaves out
-0, two-sided, with one added to numerator and denominator (Davison & Hinkley 1997, section 4.2.5).
-Several comparisons made at once are corrected by Holm's step-down method (Holm 1979).
+Methods that are measured on the same corpus rest on the same bootstrap draws, so the draws'
+differences are paired. Several comparisons made at once are corrected by Holm's step-down method
+(Holm 1979, https://www.jstor.org/stable/4615733).
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import CorpusError
+from .bootstrap import interval, p_value
+from .measures import Measure
 
-Floats = NDArray[np.float64]
+CLEAR = 0.05
+"""Corrected p-value below which a difference is called clear."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Score of ``first`` minus that of ``second``, times 100, with a 95% interval.
+    """Score of one method minus that of another, times 100, with a 95% interval.
 
-    ``items`` counts the ``things`` that were scored, ``of`` how many the whole corpus has where
-    they are a part; ``p`` is two-sided, ``p_holm`` corrected for the comparisons made at once.
+    Attributes:
+        delta: the difference.
+        ci_low: lower end of the interval.
+        ci_high: upper end of the interval.
+        items: how many ``things`` were scored.
+        first: the method whose score it is.
+        second: the method whose score is subtracted.
+        things: what was scored.
+        of: how many of them the total corpus has, where they are a part.
+        p: two-sided p-value.
+        p_holm: the same, corrected for the comparisons made at once; None if there is but one.
     """
 
     delta: float
@@ -38,64 +49,94 @@ class Difference:
 
     @property
     def sentence(self) -> str:
-        """The finding in words, which name a winner only if the interval leaves out 0."""
-        whole = "" if self.of is None else f" of {self.of:,}"
-        on = f"on {self.items:,}{whole} {self.things}{self._chance}."
+        """The result in words, which name a winner only if the interval leaves out 0."""
+        total = "" if self.of is None else f" of {self.of:,}"
+        on = f"on {self.items:,}{total} {self.things}{self._chance}."
         if min(self.delta, self.ci_low) > 0:
-            interval = f"{self.delta:.1f} [{self.ci_low:.1f}, {self.ci_high:.1f}]"
-            return f"{self.first} is ahead of {self.second} by {interval} {on}"
+            shown = f"{self.delta:.1f} [{self.ci_low:.1f}, {self.ci_high:.1f}]"
+            return f"{self.first} is ahead of {self.second} by {shown} {on}"
         if max(self.delta, self.ci_high) < 0:
-            interval = f"{-self.delta:.1f} [{-self.ci_high:.1f}, {-self.ci_low:.1f}]"
-            return f"{self.second} is ahead of {self.first} by {interval} {on}"
-        interval = f"{self.delta:+z.1f} [{self.ci_low:z.1f}, {self.ci_high:z.1f}]"
-        return f"No clear difference between {self.first} and {self.second}: {interval} {on}"
+            shown = f"{-self.delta:.1f} [{-self.ci_high:.1f}, {-self.ci_low:.1f}]"
+            return f"{self.second} is ahead of {self.first} by {shown} {on}"
+        shown = f"{self.delta:+z.1f} [{self.ci_low:z.1f}, {self.ci_high:z.1f}]"
+        return f"No clear difference between {self.first} and {self.second}: {shown} {on}"
 
     @property
     def clear(self) -> bool:
         """Whether the interval leaves out 0 and the corrected p-value, if any, is below 0.05."""
         inside = self.ci_low <= 0 <= self.ci_high
-        return not inside and (self.p_holm is None or self.p_holm < 0.05)
+        return not inside and (self.p_holm is None or self.p_holm < CLEAR)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The difference as plain data."""
+        return asdict(self)
 
     @property
     def _chance(self) -> str:
         if self.p_holm is None:
-            return "" if np.isnan(self.p) else f" (p = {_spoken(self.p)})"
+            return "" if np.isnan(self.p) else f" (p = {_rounded(self.p)})"
         doubt = not self.clear and not self.ci_low <= 0 <= self.ci_high
         rest = ", so not clear among as many comparisons" if doubt else ""
-        return f" (Holm-corrected p = {_spoken(self.p_holm)}{rest})"
+        return f" (Holm-corrected p = {_rounded(self.p_holm)}{rest})"
 
 
-def _spoken(p: float) -> str:
+def _rounded(p: float) -> str:
     return f"{p:.3f}" if p >= 0.001 else "less than 0.001"
 
 
-def interval(drawn: Floats, confidence: float = 0.95) -> tuple[float, float]:
-    """The central interval of the draws that are defined, times 100.
+def difference(
+    measure: Measure, base: Measure, names: tuple[str, str], of: int | None = None
+) -> Difference:
+    """One measure minus another, paired draw by draw.
+
+    Args:
+        measure: the score.
+        base: the same measure of another method on the same corpus.
+        names: what the two methods are called.
+        of: the size of the total corpus, where both are on a part of it.
 
     Raises:
-        CorpusError: no draw is defined.
+        CorpusError: measures of other things.
     """
-    defined = drawn[np.isfinite(drawn)]
-    if not len(defined):
-        raise CorpusError("There is too little data for an interval: no resample can be scored.")
-    low, high = 100 * np.quantile(defined, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return float(low), float(high)
+    alike = (measure.name, measure.items, measure.resampled, len(measure.drawn))
+    if alike != (base.name, base.items, base.resampled, len(base.drawn)):
+        raise CorpusError(
+            f"{names[0]} and {names[1]} were not measured alike ({measure.name} on "
+            f"{measure.items:,} {measure.things}, {base.name} on {base.items:,})."
+        )
+    drawn = (measure.drawn - base.drawn).astype(np.float64)
+    delta = measure.value - base.value
+    return Difference(
+        *(delta, *interval(drawn), measure.items, *names, measure.things, of, p_value(drawn))
+    )
 
 
-def p_value(drawn: Floats) -> float:
-    """Two-sided p of draws (B,) of a difference whose true value is 0; at most 1."""
-    defined = drawn[np.isfinite(drawn)]
-    beyond = min(int((defined <= 0).sum()), int((defined >= 0).sum()))
-    return min(1.0, 2 * (beyond + 1) / (len(defined) + 1))
+def differences(
+    measures: Mapping[str, Measure], base: Measure, base_name: str, of: int | None = None
+) -> list[Difference]:
+    """Each measure minus ``base``, paired draw by draw, corrected by Holm's method.
+
+    Args:
+        measures: by what each method is called, the same measure on the same corpus.
+        base: what all are compared with.
+        base_name: what it is called.
+        of: the size of the total corpus, where all are on a part of it.
+
+    Raises:
+        CorpusError: measures of other things.
+    """
+    return corrected(
+        [difference(measure, base, (name, base_name), of) for name, measure in measures.items()]
+    )
 
 
 def holm(p: Sequence[float]) -> list[float]:
     """Holm's corrected p-values, in the given order: never below the raw ones, never above 1."""
     order = np.argsort(p, kind="stable")
     steps = np.asarray(p, dtype=np.float64)[order] * np.arange(len(order), 0, -1)
-    found = np.empty(len(order))
-    found[order] = np.minimum(np.maximum.accumulate(steps), 1)
-    return [float(value) for value in found]
+    adjusted = np.empty(len(order))
+    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1)
+    return [float(value) for value in adjusted]
 
 
 def corrected(differences: Sequence[Difference]) -> list[Difference]:

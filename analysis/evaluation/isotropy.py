@@ -9,6 +9,7 @@ from scipy.special import logsumexp
 
 from ..corpora.types import Pairs
 from ..errors import CorpusError
+from . import vectors
 
 Floats = NDArray[np.float64]
 _BLOCK = 1024  # rows handled at a time where all of them would fill the memory
@@ -129,26 +130,8 @@ def anisotropy_by_layer(states: NDArray[np.float32]) -> Floats:
     return np.array([anisotropy(layer) for layer in states])
 
 
-def check(embeddings: NDArray[Any]) -> None:
-    """Refuse what is no set of embeddings (N, D).
-
-    Raises:
-        CorpusError: another shape, or a row that is all zero or not finite.
-    """
-    if embeddings.ndim != 2:
-        raise CorpusError(f"Embeddings need two axes, texts and width, not {embeddings.ndim}.")
-    if not np.isfinite(embeddings).all():
-        row = int(np.argmin(np.isfinite(embeddings).all(axis=1)))
-        raise CorpusError(f"The embedding of text {row + 1:,} is not finite.")
-    if not embeddings.any(axis=1).all():
-        row = int(np.argmin(embeddings.any(axis=1)))
-        raise CorpusError(f"The embedding of text {row + 1:,} is all zero and has no direction.")
-
-
 def _unit(embeddings: NDArray[Any]) -> Floats:
-    check(embeddings)
-    if len(embeddings) < 2:
+    rows = vectors.unit(embeddings)
+    if len(rows) < 2:
         raise CorpusError("A space is measured on at least 2 embeddings.")
-    wide = embeddings.astype(np.float64)
-    wide /= np.linalg.norm(wide, axis=1, keepdims=True)
-    return wide
+    return rows

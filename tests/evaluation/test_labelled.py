@@ -1,4 +1,4 @@
-"""Labelled and retrieval scores: known answers, slow references, and intervals that cover."""
+"""Labelled scores: known answers, slow references, and what cannot be measured."""
 
 import warnings
 from typing import Any
@@ -8,18 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from sklearn.metrics import ndcg_score, v_measure_score
+from sklearn.metrics import v_measure_score
 
 from analysis.errors import CorpusError
-from analysis.evaluation import measures
-from analysis.evaluation.measures import (
-    Measure,
-    clusters,
-    differences,
-    labelled,
-    neighbours,
-    retrieval,
-)
+from analysis.evaluation import comparison
+from analysis.evaluation import labelled as scores
+from analysis.evaluation.labelled import clusters, labelled, neighbours
+from analysis.evaluation.measures import Measure
 from tests.support.checks import assert_one_sentence
 
 
@@ -79,73 +74,23 @@ def test_v_measures_of_tables_are_scikit_learns(seed: int) -> None:
     table = np.zeros((1, 4, 4))
     np.add.at(table[0], (truth, found), 1)
     expected = v_measure_score(truth, found)
-    assert measures._v_measures(table)[0] == pytest.approx(expected, abs=1e-9)
-
-
-def ranked(order: list[int], documents: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    """One query and documents whose cosines to it put ``order`` first."""
-    angles = np.full(documents, 1.5)
-    angles[order] = np.linspace(0.1, 1.4, len(order))
-    return np.array([[1.0, 0.0]]), np.stack([np.cos(angles), np.sin(angles)], axis=1)
-
-
-def test_retrieval_by_hand() -> None:
-    queries, documents = ranked([3, 1, 4, 0, 2], 30)
-    gain, recall = retrieval(queries, documents, [{1: 1}])
-    assert gain.value == pytest.approx(100 / np.log2(3))
-    assert recall.value == 100
-    gain, recall = retrieval(queries, documents, [{4: 1, 29: 1}])
-    assert recall.value == 50
-    assert (gain.name, recall.name) == ("nDCG@10", "recall@10")
-
-
-def test_graded_gains_are_scikit_learns() -> None:
-    rng = np.random.default_rng(0)
-    queries, documents = rng.normal(size=(20, 8)), rng.normal(size=(40, 8))
-    relevance = [
-        {int(j): int(rng.integers(1, 4)) for j in rng.permutation(40)[:5]} for _ in queries
-    ]
-    q, d = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (queries, documents))
-    truth = np.zeros((20, 40))
-    for i, row in enumerate(relevance):
-        truth[i, list(row)] = list(row.values())
-    expected = 100 * ndcg_score(truth, q @ d.T, k=10)
-    assert retrieval(queries, documents, relevance)[0].value == pytest.approx(expected)
-
-
-def test_queries_of_one_document_are_drawn_together() -> None:
-    rng = np.random.default_rng(0)
-    queries, documents = rng.normal(size=(40, 8)), rng.normal(size=(10, 8))
-    alone = retrieval(queries[:10], documents, [{i: 1} for i in range(10)])[0]
-    shared = retrieval(queries, documents, [{i // 4: 1} for i in range(40)])[0]
-    assert (alone.resampled, shared.resampled) == ("queries", "groups of queries")
-    assert shared.ci_high - shared.ci_low > 0
-
-
-def test_the_interval_covers_the_truth() -> None:
-    rng = np.random.default_rng(0)
-    covered = 0
-    for seed in range(200):
-        hits = rng.random(80) < 0.6
-        points = np.where(hits[:, None], 1.0, 0.0)
-        counts = measures._counts(80, 500, seed)
-        low, high = np.quantile(counts @ points[:, 0] / 80, [0.025, 0.975])
-        covered += low <= 0.6 <= high
-    assert covered >= 180
+    assert scores._v_measures(table)[0] == pytest.approx(expected, abs=1e-9)
 
 
 def test_differences_are_paired_and_corrected() -> None:
     good, labels = blobs(4, 25, 1.0)
     worse = good + 2 * np.random.default_rng(2).normal(size=good.shape)
     base = neighbours(worse, labels)
-    found = differences({"good": neighbours(good, labels), "same": base}, base, "worse", of=500)
+    found = comparison.differences(
+        {"good": neighbours(good, labels), "same": base}, base, "worse", of=500
+    )
     assert found[0].sentence.startswith("good is ahead of worse by ")
     assert "on 100 of 500 texts (Holm-corrected p = " in found[0].sentence
     assert (found[1].delta, found[1].ci_low, found[1].ci_high) == (0, 0, 0)
     assert found[1].p == 1
     other = neighbours(good[:50], labels[:50])
     with pytest.raises(CorpusError) as raised:
-        differences({"other": other}, base, "worse")
+        comparison.differences({"other": other}, base, "worse")
     assert_one_sentence(raised.value)
 
 
@@ -162,8 +107,6 @@ def test_what_cannot_be_measured_is_said(points: Any, labels: list[str], said: s
     with pytest.raises(CorpusError, match=said) as raised:
         labelled(points, labels)
     assert_one_sentence(raised.value)
-    with pytest.raises(CorpusError, match="at least one relevant"):
-        retrieval(np.eye(2), np.eye(2), [{0: 1}, {}])
 
 
 def test_the_same_seed_gives_the_same() -> None:

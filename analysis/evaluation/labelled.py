@@ -1,0 +1,155 @@
+"""How well embeddings keep texts of one label together: nearest neighbours and clusters."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.cluster import KMeans
+from sklearn.metrics import v_measure_score
+from sklearn.neighbors import NearestNeighbors
+
+from ..errors import CorpusError
+from . import bootstrap, vectors
+from .bootstrap import DRAWS
+from .measures import Measure, measure
+
+Floats = NDArray[np.float64]
+
+CLUSTERINGS = 5
+"""Starts of k-means from other seeds; their V-measures are averaged."""
+
+
+def labelled(
+    embeddings: NDArray[np.floating], labels: Sequence[str], *, seed: int = 0
+) -> list[Measure]:
+    """kNN accuracy and V-measure of embeddings against labels.
+
+    Args:
+        embeddings: shape (N, D), any real dtype.
+        labels: one for each text.
+        seed: of the draws and of the clusterings.
+
+    Raises:
+        CorpusError: fewer than two labels, or too few texts.
+    """
+    return [neighbours(embeddings, labels, seed=seed), clusters(embeddings, labels, seed=seed)]
+
+
+def neighbours(
+    embeddings: NDArray[np.floating],
+    labels: Sequence[str],
+    *,
+    k: int = 5,
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> Measure:
+    """Share of texts whose ``k`` nearest others (by cosine) vote for their own label.
+
+    Leave-one-out; of labels with as many votes, the one with the nearest neighbour wins. The
+    bootstrap draws texts, their neighbours staying as they are.
+
+    Args:
+        embeddings: shape (N, D), any real dtype.
+        labels: one for each text.
+        k: neighbours that vote.
+        draws: of the bootstrap.
+        seed: of the draws.
+
+    Raises:
+        CorpusError: fewer than two labels, or not more than ``k`` texts.
+    """
+    codes = _codes(embeddings, labels, k)
+    nearest = NearestNeighbors(n_neighbors=k + 1, metric="cosine", algorithm="brute")
+    rows = nearest.fit(embeddings).kneighbors(embeddings, return_distance=False)
+    others = np.array(
+        [row[row != i][:k] for i, row in enumerate(rows)]  # a duplicate may stand before itself
+    )
+    votes = np.zeros((len(codes), int(codes.max()) + 1))
+    for rank in range(k):
+        votes[np.arange(len(codes)), codes[others[:, rank]]] += 1 + 2.0 ** -(rank + 20)
+    hits = (votes.argmax(axis=1) == codes).astype(np.float64)
+    texts = bootstrap.of_items(len(codes), "texts")
+    drawn = [weights @ hits / len(hits) for weights in texts.weights(draws, seed)]
+    return measure(
+        f"kNN accuracy (k = {k})",
+        float(hits.mean()),
+        np.concatenate(drawn),
+        *(len(hits), "texts", texts.things),
+    )
+
+
+def clusters(
+    embeddings: NDArray[np.floating],
+    labels: Sequence[str],
+    *,
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> Measure:
+    """V-measure of k-means with as many clusters as labels.
+
+    The harmonic mean of homogeneity and completeness (Rosenberg & Hirschberg 2007,
+    https://aclanthology.org/D07-1043), averaged over :data:`CLUSTERINGS` clusterings of the unit
+    vectors. The bootstrap draws texts, their clusters staying as they are; as repeated texts
+    always agree, its draws lie too high, and are moved to lie around the score.
+
+    Args:
+        embeddings: shape (N, D), any real dtype.
+        labels: one for each text.
+        draws: of the bootstrap.
+        seed: of the draws and of the clusterings.
+
+    Raises:
+        CorpusError: fewer than two labels, or too few texts.
+    """
+    codes = _codes(embeddings, labels, 1)
+    count = int(codes.max()) + 1
+    unit = vectors.unit(embeddings, embeddings.dtype.type)
+    cells, values = [], []
+    for start in range(CLUSTERINGS):
+        assigned = KMeans(count, n_init=1, random_state=seed + start).fit_predict(unit)
+        values.append(v_measure_score(codes, assigned))
+        cell = np.zeros((len(codes), count * count), np.float32)
+        cell[np.arange(len(codes)), codes * count + assigned] = 1
+        cells.append(cell)
+    texts = bootstrap.of_items(len(codes), "texts")
+    blocks = []
+    for weights in texts.weights(draws, seed):
+        shape = (len(weights), count, count)
+        tables = [(weights.astype(np.float32) @ cell).reshape(shape) for cell in cells]
+        blocks.append(np.mean([_v_measures(table.astype(np.float64)) for table in tables], axis=0))
+    drawn = np.concatenate(blocks)
+    drawn += np.mean(values) - drawn.mean()
+    value = float(np.mean(values))
+    return measure("V-measure", value, drawn, len(codes), "texts", texts.things)
+
+
+def _v_measures(tables: Floats) -> Floats:
+    """V-measure of each contingency table, (B, labels, clusters) -> (B,), as scikit-learn's."""
+    share = tables / tables.sum(axis=(1, 2), keepdims=True)
+
+    def entropy(p: Floats) -> Floats:
+        logs = np.log(p, out=np.zeros_like(p), where=p > 0)
+        return np.asarray(-(p * logs).reshape(len(p), -1).sum(axis=1))
+
+    joint, of_labels, of_clusters = (
+        entropy(share),
+        entropy(share.sum(axis=2)),
+        entropy(share.sum(axis=1)),
+    )
+    mutual = of_labels + of_clusters - joint
+    total = of_labels + of_clusters
+    return np.divide(2 * mutual, total, out=np.ones_like(total), where=total > 0)
+
+
+def _codes(embeddings: NDArray[np.floating], labels: Sequence[str], k: int) -> NDArray[np.int64]:
+    """Labels as numbers from 0."""
+    if len(embeddings) != len(labels):
+        raise CorpusError(f"{len(embeddings):,} embeddings were given for {len(labels):,} labels.")
+    names, codes = np.unique(np.asarray(labels), return_inverse=True)
+    if len(names) < 2:
+        raise CorpusError("All texts have the same label, so nothing can be told apart.")
+    if len(codes) <= max(k, len(names)):
+        raise CorpusError(
+            f"{len(codes):,} texts with {len(names):,} labels are too few to measure; take more."
+        )
+    return np.asarray(codes)

@@ -1,0 +1,45 @@
+"""Rows of embeddings: what is fit to be measured, and their directions."""
+
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import CorpusError
+
+Real = TypeVar("Real", bound=np.floating)
+
+
+def check(embeddings: NDArray[np.floating]) -> None:
+    """Refuse what is no set of embeddings (N, D).
+
+    Raises:
+        CorpusError: another shape, or a row that is all zero or not finite.
+    """
+    if embeddings.ndim != 2:
+        raise CorpusError(f"Embeddings need two axes, texts and width, not {embeddings.ndim}.")
+    if not np.isfinite(embeddings).all():
+        row = int(np.argmin(np.isfinite(embeddings).all(axis=1)))
+        raise CorpusError(f"The embedding of text {row + 1:,} is not finite.")
+    if not embeddings.any(axis=1).all():
+        row = int(np.argmin(embeddings.any(axis=1)))
+        raise CorpusError(f"The embedding of text {row + 1:,} is all zero and has no direction.")
+
+
+def unit(
+    embeddings: NDArray[np.floating],
+    precision: type[Real] = np.float64,  # type: ignore[assignment]
+) -> NDArray[Real]:
+    """The embeddings (N, D) scaled to unit length.
+
+    Args:
+        embeddings: shape (N, D), any real dtype.
+        precision: the dtype that is computed and returned in.
+
+    Raises:
+        CorpusError: another shape, or a row that is all zero or not finite.
+    """
+    check(embeddings)
+    rows = embeddings.astype(precision)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows
