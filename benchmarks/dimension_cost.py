@@ -1,7 +1,8 @@
 """Claim: the curve of all layers, its band included, costs little more than encoding the texts."""
 
 from analysis.corpora import packaged, registry, sampling
-from analysis.dimension import estimators, states
+from analysis.dimension import curve as curves
+from analysis.dimension import states
 from analysis.embedding.encoder import encode
 from analysis.embedding.methods import METHODS
 from benchmarks.measuring import Ratio, backbone, compare, described
@@ -15,7 +16,7 @@ def measure() -> list[Ratio]:
     drawn = sampling.sample(registry.load_texts(packaged.CALIBRATION), SAMPLES, 0)
 
     def curve() -> None:
-        estimators.curve(states.last_token_states(loaded, drawn.texts))
+        curves.curve(states.last_token_states(loaded, drawn.texts))
 
     return [
         compare(

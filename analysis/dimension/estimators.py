@@ -1,16 +1,14 @@
-"""From clouds of last-token states to the intrinsic-dimension curve and its band.
+"""Estimators of the intrinsic dimension of a cloud of states, one row a text.
 
-One cloud per layer, one row per text, the same texts at all layers. TwoNN (Facco et al. 2017), the
-estimator of the method, needs no more than each row's two nearest distances, so a layer's
-neighbours are ranked once and all resamples read from that ranking. Two things would spoil the
-answer silently and are dealt with here: texts that coincide (10% duplicates turn a dimension of 5
-into 4.1), and a bootstrap with replacement, which makes such duplicates itself; the band
-subsamples instead.
+TwoNN (Facco et al. 2017, https://doi.org/10.1038/s41598-017-11873-y), the estimator of the method,
+needs no more than each row's two nearest distances, so a cloud's neighbours are ranked once, and
+estimates from any part of its texts read from that ranking. Texts that coincide would spoil the
+answer silently (10% duplicates turn a dimension of 5 into 4.1) and are left out.
 
 scikit-learn and scikit-dimension take seconds to import and are imported where first used.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -108,30 +106,6 @@ ESTIMATORS: dict[str, Estimator] = {
 }
 
 
-@dataclass(frozen=True, eq=False)
-class Curve:
-    """Intrinsic dimension of each layer. A layer whose cloud is degenerate is NaN throughout.
-
-    Attributes:
-        dims: (L,) float64, the estimate from all distinct rows.
-        low: (L,) float64, lower end of the 95% band.
-        high: (L,) float64, upper end of the 95% band.
-        resampled: (B, L) float64, curves drawn jointly: each from one half of the texts, the same
-            at all layers, recentred on ``dims``.
-        samples: distinct texts used.
-        duplicates_dropped: texts left out because they coincide with an earlier one everywhere.
-        estimator: a key of :data:`ESTIMATORS`.
-    """
-
-    dims: Floats
-    low: Floats
-    high: Floats
-    resampled: Floats
-    samples: int
-    duplicates_dropped: int
-    estimator: str
-
-
 def _squared_distances(rows: Floats) -> Floats:
     """(N, N) squared distances of (N, D) rows, exact enough for rows that do not coincide.
 
@@ -188,14 +162,23 @@ def _fit(estimator: Estimator, points: Floats) -> float:
     return dimension if np.isfinite(dimension) and dimension > 0 else np.nan
 
 
-def _prepare(
+def prepare(
     cloud: NDArray[np.floating], estimator: Estimator, name: str = "The cloud"
 ) -> tuple[Indices, Callable[[Mask], float]]:
-    """Rank a cloud's neighbours once.
+    """Rank a cloud's neighbours once, for estimates from many parts of its texts.
+
+    Args:
+        cloud: (N, D) states, any float type; computed in float64.
+        estimator: what estimates.
+        name: what the cloud is called in an error.
 
     Returns:
         (M,) indices of the distinct texts, and a function from an (N,) mask of texts to the
         estimate for the distinct ones among them, NaN where there is none.
+
+    Raises:
+        CorpusError: a state is not finite.
+        ValueError: the cloud is empty or not two-dimensional.
     """
     rows = _checked(cloud, name)
     squared = _squared_distances(rows)
@@ -228,7 +211,12 @@ def _prepare(
     return texts, estimate_among
 
 
-def _named(estimator: str) -> Estimator:
+def named(estimator: str) -> Estimator:
+    """The estimator of a name.
+
+    Raises:
+        PlanError: there is none.
+    """
     if estimator not in ESTIMATORS:
         raise PlanError(
             f"There is no dimension estimator {short(estimator)!r}; choose one of "
@@ -265,64 +253,6 @@ def estimate(cloud: NDArray[np.floating], estimator: str = "twonn") -> float:
         PlanError: there is no such estimator.
         ValueError: the cloud is empty or not two-dimensional.
     """
-    texts, among = _prepare(cloud, _named(estimator))
+    texts, among = prepare(cloud, named(estimator))
     check_enough(len(texts), len(cloud))
     return among(np.ones(len(cloud), dtype=np.bool_))
-
-
-def curve(
-    clouds: NDArray[np.floating] | Sequence[NDArray[np.floating]],
-    *,
-    estimator: str = "twonn",
-    resamples: int = 100,
-    seed: int = 0,
-    progress: Callable[[int, int], None] | None = None,
-) -> Curve:
-    """Intrinsic dimension layer by layer, with a 95% band.
-
-    The band comes from halves of the texts drawn without replacement. Around its own mean an
-    estimate from n/2 of n texts varies as much as one from n texts varies around the truth:
-    s^2 / (n/2) - s^2 / n = s^2 / n (Politis, Romano & Wolf 1999, Subsampling). So each resampled
-    curve is ``dims + (half - mean of the halves)`` and the band is their 2.5 to 97.5% quantiles.
-    It errs on the wide side: halves share points but not all neighbours, which for TwoNN widens
-    the spread by a factor between 1 and sqrt(2); 1.2 to 1.35 was measured on Gaussian clouds.
-
-    Args:
-        clouds: (L, N, D) or L clouds of (N, D): the same N texts in the same order at each layer,
-            any float type; computed in float64.
-        estimator: a key of :data:`ESTIMATORS`.
-        resamples: number of halves B, at least 2.
-        seed: seeds the halves; equal seeds give equal curves.
-        progress: called with (layers done, L) after each layer; what it raises ends the work.
-
-    Raises:
-        CorpusError: fewer than ``FEWEST`` distinct texts, or a state is not finite (the sentence
-            names the layer).
-        PlanError: there is no such estimator.
-        ValueError: the clouds do not hold the same texts, or ``resamples`` is below 2.
-    """
-    chosen = _named(estimator)
-    if resamples < 2:
-        raise ValueError("a band needs at least 2 resamples")
-    if len({len(cloud) for cloud in clouds}) != 1:
-        raise ValueError("each layer's cloud must hold the same texts, in the same order")
-    layers = [_prepare(cloud, chosen, f"Layer {index}") for index, cloud in enumerate(clouds)]
-    given = len(clouds[0])
-    texts = np.unique(np.concatenate([distinct for distinct, _ in layers]))
-    check_enough(len(texts), given)
-
-    rng = np.random.default_rng(seed)
-    halves = np.zeros((resamples, given), dtype=np.bool_)
-    for half in halves:
-        half[rng.choice(texts, len(texts) // 2, replace=False)] = True
-    dims = np.empty(len(layers))
-    resampled = np.empty((resamples, len(layers)))
-    for index, (_, among) in enumerate(layers):
-        dims[index] = among(np.ones(given, dtype=np.bool_))
-        halved = np.array([among(half) for half in halves])
-        resampled[:, index] = dims[index] + halved - halved.mean()
-        if progress is not None:
-            progress(index + 1, len(layers))
-    dims[np.isnan(resampled).any(axis=0)] = np.nan
-    low, high = np.quantile(resampled, (0.025, 0.975), axis=0)
-    return Curve(dims, low, high, resampled, len(texts), given - len(texts), chosen.name)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..backbones.backbone import Backbone
 from ..corpora import sampling
 from ..corpora.types import Texts
-from ..dimension import estimators as dimension
+from ..dimension import curve as curves
 from ..dimension import selection
 from ..dimension import states as clouds
 from ..dimension.estimators import CLOUDS, Cloud
@@ -30,7 +30,7 @@ SAMPLES = 1000
 class Dimensions:
     """A backbone's intrinsic-dimension curve on ``drawn`` distinct texts of a corpus."""
 
-    curve: dimension.Curve
+    curve: curves.Curve
     corpus: str
     drawn: int
     texts_dropped: int
@@ -125,7 +125,7 @@ def dimension_curves(
         with alone(_dimensions_key(backbone, drawn, "any", seed, prompted, cloud)):
             if lacking := missing():
                 if cloud == "last":
-                    dimension.check_enough(len(drawn), len(texts.texts))
+                    estimators.check_enough(len(drawn), len(texts.texts))
                 encode = clouds.last_token_states
                 if cloud == "all":
                     encode = partial(clouds.any_token_states, points=len(drawn), seed=seed)
@@ -134,7 +134,7 @@ def dimension_curves(
                 _, dropped = sampling.distinct(texts.texts)
                 by = backbone.provenance()
             for name in lacking:
-                curve = dimension.curve(states, estimator=name, seed=seed, progress=progress)
+                curve = curves.curve(states, estimator=name, seed=seed, progress=progress)
                 arrays = {key: getattr(curve, key) for key in ("dims", "low", "high", "resampled")}
                 facts = {key: getattr(curve, key) for key in others(curve, arrays)}
                 result_store.put(
@@ -171,7 +171,7 @@ def known_dimensions(
         return None
     facts, arrays = stored
     cone = arrays.pop("anisotropy")
-    curve = rebuilt(dimension.Curve, facts, arrays)
+    curve = rebuilt(curves.Curve, facts, arrays)
     _, dropped = sampling.distinct(texts.texts)
     by = provenance.restored(facts, backbone.provenance())
     return Dimensions(curve, texts.name, len(drawn), dropped, prompted, seed, by, cone, cloud)

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from scipy.stats import rankdata
 
 from ..corpora.types import Pairs
 from ..dimension import selection
 from ..errors import CorpusError, PlanError
+from ..evaluation import bootstrap
+from ..evaluation.correlation import Weighted
 from ..rerouting.layer_lists import Layers
 
 Floats = NDArray[np.float64]
@@ -92,16 +92,12 @@ def held_out(
         if layers not in cosines:
             raise PlanError(f"The layers {layers} of {name} were not scored; score them too.")
     plans = list(cosines)
-    values = np.stack([cosines[plan] for plan in plans])
     plain = plans.index(())
     windows = [i for i, plan in enumerate(plans) if i != plain]
-    scores, before, best = [], [], []
-    for one, other in _halves(pairs, splits, seed):
-        seen, held = (_spearman(values[:, half], pairs.scores[half]) for half in (one, other))
-        best.append(windows[int(np.argmax(seen[windows]))])
-        scores.append(held)
-        before.append(seen)
-    drawn, picked_on = np.stack(scores), np.stack(before)
+    halves = Weighted(pairs.scores, _halves(pairs, splits, seed))
+    scores = 100 * np.stack([halves.spearman(cosines[plan]) for plan in plans], axis=1)
+    picked_on, drawn = scores, np.flip(scores.reshape(splits, 2, -1), axis=1).reshape(scores.shape)
+    best = np.array(windows)[np.argmax(picked_on[:, windows], axis=1)]
     ranks = rankdata(-drawn[:, windows], axis=1)
     place = {index: column for column, index in enumerate(windows)}
 
@@ -117,14 +113,14 @@ def held_out(
             *(_range(values) for values in (score, gain, rank, seen)),
         )
 
-    found = [
+    results = [
         tested(name, np.full(len(drawn), plans.index(layers)), layers, 1.0)
         for name, layers in chosen.items()
     ]
     picked = np.bincount(best, minlength=len(plans))
     most = int(picked.argmax())
-    found.append(tested(BEST, np.array(best), plans[most], float(picked[most] / len(best))))
-    return found
+    results.append(tested(BEST, best, plans[most], float(picked[most] / len(best))))
+    return results
 
 
 def variability(curves: Floats, rule: str, scores: Mapping[Layers, float]) -> Variability:
@@ -154,35 +150,30 @@ def _range(values: Floats) -> Range:
     return Range(float(np.nanmean(values)), float(low), float(high))
 
 
-def _halves(
-    pairs: Pairs, splits: int, seed: int
-) -> list[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
-    """Pairs of the two halves of the texts, each way round; groups that share texts stay whole."""
-    n = len(pairs.texts)
-    edges = coo_array((np.ones(len(pairs.left)), (pairs.left, pairs.right)), shape=(n, n))
-    groups, of_text = connected_components(edges, directed=False)
-    if groups < 30:  # all hangs together: texts are halved, pairs across the halves left out
-        groups, of_text = n, np.arange(n)
+def _halves(pairs: Pairs, splits: int, seed: int) -> Floats:
+    """Which pairs lie in either half of the texts, 0 or 1; groups that share texts stay together.
+
+    Returns:
+        Shape (2 * splits, P), the two halves of a split one after the other.
+
+    Raises:
+        CorpusError: a half cannot be ranked.
+    """
+    texts = len(pairs.texts)
+    of_text = bootstrap.components(pairs.left, pairs.right, texts)
+    groups = int(of_text.max()) + 1
+    if groups < bootstrap.FEW_GROUPS:  # all hangs together: pairs across the halves are left out
+        groups, of_text = texts, np.arange(texts)
     rng = np.random.default_rng(seed)
-    out = []
+    halves = []
     for _ in range(splits):
         side = np.zeros(groups, bool)
         side[rng.permutation(groups)[: groups // 2]] = True
         left, right = side[of_text[pairs.left]], side[of_text[pairs.right]]
-        one, other = left & right, ~left & ~right
-        for half in (one, other):
+        for half in (left & right, ~left & ~right):
             if half.sum() < 3 or np.ptp(pairs.scores[half]) == 0:
                 raise CorpusError(
                     f"{pairs.name} has too few pairs to halve; score the windows on more."
                 )
-        out += [(one, other), (other, one)]
-    return out
-
-
-def _spearman(values: Floats, human: Floats) -> Floats:
-    """Spearman correlation x 100 of each row of (W, P) with (P,)."""
-    a, b = rankdata(values, axis=1), rankdata(human)
-    a -= a.mean(axis=1, keepdims=True)
-    b -= b.mean()
-    scale = np.sqrt((a * a).sum(axis=1) * (b * b).sum())
-    return np.asarray(100 * (a @ b) / np.where(scale > 0, scale, np.nan))
+            halves.append(half)
+    return np.array(halves, dtype=np.float64)

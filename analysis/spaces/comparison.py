@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..corpora.types import Pairs
 from ..errors import CorpusError
-from ..evaluation import isotropy, measures
+from ..evaluation import comparison, isotropy, labelled
 from ..evaluation.comparison import Difference
 from ..evaluation.isotropy import Geometry
 from ..evaluation.measures import Measure
@@ -24,8 +24,6 @@ from .neighbours import Nearest
 Floats = NDArray[np.float64]
 NEAREST, WIDER, VOTES = 10, 50, 5
 """Neighbours that are compared, as many as settle ties, and those that vote for a label."""
-DRAWS = 1000
-"""Bootstrap draws of label accuracy; more over 10,000 texts would fill the memory."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,8 +109,9 @@ def compare(
         sides.append(Side(near, embeddings.shape[1], shape, trust, accuracy))
     difference = None
     if len(accuracies) == 2:
-        base, found = accuracies
-        (difference,) = measures.differences({"the right": found}, base, "the left", of)
+        left_accuracy, right_accuracy = accuracies
+        names = "the right", "the left"
+        difference = comparison.difference(right_accuracy, left_accuracy, names, of)
     return Comparison(
         sides[0],
         sides[1],
@@ -129,7 +128,7 @@ def _accuracy(embeddings: NDArray[Any], labels: Sequence[str]) -> Measure:
     from sklearn import config_context
 
     with config_context(working_memory=neighbours.MEGABYTES):
-        return measures.neighbours(embeddings, labels, k=VOTES, resamples=DRAWS)
+        return labelled.neighbours(embeddings, labels, k=VOTES)
 
 
 def mean_ratings(pairs: Pairs, texts: Sequence[str]) -> Floats:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import CorpusError
+from ..evaluation import vectors
 
 Floats = NDArray[np.float64]
 
@@ -134,9 +135,8 @@ def clusters(embeddings: NDArray[np.floating], k: int, seed: int = 0) -> NDArray
         CorpusError: no texts, or an embedding is not finite.
     """
     from sklearn.cluster import KMeans
-    from sklearn.preprocessing import normalize
 
-    unit = normalize(_checked(embeddings))
+    unit = vectors.unit(_checked(embeddings))
     k = min(k, len(np.unique(unit, axis=0)))
     found = KMeans(k, n_init=1, random_state=seed).fit_predict(unit)
     by_size = np.argsort(-np.bincount(found, minlength=k), kind="stable")

@@ -7,7 +7,7 @@ import streamlit as st
 from analysis.backbones.backbone import Backbone
 from analysis.corpora import packaged
 from analysis.dimension import selection
-from analysis.dimension.estimators import Curve
+from analysis.dimension.curve import Curve
 from analysis.embedding.methods import Method
 from analysis.errors import PlanError
 from analysis.experiments import dimension

@@ -57,20 +57,26 @@ def test_the_best_of_many_alike_gains_nothing_on_the_other_half() -> None:
 
 def test_halves_share_no_text_and_each_is_held_out() -> None:
     for pairs in (PAIRS, load_pairs("lee50")):
-        halves = windows._halves(pairs, 5, 0)
-        assert len(halves) == 10
-        for one, other in halves:
+        halves = windows._halves(pairs, 5, 0).astype(bool)
+        assert halves.shape == (10, len(pairs.scores))
+        for one, other in halves.reshape(5, 2, -1):
             texts = [{*pairs.left[half], *pairs.right[half]} for half in (one, other)]
             assert not texts[0] & texts[1]
             assert min(one.sum(), other.sum()) > 0.2 * len(pairs.scores) / 2
-        assert np.array_equal(halves[0][0], halves[1][1])
 
 
-def test_scores_are_scipys() -> None:
-    values = RNG.integers(5, size=(4, 30)).astype(float)
-    human = RNG.integers(4, size=30).astype(float)
-    expected = [100 * spearmanr(row, human).statistic for row in values]
-    np.testing.assert_allclose(windows._spearman(values, human), expected)
+def test_each_half_is_held_out_and_scored_as_by_scipy() -> None:
+    cosines = noisy([1, 2, 2, 0.3, 2, 2, 2])
+    first, second = windows._halves(PAIRS, 1, 0).astype(bool)
+    good, best = held_out(cosines, PAIRS, {"good": (2, 3)}, splits=1)
+    on = [spearmanr(cosines[2, 3][half], PAIRS.scores[half]).statistic for half in (first, second)]
+    gains = [
+        100 * (score - spearmanr(cosines[()][half], PAIRS.scores[half]).statistic)
+        for score, half in zip(on, (first, second), strict=True)
+    ]
+    assert good.score.mean == pytest.approx(100 * np.mean(on))
+    assert good.gain.mean == best.seen.mean == pytest.approx(np.mean(gains))
+    assert good.gain.low == pytest.approx(np.quantile(gains, 0.025))
 
 
 def test_the_selections_own_variability() -> None:

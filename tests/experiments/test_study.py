@@ -12,7 +12,8 @@ import torch
 from analysis.backbones.backbone import Backbone, Choice
 from analysis.corpora import packaged, registry, sampling
 from analysis.corpora.types import Pairs, Texts
-from analysis.dimension import estimators, selection, states
+from analysis.dimension import curve as curves
+from analysis.dimension import selection, states
 from analysis.embedding import cached_encoder, encoder, trace_cache
 from analysis.embedding import trace as trace_embedding
 from analysis.embedding.methods import DEFAULT, METHODS, Prepending
@@ -46,7 +47,7 @@ COMPUTING = (
     (encoder, "encode_together"),
     (states, "last_token_states"),
     (study, "Trace"),
-    (estimators, "curve"),
+    (curves, "curve"),
     (similarity, "sts"),
     (projection, "project"),
 )
@@ -123,7 +124,7 @@ def test_a_result_is_the_librarys_own_parts_put_together(llama: Backbone) -> Non
     assert (score.method, score.corpus, score.plan) == ("kv-embedding", "made up", PLAN)
     found = dimension_experiment.dimensions(llama, TEXTS, samples=40, seed=2)
     drawn = sampling.sample(TEXTS, 40, 2).texts
-    same(found.curve, estimators.curve(states.last_token_states(llama, drawn), seed=2))
+    same(found.curve, curves.curve(states.last_token_states(llama, drawn), seed=2))
     assert found.selected() == selection.select(found.curve.dims)
 
 

@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 import pytest
 
 from analysis.corpora.types import Pairs
-from analysis.dimension.estimators import Curve
+from analysis.dimension.curve import Curve
 from analysis.embedding.batching import Shown
 from analysis.evaluation import isotropy, measures, similarity
 from analysis.experiments import ablation, searches

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from analysis.backbones.backbone import Backbone
 from analysis.corpora import packaged, registry, sampling
-from analysis.dimension import estimators, selection
+from analysis.dimension import curve as curves
+from analysis.dimension import selection
 from analysis.dimension import states as clouds
-from analysis.dimension.estimators import Curve
+from analysis.dimension.curve import Curve
 from analysis.experiments import dimension as dimension_experiment
 from analysis.experiments.dimension import Dimensions
 from analysis.figures import dimension as dimension_figures
@@ -155,9 +156,7 @@ def test_several_estimators_cost_one_encoding(
         np.testing.assert_array_equal(known.curve.resampled, one.curve.resampled)
     assert len(encoded) == 1
     states = encode(llama, sampling.sample(texts, 40, 0).texts)
-    np.testing.assert_array_equal(
-        found[1].curve.dims, estimators.curve(states, estimator="lpca").dims
-    )
+    np.testing.assert_array_equal(found[1].curve.dims, curves.curve(states, estimator="lpca").dims)
 
 
 # What is shown

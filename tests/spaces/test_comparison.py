@@ -11,7 +11,8 @@ from sklearn.metrics import adjusted_rand_score
 
 from analysis.corpora.types import Pairs
 from analysis.errors import CorpusError
-from analysis.evaluation import isotropy, measures
+from analysis.evaluation import isotropy, labelled
+from analysis.evaluation.bootstrap import DRAWS
 from analysis.spaces.comparison import NEAREST, VOTES, WIDER, Comparison, compare, mean_ratings
 from analysis.spaces.neighbours import clusters, nearest, neighbourhood_overlap, shared, trust
 from analysis.spaces.projection import project
@@ -81,8 +82,9 @@ def test_a_comparison_holds_what_its_parts_say(compared: Comparison) -> None:
         assert side.trust == trust(rows, points, NEAREST)
         np.testing.assert_array_equal(side.nearest.rows, nearest(rows, NEAREST).rows)
         assert side.accuracy is not None
-        slow = measures.neighbours(rows, LABELS, k=VOTES, resamples=10)
+        slow = labelled.neighbours(rows, LABELS, k=VOTES)
         assert side.accuracy.value == slow.value > 80
+        assert len(side.accuracy.drawn) == DRAWS
     assert compared.difference is not None
     assert compared.difference.items == 120
     assert compared.difference.of == 500

@@ -1,0 +1,10 @@
+"""Clouds of known dimension."""
+
+import numpy as np
+
+
+def gaussian(texts: int, dims: int, seed: int, features: int = 50) -> np.ndarray:
+    """(texts, features) cloud of a Gaussian that fills ``dims`` directions."""
+    rng = np.random.default_rng(seed)
+    basis, _ = np.linalg.qr(rng.standard_normal((features, dims)))
+    return rng.standard_normal((texts, dims)) @ basis.T
