@@ -7,6 +7,8 @@ import importlib
 import os
 from typing import TYPE_CHECKING
 
+from .runtime import plotting
+
 if TYPE_CHECKING:
     from .api import (
         compare,
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from .evaluation.comparison import Difference
     from .evaluation.measures import Measure
     from .experiments.dimension import Dimensions
-    from .experiments.scoring import Measured
+    from .experiments.score import Score
     from .integrations.sentence_transformers import Embedder
     from .recipes.answers import Answer, answer
     from .rerouting.plan import Plan
@@ -39,11 +41,11 @@ __all__ = [
     "Embedder",
     "ExplorerError",
     "Measure",
-    "Measured",
     "Method",
     "Pairs",
     "Plan",
     "Retrieval",
+    "Score",
     "Texts",
     "answer",
     "compare",
@@ -89,7 +91,7 @@ _HOMES = {
     "evaluation.comparison": ("Difference",),
     "evaluation.measures": ("Measure",),
     "experiments.dimension": ("Dimensions",),
-    "experiments.scoring": ("Measured",),
+    "experiments.score": ("Score",),
     "integrations.sentence_transformers": ("Embedder",),
     "recipes.answers": ("Answer", "answer"),
     "rerouting.plan": ("Plan",),
@@ -106,3 +108,9 @@ def __getattr__(name: str) -> object:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+# Results lie below figures and do not know them; the first that is drawn imports them.
+plotting.draw_with(
+    lambda result: importlib.import_module(".figures.results", __name__).figure(result)
+)

@@ -24,11 +24,12 @@ from .embedding.methods import Method, MethodName
 from .embedding.postprocessing import PostprocessingName
 from .embedding.prompts import Role
 from .errors import PlanError
-from .evaluation import measures
+from .evaluation import comparison
 from .evaluation.comparison import Difference
-from .experiments import dimension, scoring
+from .experiments import dimension
+from .experiments import score as scores
 from .experiments.dimension import Dimensions
-from .experiments.scoring import Corpus, Measured
+from .experiments.score import Corpus, Score
 from .rerouting.layer_lists import parse_layers
 from .rerouting.plan import KeyPosition, Plan
 from .runtime import events
@@ -184,7 +185,7 @@ def score(
     post_processing: PostprocessingName = "none",
     max_tokens: int | None = None,
     progress: Progress = quiet,
-) -> list[Measured]:
+) -> list[Score]:
     """Score methods on rated pairs, labelled texts, or queries with documents.
 
     Args:
@@ -207,7 +208,7 @@ def score(
     """
     several = [methods] if isinstance(methods, str | Method) else list(methods)
     scored_on = registry.load_pairs(corpus) if isinstance(corpus, str) else corpus
-    return scoring.measured(
+    return scores.score(
         backbone,
         scored_on,
         _planned(backbone, several, layers, rule, bias, key_position),
@@ -217,7 +218,7 @@ def score(
     )
 
 
-def compare(scores: Sequence[Measured], measure: str | None = None) -> list[Difference]:
+def compare(scores: Sequence[Score], measure: str | None = None) -> list[Difference]:
     """Each score minus the first, paired on the same bootstrap draws.
 
     Args:
@@ -238,35 +239,23 @@ def compare(scores: Sequence[Measured], measure: str | None = None) -> list[Diff
     name = measure or names[0]
     if name not in names:
         raise PlanError(f"There is no measure {name!r}; choose one of {', '.join(names)}.")
-    return measures.differences(
-        {each.method: each.measure(name) for each in others},
+    return comparison.differences(
+        {each.name: each.measure(name) for each in others},
         base.measure(name),
         base.method,
         base.of,
     )
 
 
-def plot(result: "Dimensions | Measured | Sequence[Measured]") -> "go.Figure":
+def plot(result: "Dimensions | Score | Sequence[Score]") -> "go.Figure":
     """The figure of a curve of dimensions, or of scores with their intervals.
 
     Raises:
         PlanError: there is no figure for it.
     """
-    from .figures import dimension as dimension_figures
-    from .figures import scores as score_figures
+    from .figures import results
 
-    if isinstance(result, Dimensions):
-        return dimension_figures.dimension_curves([result], "paper", result.selected("paper"))
-    scores = [result] if isinstance(result, Measured) else list(result) if _listed(result) else []
-    if scores and all(isinstance(each, Measured) for each in scores):
-        return score_figures.measure_bars(scores, scores[0].measures[0].name)
-    raise PlanError(
-        f"There is no figure for a {type(result).__name__}; plot what dimensions or score gives."
-    )
-
-
-def _listed(value: object) -> bool:
-    return isinstance(value, list | tuple)
+    return results.figure(list(result) if isinstance(result, tuple) else result)
 
 
 def _planned(

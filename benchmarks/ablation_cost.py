@@ -11,7 +11,8 @@ from analysis.dimension import selection
 from analysis.embedding import trace_cache
 from analysis.embedding.encoder import encode
 from analysis.embedding.methods import DEFAULT
-from analysis.experiments import searches, study
+from analysis.experiments import searches
+from analysis.experiments.sweep import sweep
 from analysis.rerouting.plan import Plan
 from analysis.storage import result_store
 from benchmarks.measuring import Ratio, backbone, compare, described, pairs
@@ -24,12 +25,12 @@ def measure() -> list[Ratio]:
     width = selection.window_width(layers)
     every = [Plan(tuple(range(s, e + 1))) for s in range(layers) for e in range(s, layers)]
     few, fewer = pairs(30), pairs(8)
-    sweep = partial(_sweep, loaded)
-    swept = [
-        _compared(loaded, few, name, searches.sliding(layers, size), 0.60, sweep)
+    ours = partial(_sweep, loaded)
+    each = [
+        _compared(loaded, few, name, searches.sliding(layers, size), 0.60, ours)
         for name, size in (("every single layer", 1), (f"every window of {width} layers", width))
     ]
-    return [*swept, _compared(loaded, fewer, "all windows", every, 0.40, sweep, repetitions=1)]
+    return [*each, _compared(loaded, fewer, "all windows", every, 0.40, ours, repetitions=1)]
 
 
 def _compared(
@@ -59,5 +60,5 @@ def _sweep(loaded: Backbone, rated: Pairs, plans: Sequence[Plan]) -> None:
     """What the page on ablation does, scores and their intervals included, nothing stored yet."""
     trace_cache.forget()
     with tempfile.TemporaryDirectory() as folder, result_store.only(Path(folder)):
-        for _ in study.sweep(loaded, rated, plans):
+        for _ in sweep(loaded, rated, plans):
             pass

@@ -9,7 +9,7 @@ from analysis.corpora import registry
 from analysis.embedding import trace_cache
 from analysis.embedding.encoder import encode
 from analysis.embedding.methods import DEFAULT
-from analysis.experiments import study
+from analysis.experiments.score import score
 from analysis.rerouting.plan import Plan
 from analysis.storage import result_store
 from benchmarks.measuring import Ratio, backbone, compare, described
@@ -20,14 +20,14 @@ def measure() -> list[Ratio]:
     loaded, rated = backbone(), registry.load_pairs("lee50")
     trace_cache.forget()
     with tempfile.TemporaryDirectory() as folder, result_store.only(Path(folder)):
-        study.score(loaded, rated, DEFAULT, traced=True)
+        score(loaded, rated, [DEFAULT], traced=True)
 
     biases = count()  # a plan that was the last one would cost nothing at all
 
     def flip(layer: int) -> None:
         plan = Plan((layer,), next(biases) / 100)
         with tempfile.TemporaryDirectory() as folder, result_store.only(Path(folder)):
-            study.score(loaded, rated, DEFAULT.under(plan), traced=True)
+            score(loaded, rated, [DEFAULT.under(plan)], traced=True)
 
     return [
         compare(

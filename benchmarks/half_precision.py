@@ -13,7 +13,7 @@ from analysis.dimension import selection
 from analysis.embedding import cached_encoder
 from analysis.embedding.methods import METHODS
 from analysis.errors import ExplorerError
-from analysis.evaluation import similarity
+from analysis.evaluation import comparison, similarity
 from analysis.experiments import dimension
 from analysis.rerouting import layer_lists
 from analysis.rerouting.plan import Plan
@@ -96,9 +96,12 @@ def _scores(name: str, loaded: Sequence[Backbone]) -> list[Checked]:
             pairs = sampling.first(pairs, min(PAIRS, len(pairs.scores)), 0)
         embedded = [cached_encoder.embedded(one, pairs.texts, asked) for one in loaded]
         for number, method in enumerate(METHODS_CHECKED):
-            cosines = [similarity.cosines(e[number].embeddings, pairs) for e in embedded]
-            one, other = (f"{similarity.sts(c, pairs).spearman:.2f}" for c in cosines)
-            change = similarity.compare(cosines[1], cosines[0], pairs, names=DTYPES[::-1])
+            measures = [
+                similarity.agreement(similarity.cosines(e[number].embeddings, pairs), pairs)[0]
+                for e in embedded
+            ]
+            one, other = (f"{measure.value:.2f}" for measure in measures)
+            change = comparison.difference(measures[1], measures[0], (DTYPES[1], DTYPES[0]))
             found.append(
                 Checked(
                     name,

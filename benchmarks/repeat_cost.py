@@ -5,7 +5,7 @@ from pathlib import Path
 
 from analysis.embedding import cached_encoder
 from analysis.embedding.methods import DEFAULT
-from analysis.experiments import study
+from analysis.experiments.score import score
 from analysis.rerouting.plan import Plan
 from analysis.storage import result_store, vector_cache
 from benchmarks.measuring import Ratio, backbone, compare, described, pairs
@@ -17,15 +17,15 @@ def measure() -> list[Ratio]:
     """A stored score against computing it; the same texts in another corpus likewise."""
     loaded, rated = backbone(), pairs(200)
     with tempfile.TemporaryDirectory() as folder, result_store.only(Path(folder)):
-        study.score(loaded, rated, DEFAULT.under(PLAN))
+        score(loaded, rated, [DEFAULT.under(PLAN)])
 
         def anew() -> None:
             with tempfile.TemporaryDirectory() as empty, result_store.only(Path(empty)):
-                study.score(loaded, rated, DEFAULT.under(PLAN))
+                score(loaded, rated, [DEFAULT.under(PLAN)])
 
         again = compare(
             "the same request again",
-            lambda: study.score(loaded, rated, DEFAULT.under(PLAN)),
+            lambda: score(loaded, rated, [DEFAULT.under(PLAN)]),
             "computing it",
             anew,
             on=described(rated.texts, rated.name),

@@ -16,9 +16,11 @@ from analysis.corpora import packaged, registry, sampling
 from analysis.corpora.sampling import LABELLED, QUERIES
 from analysis.dimension import selection
 from analysis.embedding.methods import DEFAULT, METHODS, Method
-from analysis.experiments import dimension, scoring, searches, space, study
+from analysis.experiments import dimension, searches, space
+from analysis.experiments import score as scores
 from analysis.experiments.long_texts import LENGTHS, LONG_METHODS, places
 from analysis.experiments.space import MAP_CORPUS, MAP_TEXTS
+from analysis.experiments.sweep import sweep
 from analysis.rerouting.plan import PLAIN, Plan
 from analysis.storage import result_store
 
@@ -42,16 +44,16 @@ def _add(loaded: Backbone) -> None:
         found = dimension.dimensions(loaded, registry.load_texts(packaged.CALIBRATION))
         automatic = Plan(found.selected())
         pairs = registry.load_pairs("lee50")
-        for plan in (PLAIN, automatic):
-            study.score(loaded, pairs, DEFAULT.under(plan))
         texts = sampling.sample(registry.load_texts(MAP_CORPUS), MAP_TEXTS, 0).texts
         for name in ("mean", DEFAULT.name):
             space.projected(loaded, texts, METHODS[name].under(automatic))
         widths = (selection.window_width(loaded.layers), 1)
-        plans = [plan for width in widths for plan in searches.sliding(loaded.layers, width)]
+        plans = [PLAIN, automatic]
+        for width in widths:
+            plans += [p for p in searches.sliding(loaded.layers, width) if p not in plans]
         beside = searches.references(automatic, loaded.reroutable).values()
         plans += [plan for reference in beside for plan in reference if plan not in plans]
-        for number, score in enumerate(study.sweep(loaded, pairs, plans), 1):
+        for number, score in enumerate(sweep(loaded, pairs, plans), 1):
             print(f"{number}/{len(plans)} {score.plan.layers}", file=sys.stderr, flush=True)
     _measure(loaded, automatic)
 
@@ -64,7 +66,7 @@ def _measure(loaded: Backbone, automatic: Plan) -> None:
     asked = sampling.part(answers, QUERIES)
     variants = places(asked)
     long = [METHODS[name].under(automatic) for name in LONG_METHODS]
-    todo: list[tuple[scoring.Corpus, list[Method], int | None]] = [
+    todo: list[tuple[scores.Corpus, list[Method], int | None]] = [
         *((corpus, long, None) for corpus in variants.values()),
         *((variants["middle"], long, length) for length in LENGTHS),
         (registry.load_pairs("lee50"), every, None),
@@ -74,8 +76,8 @@ def _measure(loaded: Backbone, automatic: Plan) -> None:
     with tempfile.TemporaryDirectory() as folder, result_store.only(Path(folder)):
         for path in result_store.SHIPPED.glob("measured-*"):
             shutil.copy(path, folder)
-        for corpus, requests, length in todo:
-            scoring.measured(loaded, corpus, requests, max_tokens=length)
+        for corpus, methods, length in todo:
+            scores.score(loaded, corpus, methods, max_tokens=length)
             for path in Path(folder).glob("measured-*"):
                 shutil.copy(path, result_store.SHIPPED)
             print(f"{corpus.name} {length or ''}", file=sys.stderr, flush=True)

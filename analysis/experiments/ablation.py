@@ -5,23 +5,28 @@ loses nothing.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from ..backbones.backbone import Backbone
 from ..corpora.types import Pairs
 from ..embedding.methods import DEFAULT, Method
-from ..evaluation import similarity
+from ..evaluation import comparison
+from ..evaluation.bootstrap import DRAWS
 from ..evaluation.comparison import Difference
+from ..evaluation.similarity import SPEARMAN
 from ..rerouting.plan import PLAIN, Plan
 from ..runtime.events import Progress, quiet
 from ..storage import result_store
-from . import held_out as windows
-from . import study
+from . import held_out as halves
+from . import score as scores
+from . import sweep as sweeps
 from .held_out import Tested
+from .score import Score
 from .searches import AUTOMATIC, Search
-from .study import Score
 
+NAMES = ("re-routing", "re-routing nothing")
+"""What the two sides of a change are called."""
 SPLITS = 50
 """Halvings of the texts, each half held out once."""
 
@@ -70,7 +75,7 @@ class Walk:
 
     def spearman(self, plan: Plan) -> float:
         """The score of a known plan."""
-        return self.points[plan].score.sts.spearman
+        return self.points[plan].score.measure(SPEARMAN).value
 
     def rank(self, plan: Plan) -> int:
         """A known plan's place among all known, re-routing nothing included; 1 is the best."""
@@ -112,43 +117,44 @@ def run(
     The method is scored under the plans of the search; its own does not count. ``beside`` are
     plans scored before the search's own. ``at_hand`` are points of the same
     backbone, pairs and method that need not be read again; new ones are added. ``sweep`` scores
-    plans as :func:`analysis.experiments.study.sweep` does, which it is by default; the backbone needs no
+    plans as :func:`analysis.experiments.sweep.sweep` does, which it is by default; the backbone needs no
     weights of its own with another. ``progress`` counts the texts of the plan that is being scored.
 
     Raises:
         CorpusError, PlanError, BackboneError: what encoding and scoring raise.
     """
     points = {} if at_hand is None else at_hand
-    sweep = sweep or study.sweep
-    plain = study.known_score(backbone, pairs, method.under(PLAIN))
+    sweep = sweep or sweeps.sweep
+    plain = scores.known_score(backbone, pairs, method.under(PLAIN))
     if plain is None:
         (plain,) = sweep(backbone, pairs, [PLAIN], method, progress=progress)
     steps: list[tuple[Plan, ...]] = []
 
-    def learn(scores: Mapping[Plan, Score]) -> None:
-        changes = _changes(scores.values(), plain, pairs)
+    def learn(scored: Sequence[Score]) -> None:
+        changes = _changes(scored, plain, pairs)
         points.update(
-            (plan, Point(scored, change))
-            for (plan, scored), change in zip(scores.items(), changes, strict=True)
+            (score.plan, Point(score, change))
+            for score, change in zip(scored, changes, strict=True)
         )
 
     def walk(done: bool = False) -> Walk:
         found = Walk(tuple(steps), tuple(beside), {}, done)
         return replace(found, points={p: points[p] for p in (PLAIN, *found.plans) if p in points})
 
-    learn({PLAIN: plain})
+    learn([plain])
     beside, wanted = list(beside), next(search, None)
     while wanted is not None:
         steps.append(tuple(wanted))
         new = [plan for plan in walk().plans if plan not in points]
-        learn(study.known_scores(backbone, pairs, method, new))
+        known = scores.known_scores(backbone, pairs, [method.under(plan) for plan in new])
+        learn([score for score in known if score is not None])
         missing = walk().missing
         if missing:
             yield walk()
         for first in (True, False):
             group = [plan for plan in missing if (plan in beside) == first]
             for score in sweep(backbone, pairs, group, method, progress=progress):
-                learn({score.plan: score})
+                learn([score])
                 yield walk()
         try:
             now = walk()
@@ -180,33 +186,29 @@ def held_out(
     if automatic in walk.points and automatic not in plans:
         plans.append(automatic)
     numbers = {PLAIN: (), **{plan: (number,) for number, plan in enumerate(plans)}}
-    cosines = {number: walk.points[plan].score.sts.cosines for plan, number in numbers.items()}
+    cosines = {number: walk.points[plan].score.cosines for plan, number in numbers.items()}
     chosen = {AUTOMATIC: numbers[automatic]} if automatic in numbers else {}
-    tested = windows.held_out(cosines, pairs, chosen, splits=splits, seed=seed)
+    tested = halves.held_out(cosines, pairs, chosen, splits=splits, seed=seed)
     return {one.name: (plans[one.layers[0]], one) for one in tested}
 
 
-def _changes(scores: Iterable[Score], plain: Score, pairs: Pairs) -> list[Difference]:
+def _changes(scored: Sequence[Score], plain: Score, pairs: Pairs) -> list[Difference]:
     """Each score's change against re-routing nothing, from the store where it is known."""
-    cosines = [score.sts.cosines for score in scores]
     of = result_store.digest(
-        *(part.tolist() for part in (pairs.left, pairs.right, pairs.scores, plain.sts.cosines))
+        *(part.tolist() for part in (pairs.left, pairs.right, pairs.scores, plain.cosines)),
+        *(DRAWS, pairs.of),
     )
-    names = [
-        result_store.key("change", of=of, cosines=result_store.digest(c.tolist())) for c in cosines
-    ]
-    stored = {name: found[0] for name in names if (found := result_store.get(name)) is not None}
-    missing = {name: c for name, c in zip(names, cosines, strict=True) if name not in stored}
-    new = (
-        similarity.changes(missing, plain.sts.cosines, pairs, "re-routing nothing")
-        if missing
-        else []
-    )
-    for difference in new:
-        facts = asdict(replace(difference, first="re-routing", p_holm=None))
-        result_store.put(difference.first, facts, {})
-        stored[difference.first] = facts
-    return [_difference(stored[name]) for name in names]
+    changes = []
+    for score in scored:
+        key = result_store.key("change", of=of, cosines=result_store.digest(score.cosines.tolist()))
+        if (stored := result_store.get(key)) is None:
+            measure, base = (each.measure(SPEARMAN) for each in (score, plain))
+            change = comparison.difference(measure, base, NAMES, pairs.of)
+            result_store.put(key, change.to_dict(), {})
+        else:
+            change = _difference(stored[0])
+        changes.append(change)
+    return changes
 
 
 def _difference(facts: Mapping[str, object]) -> Difference:

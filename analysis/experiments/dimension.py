@@ -13,7 +13,7 @@ from ..corpora.types import Texts
 from ..dimension import curve as curves
 from ..dimension import selection
 from ..dimension import states as clouds
-from ..dimension.estimators import CLOUDS, Cloud
+from ..dimension.estimators import CLOUDS, Cloud, check_enough
 from ..errors import PlanError
 from ..evaluation import isotropy
 from ..rerouting import layer_lists
@@ -125,7 +125,7 @@ def dimension_curves(
         with alone(_dimensions_key(backbone, drawn, "any", seed, prompted, cloud)):
             if lacking := missing():
                 if cloud == "last":
-                    estimators.check_enough(len(drawn), len(texts.texts))
+                    check_enough(len(drawn), len(texts.texts))
                 encode = clouds.last_token_states
                 if cloud == "all":
                     encode = partial(clouds.any_token_states, points=len(drawn), seed=seed)

@@ -12,12 +12,12 @@ from typing import Literal
 from ..backbones.backbone import Backbone
 from ..embedding.methods import DEFAULT, METHODS, Method
 from ..errors import BackboneError
-from ..evaluation import comparison, measures
+from ..evaluation import comparison
 from ..evaluation.comparison import Difference
 from ..rerouting.plan import PLAIN
 from ..runtime.events import Progress, quiet
-from . import scoring
-from .scoring import Corpus, Measured
+from . import score as scores
+from .score import Corpus, Score
 
 Part = Literal["prompt", "pooling", "re-routing", "bias", "all parts"]
 How = Literal["alone", "with the rest", "together"]
@@ -40,8 +40,8 @@ class Brought:
     part: Part
     how: How
     method: Method
-    without: Measured
-    together: Measured
+    without: Score
+    together: Score
     change: Difference
 
 
@@ -93,15 +93,13 @@ def brought(
     asked = list(questions())
     sets = list(dict.fromkeys(parts for *_, before, after in asked for parts in (before, after)))
     methods = {parts: assembled(parts, whole) for parts in sets}
-    scored = scoring.measured(backbone, corpus, list(methods.values()), progress=progress)
+    scored = scores.score(backbone, corpus, list(methods.values()), progress=progress)
     found = dict(zip(sets, scored, strict=True))
     changes = [
-        measures.differences(
-            {found[after].method: found[after].measures[0]},
-            found[before].measures[0],
-            found[before].method,
-            corpus.of,
-        )[0]
+        comparison.difference(
+            *(found[after].first, found[before].first),
+            *((found[after].name, found[before].name), corpus.of),
+        )
         for *_, before, after in asked
     ]
     return [

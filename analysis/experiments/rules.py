@@ -13,14 +13,15 @@ from ..backbones.backbone import Backbone
 from ..dimension import selection
 from ..embedding.methods import DEFAULT, Method
 from ..errors import PlanError
-from ..evaluation import measures
+from ..evaluation import comparison
 from ..evaluation.comparison import Difference
 from ..rerouting import layer_lists
 from ..rerouting.plan import PLAIN, Plan
 from ..runtime.events import Progress, quiet
-from . import scoring, searches
+from . import score as scores
+from . import searches
 from .dimension import Dimensions
-from .scoring import Corpus, Measured
+from .score import Corpus, Score
 
 NOTHING = "re-routing nothing"
 
@@ -36,7 +37,7 @@ class Ranked:
 
     plan: Plan
     rules: tuple[str, ...]
-    scored: Measured
+    scored: Score
     change: Difference
     rank: int
     low: int
@@ -81,13 +82,13 @@ def ranked(
         if plan in searches.reached([plan], backbone.reroutable):
             rules[plan] = (*rules.get(plan, ()), rule)
     plans = [PLAIN, *dict.fromkeys([*windows, *rules])]
-    scored = scoring.measured(
+    scored = scores.score(
         backbone, corpus, [method.under(plan) for plan in plans], progress=progress
     )
     by_plan = dict(zip(plans, scored, strict=True))
-    first = {plan: one.measures[0] for plan, one in by_plan.items()}
+    first = {plan: one.first for plan, one in by_plan.items()}
     names = {plan: layer_lists.format_layers(plan.layers, 0) for plan in plans[1:]}
-    changes = measures.differences(
+    changes = comparison.differences(
         {f"re-routing {names[plan]}": first[plan] for plan in names},
         first[PLAIN],
         NOTHING,

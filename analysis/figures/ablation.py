@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from ..evaluation.similarity import SPEARMAN
 from ..experiments import ablation
 from ..experiments.ablation import Walk
 from ..experiments.searches import ALL, AUTOMATIC, RANDOM
@@ -258,18 +259,18 @@ def standing_table(walk: Walk, rows: Sequence[tuple[str, Plan]]) -> pd.DataFrame
 
 
 def _table(plans: Sequence[Plan], walk: Walk) -> pd.DataFrame:
-    found = [(plan, walk.points[plan].score.sts, walk.points[plan].change) for plan in plans]
+    rows = [(walk.points[plan].score.measure(SPEARMAN), walk.points[plan].change) for plan in plans]
     return pd.DataFrame(
         {
             "layers": [_layers(plan) for plan in plans],
             "bias": [plan.bias if plan.active else None for plan in plans],
             "rank": [walk.rank(plan) for plan in plans],
-            "Spearman": [sts.spearman for _, sts, _ in found],
-            "low": [sts.ci_low for _, sts, _ in found],
-            "high": [sts.ci_high for _, sts, _ in found],
-            "change": [change.delta for _, _, change in found],
-            "change low": [change.ci_low for _, _, change in found],
-            "change high": [change.ci_high for _, _, change in found],
+            "Spearman": [measure.value for measure, _ in rows],
+            "low": [measure.ci_low for measure, _ in rows],
+            "high": [measure.ci_high for measure, _ in rows],
+            "change": [change.delta for _, change in rows],
+            "change low": [change.ci_low for _, change in rows],
+            "change high": [change.ci_high for _, change in rows],
         }
     )
 
@@ -289,7 +290,7 @@ def _custom(plans: Sequence[Plan], walk: Walk) -> list[list[Any]]:
     for plan in plans:
         point = walk.points[plan]
         change = (point.change.delta, point.change.ci_low, point.change.ci_high)
-        spearman = point.score.sts.spearman
+        spearman = walk.spearman(plan)
         found.append([_layers(plan), plan.bias, spearman, *change, walk.rank(plan)])
     return found
 

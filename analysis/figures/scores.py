@@ -9,12 +9,11 @@ import plotly.graph_objects as go
 from ..corpora.types import Pairs
 from ..embedding.batching import Shown
 from ..evaluation.comparison import Difference
-from ..experiments.scoring import Measured
-from ..experiments.study import Score
+from ..experiments.score import Score
 from .theme import PALETTE, PLAIN, REROUTED, SELECTED, escaped, laid_out, scatter, shortened
 
 
-def measure_bars(found: Sequence[Measured], name: str) -> go.Figure:
+def measure_bars(found: Sequence[Score], name: str) -> go.Figure:
     """Methods x one measure with 95% intervals, best on top."""
     ordered = sorted(found, key=lambda m: m.measure(name).value)
     measures = [m.measure(name) for m in ordered]
@@ -22,13 +21,13 @@ def measure_bars(found: Sequence[Measured], name: str) -> go.Figure:
     figure = go.Figure(
         go.Scatter(
             x=values,
-            y=[m.method for m in ordered],
+            y=[m.name for m in ordered],
             mode="markers+text",
             text=[f"{v:.1f}" for v in values],
             textposition="top center",
             marker={
                 "size": 12,
-                "color": [SELECTED if m.method == "kv-embedding" else REROUTED for m in ordered],
+                "color": [SELECTED if m.name == "kv-embedding" else REROUTED for m in ordered],
             },
             error_x={
                 "type": "data",
@@ -44,14 +43,14 @@ def measure_bars(found: Sequence[Measured], name: str) -> go.Figure:
     return laid_out(figure, 90 + 46 * len(ordered))
 
 
-def measure_table(found: Sequence[Measured]) -> pd.DataFrame:
+def measure_table(found: Sequence[Score]) -> pd.DataFrame:
     """One row a method, best first, with every measure and its interval."""
     rows = []
-    for one in sorted(found, key=lambda m: -m.measures[0].value):
-        row: dict[str, object] = {"method": one.method}
+    for one in sorted(found, key=lambda m: -m.first.value):
+        row: dict[str, object] = {"method": one.name}
         for m in one.measures:
             row |= {m.name: m.value, f"{m.name} low": m.ci_low, f"{m.name} high": m.ci_high}
-        first = one.measures[0]
+        first = one.first
         row |= {
             first.things: first.items,
             "of": one.of or first.items,
@@ -83,15 +82,15 @@ def difference_table(differences: Sequence[Difference]) -> pd.DataFrame:
     )
 
 
-def measures_along(found: Sequence[tuple[str, Measured]], name: str, title: str) -> go.Figure:
+def measures_along(found: Sequence[tuple[str, Score]], name: str, title: str) -> go.Figure:
     """One line a method over conditions in their order (lengths, places), with 95% intervals."""
     conditions = list(dict.fromkeys(condition for condition, _ in found))
-    methods = list(dict.fromkeys(one.method for _, one in found))
+    methods = list(dict.fromkeys(one.name for _, one in found))
     figure = go.Figure()
     for i, method in enumerate(methods):
-        measures = [one.measure(name) for _, one in found if one.method == method]
+        measures = [one.measure(name) for _, one in found if one.name == method]
         figure.add_scatter(
-            x=[condition for condition, one in found if one.method == method],
+            x=[condition for condition, one in found if one.name == method],
             y=[m.value for m in measures],
             mode="lines+markers",
             name=method,
@@ -110,7 +109,7 @@ def measures_along(found: Sequence[tuple[str, Measured]], name: str, title: str)
     return laid_out(figure, 420)
 
 
-def along_table(found: Sequence[tuple[str, Measured]], condition: str) -> pd.DataFrame:
+def along_table(found: Sequence[tuple[str, Score]], condition: str) -> pd.DataFrame:
     """The same as a table, one row a method and condition."""
     parts = []
     for value, one in found:
@@ -120,7 +119,7 @@ def along_table(found: Sequence[tuple[str, Measured]], condition: str) -> pd.Dat
     return pd.concat(parts, ignore_index=True)
 
 
-def human_against_cosine(found: Measured, pairs: Pairs) -> go.Figure:
+def human_against_cosine(found: Score, pairs: Pairs) -> go.Figure:
     """Each pair's human rating against its cosine."""
     texts = [shortened(text) for text in pairs.texts]
     figure = go.Figure(
@@ -140,7 +139,7 @@ def human_against_cosine(found: Measured, pairs: Pairs) -> go.Figure:
     return laid_out(figure, 420)
 
 
-def pair_table(found: Measured, pairs: Pairs) -> pd.DataFrame:
+def pair_table(found: Score, pairs: Pairs) -> pd.DataFrame:
     """One row a pair, worst first: by how many places the two rankings disagree."""
     human = pd.Series(pairs.scores).rank()
     cosine = pd.Series(found.cosines).rank()
@@ -158,16 +157,16 @@ def pair_table(found: Measured, pairs: Pairs) -> pd.DataFrame:
 
 def moved_pairs(before: Score, after: Score, pairs: Pairs) -> pd.DataFrame:
     """One row a pair, those whose cosine rank changed most first."""
-    was = pd.Series(before.sts.cosines).rank()
-    now = pd.Series(after.sts.cosines).rank()
+    was = pd.Series(before.cosines).rank()
+    now = pd.Series(after.cosines).rank()
     human = pd.Series(pairs.scores).rank()
     table = pd.DataFrame(
         {
             "places moved": now - was,
             "towards people": (now - human).abs() < (was - human).abs(),
             "human": pairs.scores,
-            "cosine before": before.sts.cosines,
-            "cosine after": after.sts.cosines,
+            "cosine before": before.cosines,
+            "cosine after": after.cosines,
             "first": [pairs.texts[i] for i in pairs.left],
             "second": [pairs.texts[i] for i in pairs.right],
         }

@@ -6,8 +6,9 @@ from functools import partial
 from ..backbones.backbone import Backbone
 from ..corpora.types import Pairs
 from ..embedding.methods import DEFAULT, Method
-from ..experiments import study
-from ..experiments.study import Score
+from ..experiments import score as scores
+from ..experiments import sweep as one_worker
+from ..experiments.score import Score
 from ..rerouting.plan import Plan
 from ..runtime.events import Progress, quiet
 from .engines import Workers
@@ -26,7 +27,7 @@ def sweep(
     *,
     progress: Progress = quiet,
 ) -> Iterator[Score]:
-    """What :func:`analysis.experiments.study.sweep` gives, in the same order.
+    """What :func:`analysis.experiments.sweep.sweep` gives, in the same order.
 
     ``backbone`` is the workers', with or without weights. Each takes plans that follow one
     another, since those have the most in common. ``progress`` counts plans.
@@ -38,11 +39,10 @@ def sweep(
     ordered, done = sorted(plans, key=lambda plan: plan.layers, reverse=True), 0
     size = max(1, len(ordered) // (SHARES * workers.count))
     shares = (ordered[begin : begin + size] for begin in range(0, len(ordered), size))
-    for scores in workers.map(partial(_scored, backbone, pairs, method), shares):
-        for score in scores:
-            acting = method.under(score.plan)
-            if study.known_score(backbone, pairs, acting) is None:  # another machine's
-                study.keep(backbone, pairs, method, score)
+    for share in workers.map(partial(_scored, backbone, pairs, method), shares):
+        for score in share:
+            if scores.known_score(backbone, pairs, score.method) is None:  # another machine's
+                scores.keep(backbone, pairs, score)
             done += 1
             progress(done, len(ordered))
             yield score
@@ -52,4 +52,4 @@ def _scored(
     known: Backbone, pairs: Pairs, method: Method, backbone: Backbone, plans: Sequence[Plan]
 ) -> list[Score]:
     check_same(backbone, known)
-    return list(study.sweep(backbone, pairs, plans, method))
+    return list(one_worker.sweep(backbone, pairs, plans, method))

@@ -18,10 +18,10 @@ from analysis.corpora import packaged, registry, sampling, types
 from analysis.dimension import selection
 from analysis.embedding import cached_encoder
 from analysis.embedding.methods import DEFAULT, METHODS
-from analysis.evaluation import measures, similarity
-from analysis.experiments import dimension, held_out, scoring, searches
+from analysis.evaluation import comparison, similarity
+from analysis.experiments import dimension, held_out, searches
 from analysis.experiments.dimension import Dimensions
-from analysis.experiments.scoring import Corpus
+from analysis.experiments.score import Corpus, score
 from analysis.rerouting.plan import PLAIN, Plan
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -114,11 +114,11 @@ def _dimensions(loaded: Backbone) -> Dimensions:
 def _scores(loaded: Backbone, corpus: Corpus, length: int | None) -> dict[str, Any]:
     plan = Plan(_dimensions(loaded).selected())
     asked = [method.under(plan) for method in METHODS.values()]
-    found = scoring.measured(loaded, corpus, asked, max_tokens=length)
-    first = found[0].measures[0]
-    by_name = {one.method: one for one in found}
+    found = score(loaded, corpus, asked, max_tokens=length)
+    first = found[0].first
+    by_name = {one.name: one for one in found}
     differences = {
-        measure.name: measures.differences(
+        measure.name: comparison.differences(
             {name: one.measure(measure.name) for name, one in by_name.items() if name != BASE},
             by_name[BASE].measure(measure.name),
             BASE,
@@ -138,10 +138,10 @@ def _scores(loaded: Backbone, corpus: Corpus, length: int | None) -> dict[str, A
         "resampled": first.resampled,
         "source": corpus.source,
         "scores": {
-            one.method: {m.name: [m.value, m.ci_low, m.ci_high] for m in one.measures}
+            one.name: {m.name: [m.value, m.ci_low, m.ci_high] for m in one.measures}
             for one in found
         },
-        "cut": {one.method: one.texts_cut for one in found},
+        "cut": {one.name: one.texts_cut for one in found},
         "differences": {name: [asdict(d) for d in ds] for name, ds in differences.items()},
     }
 
@@ -158,16 +158,13 @@ def _windows(name: str, loaded: Backbone) -> dict[str, Any]:
         plan.layers: similarity.cosines(one.embeddings, pairs)
         for plan, one in zip(plans, embedded, strict=True)
     }
-    scores = {
-        layers: measures.agreement(values, pairs, resamples=1)[0].value
-        for layers, values in cosines.items()
+    measures = {
+        layers: similarity.agreement(values, pairs)[0] for layers, values in cosines.items()
     }
-    changes = similarity.changes(
-        {str(layers): values for layers, values in cosines.items() if layers},
-        cosines[()],
-        pairs,
-        "re-routing nothing",
-        resamples=measures.RESAMPLES,
+    scores = {layers: measure.value for layers, measure in measures.items()}
+    changes = comparison.differences(
+        {str(layers): measure for layers, measure in measures.items() if layers},
+        *(measures[()], "re-routing nothing", pairs.of),
     )
     return {
         **loaded.provenance().facts,

@@ -10,7 +10,9 @@ from analysis.backbones.backbone import Backbone
 from analysis.corpora import columns
 from analysis.corpora.types import Pairs
 from analysis.embedding.methods import DEFAULT
-from analysis.experiments import ablation, searches, study
+from analysis.experiments import ablation, searches
+from analysis.experiments import score as scores
+from analysis.experiments import sweep as sweeps
 from analysis.experiments.ablation import Walk
 from analysis.experiments.held_out import BEST
 from analysis.experiments.searches import AUTOMATIC
@@ -42,12 +44,13 @@ def test_every_search_scores_as_each_plan_alone(
     assert walk.done
     assert not walk.missing
     monkeypatch.setenv("KVE_CACHE", "/dev/null/nothing")  # nothing is known from before
-    plain = study.score(llama, pairs, DEFAULT).sts
+    (plain,) = scores.score(llama, pairs, [DEFAULT])
     for one, point in walk.points.items():
-        alone = study.score(llama, pairs, DEFAULT.under(one)).sts
-        np.testing.assert_allclose(point.score.sts.cosines, alone.cosines, atol=2e-6)
+        (alone,) = scores.score(llama, pairs, [DEFAULT.under(one)])
+        assert alone.cosines is not None
+        np.testing.assert_allclose(point.score.cosines, alone.cosines, atol=2e-6)
         assert point.change.delta == pytest.approx(
-            point.score.sts.spearman - plain.spearman, abs=1e-6
+            point.score.first.value - plain.first.value, abs=1e-6
         )
 
 
@@ -62,7 +65,7 @@ def test_all_windows_run_only_the_layers_from_where_each_parts_from_the_one_befo
         starts.append(request.start)
         return run(model, request)
 
-    study.score(llama, pairs, DEFAULT)
+    scores.score(llama, pairs, [DEFAULT])
     monkeypatch.setattr(forward_pass, "run", spy)
     plans = searches.every_window(layers)
     finished(ablation.run(llama, pairs, searches.at_once(plans)))
@@ -97,13 +100,13 @@ def test_a_search_that_is_stopped_goes_on_from_where_it_was(
     known = set(walk.points)
     walks.close()  # type: ignore[attr-defined]
     scored: list[Plan] = []
-    sweep = study.sweep
+    sweep = sweeps.sweep
 
     def counted(backbone: Backbone, of: Pairs, todo: list[Plan], *more: object, **how: object):  # type: ignore[no-untyped-def]
         scored.extend(todo)
         return sweep(backbone, of, todo, *more, **how)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(study, "sweep", counted)
+    monkeypatch.setattr(sweeps, "sweep", counted)
     again = finished(ablation.run(llama, pairs, searches.at_once(plans)))
     assert len(known) == 4
     assert set(scored) == set(plans) - known

@@ -8,7 +8,8 @@ from analysis.corpora import columns, types
 from analysis.corpora.types import Pairs
 from analysis.dimension.selection import RULES
 from analysis.embedding.methods import DEFAULT, METHODS
-from analysis.experiments import dimension, parts, rules, scoring
+from analysis.experiments import dimension, parts, rules
+from analysis.experiments import score as scores
 from analysis.experiments.parts import PARTS
 from analysis.rerouting.plan import Plan
 from tests.support.visits import OWN_PAIRS
@@ -21,15 +22,15 @@ def pairs() -> Pairs:
 
 def test_all_parts_are_the_method_and_none_are_the_mean() -> None:
     plan = Plan((1, 2), 1.5)
-    method = DEFAULT.under(plan)
-    whole = parts.assembled(frozenset(PARTS), method)
+    all_parts = DEFAULT.under(plan)
+    whole = parts.assembled(frozenset(PARTS), all_parts)
     assert (whole.template, whole.pooling, whole.reroutes) == (DEFAULT.template, "hybrid", True)
     assert whole.plan == plan
-    none = parts.assembled(frozenset(), method)
+    none = parts.assembled(frozenset(), all_parts)
     mean = METHODS["mean"]
     assert (none.name, none.template, none.pooling) == ("mean", mean.template, mean.pooling)
     assert not none.reroutes
-    without_bias = parts.assembled(frozenset(PARTS) - {"bias"}, method)
+    without_bias = parts.assembled(frozenset(PARTS) - {"bias"}, all_parts)
     assert (without_bias.reroutes, without_bias.plan) == (True, Plan((1, 2), 0.0))
 
 
@@ -49,7 +50,7 @@ def test_what_a_part_brings_is_the_difference_of_two_scores(llama: Backbone, pai
     plan = Plan((1, 2))
     found = {(one.part, one.how): one for one in parts.brought(llama, pairs, DEFAULT.under(plan))}
     named = ("kv-embedding", "prompt-only", "re-routing-only", "mean")
-    scored = scoring.measured(llama, pairs, [METHODS[name].under(plan) for name in named])
+    scored = scores.score(llama, pairs, [METHODS[name].under(plan) for name in named])
     kv, prompt_only, rerouting_only, mean = (one.measures[0].value for one in scored)
     for key, expected in {
         ("re-routing", "with the rest"): kv - prompt_only,
@@ -81,7 +82,7 @@ def test_ranks_and_their_intervals_count_the_better_windows(llama: Backbone, pai
     assert {rule for one in found for rule in one.rules} == set(RULES)
     for one in found:
         assert all(curve.selected(rule) == one.plan.layers for rule in one.rules)
-    (nothing,) = scoring.measured(llama, pairs, [DEFAULT])
+    (nothing,) = scores.score(llama, pairs, [DEFAULT])
     assert found[0].change.delta == pytest.approx(
         found[0].scored.measures[0].value - nothing.measures[0].value
     )

@@ -15,14 +15,15 @@ import pytest
 from analysis.corpora.types import Pairs
 from analysis.dimension.curve import Curve
 from analysis.embedding.batching import Shown
-from analysis.evaluation import isotropy, measures, similarity
+from analysis.embedding.methods import METHODS
+from analysis.evaluation import comparison as paired
+from analysis.evaluation import isotropy, similarity
 from analysis.experiments import ablation, searches
 from analysis.experiments.causal import Attention, Gates, Movement
 from analysis.experiments.dimension import Dimensions
 from analysis.experiments.gates import Listening
-from analysis.experiments.scoring import Measured
+from analysis.experiments.score import Score
 from analysis.experiments.space import Space
-from analysis.experiments.study import Score
 from analysis.figures import ablation as ablation_figures
 from analysis.figures import causal, dimension, rerouting, scores, spaces
 from analysis.rerouting.plan import PLAIN, Plan
@@ -65,9 +66,10 @@ PAIRS = Pairs(
 )
 
 
-def score(name: str = "kv-embedding", plan: Plan = PLAIN) -> Score:
+def score(plan: Plan = PLAIN, name: str = "kv-embedding", of: int | None = None) -> Score:
     cosines = PAIRS.scores / 10 + RNG.normal(0, 0.2, 7)
-    return Score(name, "pairs", plan, similarity.sts(cosines, PAIRS, resamples=50), MADE)
+    measures = tuple(similarity.agreement(cosines, PAIRS, draws=50))
+    return Score(METHODS[name].under(plan), "pairs", measures, MADE, of=of, cosines=cosines)
 
 
 def space(name: str = "mean") -> Space:
@@ -80,16 +82,12 @@ DIMENSIONS, BROKEN = dimensions(), dimensions(broken=True)
 CURVE = BROKEN.curve.dims
 LISTENING = Listening((6, 7), RNG.uniform(0, 0.1, (2, 5)), 40)
 NOBODY = Listening((), np.empty((0, 5)), 40)
-BEFORE, AFTER = score(), score(plan=Plan((2, 3)))
-SWEEP = [score(plan=Plan((i, i + 1))) for i in (4, 2, 7)]
-CHANGES = similarity.changes(
-    {str(i): s.sts.cosines for i, s in enumerate(SWEEP)}, BEFORE.sts.cosines, PAIRS, "none"
-)
-AUTOMATIC, WIDE = SWEEP[1].plan, score(plan=Plan((0, 1, 2)))
+BEFORE, AFTER = score(), score(Plan((2, 3)))
+SWEEP = [score(Plan((i, i + 1))) for i in (4, 2, 7)]
+CHANGES = paired.differences({str(i): s.first for i, s in enumerate(SWEEP)}, BEFORE.first, "none")
+AUTOMATIC, WIDE = SWEEP[1].plan, score(Plan((0, 1, 2)))
 POINTS = {
-    PLAIN: ablation.Point(
-        BEFORE, similarity.compare(BEFORE.sts.cosines, BEFORE.sts.cosines, PAIRS)
-    ),
+    PLAIN: ablation.Point(BEFORE, paired.difference(BEFORE.first, BEFORE.first, ablation.NAMES)),
     **{s.plan: ablation.Point(s, d) for s, d in zip(SWEEP, CHANGES, strict=True)},
 }
 WALK = ablation.Walk((tuple(s.plan for s in SWEEP), (WIDE.plan,)), (AUTOMATIC,), POINTS, False)
@@ -99,13 +97,7 @@ ROWS = ablation_figures.standing(WALK, AUTOMATIC, BESIDE)
 FIRST, SECOND = space(), space("echo")
 
 
-def measured(name: str) -> Measured:
-    cosines = PAIRS.scores / 10 + RNG.normal(0, 0.2, 7)
-    found = tuple(measures.agreement(cosines, PAIRS, resamples=50))
-    return Measured(name, "pairs", Plan((2, 3)), found, MADE, of=100, cosines=cosines)
-
-
-ONE, OTHER = measured("kv-embedding"), measured("mean")
+ONE, OTHER = (score(Plan((2, 3)), name, of=100) for name in ("kv-embedding", "mean"))
 ALONG = [(length, one) for length in ("32", "64") for one in (ONE, OTHER)]
 PROMPT = Shown(
     HOSTILE,
@@ -362,7 +354,7 @@ def test_a_search_marks_the_automatic_choice_and_the_best() -> None:
     named = {trace.name: trace for trace in drawn}
     assert list(named[searches.AUTOMATIC].x) == [2]
     assert named[searches.AUTOMATIC].y[0] == CHANGES[1].delta
-    best = max(SWEEP, key=lambda one: one.sts.spearman)
+    best = max(SWEEP, key=lambda one: one.first.value)
     assert list(named[ablation_figures.BEST].x) == [best.plan.layers[0]]
 
 

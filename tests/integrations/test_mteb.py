@@ -124,7 +124,7 @@ def pairs() -> Pairs:
 
 def own_score(backbone: Backbone, pairs: Pairs, plan: Plan = PLAN) -> float:
     vectors = encoder.encode(backbone, pairs.texts, METHOD.under(plan)).embeddings
-    return similarity.sts(similarity.cosines(vectors, pairs), pairs, resamples=1).spearman
+    return similarity.agreement(similarity.cosines(vectors, pairs), pairs)[0].value
 
 
 def results(

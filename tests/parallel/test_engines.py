@@ -23,7 +23,8 @@ from analysis.embedding import encoder
 from analysis.embedding.methods import DEFAULT
 from analysis.errors import BackboneError, CorpusError, EngineError
 from analysis.evaluation import similarity
-from analysis.experiments import ablation, searches, study
+from analysis.experiments import ablation, searches
+from analysis.experiments import score as scores
 from analysis.parallel import engines, sharded_encoding, sweeps
 from analysis.parallel.engines import Engine
 from analysis.recipes import runner
@@ -304,8 +305,8 @@ def test_a_shared_sweep_scores_as_one_alone(
     for plan, point in walk.points.items():
         found = encoder.encode(loaded, texts, DEFAULT.under(plan)).embeddings
         alone = similarity.cosines(found, pairs)
-        np.testing.assert_allclose(point.score.sts.cosines, alone, atol=2e-6)
-        assert study.known_score(loaded, pairs, DEFAULT.under(plan)) is not None  # kept here, too
+        np.testing.assert_allclose(point.score.cosines, alone, atol=2e-6)
+        assert scores.known_score(loaded, pairs, DEFAULT.under(plan)) is not None  # kept here, too
 
 
 def test_a_worker_of_another_dtype_is_refused(folder_of: Any) -> None:

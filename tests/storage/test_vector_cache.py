@@ -18,7 +18,7 @@ from analysis.backbones.backbone import Backbone
 from analysis.embedding import cached_encoder, encoder
 from analysis.embedding.methods import DEFAULT, METHODS
 from analysis.errors import CorpusError
-from analysis.experiments import study
+from analysis.experiments import score as scores
 from analysis.rerouting.plan import Plan
 from analysis.storage import result_store, vector_cache
 from analysis.storage.vector_cache import Vector
@@ -174,7 +174,7 @@ def test_traced_plans_leave_their_vectors(
     llama: Backbone, encoded: list[str], rated: Callable[[], Any]
 ) -> None:
     pairs = rated()
-    study.score(llama, pairs, DEFAULT.under(Plan((3,))), traced=True)
+    scores.score(llama, pairs, [DEFAULT.under(Plan((3,)))], traced=True)
     cached_encoder.embedded(llama, pairs.texts, [DEFAULT.under(Plan((3,)))])
     assert encoded == []
 

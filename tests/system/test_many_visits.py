@@ -17,7 +17,8 @@ from analysis.corpora.types import Pairs
 from analysis.embedding import cached_encoder, encoder, trace_cache
 from analysis.embedding.methods import DEFAULT
 from analysis.errors import NoRoom
-from analysis.experiments import study
+from analysis.experiments import score as scores
+from analysis.experiments import sweep as sweeps
 from analysis.rerouting.plan import Plan
 from analysis.runtime import events, request_log
 from analysis.runtime.fair_lock import Turns, alone
@@ -180,24 +181,25 @@ def test_twenty_sessions_that_ask_the_same_compute_it_once(
         return inner(backbone, texts, *rest, **how)
 
     monkeypatch.setattr(encoder, "encode_together", counted)
-    scores = at_once(20, lambda _: study.score(llama, PAIRS, DEFAULT.under(Plan((2,)))))
+    method = DEFAULT.under(Plan((2,)))
+    found = at_once(20, lambda _: scores.score(llama, PAIRS, [method])[0])
     assert encoded == [24]
-    assert len({one.sts.spearman for one in scores}) == 1
+    assert len({one.first.value for one in found}) == 1
 
 
 def test_two_sweeps_of_the_same_plans_share_the_work(
     llama: Backbone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scored: list[Plan] = []
-    inner = study._scored
+    inner = scores.measured
 
     def counted(*arguments: Any) -> Any:
-        scored.append(arguments[3])
+        scored.append(arguments[2].plan)
         return inner(*arguments)
 
-    monkeypatch.setattr(study, "_scored", counted)
-    one, other = at_once(2, lambda _: list(study.sweep(llama, PAIRS, PLANS[:5])))
-    assert [s.sts.spearman for s in one] == [s.sts.spearman for s in other]
+    monkeypatch.setattr(scores, "measured", counted)
+    one, other = at_once(2, lambda _: list(sweeps.sweep(llama, PAIRS, PLANS[:5])))
+    assert [s.first.value for s in one] == [s.first.value for s in other]
     assert len(scored) == 5
 
 

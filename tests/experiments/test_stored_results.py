@@ -16,13 +16,17 @@ from analysis.dimension import curve as curves
 from analysis.dimension import selection, states
 from analysis.embedding import cached_encoder, encoder, trace_cache
 from analysis.embedding import trace as trace_embedding
-from analysis.embedding.methods import DEFAULT, METHODS, Prepending
+from analysis.embedding.methods import DEFAULT, METHODS, Method, Prepending
 from analysis.embedding.prompts import COMPRESSION
 from analysis.errors import BackboneError, PlanError
 from analysis.evaluation import similarity
+from analysis.evaluation.measures import Measure
 from analysis.experiments import dimension as dimension_experiment
-from analysis.experiments import long_texts, scoring, searches, study
+from analysis.experiments import long_texts, searches
+from analysis.experiments import score as scores
 from analysis.experiments import space as space_experiment
+from analysis.experiments import sweep as sweeps
+from analysis.experiments.score import Score
 from analysis.rerouting import forward_pass
 from analysis.rerouting.forward_pass import PassRequest, PassResult
 from analysis.rerouting.plan import PLAIN, Plan
@@ -46,11 +50,19 @@ COMPUTING = (
     (encoder, "encode"),
     (encoder, "encode_together"),
     (states, "last_token_states"),
-    (study, "Trace"),
+    (sweeps, "Trace"),
     (curves, "curve"),
-    (similarity, "sts"),
+    (similarity, "agreement"),
     (projection, "project"),
 )
+
+
+def scored(
+    backbone: Backbone, pairs: Pairs, method: Method = DEFAULT, *, traced: bool = False
+) -> Score:
+    """The score of one method."""
+    (score,) = scores.score(backbone, pairs, [method], traced=traced)
+    return score
 
 
 @pytest.fixture
@@ -72,7 +84,12 @@ def same(first: Any, second: Any, tolerance: float = 0.0) -> None:
     assert type(first) is type(second)
     for field in dataclasses.fields(first):
         a, b = getattr(first, field.name), getattr(second, field.name)
-        if dataclasses.is_dataclass(a) and not isinstance(a, Plan):
+        if isinstance(a, tuple) and a and isinstance(a[0], Measure):
+            for one, other in zip(a, b, strict=True):
+                same(one, other, tolerance)
+        elif field.name == "source":  # draws, or what computes them
+            np.testing.assert_allclose(first.drawn, second.drawn, atol=100 * tolerance, rtol=0)
+        elif dataclasses.is_dataclass(a) and not isinstance(a, Plan | Method):
             same(a, b, tolerance)
         elif isinstance(a, np.ndarray):
             assert (a.shape, a.dtype) == (b.shape, b.dtype)
@@ -85,9 +102,9 @@ def same(first: Any, second: Any, tolerance: float = 0.0) -> None:
 
 QUESTIONS: dict[str, Callable[[Backbone], Any]] = {
     "dimensions": lambda llama: dimension_experiment.dimensions(llama, TEXTS, samples=40, seed=2),
-    "score": lambda llama: study.score(llama, PAIRS, DEFAULT.under(PLAN)),
-    "traced score": lambda llama: study.score(llama, PAIRS, DEFAULT.under(PLAN), traced=True),
-    "plain method": lambda llama: study.score(llama, PAIRS, METHODS["echo"].under(PLAN)),
+    "score": lambda llama: scored(llama, PAIRS, DEFAULT.under(PLAN)),
+    "traced score": lambda llama: scored(llama, PAIRS, DEFAULT.under(PLAN), traced=True),
+    "plain method": lambda llama: scored(llama, PAIRS, METHODS["echo"].under(PLAN)),
     "space": lambda llama: space_experiment.projected(llama, TEXTS.texts[:10], DEFAULT.under(PLAN)),
 }
 
@@ -113,15 +130,17 @@ def test_a_traced_score_is_the_untraced_one(llama: Backbone, tmp_path: Path) -> 
     found = []
     for traced in (False, True):
         with result_store.only(tmp_path / str(traced)):
-            found.append(study.score(llama, PAIRS, DEFAULT.under(PLAN), traced=traced))
+            found.append(scored(llama, PAIRS, DEFAULT.under(PLAN), traced=traced))
     same(found[0], found[1], 1e-6)
 
 
 def test_a_result_is_the_librarys_own_parts_put_together(llama: Backbone) -> None:
-    score = study.score(llama, PAIRS, DEFAULT.under(PLAN))
+    score = scored(llama, PAIRS, DEFAULT.under(PLAN))
     vectors = encoder.encode(llama, PAIRS.texts, DEFAULT.under(PLAN)).embeddings
-    same(score.sts, similarity.sts(similarity.cosines(vectors, PAIRS), PAIRS))
-    assert (score.method, score.corpus, score.plan) == ("kv-embedding", "made up", PLAN)
+    cosines = similarity.cosines(vectors, PAIRS)
+    for one, other in zip(score.measures, similarity.agreement(cosines, PAIRS), strict=True):
+        same(one, other)
+    assert (score.name, score.corpus, score.plan) == ("kv-embedding", "made up", PLAN)
     found = dimension_experiment.dimensions(llama, TEXTS, samples=40, seed=2)
     drawn = sampling.sample(TEXTS, 40, 2).texts
     same(found.curve, curves.curve(states.last_token_states(llama, drawn), seed=2))
@@ -133,11 +152,11 @@ def test_provenance_says_what_made_it_and_whether_it_shipped(
 ) -> None:
     monkeypatch.setattr(result_store, "SHIPPED", tmp_path / "shipped")
     with result_store.only(result_store.SHIPPED):
-        study.score(llama, PAIRS, DEFAULT.under(PLAN))
-    score = study.score(llama, PAIRS, DEFAULT.under(PLAN))
+        scored(llama, PAIRS, DEFAULT.under(PLAN))
+    score = scored(llama, PAIRS, DEFAULT.under(PLAN))
     assert score.provenance == dataclasses.replace(llama.provenance(), shipped=True)
     assert "shipped with the project" in score.provenance.sentence
-    here = study.score(llama, PAIRS, DEFAULT).provenance
+    here = scored(llama, PAIRS, DEFAULT).provenance
     assert here == llama.provenance()
     assert "computed on this machine" in here.sentence
 
@@ -216,17 +235,21 @@ SAME_SCORES: dict[str, tuple[Any, ...]] = {
 }
 
 
+def asked_of(backbone: Backbone, pairs: Pairs, method: Method, plan: Plan) -> Score:
+    return scored(backbone, pairs, method.under(plan))
+
+
 def test_what_decides_a_score_is_in_its_key(key_of: Callable[..., str]) -> None:
-    keys = {name: key_of(lambda a=a: study.score(*a)) for name, a in SCORES.items()}
-    keys["as it is"] = key_of(lambda: study.score(LLAMA, PAIRS, DEFAULT.under(PLAN)))
+    keys = {name: key_of(lambda a=a: asked_of(*a)) for name, a in SCORES.items()}
+    keys["as it is"] = key_of(lambda: scored(LLAMA, PAIRS, DEFAULT.under(PLAN)))
     assert len(set(keys.values())) == len(keys)
     for name, arguments in SAME_SCORES.items():
-        assert key_of(lambda a=arguments: study.score(*a)) == keys["as it is"], name
+        assert key_of(lambda a=arguments: asked_of(*a)) == keys["as it is"], name
 
 
 def test_what_decides_nothing_is_not_in_the_key(key_of: Callable[..., str]) -> None:
     def asked(method: str, plan: Plan) -> str:
-        return key_of(lambda: study.score(LLAMA, PAIRS, METHODS[method].under(plan)))
+        return key_of(lambda: scored(LLAMA, PAIRS, METHODS[method].under(plan)))
 
     assert asked("mean", PLAN) == asked("mean", PLAIN)  # it does not re-route
     assert asked("kv-embedding", Plan((), 3.0)) == asked("kv-embedding", PLAIN)
@@ -278,9 +301,9 @@ def test_a_sweep_that_is_stopped_goes_on_from_there(
     llama: Backbone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plans = searches.sliding(llama.layers, 2)
-    for _, score in zip(range(3), study.sweep(llama, PAIRS, plans), strict=False):
-        assert study.known_score(llama, PAIRS, DEFAULT.under(score.plan)) is not None
-    assert sum(study.known_score(llama, PAIRS, DEFAULT.under(p)) is not None for p in plans) == 3
+    for _, score in zip(range(3), sweeps.sweep(llama, PAIRS, plans), strict=False):
+        assert scores.known_score(llama, PAIRS, DEFAULT.under(score.plan)) is not None
+    assert sum(scores.known_score(llama, PAIRS, DEFAULT.under(p)) is not None for p in plans) == 3
     computed: list[Plan] = []
     embed = trace_embedding.Trace.embed
 
@@ -289,7 +312,7 @@ def test_a_sweep_that_is_stopped_goes_on_from_there(
         return embed(self, plan, *rest)
 
     monkeypatch.setattr(trace_embedding.Trace, "embed", counted)
-    found = list(study.sweep(llama, PAIRS, plans))
+    found = list(sweeps.sweep(llama, PAIRS, plans))
     assert len(found) == len(plans)
     assert sorted(plan.layers for plan in computed) == sorted(p.layers for p in plans)[:3]
 
@@ -306,17 +329,17 @@ def test_one_plain_pass_serves_every_plan_until_it_is_forgotten(
 
     monkeypatch.setattr(trace_cache, "Trace", counted)
     for layer in range(4):
-        study.score(llama, PAIRS, DEFAULT.under(Plan((layer,))), traced=True)
+        scored(llama, PAIRS, DEFAULT.under(Plan((layer,))), traced=True)
     assert len(passes) == 1
     trace_cache.forget()
-    study.score(llama, PAIRS, DEFAULT.under(Plan((4,))), traced=True)
+    scored(llama, PAIRS, DEFAULT.under(Plan((4,))), traced=True)
     assert len(passes) == 2
 
 
 def test_a_flip_runs_only_the_layers_from_the_flipped_one_on(
     llama: Backbone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    study.score(llama, PAIRS, DEFAULT.under(Plan((1,))), traced=True)
+    scored(llama, PAIRS, DEFAULT.under(Plan((1,))), traced=True)
     starts: list[int] = []
     run = forward_pass.run
 
@@ -328,19 +351,19 @@ def test_a_flip_runs_only_the_layers_from_the_flipped_one_on(
     flipped = {4: Plan((1, 4)), 3: Plan((1, 3, 4)), 5: Plan((1, 3, 4, 5)), 1: Plan((3, 4, 5))}
     for layer, plan in flipped.items():
         starts.clear()
-        found = study.score(llama, PAIRS, DEFAULT.under(plan), traced=True)
+        found = scored(llama, PAIRS, DEFAULT.under(plan), traced=True)
         # Taking out the only layer below is as near to the plain pass: its first layer decides.
         assert set(starts) == {3 if layer == 1 else layer}
         alone = encoder.encode(llama, PAIRS.texts, DEFAULT.under(plan)).embeddings
         expected = similarity.cosines(alone, PAIRS)
-        np.testing.assert_allclose(found.sts.cosines, expected, atol=2e-6)
+        np.testing.assert_allclose(found.cosines, expected, atol=2e-6)
 
 
 def test_plans_and_families_that_do_not_fit_are_refused_before_the_store(llama: Backbone) -> None:
     with pytest.raises(PlanError, match="Layer 9"):
-        study.score(llama, PAIRS, DEFAULT.under(Plan((9,))))
+        scored(llama, PAIRS, DEFAULT.under(Plan((9,))))
     with pytest.raises(BackboneError, match="cannot be re-routed"):
-        study.score(tiny_models.tiny("falcon"), PAIRS, DEFAULT.under(PLAN))
+        scored(tiny_models.tiny("falcon"), PAIRS, DEFAULT.under(PLAN))
 
 
 # What ships
@@ -358,31 +381,31 @@ def test_everything_that_pages_open_with_ships(
         automatic = Plan(curve.selected())
         pairs = registry.load_pairs("lee50")
         for plan in (PLAIN, automatic):
-            assert study.score(smollm2, pairs, DEFAULT.under(plan)).plan == plan
+            assert scored(smollm2, pairs, DEFAULT.under(plan)).plan == plan
         every = [method.under(automatic) for method in METHODS.values()]
         answers = registry.load_retrieval("chatterbot-answers")
         labelled = sampling.first(registry.load_labelled("chatterbot"), sampling.LABELLED, 0)
         asked = sampling.part(answers, sampling.QUERIES)
         for corpus in (labelled, asked):
-            assert len(scoring.measured(smollm2, corpus, every)) == len(METHODS)
-        scores = {one.method: one for one in scoring.measured(smollm2, pairs, every)}
-        assert set(scores) == set(METHODS)
+            assert len(scores.score(smollm2, corpus, every)) == len(METHODS)
+        by_method = {one.name: one for one in scores.score(smollm2, pairs, every)}
+        assert set(by_method) == set(METHODS)
         for name, score in properties.LEE50.items():
-            found = scores[name].measure("Spearman").value
+            found = by_method[name].measure("Spearman").value
             assert found == pytest.approx(score, abs=0.3 if dtype == "float32" else 0.6)
         variants = long_texts.places(asked)
         few = [METHODS[name].under(automatic) for name in long_texts.LONG_METHODS]
         for variant in variants.values():
-            scoring.measured(smollm2, variant, few)
+            scores.score(smollm2, variant, few)
         for length in long_texts.LENGTHS:
-            scoring.measured(smollm2, variants["middle"], few, max_tokens=length)
+            scores.score(smollm2, variants["middle"], few, max_tokens=length)
         texts = registry.load_texts(space_experiment.MAP_CORPUS)
         drawn = sampling.sample(texts, space_experiment.MAP_TEXTS, 0).texts
         for name in ("mean", "kv-embedding"):
             space_experiment.projected(smollm2, drawn, METHODS[name].under(automatic))
         for width in (1, selection.window_width(smollm2.layers)):
             for plan in searches.sliding(smollm2.layers, width):
-                assert study.known_score(smollm2, pairs, DEFAULT.under(plan)) is not None, plan
+                assert scores.known_score(smollm2, pairs, DEFAULT.under(plan)) is not None, plan
 
 
 @pytest.mark.weights
@@ -390,13 +413,14 @@ def test_shipped_scores_are_what_is_computed_here(smollm2: Backbone, tmp_path: P
     pairs = registry.load_pairs("lee50")
     window = Plan((26, 27, 28, 29))
     with result_store.only(result_store.SHIPPED):
-        known = study.known_score(smollm2, pairs, DEFAULT.under(window))
+        known = scores.known_score(smollm2, pairs, DEFAULT.under(window))
     with result_store.only(tmp_path):
-        computed = study.score(smollm2, pairs, DEFAULT.under(window))
+        computed = scored(smollm2, pairs, DEFAULT.under(window))
     assert known is not None
-    assert computed.sts.spearman == pytest.approx(known.sts.spearman, abs=0.05)
-    assert computed.sts.ci_low == pytest.approx(known.sts.ci_low, abs=0.3)
-    np.testing.assert_allclose(computed.sts.cosines, known.sts.cosines, atol=1e-4)
+    assert computed.first.value == pytest.approx(known.first.value, abs=0.05)
+    assert computed.first.ci_low == pytest.approx(known.first.ci_low, abs=0.3)
+    assert computed.cosines is not None
+    np.testing.assert_allclose(computed.cosines, known.cosines, atol=1e-4)
 
 
 def test_the_paper_template_is_the_one_that_is_used() -> None:

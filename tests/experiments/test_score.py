@@ -1,5 +1,6 @@
 """Methods on corpora: what is measured is what the parts give, kept, shared and compared."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,10 +15,15 @@ from analysis.embedding import encoder
 from analysis.embedding.methods import METHODS
 from analysis.embedding.postprocessing import postprocessing
 from analysis.errors import CorpusError, PlanError
-from analysis.evaluation import measures, similarity
-from analysis.experiments import scoring
-from analysis.experiments.scoring import measured
-from analysis.rerouting.plan import PLAIN, Plan
+from analysis.evaluation import comparison, similarity
+from analysis.evaluation import labelled as labelled_scores
+from analysis.evaluation import retrieval as retrieval_scores
+from analysis.evaluation.bootstrap import DRAWS
+from analysis.evaluation.labelled import labelled
+from analysis.evaluation.retrieval import retrieval
+from analysis.experiments import score as scores
+from analysis.experiments.score import known_score, score
+from analysis.rerouting.plan import Plan
 from analysis.storage import result_store
 from tests.support.checks import assert_one_sentence
 
@@ -39,67 +45,90 @@ def backbone(
     empty_cache: Path,  # noqa: ARG001
     monkeypatch: pytest.MonkeyPatch,
 ) -> Backbone:
-    monkeypatch.setattr(scoring, "FITTED_ON", 50)
+    monkeypatch.setattr(scores, "FITTED_ON", 50)
     return tiny("llama")
 
 
 def test_pairs_are_scored_as_the_evaluation_does(backbone: Backbone) -> None:
-    for found, method in zip(measured(backbone, PAIRS, ASKED), ASKED, strict=True):
+    for found, method in zip(score(backbone, PAIRS, ASKED), ASKED, strict=True):
         vectors = encoder.encode(backbone, PAIRS.texts, method).embeddings
         cosines = similarity.cosines(vectors, PAIRS)
         assert found.cosines is not None
         np.testing.assert_allclose(found.cosines, cosines, atol=1e-6)
-        score = similarity.sts(cosines, PAIRS, resamples=measures.RESAMPLES)
         rank, linear = found.measures
         assert (rank.name, linear.name) == ("Spearman", "Pearson")
         assert rank.value == pytest.approx(100 * spearmanr(cosines, PAIRS.scores).statistic)
-        assert (rank.ci_low, rank.ci_high) == pytest.approx((score.ci_low, score.ci_high))
-        assert linear.value == pytest.approx(score.pearson)
-        assert linear.ci_low <= linear.value <= linear.ci_high
-        assert found.plan == (PLAN if method.reroutes else PLAIN)
+        for measure, expected in zip(
+            found.measures, similarity.agreement(cosines, PAIRS), strict=True
+        ):
+            assert measure.to_dict() == pytest.approx(expected.to_dict())
+            assert measure.ci_low <= measure.value <= measure.ci_high
+        assert (found.method, found.plan) == (method, method.plan)
 
 
-def test_differences_of_measures_are_those_of_the_evaluation(backbone: Backbone) -> None:
-    first, base = measured(backbone, PAIRS, ASKED)
-    assert first.cosines is not None
-    assert base.cosines is not None
-    (found,) = measures.differences({"a": first.measure("Spearman")}, base.measures[0], "b")
-    expected = similarity.compare(
-        first.cosines,
-        base.cosines,
-        PAIRS,
-        names=("a", "b"),
-        resamples=measures.RESAMPLES,
-    )
-    assert found.sentence == expected.sentence
-    assert found.delta == pytest.approx(expected.delta)
-    assert found.ci_low == pytest.approx(expected.ci_low)
+def test_differences_are_paired_however_the_scores_came(backbone: Backbone) -> None:
+    """Draws that are computed again from stored cosines are those of the first time."""
+    first, base = score(backbone, PAIRS, ASKED)
+    again, base_again = score(backbone, PAIRS, ASKED)
+    assert callable(again.first.source)
+    computed = comparison.difference(first.first, base.first, ("a", "b"))
+    assert computed == comparison.difference(again.first, base_again.first, ("a", "b"))
+    assert computed.delta == pytest.approx(first.first.value - base.first.value)
 
 
 def test_labelled_and_retrieval_are_those_of_the_measures(backbone: Backbone) -> None:
     method = ASKED[0]
     texts = encoder.encode(backbone, TEXTS, method).embeddings
     queries = encoder.encode(backbone, WORDS, method, role="Query").embeddings
-    (found,) = measured(backbone, LABELLED, ASKED[:1])
-    expected = measures.labelled(texts, LABELLED.labels or ())
+    (found,) = score(backbone, LABELLED, ASKED[:1])
+    expected = labelled(texts, LABELLED.labels or ())
     assert [m.value for m in found.measures] == pytest.approx([m.value for m in expected])
-    (found,) = measured(backbone, RETRIEVAL, ASKED[:1])
-    expected = measures.retrieval(queries, texts, RETRIEVAL.relevance)
+    (found,) = score(backbone, RETRIEVAL, ASKED[:1])
+    expected = retrieval(queries, texts, RETRIEVAL.relevance)
     assert [m.value for m in found.measures] == pytest.approx([m.value for m in expected])
+
+
+def test_all_measures_rest_on_the_same_number_of_draws(backbone: Backbone) -> None:
+    for corpus in (PAIRS, LABELLED, RETRIEVAL):
+        for found in score(backbone, corpus, ASKED):
+            assert {len(measure.drawn) for measure in found.measures} == {DRAWS}
+
+
+def test_a_score_knows_what_made_it_and_becomes_data(backbone: Backbone) -> None:
+    (found,) = score(backbone, RETRIEVAL, ASKED[:1])
+    assert found.provenance == backbone.provenance()
+    plain = json.loads(json.dumps(found.to_dict()))
+    assert (plain["method"], plain["layers"]) == ("kv-embedding", [2, 3])
+    assert [measure["name"] for measure in plain["measures"]] == ["nDCG@10", "recall@10"]
+    assert plain["provenance"]["backbone"] == backbone.facts.name
+    table = found.to_dataframe()
+    assert table["value"].tolist() == [measure.value for measure in found.measures]
+    assert table["queries"].tolist() == [10, 10]
+    assert found.sentence.startswith("kv-embedding on made: nDCG@10 ")
+    assert_one_sentence(found.sentence)
+
+
+def test_a_known_score_is_read_and_an_unknown_one_is_none(backbone: Backbone) -> None:
+    assert known_score(backbone, PAIRS, ASKED[0]) is None
+    (found,) = score(backbone, PAIRS, ASKED[:1])
+    known = known_score(backbone, PAIRS, ASKED[0])
+    assert known is not None
+    assert known.to_dict() == found.to_dict()
+    np.testing.assert_array_equal(known.first.drawn, found.first.drawn)
 
 
 def test_documents_are_cut_and_counted(backbone: Backbone) -> None:
-    whole, cut = (measured(backbone, RETRIEVAL, ASKED, max_tokens=limit)[0] for limit in (None, 50))
+    whole, cut = (score(backbone, RETRIEVAL, ASKED, max_tokens=limit)[0] for limit in (None, 50))
     assert whole.texts_cut == 0
     assert cut.texts_cut > 0
     with pytest.raises(PlanError, match="leaves no room"):
-        measured(backbone, RETRIEVAL, ASKED, max_tokens=10)
+        score(backbone, RETRIEVAL, ASKED, max_tokens=10)
 
 
 def test_post_processing_is_fitted_on_calibration_texts_alone(backbone: Backbone) -> None:
-    calibration = sampling.sample(registry.load_texts(packaged.CALIBRATION), scoring.FITTED_ON, 0)
+    calibration = sampling.sample(registry.load_texts(packaged.CALIBRATION), scores.FITTED_ON, 0)
     for name in ("centre", "whiten"):
-        (found,) = measured(backbone, PAIRS, ASKED[1:], processing=name)
+        (found,) = score(backbone, PAIRS, ASKED[1:], processing=name)
         fitted_on, of_pairs = (
             encoder.encode(backbone, texts, METHODS["mean"]).embeddings
             for texts in (calibration.texts, PAIRS.texts)
@@ -112,11 +141,16 @@ def test_a_second_call_computes_nothing(
     backbone: Backbone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     corpus_list = (PAIRS, LABELLED, RETRIEVAL)
-    first = [measured(backbone, corpus, ASKED) for corpus in corpus_list]
+    first = [score(backbone, corpus, ASKED) for corpus in corpus_list]
     monkeypatch.setattr(encoder, "encode_together", None)
-    monkeypatch.setattr(measures, "_measure", None)
+    for module, name in (
+        (similarity, "agreement"),
+        (labelled_scores, "labelled"),
+        (retrieval_scores, "retrieval"),
+    ):
+        monkeypatch.setattr(module, name, None)
     for before, corpus in zip(first, corpus_list, strict=True):
-        for a, b in zip(before, measured(backbone, corpus, ASKED), strict=True):
+        for a, b in zip(before, score(backbone, corpus, ASKED), strict=True):
             assert a.method == b.method
             for one, other in zip(a.measures, b.measures, strict=True):
                 assert np.array_equal(one.drawn, other.drawn)
@@ -139,15 +173,15 @@ def test_what_decides_a_measure_is_in_its_key(
     judged = Retrieval("made", WORDS, TEXTS, RETRIEVAL.relevance[::-1], "")
     for corpus in (PAIRS, part, LABELLED, relabelled, RETRIEVAL, judged):
         for how in ({}, {"max_tokens": 50}, {"processing": "centre"}):
-            measured(backbone, corpus, ASKED, **how)
+            score(backbone, corpus, ASKED, **how)
     found = {key for key in keys if key.startswith("measured")}
     assert len(found) == 6 * 3 * len(ASKED)
-    assert measured(backbone, part, ASKED)[0].of == 20
+    assert score(backbone, part, ASKED)[0].of == 20
 
 
 def test_texts_without_labels_are_refused(backbone: Backbone) -> None:
     with pytest.raises(CorpusError, match="no labels") as raised:
-        measured(backbone, Texts("bare", TEXTS, "made up"), ASKED)
+        score(backbone, Texts("bare", TEXTS, "made up"), ASKED)
     assert_one_sentence(raised.value)
     with pytest.raises(PlanError, match="no post-processing"):
-        measured(backbone, PAIRS, ASKED, processing="pca")
+        score(backbone, PAIRS, ASKED, processing="pca")
