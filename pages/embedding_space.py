@@ -5,10 +5,10 @@ from functools import partial
 import plotly.graph_objects as go
 import streamlit as st
 
+from analysis.evaluation.bootstrap import DRAWS
 from analysis.experiments import specs
 from analysis.experiments.space import Space
 from analysis.figures import spaces
-from analysis.spaces import comparison
 from analysis.spaces.comparison import NEAREST
 from pages.shared import display, downloads, glossary, linked_maps, session, space_pair
 from pages.shared.map_colours import coloured
@@ -101,7 +101,7 @@ st.dataframe(spaces.numbers_table(compared), hide_index=True, key="numbers")
 if compared.difference is not None:
     st.markdown(f"Label accuracy: {compared.difference.sentence}")
     st.caption(
-        f"The interval is of the difference, by {comparison.DRAWS:,} bootstrap draws of texts, "
+        f"The interval is of the difference, by {DRAWS:,} bootstrap draws of texts, "
         "both spaces on the same. Each text's nearest others vote by cosine, itself left out; in a "
         "tie the label of the nearest wins."
     )

@@ -7,6 +7,7 @@ import numpy as np
 import streamlit as st
 
 from analysis.dimension import selection
+from analysis.evaluation.bootstrap import DRAWS
 from analysis.experiments import ablation, searches, specs
 from analysis.experiments.held_out import BEST, Range
 from analysis.experiments.searches import AUTOMATIC, RANDOM, SEARCHES
@@ -175,9 +176,9 @@ with words:
     )
 plain = walk.points[PLAIN].score
 st.caption(
-    f"Spearman x 100 on {display.escaped(pairs.name)}, {plain.sts.pairs:,} pairs of "
-    f"{plain.sts.texts:,} texts; bars are 95% intervals of the change, paired, from 1,000 "
-    f"bootstrap draws of {plain.sts.resampled}, not corrected for the number of plans. "
+    f"Spearman x 100 on {display.escaped(pairs.name)}, {plain.first.items:,} pairs of "
+    f"{len(pairs.texts):,} texts; bars are 95% intervals of the change, paired, from {DRAWS:,} "
+    f"bootstrap draws of {plain.first.resampled}, not corrected for the number of plans. "
     f"{plain.provenance.sentence}."
 )
 
@@ -190,7 +191,7 @@ elif walk.tried:
             (automatic, walk.tried, tuple(walk.points)),
             pairs.scores,
             (pairs.left, pairs.right),
-            [one.score.sts.cosines for one in walk.points.values()],
+            [one.score.cosines for one in walk.points.values()],
         )
         best, held = tested[BEST]
         st.markdown(

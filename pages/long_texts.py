@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from analysis.experiments import long_texts, scoring, specs
+from analysis.experiments import long_texts, specs
+from analysis.experiments import score as scoring
 from analysis.figures import scores
 from pages.shared import corpus_picker, display, glossary, recipe_state, session
 
@@ -25,10 +26,10 @@ scored = corpus_picker.chosen("retrieval")
 
 st.subheader("Where the answer stands")
 variants = long_texts.places(scored)
-along: list[tuple[str, scoring.Measured]] = []
+along: list[tuple[str, scoring.Score]] = []
 for place, variant in variants.items():
     with display.progress(f"Answer at the {place}") as show:
-        measured = scoring.measured(loaded, variant, asked, progress=show)
+        measured = scoring.score(loaded, variant, asked, progress=show)
     along += [(place, one) for one in measured]
 display.figure(
     scores.measures_along(along, "nDCG@10", "where the relevant passage stands"),
@@ -37,10 +38,10 @@ display.figure(
 )
 one = along[0][1]
 st.caption(
-    f"{display.escaped(scored.name)}: {one.measures[0].items:,} queries; each document is put first, "
+    f"{display.escaped(scored.name)}: {one.first.items:,} queries; each document is put first, "
     f"in the middle or last among {long_texts.AROUND} other passages, the same in all three, so that "
     f"only the place differs. nDCG@10 x 100, 95% intervals from bootstrap draws of "
-    f"{one.measures[0].resampled}. "
+    f"{one.first.resampled}. "
     f"{display.escaped(scored.source)} {one.provenance.sentence}."
 )
 
@@ -55,10 +56,10 @@ lengths = st.multiselect(
 if not lengths:
     st.info("Choose at least one length.")
     st.stop()
-by_length: list[tuple[str, scoring.Measured]] = []
+by_length: list[tuple[str, scoring.Score]] = []
 for length in sorted(lengths):
     with display.errors_skip_section(), display.progress(f"Documents of {length:,} tokens") as show:
-        measured = scoring.measured(
+        measured = scoring.score(
             loaded, variants["middle"], asked, max_tokens=length, progress=show
         )
         by_length += [(f"{length:,}", found) for found in measured]
@@ -74,7 +75,7 @@ st.caption(
     "The documents above with the answer in the middle, cut at their end to so many tokens, the "
     "prompt included. Cut: "
     + ", ".join(f"{n:,} at {length}" for length, n in cut.items())
-    + f" of {len(variants['middle'].documents):,} documents and {one.measures[0].items:,} queries."
+    + f" of {len(variants['middle'].documents):,} documents and {one.first.items:,} queries."
 )
 display.reproduce(
     session.recipe(

@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import streamlit as st
 
-from analysis.evaluation import similarity
+from analysis.evaluation import comparison
+from analysis.evaluation.bootstrap import DRAWS
 from analysis.experiments import causal as causality
 from analysis.experiments import gates as listening
-from analysis.experiments import specs, study
+from analysis.experiments import specs
+from analysis.experiments.score import score
 from analysis.figures import causal, scores
 from analysis.rerouting import layer_lists
 from analysis.rerouting.plan import PLAIN
@@ -33,20 +35,17 @@ gates = layer_switches.row(loaded, curve, heard, method)
 
 shown = layer_lists.spoken_layers(plan.layers, loaded.layers)
 with display.progress("Encoding without re-routing") as show:
-    before = study.score(loaded, pairs, method.under(PLAIN), traced=True, progress=show)
+    (before,) = score(loaded, pairs, [method.under(PLAIN)], traced=True, progress=show)
 with display.progress("Re-running the layers that can differ") as show:
-    after = study.score(loaded, pairs, method, traced=True, progress=show)
-found = similarity.compare(
-    after.sts.cosines,
-    before.sts.cosines,
-    pairs,
-    names=(f"re-routing {shown}", "re-routing nothing"),
-)
+    (after,) = score(loaded, pairs, [method], traced=True, progress=show)
+names = (f"re-routing {shown}", "re-routing nothing")
+was, now = before.first, after.first
+found = comparison.difference(now, was, names, pairs.of)
 a, b, c = st.columns(3)
-a.metric("Nothing re-routed", f"{before.sts.spearman:.1f}")
+a.metric("Nothing re-routed", f"{was.value:.1f}")
 b.metric(
     "Re-routed",
-    f"{after.sts.spearman:.1f}",
+    f"{now.value:.1f}",
     display.signed(found.delta),
     delta_color="normal" if found.clear else "off",
 )
@@ -59,9 +58,9 @@ else:
     st.markdown(f"**The change is within noise.** {found.sentence}")
 st.caption(
     f"Spearman correlation x 100 of cosine and human rating on {display.escaped(pairs.name)}: "
-    f"{after.sts.pairs:,} pairs of {after.sts.texts:,} texts. By resampling {after.sts.resampled}, "
-    f"95% of the scores lie in {before.sts.ci_low:.1f} to {before.sts.ci_high:.1f} with nothing "
-    f"re-routed and in {after.sts.ci_low:.1f} to {after.sts.ci_high:.1f} re-routed; "
+    f"{now.items:,} pairs of {len(pairs.texts):,} texts. In {DRAWS:,} bootstrap draws of "
+    f"{now.resampled}, 95% of the scores lie in {was.ci_low:.1f} to {was.ci_high:.1f} with nothing "
+    f"re-routed and in {now.ci_low:.1f} to {now.ci_high:.1f} re-routed; "
     f"the change is surer than both, since it is taken on the same draws. "
     f"{after.provenance.sentence}."
 )
@@ -109,15 +108,16 @@ if plan.active and st.toggle("What does each layer of the plan bring?", key="one
     with display.progress("Leaving out one layer at a time") as show:
         for number, layer in enumerate(plan.layers, 1):
             without = replace(plan, layers=tuple(i for i in plan.layers if i != layer))
-            left_out = study.score(loaded, pairs, method.under(without), traced=True)
-            brings = similarity.compare(after.sts.cosines, left_out.sts.cosines, pairs)
+            (left_out,) = score(loaded, pairs, [method.under(without)], traced=True)
+            names = ("the plan", f"the plan without layer {layer}")
+            brings = comparison.difference(now, left_out.first, names, pairs.of)
             rows.append(
                 {
                     "layer": layer,
                     "brings": brings.delta,
                     "low": brings.ci_low,
                     "high": brings.ci_high,
-                    "without it": left_out.sts.spearman,
+                    "without it": left_out.first.value,
                 }
             )
             show(number, len(plan.layers))

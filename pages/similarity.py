@@ -7,8 +7,9 @@ import streamlit as st
 from analysis.corpora.types import Pairs, Retrieval
 from analysis.embedding import batching, cached_encoder
 from analysis.embedding.postprocessing import POSTPROCESSINGS
-from analysis.evaluation import isotropy, measures
-from analysis.experiments import scoring, specs
+from analysis.evaluation import comparison, isotropy
+from analysis.experiments import score as scoring
+from analysis.experiments import specs
 from analysis.figures import scores
 from analysis.figures import spaces as space_figures
 from pages.shared import corpus_picker, display, downloads, glossary, session
@@ -64,16 +65,16 @@ if not chosen:
     st.info("Choose at least one method.")
     st.stop()
 
-found: dict[str, scoring.Measured] = {}
+found: dict[str, scoring.Score] = {}
 for name in chosen:
     with display.errors_skip_section(), display.progress(f"Encoding with {name}") as show:
-        (found[name],) = scoring.measured(
+        (found[name],) = scoring.score(
             loaded, scored, [methods[name].under(plan)], processing=processing, progress=show
         )
 if not found:
     st.stop()
 chosen, results = list(found), list(found.values())
-first = results[0].measures[0]
+first = results[0].first
 shown = [measure.name for measure in results[0].measures]
 measure = st.radio("Measure", shown, horizontal=True, key=f"measure_{kind}")
 display.figure(
@@ -95,7 +96,7 @@ if cut := max(one.texts_cut for one in results):
 st.subheader("Method against method")
 base = st.selectbox("Compare with", chosen, key="base")
 others = {name: one.measure(measure) for name, one in found.items() if name != base}
-differences = measures.differences(others, found[base].measure(measure), base, results[0].of)
+differences = comparison.differences(others, found[base].measure(measure), base, results[0].of)
 for difference in sorted(differences, key=lambda d: -d.delta):
     st.markdown(f"- {difference.sentence}")
 display.folded_table("Comparisons", lambda: scores.difference_table(differences))

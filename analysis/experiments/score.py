@@ -92,7 +92,7 @@ class Score:
     def to_dict(self) -> dict[str, Any]:
         """The result as plain data, without draws and cosines."""
         return {
-            **self._decisive(),
+            **described(self.method),
             "corpus": self.corpus,
             "of": self.of,
             "texts_cut": self.texts_cut,
@@ -104,7 +104,7 @@ class Score:
         """One row a measure: its value and interval, and what decides them."""
         return [
             {
-                **self._decisive(),
+                **described(self.method),
                 "corpus": self.corpus,
                 "measure": measure.name,
                 "value": measure.value,
@@ -128,19 +128,20 @@ class Score:
         """The first measure with its interval, see :func:`analysis.figures.results.figure`."""
         return plotting.plot(self)
 
-    def _decisive(self) -> dict[str, Any]:
-        """What of the method and its plan decides numbers."""
-        method, plan = self.method, self.plan
-        bias = float(plan.bias) if math.isfinite(plan.bias) else None
-        return {
-            "method": method.name,
-            "template": method.template,
-            "pooling": method.pooling,
-            "norm": method.norm,
-            "layers": list(plan.layers),
-            "bias": bias if method.reroutes else None,
-            "key_position": plan.key_position if method.reroutes else None,
-        }
+
+def described(method: Method) -> dict[str, Any]:
+    """What of a method and its plan decides numbers, as plain data for a table."""
+    plan = method.plan
+    bias = float(plan.bias) if math.isfinite(plan.bias) else None
+    return {
+        "method": method.name,
+        "template": method.template,
+        "pooling": method.pooling,
+        "norm": method.norm,
+        "layers": list(plan.layers),
+        "bias": bias if method.reroutes else None,
+        "key_position": plan.key_position if method.reroutes else None,
+    }
 
 
 def score(

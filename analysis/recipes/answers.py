@@ -19,6 +19,7 @@ from ..embedding import prompts
 from ..errors import ExplorerError
 from ..experiments import causal, dimension
 from ..experiments import space as spaces
+from ..experiments.score import described
 from ..experiments.spec import Spec
 from ..experiments.specs import (
     Ablation,
@@ -40,7 +41,7 @@ from ..parallel import engines, sharded_encoding
 from ..runtime import events, outputs
 from ..spaces import comparison
 from . import score_answers
-from .rows import Row, finite, of_method
+from .rows import Row, finite
 from .workspace import Workspace, method
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ def _encode(spec: Encode, workspace: Workspace) -> Row:
         "output": str(output),
         "texts": lines.count,
         "hidden": backbone.facts.hidden,
-        **of_method(chosen),
+        **described(chosen),
         "backbone": backbone.facts.name,
         "dtype": backbone.dtype.value,
         "texts_cut": result.texts_cut,

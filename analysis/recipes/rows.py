@@ -4,45 +4,17 @@ import math
 from typing import Any
 
 from ..backbones.backbone import Backbone
-from ..embedding.methods import Method
 from ..evaluation.comparison import Difference
-from ..experiments.scoring import Measured
+from ..experiments.score import Score
 
 Row = dict[str, Any]
 """One row of an answer: plain values by column, nested at most twice."""
 
 
-def of_method(method: Method) -> Row:
-    """What of a method and its plan decides numbers."""
-    plan = method.plan
-    return {
-        "method": method.name,
-        "template": method.template,
-        "pooling": method.pooling,
-        "norm": method.norm,
-        "layers": list(plan.layers),
-        "bias": finite(plan.bias) if method.reroutes else None,
-        "key_position": plan.key_position if method.reroutes else None,
-    }
-
-
-def of_measures(method: Method, score: Measured, backbone: Backbone) -> list[Row]:
-    """A row for each measure of one method."""
-    return [
-        {
-            **of_method(method.under(score.plan)),
-            "corpus": score.corpus,
-            "measure": measure.name,
-            "value": measure.value,
-            "ci_low": measure.ci_low,
-            "ci_high": measure.ci_high,
-            measure.things: measure.items,
-            "texts_cut": score.texts_cut,
-            "backbone": backbone.facts.name,
-            "dtype": backbone.dtype.value,
-        }
-        for measure in score.measures
-    ]
+def of_measures(score: Score, backbone: Backbone) -> list[Row]:
+    """A row for each measure of one method, on the backbone by the name it was asked for."""
+    named = {"backbone": backbone.facts.name, "dtype": backbone.dtype.value}
+    return [row | named for row in score.to_rows()]
 
 
 def of_change(change: Difference | None) -> Row:

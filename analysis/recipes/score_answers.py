@@ -9,20 +9,21 @@ from ..corpora.packaged import CALIBRATION
 from ..corpora.passages import Place
 from ..dimension import selection
 from ..embedding.methods import Method
-from ..evaluation import measures
+from ..evaluation import comparison
 from ..evaluation.comparison import Difference
 from ..experiments import ablation as ablation_experiment
-from ..experiments import dimension, scoring, searches, study
+from ..experiments import dimension, searches
 from ..experiments import long_texts as long_texts_experiment
 from ..experiments import parts as parts_experiment
 from ..experiments import rules as rules_experiment
-from ..experiments.scoring import Measured
+from ..experiments import score as scores
+from ..experiments.score import described
 from ..experiments.shared_options import OnEngine, Planned
 from ..experiments.specs import Ablation, LongTexts, Parts, Rules, Score, Sts
 from ..parallel import engines, sweeps
 from ..rerouting.plan import Plan
 from ..runtime import events
-from .rows import Row, of_change, of_measures, of_method
+from .rows import Row, of_change, of_measures
 from .workspace import Workspace, corpus, method
 
 
@@ -42,20 +43,21 @@ def sts(spec: Sts, workspace: Workspace) -> list[Row]:
     if pairs.note:
         events.say(pairs.note)
     backbone, chosen = workspace.methods(spec, spec.method)
+    scored = scores.score(backbone, pairs, chosen, progress=workspace.progress("encoding"))
     rows = []
-    for each in chosen:
-        score = study.score(backbone, pairs, each, progress=workspace.progress(each.name))
+    for each in scored:
+        spearman, pearson = each.measures
         rows.append(
             {
-                **of_method(each),
+                **described(each.method),
                 "corpus": pairs.name,
-                "pairs": score.sts.pairs,
-                "texts": score.sts.texts,
-                "spearman": score.sts.spearman,
-                "ci_low": score.sts.ci_low,
-                "ci_high": score.sts.ci_high,
-                "pearson": score.sts.pearson,
-                "resampled": score.sts.resampled,
+                "pairs": spearman.items,
+                "texts": len(pairs.texts),
+                "spearman": spearman.value,
+                "ci_low": spearman.ci_low,
+                "ci_high": spearman.ci_high,
+                "pearson": pearson.value,
+                "resampled": spearman.resampled,
                 "backbone": backbone.facts.name,
                 "dtype": backbone.dtype.value,
             }
@@ -67,7 +69,7 @@ def score(spec: Score, workspace: Workspace) -> list[Row]:
     """Every measure of every method; the paired comparisons with the first are also said."""
     scored_on = corpus(spec)
     backbone, chosen = workspace.methods(spec, spec.method)
-    scores = scoring.measured(
+    scored = scores.score(
         backbone,
         scored_on,
         chosen,
@@ -75,26 +77,26 @@ def score(spec: Score, workspace: Workspace) -> list[Row]:
         max_tokens=spec.max_tokens,
         progress=workspace.progress("encoding"),
     )
-    changes = _changes(scores, scored_on.of)
+    changes = _changes(scored, scored_on.of)
     return [
         {
             **row,
             "of": each.of,
             "post_processing": spec.post_processing,
-            **of_change(changes.get((each.method, row["measure"]))),
+            **of_change(changes.get((each.name, row["measure"]))),
         }
-        for one, each in zip(chosen, scores, strict=True)
-        for row in of_measures(one, each, backbone)
+        for each in scored
+        for row in of_measures(each, backbone)
     ]
 
 
-def _changes(scores: list[Measured], of: int | None) -> dict[tuple[str, str], Difference]:
+def _changes(scored: list[scores.Score], of: int | None) -> dict[tuple[str, str], Difference]:
     """By method and measure, the paired differences of all but the first with the first."""
-    base, *others = scores
+    base, *others = scored
     changes = {}
     for measure in base.measures if others else ():
-        by_name = {each.method: each.measure(measure.name) for each in others}
-        for difference in measures.differences(by_name, measure, base.method, of):
+        by_name = {each.name: each.measure(measure.name) for each in others}
+        for difference in comparison.differences(by_name, measure, base.name, of):
             changes[difference.first, measure.name] = difference
             events.say(f"{measure.name}: {difference.sentence}")
     return changes
@@ -109,16 +111,17 @@ def long_texts(spec: LongTexts, workspace: Workspace) -> list[Row]:
     cases += [("middle", length) for length in spec.tokens]
     rows = []
     for place, length in cases:
-        scores = scoring.measured(
+        scored = scores.score(
             backbone,
             variants[place],
             chosen,
             max_tokens=length,
             progress=workspace.progress(f"{place} {length or ''}".strip()),
         )
-        for one, each in zip(chosen, scores, strict=True):
-            measured = of_measures(one, each, backbone)
-            rows += [{"place": place, "tokens": length, **row} for row in measured]
+        for each in scored:
+            rows += [
+                {"place": place, "tokens": length, **row} for row in of_measures(each, backbone)
+            ]
     return rows
 
 
@@ -139,14 +142,14 @@ def ablation(spec: Ablation, workspace: Workspace) -> list[Row]:
         (walk,) = deque(counted, maxlen=1)
     return [
         {
-            **of_method(chosen.under(plan)),
+            **described(chosen.under(plan)),
             "rank": walk.rank(plan),
-            "spearman": point.score.sts.spearman,
+            "spearman": walk.spearman(plan),
             "change": point.change.delta,
             "ci_low": point.change.ci_low,
             "ci_high": point.change.ci_high,
             "corpus": pairs.name,
-            "pairs": point.score.sts.pairs,
+            "pairs": point.change.items,
             "of": pairs.of,
             "backbone": backbone.facts.name,
             "dtype": backbone.dtype.value,
@@ -168,7 +171,7 @@ def rules(spec: Rules, workspace: Workspace) -> list[Row]:
     )
     return [
         {
-            **of_measures(chosen, each.scored, backbone)[0],
+            **of_measures(each.scored, backbone)[0],
             "of": each.scored.of,
             **of_change(each.change),
             "rules": list(each.rules),
@@ -193,9 +196,9 @@ def parts(spec: Parts, workspace: Workspace) -> list[Row]:
         {
             "part": each.part,
             "how": each.how,
-            **of_measures(each.method, each.together, backbone)[0],
+            **of_measures(each.together, backbone)[0],
             "of": each.together.of,
-            "without": each.without.measures[0].value,
+            "without": each.without.first.value,
             **of_change(each.change),
         }
         for each in brought

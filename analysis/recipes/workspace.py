@@ -10,7 +10,7 @@ from ..corpora import registry, sampling
 from ..corpora.packaged import CALIBRATION
 from ..embedding.methods import METHODS, Method, variant
 from ..experiments import dimension
-from ..experiments.scoring import Corpus
+from ..experiments.score import Corpus
 from ..experiments.shared_options import OnBackbone, OnCorpus, Planned, Rerouting
 from ..rerouting.layer_lists import parse_layers
 from ..rerouting.plan import Plan

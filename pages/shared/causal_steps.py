@@ -11,10 +11,10 @@ from streamlit.delta_generator import DeltaGenerator
 from analysis.backbones.backbone import Backbone
 from analysis.embedding import cached_encoder
 from analysis.embedding.methods import Method
-from analysis.evaluation import similarity
+from analysis.evaluation import comparison
 from analysis.experiments import causal as causality
-from analysis.experiments import study
 from analysis.experiments.causal import Attention, Movement
+from analysis.experiments.score import known_score
 from analysis.figures import causal
 from analysis.rerouting import layer_lists
 from analysis.rerouting.plan import PLAIN, Plan
@@ -191,16 +191,12 @@ def _rated(view: View) -> str:
     """What is known of the plan's score on the rated pairs of the side."""
     pairs, method = session.pairs(), view.methods["kv-embedding"]
     before, after = (
-        study.known_score(view.backbone, pairs, method.under(plan)) for plan in (PLAIN, view.plan)
+        known_score(view.backbone, pairs, method.under(plan)) for plan in (PLAIN, view.plan)
     )
     if not view.plan.active or before is None or after is None:
         return "The pages *Re-routing* and *Similarity* measure it."
-    found = similarity.compare(
-        after.sts.cosines,
-        before.sts.cosines,
-        pairs,
-        names=(f"re-routing {view.where}", "re-routing none"),
-    )
+    names = (f"re-routing {view.where}", "re-routing none")
+    found = comparison.difference(after.first, before.first, names, pairs.of)
     return f"On {display.escaped(pairs.name)}: {found.sentence}"
 
 

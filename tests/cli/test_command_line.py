@@ -19,7 +19,7 @@ from analysis.backbones import backbone
 from analysis.cli.main import main
 from analysis.embedding import encoder
 from analysis.embedding.methods import METHODS
-from analysis.experiments import scoring
+from analysis.experiments import score as scores
 from analysis.rerouting.plan import Plan
 from tests.support import tiny_models
 
@@ -213,7 +213,7 @@ def test_score_measures_and_compares(
 def test_score_reads_files_and_post_processes(
     ask: Ask, model: tuple[str, ...], files: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scoring, "FITTED_ON", 50)
+    monkeypatch.setattr(scores, "FITTED_ON", 50)
     asked = ("score", *model, "--method", "mean", "--corpus", files / "pairs.tsv", "--json")
     plain, centred = ask(*asked), ask(*asked, "--post-processing", "centre")
     assert plain.document[0]["value"] != centred.document[0]["value"]

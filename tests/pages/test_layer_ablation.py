@@ -8,7 +8,8 @@ from streamlit.testing.v1 import AppTest
 from analysis.backbones import backbone
 from analysis.corpora import columns
 from analysis.embedding.methods import DEFAULT
-from analysis.experiments import searches, study
+from analysis.experiments import searches
+from analysis.experiments.score import score
 from analysis.rerouting import layer_lists
 from analysis.rerouting.plan import Plan
 from analysis.spaces import projection
@@ -63,7 +64,7 @@ def heat(app: AppTest) -> NDArray[np.float64]:
 def test_reference_points_alone_are_shown(tiny_llama: dict[str, str]) -> None:
     small = backbone.load(tiny_llama["backbone"])
     pairs = columns.read_pairs("own.tsv", OWN_PAIRS.encode())
-    study.score(small, pairs, DEFAULT.under(Plan(tuple(range(small.layers)))))
+    score(small, pairs, [DEFAULT.under(Plan(tuple(range(small.layers))))])
     app = well(opened("layer_ablation", own_pairs=True, sweep="single layers", **tiny_llama))
     assert metric(app, "Best so far") == "not scored yet"
     assert "Of 1 plans" in shown(app)

@@ -17,7 +17,8 @@ from analysis.backbones.backbone import Backbone
 from analysis.corpora import columns, packaged, registry
 from analysis.dimension import selection
 from analysis.embedding import methods
-from analysis.experiments import dimension, long_texts, scoring, study
+from analysis.experiments import dimension, long_texts
+from analysis.experiments.score import score
 from analysis.rerouting import layer_lists
 from analysis.rerouting.plan import Plan
 from tests.support import tiny_models
@@ -158,10 +159,9 @@ def test_the_layers_taken_from_the_curve_stay_the_plan_on_every_page() -> None:
 def test_the_scores_shown_are_the_librarys(loaded: Backbone, automatic: Plan) -> None:
     pairs = registry.load_pairs("lee50")
     app = well(opened("rerouting"))
-    before = study.score(loaded, pairs, methods.DEFAULT).sts
-    after = study.score(loaded, pairs, methods.DEFAULT.under(automatic)).sts
-    assert metric(app, "Nothing re-routed") == f"{before.spearman:.1f}"
-    assert metric(app, "Re-routed") == f"{after.spearman:.1f}"
+    before, after = score(loaded, pairs, [methods.DEFAULT, methods.DEFAULT.under(automatic)])
+    assert metric(app, "Nothing re-routed") == f"{before.first.value:.1f}"
+    assert metric(app, "Re-routed") == f"{after.first.value:.1f}"
     assert "1,225 pairs of 50 texts" in shown(app)
     turn_to(app, "similarity")
     points, _ = charts(well(app))
@@ -169,7 +169,7 @@ def test_the_scores_shown_are_the_librarys(loaded: Backbone, automatic: Plan) ->
     drawn = dict(zip(trace["y"], numbers(trace["x"]), strict=True))
     assert set(drawn) == set(methods.METHODS)
     for name, value in drawn.items():
-        (one,) = scoring.measured(loaded, pairs, [methods.METHODS[name].under(automatic)])
+        (one,) = score(loaded, pairs, [methods.METHODS[name].under(automatic)])
         assert value == one.measure("Spearman").value
 
 
@@ -219,7 +219,8 @@ def test_flipping_a_switch_changes_the_plan_and_the_score(tiny_llama: dict[str, 
     small = backbone.load(tiny_llama["backbone"])
     for text, value in seen.items():
         plan = Plan(layer_lists.parse_layers(text, 6))
-        assert value == f"{study.score(small, pairs, methods.DEFAULT.under(plan)).sts.spearman:.1f}"
+        (scored,) = score(small, pairs, [methods.DEFAULT.under(plan)])
+        assert value == f"{scored.first.value:.1f}"
     assert len(set(seen.values())) > 1
 
 

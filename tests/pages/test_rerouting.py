@@ -13,10 +13,11 @@ from analysis.corpora import columns as columns_corpora
 from analysis.corpora import packaged, registry
 from analysis.dimension import selection
 from analysis.embedding import methods
-from analysis.evaluation import similarity
-from analysis.experiments import dimension, study
+from analysis.evaluation import comparison
+from analysis.experiments import dimension
 from analysis.experiments import gates as listening
 from analysis.experiments.gates import Listening
+from analysis.experiments.score import score
 from analysis.figures import rerouting
 from analysis.rerouting import layer_lists
 from analysis.rerouting.plan import PLAIN, Plan
@@ -206,8 +207,9 @@ def test_a_change_within_noise_is_called_so(tiny_llama: dict[str, str], layers: 
     pairs = columns_corpora.read_pairs("own.tsv", OWN_PAIRS.encode())
     small = backbones.load(tiny_llama["backbone"])
     plan = Plan(layer_lists.parse_layers(layers, LAYERS))
-    before, after = (study.score(small, pairs, methods.DEFAULT.under(p)).sts for p in (PLAIN, plan))
-    found = similarity.compare(after.cosines, before.cosines, pairs)
+    scored = score(small, pairs, [methods.DEFAULT.under(p) for p in (PLAIN, plan)])
+    before, after = (one.first for one in scored)
+    found = comparison.difference(after, before, ("after", "before"))
     low, high = metric(app, "95% interval").split(" to ")
     assert (float(low), float(high)) == (round(found.ci_low, 1), round(found.ci_high, 1))
     noise = "The change is within noise" in shown(app)
