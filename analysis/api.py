@@ -27,7 +27,7 @@ from .errors import PlanError
 from .evaluation import comparison
 from .evaluation.comparison import Difference
 from .experiments import dimension
-from .experiments import score as scores
+from .experiments import score as score_experiment
 from .experiments.dimension import Dimensions
 from .experiments.score import Corpus, Score
 from .rerouting.layer_lists import parse_layers
@@ -208,7 +208,7 @@ def score(
     """
     several = [methods] if isinstance(methods, str | Method) else list(methods)
     scored_on = registry.load_pairs(corpus) if isinstance(corpus, str) else corpus
-    return scores.score(
+    return score_experiment.score(
         backbone,
         scored_on,
         _planned(backbone, several, layers, rule, bias, key_position),
