@@ -6,8 +6,7 @@ from typing import Any
 import streamlit as st
 
 from analysis.errors import ExplorerError
-from analysis.recipes import figures, files, results
-from analysis.recipes.findings import findings
+from analysis.recipes import charts, files, results
 from analysis.recipes.recipe import Recipe
 from analysis.recipes.results import Results
 from analysis.runtime.paths import ASSETS, program
@@ -29,8 +28,8 @@ def show(found: Results, again: str) -> None:
         st.subheader(display.escaped(found.recipe.title))
     if found.recipe.about:
         st.markdown(display.escaped(found.recipe.about))
-    drawn = figures.drawn(found)
-    if said := findings(found.recipe.command, found.rows):
+    drawn = found.charts()
+    if said := found.sentences:
         st.markdown("**What the rows say**, with 95% intervals:")
         st.markdown("\n".join(f"- {display.escaped(sentence)}" for sentence in said))
     for one in drawn:
@@ -39,10 +38,10 @@ def show(found: Results, again: str) -> None:
             display.folded_table(one.name, one.table.copy)
         else:
             display.figure(one.figure, one.table, one.name)
-    exact = figures.exact(found.rows)
+    exact = charts.settings(found.rows)
     if len(exact.columns):
         display.folded_table("How the numbers were made", lambda: exact)
-    made: dict[str, Any] = dict(found.made)
+    made: dict[str, Any] = dict(found.provenance)
     versions = ", ".join(f"{name} {number}" for name, number in made.pop("versions").items())
     others = ", ".join(f"{name} {value}" for name, value in made.items())
     st.caption(display.escaped(f"Made with {versions}; {others}."))
@@ -51,7 +50,7 @@ def show(found: Results, again: str) -> None:
     with st.container(horizontal=True):
         for label, text, name in (
             ("Recipe", files.write(found.recipe), "recipe.yaml"),
-            ("Results", found.json(), "results.json"),
+            ("Results", found.to_json(), "results.json"),
         ):
             st.download_button(label, text, name, key=f"take {label}", on_click="ignore")
 

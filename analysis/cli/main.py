@@ -11,7 +11,6 @@ import os
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ExplorerError
@@ -42,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from .app import serve
 
             return serve(invocation.words["port"])
-        _quieten_libraries()
+        _silence_libraries()
         request_log.start()
         with (
             request_log.request("command", **_facts(invocation)),
@@ -63,19 +62,17 @@ def _answer(invocation: Invocation) -> int:
     from ..recipes.workspace import Workspace
 
     assert invocation.spec is not None
-    answered = answer(invocation.spec, Workspace(_counter))
-    _show(answered.to_dict(), as_json=invocation.as_json)
-    failed = invocation.command == "doctor" and any(
-        row["state"] == "error" for row in answered.rows
-    )
+    result = answer(invocation.spec, Workspace(_counter))
+    _show(result.to_dict(), as_json=invocation.as_json)
+    failed = invocation.command == "doctor" and any(row["state"] == "error" for row in result.rows)
     return 1 if failed else 0
 
 
 def _run_recipe(words: Mapping[str, Any], *, as_json: bool) -> int:
-    """Run a recipe: print its rows, or leave them as files, or compare them with older ones."""
+    """Run a recipe: print its rows, write them as files, or compare them with older ones."""
     from ..experiments.shared_options import OnEngine
     from ..parallel.engines import Engine
-    from ..recipes import files, html_report, results, runner
+    from ..recipes import comparison, files, html_report, results
     from ..recipes.answers import answer
     from ..recipes.workspace import Workspace
     from ..runtime import outputs
@@ -83,19 +80,19 @@ def _run_recipe(words: Mapping[str, Any], *, as_json: bool) -> int:
     recipe = files.read_file(words["recipe"])
     older = results.read_file(words["compare"]) if words["compare"] else None
     folder = outputs.folder(words["output"]) if words["output"] else None
-    chosen = OnEngine.read({name: words[name] for name in ("engine", "address", "workers")})
-    engine = Engine(chosen.engine, chosen.address, chosen.workers)
+    options = OnEngine.read({name: words[name] for name in OnEngine.options()})
+    engine = Engine(options.engine, options.address, options.workers)
     if not (recipe.grid or older or folder or engine.name != "local"):
         _show(answer(recipe.spec, Workspace(_counter)).to_dict(), as_json=as_json)
         return 0
     if older is not None:
-        results.alike(recipe, older.recipe)
-    result = results.run(recipe, run=partial(runner.run, engine=engine), say=_say)
+        comparison.check_same_recipe(recipe, older.recipe)
+    result = results.run(recipe, engine)
     if folder is not None:
         for path in html_report.write(result, folder):
             print(path, file=sys.stderr)
     if older is not None:
-        compared = results.compare(result, older)
+        compared = comparison.compare(result, older)
         print(compared.sentence)
         return 0 if compared.same else 1
     _show(list(result.rows), as_json=as_json)
@@ -132,7 +129,7 @@ def _say(sentence: str) -> None:
 
 
 def _counter(label: str) -> Progress:
-    """Progress that rewrites one line of a terminal, and is silent elsewhere."""
+    """Progress on one line of a terminal; silent where standard error is no terminal."""
 
     def count(done: int, total: int) -> None:
         if sys.stderr.isatty():
@@ -142,8 +139,8 @@ def _counter(label: str) -> Progress:
     return count
 
 
-def _quieten_libraries() -> None:
-    """Keep libraries' own progress bars and advice off the terminal."""
+def _silence_libraries() -> None:
+    """Keep the libraries' own progress bars and warnings off the terminal."""
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     warnings.filterwarnings("ignore", category=FutureWarning)
     logging.getLogger("transformers").setLevel(logging.ERROR)

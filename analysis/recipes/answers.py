@@ -1,7 +1,7 @@
-"""Specs answered: a question goes in, rows come out, whoever asks.
+"""Specs answered: a question goes in, rows come out.
 
 The command line, recipes and scripts all come here, and the pages show the same results of the
-same functions. What a person is told meanwhile goes through :mod:`analysis.runtime.events`.
+same functions. Notes for the person who asks go through :mod:`analysis.runtime.events`.
 """
 
 import sys
@@ -16,7 +16,7 @@ from ..backbones.facts import describe
 from ..corpora import registry, sampling
 from ..corpora.streams import Lines
 from ..embedding import prompts
-from ..errors import ExplorerError
+from ..errors import ExplorerError, ResultsError
 from ..experiments import causal, dimension
 from ..experiments import space as spaces
 from ..experiments.score import described
@@ -40,42 +40,75 @@ from ..figures.spaces import two_maps
 from ..parallel import engines, sharded_encoding
 from ..runtime import events, outputs
 from ..spaces import comparison
-from . import score_answers
+from . import charts, findings, score_answers
+from .charts import Chart
 from .rows import Row, finite
 from .workspace import Workspace, method
 
 if TYPE_CHECKING:
     import pandas as pd
+    import plotly.graph_objects as go
 
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """What a spec was answered: its rows; ``single`` where it is one mapping and no table."""
+    """The answer to a question.
+
+    Attributes:
+        spec: the question.
+        rows: plain values by column.
+        single: whether the answer is one mapping and no table.
+    """
 
     spec: Spec
     rows: tuple[Row, ...]
     single: bool = False
 
+    @property
+    def sentences(self) -> list[str]:
+        """What the rows show, see :mod:`analysis.recipes.findings`; empty where they only list."""
+        return findings.sentences(self.spec.command, self.rows)
+
     def to_dict(self) -> Row | list[Row]:
-        """The rows as plain data, as ``--json`` prints them."""
+        """The rows as plain data, as ``--json`` prints them.
+
+        Returns:
+            One mapping where the answer is ``single``, else a list of them.
+        """
         return self.rows[0] if self.single else list(self.rows)
 
     def to_dataframe(self) -> "pd.DataFrame":
-        """The rows as a table; what is nested has a column of its own, as ``grid.layers``."""
+        """The rows as a table; what is nested has a column of its own, as ``memory.float32``."""
         import pandas as pd
 
         return pd.json_normalize(list(self.rows))
 
+    def charts(self) -> list[Chart]:
+        """The rows as figures, each with its name and table."""
+        return charts.draw(self.spec.command, self.rows)
+
+    def plot(self) -> "go.Figure":
+        """The figure of the first chart; :meth:`charts` has all.
+
+        Raises:
+            ResultsError: the command has no figure.
+        """
+        figure = self.charts()[0].figure
+        if figure is None:
+            raise ResultsError(f"The command {self.spec.command} has no figure; use its rows.")
+        return figure
+
 
 def answer(spec: Spec, workspace: Workspace | None = None) -> Answer:
-    """Answer a spec.
+    """Answer a question.
 
     Args:
-        spec: what is asked.
-        workspace: what stays loaded for the next answer, and who watches; a new one by default.
+        spec: the question.
+        workspace: holds the loaded backbone for the next answer, and reports progress; a new one
+            by default.
 
     Raises:
-        ExplorerError: what the person who asked can solve, in one sentence.
+        ExplorerError: a problem that the person who asked can solve, in one sentence.
     """
     rows = _ANSWERS[type(spec)](spec, workspace or Workspace())
     return Answer(spec, tuple(rows)) if isinstance(rows, list) else Answer(spec, (rows,), True)
@@ -122,13 +155,13 @@ def _encode(spec: Encode, workspace: Workspace) -> Row:
             *(workers, backbone, lines, output, chosen),
             role=spec.role,
             resumed=lambda kept, of: events.say(
-                f"Going on: {kept} of {of} shards are there already."
+                f"Resuming: {kept} of {of} shards were finished before."
             ),
             progress=workspace.progress("encoding"),
         )
     if result.texts_cut:
         events.say(
-            f"{result.texts_cut} texts were too long and lost {result.tokens_cut} tokens in all."
+            f"{result.texts_cut} texts were too long: {result.tokens_cut} tokens were cut in total."
         )
     return {
         "output": str(output),
@@ -209,7 +242,7 @@ def _mteb(spec: Mteb, workspace: Workspace) -> list[Row]:
     rows: list[Row] = []
     for result in mteb.run(encoder, tasks, folder, show_progress=shown):
         if result.reused and result.task not in {row["task"] for row in rows}:
-            events.say(f"{result.task} was there already and is taken from {result.file}.")
+            events.say(f"{result.task} was computed before and is read from {result.file}.")
         rows.append(
             {
                 "task": result.task,
@@ -222,7 +255,7 @@ def _mteb(spec: Mteb, workspace: Workspace) -> list[Row]:
             }
         )
     if embedder.texts_cut:
-        events.say(f"{embedder.texts_cut} texts were too long and lost their end.")
+        events.say(f"{embedder.texts_cut} texts were too long and were cut at their end.")
     if encoder.blank:
         events.say(f"{encoder.blank} texts are empty and were encoded as {mteb.BLANK!r}.")
     return rows
@@ -291,4 +324,4 @@ _ANSWERS: dict[type[Spec], Callable[[Any, Workspace], Row | list[Row]]] = {
     Space: _space,
     Mteb: _mteb,
 }
-"""What answers each question."""
+"""The function that answers each question."""

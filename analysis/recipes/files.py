@@ -1,4 +1,4 @@
-"""Recipes as YAML files (YAML 1.2): each option with what it means, written and read."""
+"""Recipes as YAML files (YAML 1.2), each option with its meaning as a comment."""
 
 import re
 import textwrap
@@ -22,13 +22,13 @@ VERSION = 1
 LARGEST = 100_000
 """Bytes that a recipe's file may have."""
 OWN = ("title", "about", "grid", "view")
-"""What a recipe holds besides a command and its options."""
+"""What a recipe holds besides its version, a command and its options."""
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9 ,()'/.-]*(?<! )")
-"""Words that need no quotes, so that only they go without."""
+"""Strings that need no quotes in any YAML."""
 
 
 def write(recipe: Recipe) -> str:
-    """The recipe as a YAML document."""
+    """Write a recipe as a YAML document, with all its options, defaults included."""
     document = CommentedMap()
     document["version"] = VERSION
     for name in ("title", "about"):
@@ -48,16 +48,16 @@ def write(recipe: Recipe) -> str:
             for part in recipe.grid
         )
         document.yaml_set_comment_before_after_key(
-            "grid", before="each with each; parts one after the other"
+            "grid", before="every combination of the values; parts run one after the other"
         )
     if recipe.view:
         document["view"] = CommentedMap(
             {_text(name): _value(value) for name, value in recipe.view.items()}
         )
         document.yaml_set_comment_before_after_key(
-            "view", before="what else the page shows; no number depends on it"
+            "view", before="state of the page; no number depends on it"
         )
-    document.yaml_set_start_comment(f"KV-Embedding Explorer. Run it again: {program()} run FILE")
+    document.yaml_set_start_comment(f"KV-Embedding Explorer. Run with: {program()} run FILE")
     yaml = YAML()
     yaml.width = 2**31 - 1
     yaml.allow_unicode = "".join(_texts(document)).isprintable()
@@ -67,24 +67,28 @@ def write(recipe: Recipe) -> str:
 
 
 def read(text: str | bytes, name: str = "The recipe") -> Recipe:
-    """The recipe that a YAML document holds.
+    """Read the recipe that a YAML document holds.
+
+    Args:
+        text: the document.
+        name: what the document is called in an error.
 
     Raises:
-        RecipeError: it is too large or no YAML, of a newer version, or does not fit a command.
+        RecipeError: it is too large or no YAML, of another version, or does not fit a command.
     """
     if len(text) > LARGEST:
-        raise RecipeError(f"{name} is larger than {LARGEST:,} bytes, which no recipe is.")
+        raise RecipeError(f"{name} is larger than {LARGEST:,} bytes, the most that is read.")
     try:
         document = YAML(typ="safe", pure=True).load(text)
     except DuplicateKeyError as error:
-        key = re.search(r'key "(.*?)"', str(error.problem))
+        match = re.search(r'key "(.*?)"', str(error.problem))
         line = error.problem_mark.line + 1 if error.problem_mark else 0
-        said = key[1] if key else "a key"
-        raise RecipeError(f"{name} says {said!r} twice, again in line {line}; keep one.") from None
+        key = match[1] if match else "a key"
+        raise RecipeError(f"{name} has {key!r} twice, again in line {line}; keep one.") from None
     except (YAMLError, ValueError, RecursionError, AttributeError, TypeError) as error:
         mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
-        where = f" in line {mark.line + 1}" if mark else ""
-        raise RecipeError(f"{name} is no readable YAML{where}; download it anew.") from None
+        place = f" in line {mark.line + 1}" if mark else ""
+        raise RecipeError(f"{name} is no readable YAML{place}; download it again.") from None
     if not isinstance(document, dict) or not {"version", "command"} <= set(document):
         raise RecipeError(f"{name} is no recipe: it needs a version and a command.")
     version, command = document.pop("version"), document.pop("command")
@@ -92,18 +96,18 @@ def read(text: str | bytes, name: str = "The recipe") -> Recipe:
         newer = isinstance(version, int) and version > VERSION
         raise RecipeError(
             f"{name} is of version {version!r:.40}, this program reads {VERSION}: "
-            + ("update the program." if newer else "download it anew.")
+            + ("update the program." if newer else "download it again.")
         )
-    own = {part: document.pop(part) for part in OWN if part in document}
+    own = {key: document.pop(key) for key in OWN if key in document}
     for option, value in document.items():
         _check_plain(name, option, value)
-    for part in ("title", "about"):
-        if not isinstance(own.get(part, ""), str):
-            raise RecipeError(f"{name}: {part!r} is no text.")
+    for key in ("title", "about"):
+        if not isinstance(own.get(key, ""), str):
+            raise RecipeError(f"{name}: {key!r} must be a text.")
     grid = own.get("grid", [])
     own["grid"] = tuple(_grid(name, part) for part in (grid if isinstance(grid, list) else [grid]))
     if not isinstance(own.setdefault("view", {}), dict):
-        raise RecipeError(f"{name}: 'view' does not name what a page shows.")
+        raise RecipeError(f"{name}: 'view' must give settings of a page by name.")
     for key, value in own["view"].items():
         _check_plain(name, key, value)
     own["view"] = {str(key): value for key, value in own["view"].items()}
@@ -111,7 +115,7 @@ def read(text: str | bytes, name: str = "The recipe") -> Recipe:
 
 
 def read_file(path: str) -> Recipe:
-    """The recipe in a file.
+    """Read the recipe in a file.
 
     Raises:
         RecipeError: the file cannot be read, or as :func:`read`.
@@ -120,20 +124,20 @@ def read_file(path: str) -> Recipe:
         with Path(path).open("rb") as file:
             return read(file.read(LARGEST + 1), Path(path).name)
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it is no path"
+        reason = getattr(error, "strerror", None) or "it is not a path"
         raise RecipeError(f"{path!r} cannot be read: {reason}; check the path.") from None
 
 
 def _check_plain(name: str, option: Any, value: Any) -> None:
-    for part in value if isinstance(value, list) else [value]:
-        if part is not None and not isinstance(part, str | int | float):
-            raise RecipeError(f"{name}: {option!r} is neither a word, a number nor a list.")
+    for item in value if isinstance(value, list) else [value]:
+        if item is not None and not isinstance(item, str | int | float):
+            raise RecipeError(f"{name}: {option!r} must be a word, a number or a list of them.")
 
 
 def _grid(name: str, part: Any) -> Part:
     """A part of a grid, as the file has it."""
     if not isinstance(part, dict) or not all(isinstance(v, list) for v in part.values()):
-        raise RecipeError(f"{name}: a grid gives each of its options a list of values.")
+        raise RecipeError(f"{name}: each option of a grid needs a list of values.")
     for option, values in part.items():
         for value in values:
             _check_plain(name, option, value)

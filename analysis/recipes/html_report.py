@@ -1,7 +1,7 @@
-"""Results as one HTML file that opens without a network: sentences, figures, tables, methods.
+"""Results as one HTML file that opens without a network: sentences, figures, tables, settings.
 
-Plotly's script is inside, once; every text is escaped, wherever it comes from. What the page looks
-like is in ``templates/report.html``.
+Plotly's script is inside, once; every text is escaped, wherever it comes from. The layout is in
+``templates/report.html``.
 """
 
 from pathlib import Path
@@ -12,8 +12,7 @@ from plotly.offline import get_plotlyjs
 
 from ..runtime import outputs
 from ..runtime.paths import program
-from . import figures, files
-from .findings import findings
+from . import charts, files
 from .results import Results
 
 FILES = ("results.json", "results.parquet", "report.html")
@@ -22,17 +21,20 @@ FILES = ("results.json", "results.parquet", "report.html")
 def write(results: Results, folder: Path) -> list[Path]:
     """Write results into a folder as :data:`FILES`: for the app, for programs, for readers.
 
+    Returns:
+        The paths of the files.
+
     Raises:
         CorpusError: the folder cannot be written to.
         ResultsError: the rows are not such as the command gives.
     """
-    document, page = results.json(), html(results)
+    document, page = results.to_json(), html(results)
     paths = [folder / name for name in FILES]
     for path, text in zip(paths, (document, None, page), strict=True):
         if text is not None:
             with outputs.writing(path):
                 path.write_text(text, encoding="utf-8")
-    results.parquet(paths[1])
+    results.to_parquet(paths[1])
     return paths
 
 
@@ -45,26 +47,25 @@ def html(results: Results) -> str:
         trim_blocks=True,
     )
     recipe = results.recipe
-    settings = figures.exact(results.rows)
-    facts = {name: value for name, value in results.made.items() if name != "versions"}
+    settings = charts.settings(results.rows)
+    provenance = dict(results.provenance)
+    versions = provenance.pop("versions")
     return environment.get_template("report.html").render(
         title=recipe.title or f"Results of {program()} {recipe.command}",
         about=recipe.about,
         plotly=get_plotlyjs(),
-        findings=findings(recipe.command, results.rows),
-        parts=[
+        findings=results.sentences,
+        charts=[
             {
-                "name": part.name,
-                "table": _table(part.table),
-                "figure": part.figure
-                and part.figure.to_html(full_html=False, include_plotlyjs=False),
+                "name": chart.name,
+                "table": _table(chart.table),
+                "figure": chart.figure
+                and chart.figure.to_html(full_html=False, include_plotlyjs=False),
             }
-            for part in figures.drawn(results)
+            for chart in results.charts()
         ],
         settings=_table(settings) if len(settings.columns) else "",
-        versions=[
-            (name, str(value)) for name, value in {**results.made["versions"], **facts}.items()
-        ],
+        versions=[(name, str(value)) for name, value in {**versions, **provenance}.items()],
         program=program(),
         recipe=files.write(recipe),
     )

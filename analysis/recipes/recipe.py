@@ -1,8 +1,8 @@
 """A recipe: a question with everything that decides its answer, as a value that can be saved.
 
 It holds a spec (:mod:`analysis.experiments.specs`) with all its values, defaults included, so that
-it means the same when defaults change. With a grid it is many questions: one for each choice of
-some options' values. The file it is saved as is in :mod:`analysis.recipes.files`.
+it means the same when defaults change. With a grid it is many questions: one for each combination
+of some options' values. :mod:`analysis.recipes.files` writes it to a file.
 """
 
 import itertools
@@ -19,9 +19,9 @@ from ..runtime.paths import program
 from ..storage import result_store
 
 LARGEST_GRID = 1000
-"""Points that a grid may have."""
+"""Most points that a grid may have."""
 Part = dict[str, list[Any]]
-"""A part of a grid: what each of some options takes in turn, each with each."""
+"""A part of a grid: values of some options, of which every combination is a point."""
 
 
 @dataclass(frozen=True)
@@ -31,13 +31,13 @@ class Recipe:
     Attributes:
         spec: the question; with a grid its first point, where the grid sets an option throughout.
         grid: parts that are run one after the other.
-        view: what else a page shows, its name among it; no number depends on it.
-        title: what the recipe is called.
-        about: what it is for.
+        view: the page and its settings; no number depends on them.
+        title: the recipe's title.
+        about: what the recipe is for.
 
     Raises:
-        RecipeError: the grid is empty, has more than :data:`LARGEST_GRID` points, or sets what its
-            command does not know or allow.
+        RecipeError: the grid is empty, has more than :data:`LARGEST_GRID` points, or sets an option
+            or a value that its command does not have.
     """
 
     spec: Spec
@@ -48,7 +48,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         if any(not values for part in self.grid for values in part.values()) or {} in self.grid:
-            raise RecipeError("Each option of a grid needs a list of one value at least.")
+            raise RecipeError("Each option of a grid needs at least one value.")
         if (size := self.size) > LARGEST_GRID:
             raise RecipeError(
                 f"A grid of {size:,} points is more than {LARGEST_GRID:,}; make it smaller."
@@ -66,15 +66,20 @@ class Recipe:
         grid: tuple[Part, ...] = (),
         **described: Any,
     ) -> "Recipe":
-        """A recipe of a command and its options by name, as ``"key-position"``.
+        """Make a recipe of a command and some of its options.
 
-        What all parts of the grid set need not be among ``values``.
+        Args:
+            command: the name of a command.
+            values: options by name, as ``"key-position"``; the others have their defaults. What all
+                parts of the grid set need not be among them.
+            grid: parts that are run one after the other.
+            described: ``view``, ``title`` and ``about``.
 
         Raises:
             RecipeError: there is no such command or option, or a value is not allowed.
         """
         if command == "run":
-            raise RecipeError("A recipe cannot run another one; name the command of that one.")
+            raise RecipeError("A recipe cannot run another recipe; name the command of that one.")
         spec, values = spec_of(command), dict(values or {})
         everywhere = {name for name in _axes(grid) if all(name in part for part in grid)}
         first = {name: grid[0][name][0] for name in everywhere if grid[0][name]}
@@ -88,7 +93,7 @@ class Recipe:
 
     @property
     def size(self) -> int:
-        """How many points there are: 1 without a grid."""
+        """The number of points: 1 without a grid."""
         parts = (math.prod(map(len, part.values())) for part in self.grid)
         return sum(parts) if self.grid else 1
 
@@ -103,7 +108,7 @@ class Recipe:
         return set.intersection(*map(set, self.grid)) if self.grid else set()
 
     def points(self) -> list["Recipe"]:
-        """A recipe without a grid for each point; those of one backbone stand side by side."""
+        """A recipe without a grid for each point, those of one backbone side by side."""
         if not self.grid:
             return [self]
         points = [Recipe(self._with(choice)) for choice in self._choices()]
@@ -116,11 +121,11 @@ class Recipe:
         return result_store.digest(self.command, self.spec.values(), self.grid)
 
     def arguments(self) -> list[str]:
-        """What follows the program's name in a shell, without what is so by default."""
+        """The arguments of the program in a shell, defaults left out."""
         return self.spec.words()
 
     def command_line(self) -> str:
-        """The recipe as it is typed into a shell; one with a grid has to be a file."""
+        """The recipe as it is typed into a shell; with a grid, the command that runs its file."""
         if self.grid:
             return f"{program()} run {self.command}.yaml"
         return f"{program()} {shlex.join(self.arguments())}"
@@ -132,13 +137,13 @@ class Recipe:
 
     def _with(self, choice: Mapping[str, Any]) -> Spec:
         """The spec with other values of some options."""
-        known = self.spec.options()
-        changed = {
-            name: known[name].default
+        options = self.spec.options()
+        defaults = {
+            name: options[name].default
             for name, value in choice.items()
-            if value is None and name in known
+            if value is None and name in options
         }
-        return type(self.spec).read({**self.spec.values(), **choice, **changed})
+        return type(self.spec).read({**self.spec.values(), **choice, **defaults})
 
 
 def _axes(grid: tuple[Part, ...]) -> tuple[str, ...]:
@@ -146,5 +151,5 @@ def _axes(grid: tuple[Part, ...]) -> tuple[str, ...]:
 
 
 def _backbone(spec: Spec) -> tuple[Any, ...]:
-    """What decides which backbone a spec needs in memory."""
+    """What identifies the loaded backbone that a spec needs."""
     return tuple(getattr(spec, name, None) for name in ("backbone", "dtype", "device"))

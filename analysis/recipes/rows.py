@@ -1,4 +1,4 @@
-"""Results as rows: plain values by column, with what decides each number beside it."""
+"""Answers as rows: plain values by column, with what decides each number beside it."""
 
 import math
 from typing import Any
@@ -6,9 +6,12 @@ from typing import Any
 from ..backbones.backbone import Backbone
 from ..evaluation.comparison import Difference
 from ..experiments.score import Score
+from ..rerouting import layer_lists
 
 Row = dict[str, Any]
 """One row of an answer: plain values by column, nested at most twice."""
+ITEMS = ("pairs", "texts", "queries")
+"""Columns that say how many items a score rests on."""
 
 
 def of_measures(score: Score, backbone: Backbone) -> list[Row]:
@@ -18,10 +21,9 @@ def of_measures(score: Score, backbone: Backbone) -> list[Row]:
 
 
 def of_change(change: Difference | None) -> Row:
-    """A paired difference: against what, how large, how sure; or none."""
-    names = ("against", "change", "change_low", "change_high", "p", "p_holm")
+    """The columns of a paired difference, empty without one."""
     if change is None:
-        return dict.fromkeys(names)
+        return dict.fromkeys(("against", "change", "change_low", "change_high", "p", "p_holm"))
     return {
         "against": change.second,
         "change": change.delta,
@@ -30,6 +32,48 @@ def of_change(change: Difference | None) -> Row:
         "p": finite(change.p),
         "p_holm": change.p_holm,
     }
+
+
+def place(row: Row) -> str:
+    """A row's place in the grid in words, as "smollm2 on lee50"; "" without a grid.
+
+    The size of a part is left out, and so is the kind of a corpus that is named.
+    """
+    grid = row.get("grid", {})
+    named = {axis: value for axis, value in grid.items() if axis not in ("on", "part", "corpus")}
+    words = ", ".join(str(value) for value in named.values() if value is not None)
+    corpus = str(row["corpus"]) if "corpus" in row and {"on", "corpus"} & set(grid) else ""
+    return " on ".join(filter(None, (words, corpus)))
+
+
+def items(row: Row) -> tuple[int, str]:
+    """How many items a row's score rests on, and their name, as ``(1225, "pairs")``."""
+    return next(((int(row[name]), name) for name in ITEMS if name in row), (0, "items"))
+
+
+def difference(row: Row, first: str) -> Difference:
+    """The paired difference that a row holds, of ``first`` to what the row names."""
+    count, name = items(row)
+    return Difference(
+        *(row["change"], row["change_low"], row["change_high"], count, first, row["against"]),
+        *(name, row.get("of")),
+        p=float("nan") if row.get("p") is None else row["p"],
+        p_holm=row.get("p_holm"),
+    )
+
+
+def cells(row: Row) -> Row:
+    """A row as a table shows it: nothing nested, layers as ``26-29``, other lists as words."""
+    flat: Row = {}
+    for name, value in row.items():
+        if name == "grid":
+            flat |= {f"grid: {axis}": setting for axis, setting in value.items()}
+        elif name in ("layers", "selected"):
+            sides = value if value and isinstance(value[0], list) else [value]
+            flat[name] = "; ".join(layer_lists.format_layers(layers, 0) for layers in sides)
+        else:
+            flat[name] = ", ".join(map(str, value)) if isinstance(value, list) else value
+    return flat
 
 
 def finite(value: float) -> float | None:

@@ -4,6 +4,9 @@ from ..experiments.spec import Spec
 from ..runtime.paths import import_name
 from .recipe import Recipe
 
+_WIDTH = 88
+"""Columns that a call may take on one line."""
+
 
 def python(recipe: Recipe) -> str:
     """The recipe as a script that prints what its command would."""
@@ -14,25 +17,24 @@ def python(recipe: Recipe) -> str:
             f'recipe = files.read_file("{recipe.command}.yaml")\n'
             "for row in runner.rows(recipe):\n    print(row)\n"
         )
-    spec = type(recipe.spec).__name__
     return (
         f"from {name} import answer\n"
-        f"from {name}.experiments.specs import {spec}\n\n"
-        f"{_call(recipe.spec)}\n"
+        f"from {name}.experiments.specs import {type(recipe.spec).__name__}\n\n"
+        f"{_assignment(recipe.spec)}\n"
         "result = answer(question)\n"
         "print(result.to_dataframe().to_string(index=False))\n"
     )
 
 
-def _call(spec: Spec) -> str:
-    """The spec as Python writes it, without what is so by default."""
-    changed = [name.replace("-", "_") for name in spec.changed()]
-    given = ", ".join(f"{name}={_literal(getattr(spec, name))}" for name in changed)
-    call = f"question = {type(spec).__name__}({given})"
-    if len(call) <= 88:
-        return call
-    lines = "".join(f"    {name}={_literal(getattr(spec, name))},\n" for name in changed)
-    return f"question = {type(spec).__name__}(\n{lines})"
+def _assignment(spec: Spec) -> str:
+    """The spec as Python code, defaults left out."""
+    names = [name.replace("-", "_") for name in spec.changed()]
+    arguments = [f"{name}={_literal(getattr(spec, name))}" for name in names]
+    opening = f"question = {type(spec).__name__}("
+    line = f"{opening}{', '.join(arguments)})"
+    if len(line) <= _WIDTH:
+        return line
+    return opening + "".join(f"\n    {argument}," for argument in arguments) + "\n)"
 
 
 def _literal(value: object) -> str:

@@ -1,4 +1,4 @@
-"""What specs ask for, made: a loaded backbone, a plan, methods, a corpus."""
+"""What a spec names, loaded: its backbone, plan, methods and corpus."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,9 +22,12 @@ _Key = tuple[str, str, str]
 
 @dataclass
 class Workspace:
-    """What answers share: the last backbone, which stays loaded, and who watches progress.
+    """What answers share.
 
-    ``progress`` takes what is being done, and gives what counts it.
+    The last backbone stays loaded.
+
+    Attributes:
+        progress: takes a word for the work, and gives what counts its steps.
     """
 
     progress: Callable[[str], Progress] = field(default=lambda _label: quiet)

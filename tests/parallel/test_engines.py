@@ -160,9 +160,7 @@ def test_a_grid_is_shared_out(
     )
     shared = {"backbone": folder_of("llama"), "dtype": "float32", "corpus": str(pairs)}
     made = Recipe.of("sts", shared, grid=[{"layers": ["none", "2", "2-3"], "bias": [0.0, 6.0]}])
-    here, there = (
-        list(runner.rows(made, partial(runner.run, engine=one))) for one in (Engine(), RAY)
-    )
+    here, there = (list(runner.rows(made, engine)) for engine in (Engine(), RAY))
     assert [row["grid"] for row in there] == [row["grid"] for row in here]
     assert len({row["spearman"] for row in here}) > 1
     for one, other in zip(here, there, strict=True):

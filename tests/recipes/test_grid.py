@@ -12,6 +12,7 @@ from analysis.embedding.methods import METHODS
 from analysis.errors import PlanError, RecipeError
 from analysis.recipes import files, runner, scripts
 from analysis.recipes.recipe import Recipe
+from analysis.runtime import events
 from tests.support.checks import assert_one_sentence
 
 words = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
@@ -103,19 +104,19 @@ HEAD = "version: 1\ncommand: score\n"
     [
         ("grid: 3", "a list of values"),
         ("grid: {bias: 3}", "a list of values"),
-        ("grid: {bias: []}", "a list of one value at least"),
-        ("grid: [{}]", "a list of one value at least"),
+        ("grid: {bias: []}", "at least one value"),
+        ("grid: [{}]", "at least one value"),
         ("grid: {biass: [1]}", "use 'bias'"),
         ("grid: {bias: [high]}", "must be a number"),
-        ("grid: {bias: [[[1]]]}", "neither a word, a number nor a list"),
+        ("grid: {bias: [[[1]]]}", "must be a word, a number or a list"),
         ("grid: {method: [meen]}", "invalid choice: 'meen'"),
         ("grid: {3: [1]}", "no option 3"),
         ("grid: {seed: [1]}", "no option 'seed'"),
         (f"grid: {{bias: {list(range(40))}, part: {list(range(1, 40))}}}", "more than 1,000"),
-        ("view: 3", "'view' does not name"),
-        ("view: {a: {b: 1}}", "neither a word, a number nor a list"),
-        ("title: [1]", "'title' is no text"),
-        ("about: 3", "'about' is no text"),
+        ("view: 3", "'view' must give settings"),
+        ("view: {a: {b: 1}}", "must be a word, a number or a list"),
+        ("title: [1]", "'title' must be a text"),
+        ("about: 3", "'about' must be a text"),
     ],
 )
 def test_what_is_no_grid_is_refused_with_a_sentence(text: str, said: str) -> None:
@@ -128,20 +129,24 @@ def test_an_unquoted_on_in_a_grid_is_not_taken_for_true() -> None:
     assert files.read(f"{HEAD}grid: {{on: [labelled]}}").axes == ("on",)
 
 
-def test_rows_say_where_they_are_and_what_fails_says_where() -> None:
+def test_rows_say_where_they_are_and_what_fails_says_where(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     one = Recipe.of("score", {}, ({"bias": [0.0, 2.0], "method": [["mean", "echo"]]},))
 
-    def run(points: Any) -> Any:
+    def run_points(points: Any, _engine: Any) -> Any:
         for point in points:
             if point.spec.values()["bias"] == 2.0:
                 raise PlanError("It does not fit.")
             yield [{"value": float("nan")}, {"value": 1.5}]
 
-    said: list[str] = []
-    found = runner.rows(one, run, said.append)
+    monkeypatch.setattr(runner, "run_points", run_points)
+    notes: list[str] = []
+    rows = runner.rows(one)
     place = {"bias": 0.0, "method": "mean, echo"}
-    assert next(found) == {"grid": place, "value": None}
-    assert next(found) == {"grid": place, "value": 1.5}
-    with pytest.raises(PlanError, match=r"At bias 2\.0, method mean, echo: It does not fit\."):
-        next(found)
-    assert said == [f"{n} of 2: bias {b}, method mean, echo" for n, b in ((1, 0.0), (2, 2.0))]
+    with events.heard(notes.append):
+        assert next(rows) == {"grid": place, "value": None}
+        assert next(rows) == {"grid": place, "value": 1.5}
+        with pytest.raises(PlanError, match=r"At bias 2\.0, method mean, echo: It does not fit\."):
+            next(rows)
+    assert notes == [f"{n} of 2: bias {b}, method mean, echo" for n, b in ((1, 0.0), (2, 2.0))]

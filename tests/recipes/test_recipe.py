@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from analysis.cli.main import main
 from analysis.embedding.methods import METHODS
-from analysis.errors import RecipeError
+from analysis.errors import RecipeError, ResultsError
 from analysis.experiments.specs import SPECS
-from analysis.recipes import figures, files, findings, scripts
+from analysis.recipes import files, scripts
+from analysis.recipes.answers import Answer
 from analysis.recipes.recipe import Recipe
-from analysis.recipes.results import Results
 from tests.support import tiny_models
 from tests.support.checks import assert_one_sentence
 from tests.support.visits import OWN_PAIRS
@@ -88,8 +88,11 @@ def test_a_command_line_is_as_short_as_can_be_and_a_file_says_everything() -> No
         ("version: 1\ncommand: score\nmethod: meen", "invalid choice: 'meen'"),
         ("version: 1\ncommand: score\nbias: .nan", "the bias must be a number"),
         ("version: 1\ncommand: score\npart: 0", "at least 1"),
-        ("version: 1\ncommand: score\nmethod: {a: 1}", "neither a word, a number nor a list"),
-        ("version: 1\ncommand: score\nmethod: [[a]]", "neither a word, a number nor a list"),
+        (
+            "version: 1\ncommand: score\nmethod: {a: 1}",
+            "must be a word, a number or a list",
+        ),
+        ("version: 1\ncommand: score\nmethod: [[a]]", "must be a word, a number or a list"),
         ("version: 1\ncommand: score\njson: true", "no option 'json'"),
         ("version: 1\ncommand: !!python/object/apply:os.system [ls]", "no readable YAML"),
         ("version: 1\ncommand: sc\x00ore", "no readable YAML"),
@@ -179,10 +182,15 @@ def test_file_command_and_script_give_the_same_numbers(
     assert main(["run", "recipe.yaml", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == by_command
     rows = tuple(by_command if isinstance(by_command, list) else [by_command])
-    drawn = figures.drawn(Results(one, rows, {}))
-    assert all(len(part.table) for part in drawn)
-    assert (command == "space") == all(part.figure is None for part in drawn)
-    assert bool(findings.findings(command, rows)) == (command not in ("space", "causal"))
+    answer = Answer(one.spec, rows)
+    charts = answer.charts()
+    assert all(len(chart.table) for chart in charts)
+    if command == "space":
+        with pytest.raises(ResultsError, match="has no figure"):
+            answer.plot()
+    else:
+        assert answer.plot() == charts[0].figure
+    assert bool(answer.sentences) == (command not in ("space", "causal"))
     names: dict[str, Any] = {}
     exec(scripts.python(one), names)
     assert json.loads(json.dumps(names["result"].to_dict())) == by_command

@@ -11,7 +11,7 @@ import pytest
 from analysis.backbones import backbone
 from analysis.cli.main import main
 from analysis.errors import ResultsError
-from analysis.recipes import figures, files, findings, results
+from analysis.recipes import charts, comparison, files, findings, results
 from analysis.recipes.recipe import Recipe
 from analysis.recipes.results import Results
 from tests.support import tiny_models
@@ -88,7 +88,7 @@ def test_other_numbers_are_found_and_said(
     old = results.read_file(made / "results.json")
     rows = [dict(row) for row in old.rows]
     rows[4]["value"] += 3
-    (folder / "moved.json").write_text(Results(old.recipe, tuple(rows), old.made).json())
+    (folder / "moved.json").write_text(Results(old.recipe, tuple(rows), old.provenance).to_json())
     monkeypatch.setattr(results.runner, "rows", lambda *_, **__: iter(old.rows))
     assert main(["run", "grid.yaml", "--compare", "moved.json"]) == 1
     assert "are not the same: value in row 5 is" in capsys.readouterr().out
@@ -112,7 +112,7 @@ def test_the_page_needs_no_network_and_runs_no_text(made: Path) -> None:
     assert "&lt;script&gt;alert(1)" in page
     for told in ("What each part brings", "Compress the {role} in one word", "scikit-dimension"):
         assert told in page
-    for sentence in findings.findings("parts", results.read_file(made / "results.json").rows):
+    for sentence in results.read_file(made / "results.json").sentences:
         assert sentence in page
 
 
@@ -125,7 +125,7 @@ ROW: dict[str, Any] = {"method": "mean", "spearman": 50.0, "ci_low": 40.0, "ci_h
 def document(**changed: Any) -> str:
     """Small results as JSON; ``changed`` are parts of the document."""
     one = Results(Recipe.of("sts", {}), (ROW | {"corpus": "x"},), {"versions": {"torch": "2"}})
-    return json.dumps(json.loads(one.json()) | changed)
+    return json.dumps(json.loads(one.to_json()) | changed)
 
 
 def test_results_survive_their_file() -> None:
@@ -151,8 +151,8 @@ def test_results_survive_their_file() -> None:
         (document(made={}), "is damaged"),
         (document(recipe=3), "is damaged"),
         (document(recipe="version: 9\ncommand: sts"), "of version 9"),
-        (document(rows=[{"a": 1}]), "was changed after it was made"),
-        (document(recipe="version: 1\ncommand: score\n"), "was changed after it was made"),
+        (document(rows=[{"a": 1}]), "was changed after it was written"),
+        (document(recipe="version: 1\ncommand: score\n"), "was changed after it was written"),
         (" " * (results.LARGEST + 1), "larger than"),
     ],
 )
@@ -171,7 +171,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 def test_rows_of_another_kind_are_not_drawn_but_named() -> None:
     odd = Results(Recipe.of("score", {}), ({"a": 1},), {"versions": {}})
     with pytest.raises(ResultsError, match="not such as the command score gives") as raised:
-        figures.drawn(odd)
+        odd.charts()
     assert_one_sentence(raised.value)
 
 
@@ -194,27 +194,27 @@ def of(*rows: dict[str, Any], made: Recipe | None = None) -> Results:
     ],
 )
 def test_whether_two_are_the_same(change: dict[str, Any], same: bool, said: str) -> None:
-    found = results.compare(of(ROW), of(ROW | change))
+    found = comparison.compare(of(ROW), of(ROW | change))
     assert found.same is same
     assert said in found.sentence
 
 
 def test_one_text_more_or_less_of_few_is_rounding() -> None:
     row = {"measure": "kNN accuracy", "value": 50.0, "texts": 150}
-    assert results.compare(of(row), of(row | {"value": 50 + 100 / 150})).same
-    assert not results.compare(of(row), of(row | {"value": 50 + 200 / 150})).same
+    assert comparison.compare(of(row), of(row | {"value": 50 + 100 / 150})).same
+    assert not comparison.compare(of(row), of(row | {"value": 50 + 200 / 150})).same
 
 
 def test_a_missing_row_and_another_recipe_are_no_rounding() -> None:
-    assert "1 rows against 2" in results.compare(of(ROW), of(ROW, ROW)).sentence
+    assert "the number of rows is 1, it was 2" in comparison.compare(of(ROW), of(ROW, ROW)).sentence
     with pytest.raises(ResultsError, match="another recipe"):
-        results.compare(of(ROW), of(ROW, made=Recipe.of("sts", {"bias": 2.0})))
+        comparison.compare(of(ROW), of(ROW, made=Recipe.of("sts", {"bias": 2.0})))
 
 
 def test_ranks_that_swap_by_rounding_are_the_same() -> None:
     rows = [{"rank": n, "layers": [n], "measure": "x", "value": 50.0 + n} for n in (1, 2)]
     swapped = [{**rows[1], "rank": 1, "value": 51.9}, {**rows[0], "rank": 2}]
-    assert results.compare(of(*swapped), of(*rows)).same
+    assert comparison.compare(of(*swapped), of(*rows)).same
 
 
 # Sentences
@@ -231,7 +231,7 @@ def parts_row(where: str, change: float, low: float, high: float) -> dict[str, A
 def test_differences_over_places_name_those_that_are_clear() -> None:
     rows = [parts_row("a", 3.0, 1.0, 5.0), parts_row("b", -2.0, -3.0, -1.0)]
     rows.append(parts_row("c", 0.5, -1.0, 2.0))
-    assert findings.findings("parts", rows) == [
+    assert findings.sentences("parts", rows) == [
         "The prompt, alone, changes the score by -2.0 to +3.0; clearly up: a on lee50 +3.0 [+1.0, "
         "+5.0]; clearly down: b on lee50 -2.0 [-3.0, -1.0]; not clear: c on lee50 +0.5 [-1.0, "
         "+2.0]."
@@ -239,17 +239,17 @@ def test_differences_over_places_name_those_that_are_clear() -> None:
 
 
 def test_what_is_not_clear_among_many_is_not_called_so() -> None:
-    (said,) = findings.findings("parts", [parts_row("a", 3.0, 1.0, 5.0) | {"p_holm": 0.2}])
+    (said,) = findings.sentences("parts", [parts_row("a", 3.0, 1.0, 5.0) | {"p_holm": 0.2}])
     assert "clearly up: none" in said
 
 
 def test_commands_that_only_list_say_nothing() -> None:
-    assert findings.findings("backbones", [{"name": "x"}]) == []
+    assert findings.sentences("backbones", [{"name": "x"}]) == []
 
 
 def test_exact_methods_are_listed_once_each(made: Path) -> None:
     rows = results.read_file(made / "results.json").rows
-    exact = figures.exact(rows)
+    exact = charts.settings(rows)
     assert not exact.duplicated().any()
     assert set(exact["template"]) == {
         "{text}",

@@ -15,8 +15,8 @@ import pytest
 
 from analysis.corpora import packaged, registry
 from analysis.corpora.passages import compiled
-from analysis.errors import CorpusError
-from analysis.recipes import figures, files, findings, html_report, results
+from analysis.errors import CorpusError, ResultsError
+from analysis.recipes import comparison, files, html_report, results
 from analysis.recipes.recipe import Recipe
 from analysis.recipes.results import Results
 from tests.support.visits import ROOT
@@ -42,16 +42,16 @@ def test_results_are_of_their_recipe_and_whole(name: str) -> None:
     places = [{axis: point.spec.values()[axis] for axis in made.axes} for point in made.points()]
     assert list({str(row["grid"]): row["grid"] for row in found.rows}.values()) == places
     assert (FOLDER / f"{name}.yaml").read_text(encoding="utf-8") == files.write(made)
-    assert set(found.made) == {"versions", "python", "machine", "day"}
+    assert set(found.provenance) == {"versions", "python", "machine", "day"}
 
 
 @pytest.mark.parametrize("name", STUDIES)
 def test_a_study_states_its_finding_with_intervals_and_draws_it(name: str) -> None:
     found = committed(name)
-    said = findings.findings(found.recipe.command, found.rows)
+    said = found.sentences
     assert said
     assert any("[" in sentence for sentence in said)
-    assert all(one.figure is not None for one in figures.drawn(found))
+    assert all(chart.figure is not None for chart in found.charts())
     assert found.recipe.title.rstrip("?") in html_report.html(found)
 
 
@@ -117,7 +117,7 @@ def test_a_small_part_comes_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
         if (row["grid"]["backbone"], row["grid"]["on"]) == ("smollm2", "labelled")
     ]
     new = results.run(point)
-    found = results.compare(new, Results(point, tuple(there), {}))
+    found = comparison.compare(new, Results(point, tuple(there), {}))
     assert found.same, found.sentence
     assert found.numbers > 90
 
@@ -155,5 +155,5 @@ def test_a_recipe_that_is_changed_is_another(tmp_path: Path) -> None:
     path = tmp_path / "parts.yaml"
     path.write_text(files.write(made).replace("bias: 1.0", "bias: 2.0"), encoding="utf-8")
     changed: Recipe = files.read_file(str(path))
-    with pytest.raises(results.ResultsError, match="another recipe"):
-        results.compare(replace(committed("parts"), recipe=changed), committed("parts"))
+    with pytest.raises(ResultsError, match="another recipe"):
+        comparison.compare(replace(committed("parts"), recipe=changed), committed("parts"))

@@ -512,7 +512,7 @@ RECIPES: dict[str, tuple[bytes | str, str]] = {
     "a long number": ("version: " + "9" * 5000, "no readable YAML"),
     "aliases of aliases": (
         "a: &a [x, x]\nb: &b [*a, *a]\nversion: 1\ncommand: sts\nmethod: *b",
-        "neither a word, a number nor a list",
+        "must be a word, a number or a list",
     ),
     "code": ("version: 1\ncommand: !!python/object/apply:os.system [ls]", "no readable YAML"),
     "too large": ("#" * 200_000, "larger than 100,000 bytes"),

@@ -1,0 +1,138 @@
+"""Are two results of one recipe the same, to rounding?"""
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, TypeGuard
+
+from ..errors import ResultsError
+from .recipe import Recipe
+from .results import Results
+from .rows import Row, items
+
+SCORES, SHARES, RANKS = 0.5, 0.01, 3.0
+"""By how much numbers may differ between machines: scores and their changes, which are times 100,
+or by what one of the items scored counts; everything else, as a share of the number; ranks, which
+follow from the scores."""
+VARYING = ("seconds", "output", "file", "reused")
+"""Columns that differ from run to run."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How far two results differ.
+
+    Attributes:
+        numbers: how many numbers were compared.
+        unequal: how many of them are not equal.
+        largest: the largest difference of two numbers.
+        place: the column and row of that difference.
+        differences: a phrase for each value that differs by more than rounding.
+    """
+
+    numbers: int
+    unequal: int
+    largest: float
+    place: str
+    differences: tuple[str, ...]
+
+    @property
+    def same(self) -> bool:
+        """Whether all values agree, to rounding."""
+        return not self.differences
+
+    @property
+    def sentence(self) -> str:
+        """The answer in words."""
+        if self.differences:
+            shown, others = self.differences[:3], len(self.differences) - 3
+            more = f", and {others} more" if others > 0 else ""
+            return f"The results are not the same: {'; '.join(shown)}{more}."
+        if not self.unequal:
+            return f"The results are the same: all {self.numbers:,} numbers are equal."
+        return (
+            f"The results are the same to rounding: of {self.numbers:,} numbers {self.unequal:,} "
+            f"differ, by {self.largest:.2g} at most ({self.place})."
+        )
+
+
+def check_same_recipe(first: Recipe, second: Recipe) -> None:
+    """Refuse two recipes that do not run the same.
+
+    Raises:
+        ResultsError: the command, an option or the grid differs.
+    """
+    if first.digest != second.digest:
+        raise ResultsError(
+            "The results are of another recipe: the command, an option or the grid differs; "
+            "compare with results of the same recipe."
+        )
+
+
+def compare(new: Results, old: Results) -> Comparison:
+    """Compare two results row by row; numbers may differ by rounding.
+
+    Raises:
+        ResultsError: they are of different recipes.
+    """
+    check_same_recipe(new.recipe, old.recipe)
+    if len(new.rows) != len(old.rows):
+        counts = f"the number of rows is {len(new.rows)}, it was {len(old.rows)}"
+        return Comparison(0, 0, math.inf, "", (counts,))
+    numbers, unequal, largest, place, differences = 0, 0, 0.0, "", []
+    matched = _matched(new.rows, old.rows)
+    for number, (new_row, old_row) in enumerate(zip(new.rows, matched, strict=True), 1):
+        new_values, old_values = dict(_scalars(new_row)), dict(_scalars(old_row))
+        for column in dict.fromkeys([*new_values, *old_values]):
+            a, b = new_values.get(column), old_values.get(column)
+            at = f"{column} in row {number}"
+            if _is_number(a) and _is_number(b):
+                numbers += 1
+                unequal += a != b
+                if abs(a - b) > largest:
+                    largest, place = abs(a - b), at
+                if abs(a - b) > _tolerance(column, new_row, b):
+                    differences.append(f"{at} is {a:.6g}, it was {b:.6g}")
+            elif a != b:
+                differences.append(f"{at} is {a!r}, it was {b!r}")
+    return Comparison(numbers, unequal, largest, place, tuple(differences))
+
+
+def _matched(new: tuple[Row, ...], old: tuple[Row, ...]) -> Iterator[Row]:
+    """The rows of ``old`` in the order of ``new``: ranks that swap are no difference in rows."""
+    if "rank" not in new[0]:
+        yield from old
+        return
+
+    def identity(row: Row) -> str:
+        return json.dumps([row.get("grid"), row.get("layers"), row.get("bias")])
+
+    by_identity = {identity(row): row for row in old}
+    for new_row, old_row in zip(new, old, strict=True):
+        yield by_identity.get(identity(new_row), old_row)
+
+
+def _tolerance(column: str, row: Row, value: float) -> float:
+    if column.startswith("rank"):
+        return RANKS
+    if column in ("p", "p_holm"):
+        return 0.1
+    if {"measure", "spearman", "main_score"} & set(row):
+        count, name = items(row)
+        return max(SCORES, 101 / count if count and name != "pairs" else 0)
+    return max(1e-3, SHARES * abs(value))
+
+
+def _scalars(row: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Every scalar of a row with the path to it, but what differs from run to run."""
+    for key, value in row.items() if isinstance(row, dict) else enumerate(row):
+        path = f"{name}.{key}" if name else str(key)
+        if isinstance(value, dict | list):
+            yield from _scalars(value, path)
+        elif key not in VARYING:
+            yield path, value
+
+
+def _is_number(value: Any) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
