@@ -1,7 +1,7 @@
-"""Whether this installation is healthy, what to do where it is not, and facts for a bug report.
+"""Is this installation healthy? Checks with advice, and facts for a bug report.
 
-The page *Diagnostics* and ``python -m analysis doctor`` show the same. Nothing here loads a model
-or asks a network.
+The page *Diagnostics* and the command ``doctor`` show the same. Nothing here loads a model or uses
+a network.
 """
 
 import base64
@@ -26,14 +26,21 @@ from .storage import result_store
 
 ROOT = Path(__file__).resolve().parent.parent
 FREE = 1_000_000_000
-"""Bytes that a conversion of the default backbone and some results take on the disk."""
+"""Free bytes on the disk that converting the default backbone and storing results take."""
 NEEDED = 1_100_000_000
-"""Bytes of memory that the default backbone takes in float32, as stored and as packed."""
+"""Free bytes of memory that the default backbone takes in float32, its packed copy included."""
 State = Literal["healthy", "note", "error"]
 
 
 class Check(NamedTuple):
-    """One check: its state, its result, and what to do unless it is healthy."""
+    """One check of the installation.
+
+    Attributes:
+        check: what was checked.
+        state: ``healthy``; ``note`` for what is missing but optional; ``error``.
+        result: what the check showed.
+        advice: what to do; empty where nothing needs to be done.
+    """
 
     check: str
     state: State
@@ -42,12 +49,16 @@ class Check(NamedTuple):
 
 
 def checks() -> list[Check]:
-    """Packages, packaged weights, memory, disk and cache."""
+    """Check packages, packaged weights, memory, cache and disk."""
     return [*_packages(), *_weights(), _memory(), *_cache()]
 
 
 def facts() -> dict[str, str]:
-    """The installation and the process in words, for a bug report; no text and no user name."""
+    """Describe the installation and the process for a bug report, without texts or user names.
+
+    Returns:
+        Facts in words, by name.
+    """
     from .backbones import devices
 
     memory, process = psutil.virtual_memory(), psutil.Process()
@@ -80,7 +91,7 @@ def facts() -> dict[str, str]:
 
 
 def cache_sizes() -> dict[str, int]:
-    """Bytes of each part of the cache folder."""
+    """Bytes of each folder in the cache, by name."""
     home = paths.cache_home()
     if not home.is_dir():
         return {}
@@ -105,7 +116,7 @@ def _size(folder: Path) -> int:
     for path in folder.rglob("*"):
         try:
             total += path.stat().st_size if path.is_file() else 0
-        except OSError:  # dropped meanwhile
+        except OSError:  # deleted in the meantime
             continue
     return total
 
@@ -175,25 +186,26 @@ def _memory() -> Check:
     result = f"{free / 1e9:.1f} GB free"
     if free >= NEEDED:
         return Check("memory", "healthy", result)
-    advice = f"{DEFAULT} needs {NEEDED / 1e9:.1f} GB: close other programs."
+    advice = f"The backbone {DEFAULT} needs {NEEDED / 1e9:.1f} GB; close other programs."
     return Check("memory", "error", result, advice)
 
 
 def _cache() -> Iterator[Check]:
     home = paths.cache_home()
-    shown = home if hosting.hosted() is None else "the folder"  # visitors are not told where it is
+    shown = home if hosting.hosted() is None else "the folder"  # visitors do not see the path
     try:
         home.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=home) as file:
             file.write(b"written")
     except OSError as error:
-        result = f"{shown} cannot be written: {error.strerror}"
-        yield Check("cache", "error", result, "Set KVE_CACHE to a folder that can be written.")
+        result = f"{shown} is not writable: {error.strerror}"
+        yield Check("cache", "error", result, "Set KVE_CACHE to a folder that is writable.")
         return
-    yield Check("cache", "healthy", f"{shown} can be written")
+    yield Check("cache", "healthy", f"{shown} is writable")
     free = shutil.disk_usage(home).free
     result = f"{free / 1e9:.1f} GB free"
     if free >= FREE:
         yield Check("disk", "healthy", result)
     else:
-        yield Check("disk", "error", result, f"Free {FREE / 1e9:.0f} GB there, or set KVE_CACHE.")
+        advice = f"Free {FREE / 1e9:.0f} GB on that disk, or set KVE_CACHE to a folder on another."
+        yield Check("disk", "error", result, advice)

@@ -114,14 +114,20 @@ def _show(result: "Row | list[Row]", *, as_json: bool) -> None:
 
 
 def _print_table(result: "Row | list[Row]") -> None:
+    """Print rows as a table, words to the left and numbers to the right."""
     import pandas as pd
 
-    with pd.option_context("display.max_columns", None, "display.width", 200):
-        if isinstance(result, list):
-            print(pd.json_normalize(result).to_string(index=False) if result else "none")
-        else:
-            for key, value in result.items():
-                print(f"{key:20} {value}")
+    if isinstance(result, dict):
+        for key, value in result.items():
+            print(f"{key:20} {value}")
+        return
+    table = pd.json_normalize(result)
+    for name in [name for name in table if not pd.api.types.is_numeric_dtype(table[name])]:
+        words = table[name].map(lambda value: "" if value is None or value != value else str(value))
+        width = max(len(name), *map(len, words))
+        table[name] = words.str.ljust(width)
+        table = table.rename(columns={name: name.ljust(width)})
+    print(table.to_string(index=False) if result else "none")
 
 
 def _say(sentence: str) -> None:

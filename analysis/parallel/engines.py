@@ -1,9 +1,8 @@
 """Where work is done: in this process, or by Ray's actors on this machine or a cluster.
 
-Whoever has work writes one function of a state and an item. The state, most often a backbone, is
-made once for each worker; items stream in, results come out in their order, and only a few are on
-the way at any time, so that memory does not grow with their number. Ray is imported only where it
-is asked for.
+Work is one function of a state and an item. The state, most often a backbone, is made once for
+each worker. Items stream in, results come out in their order, and only a few are being worked on
+at any time, so that memory does not grow with their number. Ray is imported only where it is used.
 """
 
 import os
@@ -13,19 +12,15 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from ..errors import EngineError, ExplorerError
+from ..experiments.shared_options import EngineName
 
-Name = Literal["local", "ray"]
-ENGINES: dict[Name, str] = {
-    "local": "in this process",
-    "ray": "by Ray's actors, each with a backbone and a device of its own",
-}
 AHEAD = 4
-"""Items a worker that are at most begun before the oldest of them is done."""
+"""Items for each worker that may be begun before the oldest of them is done."""
 RETRIES = 3
-"""How often an item is tried again whose worker died."""
+"""How often an item whose worker died is tried again."""
 
 S = TypeVar("S")
 S_co = TypeVar("S_co", covariant=True)
@@ -34,36 +29,39 @@ B = TypeVar("B")
 
 
 class Workers(Protocol[S_co]):
-    """Those who do the work, ``count`` of them."""
+    """Workers, each with a state of type ``S_co``."""
 
     @property
     def count(self) -> int:
-        """How many items are done at the same time."""
+        """The number of workers."""
         ...
 
     def map(self, function: Callable[[S_co, A], B], items: Iterable[A]) -> Iterator[B]:
-        """``function(state, item)`` for each item, in their order; items are taken as needed."""
+        """Yield ``function(state, item)`` for each item, in order; items are taken as needed."""
         ...
 
 
 @dataclass(frozen=True)
 class Engine:
-    """Who does the work.
+    """Where work is done.
 
-    ``address`` is that of a Ray cluster, None for one on this machine that ends with the work.
-    ``workers`` is by default one a GPU, or one a machine where none is used.
+    Attributes:
+        name: ``local`` or ``ray``.
+        address: HOST:PORT of a Ray cluster; None is one on this machine that ends with the work.
+        workers: number of Ray's workers; None is one for each GPU, or one for each machine where no
+            GPU is used.
 
     Raises:
         EngineError: an address or workers without Ray.
     """
 
-    name: Name = "local"
+    name: EngineName = "local"
     address: str | None = None
     workers: int | None = None
 
     def __post_init__(self) -> None:
         if self.name == "local" and (self.address or self.workers):
-            raise EngineError("An address and workers are of the engine ray; choose it, too.")
+            raise EngineError("An address or workers need the engine ray; choose it, too.")
 
 
 LOCAL = Engine()
@@ -76,12 +74,16 @@ def run(
     *,
     device: str = "auto",
 ) -> Iterator[B]:
-    """``function(item)`` for each of ``items``, in their order, where ``engine`` says.
+    """Yield ``function(item)`` for each item, in order.
 
-    With Ray, the function, items and results must be picklable.
+    Args:
+        function: with Ray it must be picklable, and so must items and results.
+        items: taken as needed.
+        engine: where the work is done.
+        device: as for :func:`opened`.
 
     Raises:
-        EngineError: as ``opened``; and whatever ``function`` raises.
+        EngineError: as :func:`opened`; and whatever ``function`` raises.
     """
     with opened(engine, _nothing, device=device) as workers:
         yield from workers.map(partial(_alone, function), items)
@@ -89,19 +91,24 @@ def run(
 
 @contextmanager
 def opened(engine: Engine, make: Callable[[], S], *, device: str = "auto") -> Iterator[Workers[S]]:
-    """Workers, each with what ``make`` returns, for as long as the block lasts.
+    """Hold workers for as long as the block lasts.
 
-    With Ray, a worker whose process dies is started anew and its item is done again, those that
-    were done are not. ``device`` is what ``backbone.load`` is told; with ``auto`` or ``cuda`` a
-    worker has one GPU where there are any, else its share of the processor's cores.
+    With Ray, a worker whose process dies is started again and repeats its item; finished items are
+    not repeated.
+
+    Args:
+        engine: where the work is done.
+        make: gives the state of a worker; called once in each, when it is first needed.
+        device: where the state's backbone runs. With ``auto`` or ``cuda`` a worker has one GPU
+            where there are any, else its share of the processor's cores.
 
     Raises:
         EngineError: Ray is not installed, its cluster cannot be reached or has no room, or an
             item's workers died again and again.
-        ExplorerError: what ``make`` and the functions raise, as they raise it.
+        ExplorerError: what ``make`` and the functions raise, unchanged.
     """
     if engine.name == "local":
-        yield _Here(make())
+        yield _LocalWorker(make())
         return
     if ":" in device or device == "spread":
         raise EngineError(
@@ -109,35 +116,35 @@ def opened(engine: Engine, make: Callable[[], S], *, device: str = "auto") -> It
         )
     with _cluster(engine.address) as ray:
         threads, count, gpus = _room(ray, engine.workers, device)
-        actor = ray.remote(_Worker).options(
+        actor_class = ray.remote(_Actor).options(
             num_cpus=threads, num_gpus=gpus, max_restarts=-1, max_task_retries=RETRIES
         )
-        actors = [actor.remote(make, threads) for _ in range(count)]
+        actors = [actor_class.remote(make, threads) for _ in range(count)]
         try:
-            yield _Actors(ray, actors)
+            yield _RayWorkers(ray, actors)
         finally:
-            for one in actors:
+            for actor in actors:
                 with suppress(Exception):  # a cluster that is gone needs no clearing up
-                    ray.kill(one)
+                    ray.kill(actor)
 
 
-class _Worker:
-    """An actor: what ``make`` returns, made when it is first needed, so that errors come whole."""
+class _Actor:
+    """A state that is made when it is first needed, so that its errors reach the caller."""
 
     def __init__(self, make: Callable[[], Any], threads: int) -> None:
         os.environ["OMP_NUM_THREADS"] = str(threads)  # for when torch is imported
         if "torch" in sys.modules:
             sys.modules["torch"].set_num_threads(threads)
-        self._make, self._made = make, False
+        self._make, self._ready = make, False
         self._state: Any = None
 
     def do(self, function: Callable[[Any, Any], Any], number: int, item: Any) -> tuple[int, Any]:
-        if not self._made:
-            self._state, self._made = self._make(), True
+        if not self._ready:
+            self._state, self._ready = self._make(), True
         return number, function(self._state, item)
 
 
-class _Here:
+class _LocalWorker:
     """This process, with its one state."""
 
     count = 1
@@ -149,8 +156,8 @@ class _Here:
         return (function(self._state, item) for item in items)
 
 
-class _Actors:
-    """Ray's own pool, given no more than it can take, its results put back in order."""
+class _RayWorkers:
+    """Ray's own pool of actors, with few items ahead and its results put back in order."""
 
     def __init__(self, ray: Any, actors: list[Any]) -> None:
         self._ray, self._actors = ray, actors
@@ -161,13 +168,13 @@ class _Actors:
 
     def map(self, function: Callable[[Any, Any], Any], items: Iterable[Any]) -> Iterator[Any]:
         pool = self._ray.util.ActorPool(self._actors)
-        given, begun, yielded = enumerate(items), 0, 0
+        numbered, begun, yielded = enumerate(items), 0, 0
         waiting: dict[int, Any] = {}
         while True:
             while pool.has_free() and begun - yielded < AHEAD * self.count:
-                if (new := next(given, None)) is None:
+                if (task := next(numbered, None)) is None:
                     break
-                pool.submit(lambda actor, one: actor.do.remote(function, *one), new)
+                pool.submit(lambda actor, task: actor.do.remote(function, *task), task)
                 begun += 1
             if not pool.has_next():
                 return
@@ -181,7 +188,7 @@ class _Actors:
 
 @contextmanager
 def _explained(ray: Any) -> Iterator[None]:
-    """Raise what a worker raised, and say of Ray's own failures what to do."""
+    """Raise what a worker raised; turn Ray's own failures into sentences."""
     try:
         yield
     except ray.exceptions.RayTaskError as error:
@@ -191,14 +198,14 @@ def _explained(ray: Any) -> Iterator[None]:
     except ray.exceptions.RayError as error:
         reason = (str(error).strip() or type(error).__name__).split("\n")[0]
         raise EngineError(
-            f"A worker died and {RETRIES} others after it, as memory that runs out does "
+            f"A worker died, and so did {RETRIES} others after it, probably for lack of memory "
             f"({reason:.120}); use fewer --workers or a smaller backbone."
         ) from None
 
 
 @contextmanager
 def _cluster(address: str | None) -> Iterator[Any]:
-    """Ray, connected; what was not connected before is disconnected after."""
+    """Ray, connected for the block unless it was connected before."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         import ray
@@ -209,7 +216,7 @@ def _cluster(address: str | None) -> Iterator[Any]:
         return
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
     if address is None:
-        ray.init(  # local, whoever else began a cluster on this machine
+        ray.init(  # a cluster of its own, even where another one runs on this machine
             "local", include_dashboard=False, _node_ip_address="127.0.0.1", **quiet
         )
     else:
@@ -223,7 +230,7 @@ def _cluster(address: str | None) -> Iterator[Any]:
 
 @contextmanager
 def _reached(address: str) -> Iterator[None]:
-    """Refuse an address where nobody answers, for which Ray would wait for minutes."""
+    """Refuse an address where nothing answers, for which Ray would wait for minutes."""
     host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host, int(port)), timeout=5).close()
@@ -231,16 +238,16 @@ def _reached(address: str) -> Iterator[None]:
     except (OSError, ValueError, RuntimeError) as error:
         reason = str(error).strip().split("\n")[0]
         raise EngineError(
-            f"No Ray cluster answers at {address} ({reason:.120}); name the HOST:PORT that ray "
-            "start --head said, set RAY_AUTH_MODE=token where it asks for a token, or leave the "
-            "address out."
+            f"No Ray cluster answers at {address} ({reason:.120}); give the HOST:PORT that ray "
+            "start --head printed, set RAY_AUTH_MODE=token if it asks for a token, or leave out "
+            "the address."
         ) from None
 
 
 def _room(ray: Any, workers: int | None, device: str) -> tuple[int, int, int]:
-    """Cores of a worker, how many workers, and GPUs of each.
+    """Cores of each worker, the number of workers, and GPUs of each.
 
-    Workers have as many cores each as their number allows on the machines there are.
+    Each worker has as many cores as their number allows on the machines of the cluster.
     """
     alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     cores = [int(node.get("CPU", 0)) for node in alive]
@@ -254,9 +261,9 @@ def _room(ray: Any, workers: int | None, device: str) -> tuple[int, int, int]:
         )
         if wanted and sum(fitting) >= wanted:
             return threads, wanted, int(gpu)
-    what = f"{sum(cores)} cores" + (f" and {sum(cards)} GPUs" if gpu else "")
+    resources = f"{sum(cores)} cores" + (f" and {sum(cards)} GPUs" if gpu else "")
     raise EngineError(
-        f"Ray's cluster has {what}, too little for {max(wanted, 1)} workers; use fewer --workers"
+        f"Ray's cluster has {resources}, too few for {max(wanted, 1)} workers; use fewer --workers"
         + (" or --device cpu." if gpu else ".")
     )
 

@@ -271,7 +271,7 @@ def test_a_file_is_encoded_to_the_same_bytes_though_a_worker_is_killed(
     def kill(_done: int, _all: int) -> None:
         if not killed:
             every = psutil.Process().children(recursive=True)
-            actors = [one for one in every if "ray::_Worker" in " ".join(one.cmdline())]
+            actors = [one for one in every if "ray::_Actor" in " ".join(one.cmdline())]
             actors[0].kill()
             killed.append(actors[0].pid)
 
