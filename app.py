@@ -1,4 +1,4 @@
-"""The entry: which pages there are, and the choices that all of them share."""
+"""The app: its pages, and the sidebar that all of them share."""
 
 import streamlit as st
 
@@ -17,18 +17,18 @@ PAGES = {
     }.items()
 }
 page = st.navigation(list(PAGES.values()))
-name = next(name for name, one in PAGES.items() if one == page)
+name = next(name for name, candidate in PAGES.items() if candidate == page)
 st.set_page_config(page_title=f"{page.title} - KV-Embedding Explorer", layout="wide")
-with st.spinner("Starting"):  # a server's first visit waits here for PyTorch to be read in
+with st.spinner("Starting"):  # a server's first visit waits here for PyTorch to load
     from analysis.runtime import request_log
     from pages.shared import address, display, recipe_state, session, sidebar, tour
 display.apply_styles()
-address.tidy()
-recipe_state.follow(PAGES)
-tour.guide(PAGES, name)
+address.clean()
+recipe_state.go_to_opened_page(PAGES)
+tour.show(PAGES, name)
 session.start_request_log()
 with request_log.request("page", page=name), display.show_notices():
-    # What is wrong with a choice is looked into on the page of diagnostics, so that one opens.
+    # Diagnostics opens whatever is wrong with the choices: it is where one looks for the cause.
     with (
         display.errors_skip_section() if name == "diagnostics" else display.errors_stop_page(),
         st.sidebar,

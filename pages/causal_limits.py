@@ -11,9 +11,9 @@ from pages.shared.causal_steps import STEPS, View
 from pages.shared.example_sentences import EXAMPLES
 
 NAMES = tuple(STEPS)
-# Arabic and Hebrew run from the right in the text fields.
-WRITING = "<style>[data-testid=stMain] input { unicode-bidi: plaintext; }</style>"
-# Streamlit measures everything by the root's letters.
+# Arabic and Hebrew run from right to left in the text fields.
+TEXT_DIRECTION = "<style>[data-testid=stMain] input { unicode-bidi: plaintext; }</style>"
+# Streamlit measures everything by the root's font size.
 PRESENTER = """<style>
     html { font-size: 24px; }
     h1 { font-size: 2rem !important; padding: 0 !important; }
@@ -25,17 +25,17 @@ PRESENTER = """<style>
 </style>"""
 
 
-def _turn(by: int) -> None:
+def _move_step(by: int) -> None:
     st.session_state.step = NAMES[NAMES.index(st.session_state.step) + by]
 
 
-def _show_example() -> None:
+def _fill_in_example() -> None:
     chosen = EXAMPLES[st.session_state.example]
     st.session_state.first, st.session_state.second = chosen.first, chosen.second
 
 
 session.run_by_entry()
-opening = st.container()
+header = st.container()
 with st.container(horizontal=True, vertical_alignment="center"):
     step = st.segmented_control(
         "Step",
@@ -47,27 +47,28 @@ with st.container(horizontal=True, vertical_alignment="center"):
         label_visibility="collapsed",
         wrap=True,
     )
-    st.button("Back", key="step_back", on_click=_turn, args=(-1,), disabled=step == NAMES[0])
+    first_step, last_step = step == NAMES[0], step == NAMES[-1]
+    st.button("Back", key="step_back", on_click=_move_step, args=(-1,), disabled=first_step)
     st.button(
         "Next",
         key="step_next",
-        on_click=_turn,
+        on_click=_move_step,
         args=(1,),
-        disabled=step == NAMES[-1],
+        disabled=last_step,
         type="primary",
     )
     presenting = st.toggle(
         "Presenter view",
         key="presenter",
         bind="query-params",
-        help="Large letters for an audience; the side, tables and small print are hidden.",
+        help="Large text for an audience. Hides the sidebar, tables and captions.",
     )
-st.html(WRITING + PRESENTER * presenting)
-with opening:
+st.html(TEXT_DIRECTION + PRESENTER * presenting)
+with header:
     session.page_header(
         "What can an early token know?",
-        "Two sentences begin alike and end differently. **Follow the steps, change an ending, and "
-        "watch the tokens before it.**" * (not presenting),
+        "Two sentences begin the same and end differently. **Follow the five steps, change an "
+        "ending, and watch the tokens before it.**" * (not presenting),
     )
 
 backbone, plan, methods = session.backbone(), session.plan(), session.methods()
@@ -77,17 +78,17 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         "Example",
         list(EXAMPLES),
         key="example",
-        on_change=_show_example,
+        on_change=_fill_in_example,
         bind="query-params",
         width=320,
     )
     prompted = st.toggle(
-        "Inside the compression prompt",
+        "Use the compression prompt",
         True,
         key="prompted",
         bind="query-params",
         help="KV-Embedding wraps a text as: Context: ... Compress the Context in one word: "
-        "The final token, whose pair is re-routed, is then the prompt's colon.",
+        "The final token, whose pair is re-routed, is then the colon of the prompt.",
     )
     if plan.active and plan.active[0] >= 2 * third:
         middle = tuple(range(third, third + selection.window_width(backbone.layers)))
@@ -95,22 +96,23 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
             f"Re-route earlier: layers {layer_lists.format_layers(middle, backbone.layers)}",
             on_click=session.use_layers,
             args=(middle,),
-            help="The rule chose late layers here, where little is left to change. Earlier layers "
-            "show the effect better; whether they also score better is another page's question.",
+            help="The rule chose late layers for this backbone, which leave few layers to change. "
+            "Earlier layers show the effect better. Whether they also score better is the question "
+            "of the page Layer ablation.",
         )
 if "first" not in st.session_state:
-    _show_example()
+    _fill_in_example()
 left, right = st.columns(2)
-first = left.text_input("One ending", key="first", persist_state="session")
-second = right.text_input("Another ending", key="second", persist_state="session")
+first = left.text_input("First text", key="first", persist_state="session")
+second = right.text_input("Second text", key="second", persist_state="session")
 example = EXAMPLES[st.session_state.example]
 if example.gloss and (first, second) == (example.first, example.second):
     for column, gloss in zip((left, right), example.gloss, strict=True):
         column.markdown(f"*{gloss}*")
 
 template = methods["kv-embedding"].template if prompted else prompts.BARE
-moved = causal.movement(backbone, first, second, plan, template=template)
-STEPS[step](View(backbone, plan, methods, (first, second), template, moved, presenting))
+movement = causal.movement(backbone, first, second, plan, template=template)
+STEPS[step](View(backbone, plan, methods, (first, second), template, movement, presenting))
 if not presenting:
     glossary.explain(
         *("token", "state", "causal attention", "head", "key and value", "re-routing", "gate")

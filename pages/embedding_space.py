@@ -1,4 +1,4 @@
-"""How does the space move?"""
+"""How does the embedding space change?"""
 
 from functools import partial
 
@@ -10,78 +10,80 @@ from analysis.experiments import specs
 from analysis.experiments.space import Space
 from analysis.figures import spaces
 from analysis.spaces.comparison import NEAREST
-from pages.shared import display, downloads, glossary, linked_maps, session, space_pair
-from pages.shared.map_colours import coloured
+from pages.shared import display, downloads, glossary, linked_maps, map_colours, session, space_pair
 
 session.page_header(
-    "How does the space move?",
-    "The same texts in two spaces, drawn so that similar texts lie together. **Drag a box around "
-    "a group on one map: does it stay together on the other?** Point at a dot to read its text.",
+    "How does the embedding space change?",
+    "The same texts in two spaces, drawn so that similar texts lie close together. **Drag a box "
+    "around a group on one map: does it stay together on the other?** Point at a dot to read its "
+    "text.",
 )
-both = space_pair.choose()
-texts, labels = both.texts.texts, both.texts.labels
-left, right = both.left, both.right
-rows, by, dragging = linked_maps.choose(texts)
-colours = coloured(by, both)
+sides = space_pair.choose()
+texts, labels = sides.texts.texts, sides.texts.labels
+left, right = sides.left, sides.right
+rows, colouring, dragging = linked_maps.choose(texts)
+colours = map_colours.choose_colours(colouring, sides)
 
 
-def draw(found: Space, beside: Space, title: str, marks: linked_maps.Rows) -> go.Figure:
-    """One map with ``marks`` lit."""
+def draw(space: Space, other: Space, title: str, selected: linked_maps.Rows) -> go.Figure:
+    """Draw one map, with the ``selected`` rows highlighted."""
     return spaces.space_map(
-        found,
+        space,
         texts,
         colours,
         title=title,
-        selected=marks,
+        selected=selected,
         dragging=dragging,
-        beside=beside,
+        beside=other,
     )
 
 
-for number, (column, found, beside) in enumerate(
+for number, (column, space, other) in enumerate(
     zip(st.columns(2), (left, right), (right, left), strict=True)
 ):
-    side, title = ("Left", "Right")[number], both.titles[number]
-    same = (both.made, by, dragging, title)
+    side, title = ("Left", "Right")[number], sides.titles[number]
+    same = (sides.identity, colouring, dragging, title)
     with column:
-        linked_maps.show(side, partial(draw, found, beside, title), same, rows, f"{side}: {title}")
-compared = space_pair.compared(both)  # after the maps, which need not wait for it
+        draw_map = partial(draw, space, other, title)
+        linked_maps.show(side, draw_map, same, rows, f"{side} map: {title}")
+compared = space_pair.compare(sides)  # after the maps, which need not wait for it
 table = spaces.space_table(left, right, texts, compared.kept, labels)
 display.folded_table(
     "Both maps",
     lambda: table,
-    lambda: spaces.two_maps(left, right, texts, titles=both.titles, colours=colours),
+    lambda: spaces.two_maps(left, right, texts, titles=sides.titles, colours=colours),
 )
 a, b, c = st.columns(3)
-sought = st.session_state.space_search
-a.metric("Texts found" if sought else "Texts selected", f"{len(rows):,} of {len(texts):,}")
+searching = st.session_state.space_search
+a.metric("Texts found" if searching else "Texts selected", f"{len(rows):,} of {len(texts):,}")
 b.metric(
     "Neighbours kept",
     f"{100 * compared.kept.mean():.0f}%",
-    help=f"The share of a text's nearest texts (by cosine, in the full space) that are the same "
-    f"in both. Unrelated spaces would share {100 * compared.chance:.0f}%.",
+    help="The share of a text's nearest texts (by cosine, in the full space) that are the same in "
+    f"both spaces. Two unrelated spaces would share {100 * compared.chance:.0f}%.",
 )
-kept_by = f"{100 * compared.kept[list(rows)].mean():.0f}%" if rows else "no selection"
-c.metric("Kept by the selected", kept_by)
+kept_by_selected = f"{100 * compared.kept[list(rows)].mean():.0f}%" if rows else "none selected"
+c.metric("Selection: neighbours kept", kept_by_selected)
 if rows:
     linked_maps.table("Selected texts", table.loc[list(rows)], rows, selects=False)
     downloads.buttons("Selected texts", table.loc[list(rows)])
 
 st.subheader("Nearest neighbours of a text")
-look = st.session_state.get("space_look")
-row = look if look in rows else rows[0] if rows else int(compared.most_moved[0])
+clicked = st.session_state.get("space_look")
+row = clicked if clicked in rows else rows[0] if rows else int(compared.most_moved[0])
 st.text(texts[row])
-near = spaces.neighbour_tables(compared, row, texts, labels)
+neighbours = spaces.neighbour_tables(compared, row, texts, labels)
 for column, side, title, nearest in zip(
-    st.columns(2), ("left", "right"), both.titles, near, strict=True
+    st.columns(2), ("left", "right"), sides.titles, neighbours, strict=True
 ):
     with column:
         st.text(title)
         st.dataframe(nearest, hide_index=True, key=f"near {side} {title}")
 st.caption(
-    f"{round(compared.kept[row] * len(near[0]))} of {len(near[0])} are the same in both spaces. "
-    + ("Click a row of the selected texts to see another's." if len(rows) > 1 else "")
-    + ("" if rows else "Until a text is selected, this is the one that moved most.")
+    f"{round(compared.kept[row] * len(neighbours[0]))} of {len(neighbours[0])} are the same in "
+    "both spaces. "
+    + ("Click a row of the selected texts to see the neighbours of another." * (len(rows) > 1))
+    + ("Until a text is selected, this is the one that moved most." * (not rows))
 )
 st.subheader("Texts that moved most")
 linked_maps.table(
@@ -91,9 +93,9 @@ linked_maps.table(
     selects=True,
 )
 st.caption(
-    "Relative to their neighbours: those first that kept the fewest of their nearest texts; where "
-    f"that is equal, the {compared.wider} nearest decide. Click a row to select its text on both "
-    "maps. How far a dot lies from its old place on a map says much less."
+    "Texts that kept the fewest of their nearest neighbours come first; among equals, the "
+    f"{compared.wider} nearest decide. Click a row to select its text on both maps. The distance "
+    "between a dot's two places on the maps says much less."
 )
 
 st.subheader("Both spaces in numbers")
@@ -101,20 +103,20 @@ st.dataframe(spaces.numbers_table(compared), hide_index=True, key="numbers")
 if compared.difference is not None:
     st.markdown(f"Label accuracy: {compared.difference.sentence}")
     st.caption(
-        f"The interval is of the difference, by {DRAWS:,} bootstrap draws of texts, "
-        "both spaces on the same. Each text's nearest others vote by cosine, itself left out; in a "
-        "tie the label of the nearest wins."
+        f"The interval is that of the difference, from {DRAWS:,} bootstrap draws of "
+        "texts, the same for both spaces. The label of a text is predicted by a vote of its "
+        "nearest neighbours by cosine, without the text itself; in a tie the nearest decides."
     )
 if compared.refusal:
     st.caption(f"Label accuracy is left out. {compared.refusal}")
-by_whom = dict.fromkeys(f"{one.provenance.sentence}." for one in (left, right))
+provenances = dict.fromkeys(f"{space.provenance.sentence}." for space in (left, right))
 st.caption(
-    f"{len(texts):,} of {both.size:,} texts of {display.escaped(both.texts.name)}. "
-    f"{left.projection.reason}. The right map is turned, mirrored, scaled and shifted as a whole "
-    "onto the left one, which changes no distance's order, and both show the same part of the "
+    f"{len(texts):,} of {sides.size:,} texts of {display.escaped(sides.texts.name)}. "
+    f"{left.projection.reason}. The right map is rotated, mirrored, scaled and shifted as a whole "
+    "to match the left one, which keeps the order of all distances. Both show the same part of the "
     "plane. *Isotropy*: Mu & Viswanath 2018; *uniformity*: Wang & Isola 2020; *trustworthiness*: "
-    f"Venna & Kaski 2001, on {NEAREST} neighbours. {' '.join(by_whom)}"
+    f"Venna & Kaski 2001, on {NEAREST} neighbours. {' '.join(provenances)}"
 )
-display.reproduce(session.recipe(specs.Space, **both.options))
+display.reproduce(session.recipe(specs.Space, **sides.options))
 glossary.explain("embedding", "cosine", "UMAP", "trustworthiness", "neighbours kept", "anisotropy")
 session.warm_up_umap()

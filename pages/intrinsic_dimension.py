@@ -4,27 +4,34 @@ from functools import partial
 
 import streamlit as st
 
+from analysis.backbones.backbone import Backbone
 from analysis.corpora import packaged, registry
-from analysis.dimension import estimators as dimension
-from analysis.dimension import estimators as estimators_dimension
 from analysis.dimension import selection
-from analysis.experiments import dimension as dimension_experiment
-from analysis.experiments import specs
+from analysis.dimension.estimators import CLOUDS, ESTIMATORS
+from analysis.experiments import dimension, specs
+from analysis.experiments.dimension import Dimensions
 from analysis.figures import dimension as dimension_figures
 from analysis.rerouting import layer_lists
-from pages.shared import display, glossary, recipe_state, second_backbone, session
+from pages.shared import (
+    dimension_sections,
+    display,
+    glossary,
+    recipe_state,
+    second_backbone,
+    session,
+)
 
 CURVES = "Intrinsic dimension by layer"
 
 session.page_header(
     "Where does the model compress?",
-    "Each point is a layer: how many directions its last-token states really use (their "
-    "*intrinsic dimension*). **Look for the lowest point outside the grey fifth: the rule "
-    "re-routes from there on.** Click a point to add its layer to the plan or take it out.",
+    "Each point is a layer. Its height is the number of directions that the states really use, "
+    "their *intrinsic dimension*. **Find the lowest point right of the grey area: the rule "
+    "re-routes the layers around it.** Click a point to add its layer to the plan or remove it.",
 )
-loaded, rule, plan = session.backbone(), st.session_state.rule, session.plan()
+backbone, rule, plan = session.backbone(), st.session_state.rule, session.plan()
 a, b, c = st.columns([3, 3, 1])
-corpus_names = a.multiselect(
+corpora = a.multiselect(
     "Texts",
     registry.names("texts", at_hand=True),
     [packaged.CALIBRATION],
@@ -33,14 +40,14 @@ corpus_names = a.multiselect(
 )
 estimators = b.multiselect(
     "Estimators",
-    list(dimension.ESTIMATORS),
-    [next(iter(dimension.ESTIMATORS))],
+    list(ESTIMATORS),
+    [next(iter(ESTIMATORS))],
     key="estimator",
     bind="query-params",
-    help="; ".join(f"*{one.name}*: {one.summary}" for one in dimension.ESTIMATORS.values()),
+    help="; ".join(f"*{name}*: {estimator.summary}" for name, estimator in ESTIMATORS.items()),
 )
 samples = c.number_input(
-    "Sample", 20, 5000, dimension_experiment.SAMPLES, 100, key="id_samples", bind="query-params"
+    "Sample", 20, 5000, dimension.SAMPLES, 100, key="id_samples", bind="query-params"
 )
 with st.container(horizontal=True):
     prompt = st.segmented_control(
@@ -50,141 +57,87 @@ with st.container(horizontal=True):
         required=True,
         key="id_prompt",
         bind="query-params",
-        help="Whether each text stands in the prompt.",
+        help="Whether each text is wrapped in the compression prompt.",
     )
     cloud = st.segmented_control(
-        "Whose states",
-        list(estimators_dimension.CLOUDS),
+        "States of",
+        list(CLOUDS),
         default="last",
         required=True,
         key="cloud",
         bind="query-params",
-        help="; ".join(
-            f"*{name}*: {meaning}" for name, meaning in estimators_dimension.CLOUDS.items()
-        ),
+        help="; ".join(f"*{name}*: {meaning}" for name, meaning in CLOUDS.items()),
     )
-if not corpus_names or not estimators:
+if not corpora or not estimators:
     st.info("Choose at least one corpus of texts and one estimator.")
     st.stop()
 
-measure = partial(dimension_experiment.dimension_curves, samples=int(samples), cloud=cloud)
-found = []
-with display.progress("Encoding texts, then measuring layers") as show:
-    for name in corpus_names:
-        for prompted in recipe_state.PROMPTS[prompt]:
-            found += measure(
-                loaded, session.texts(name), estimators, prompted=prompted, progress=show
-            )
-first = found[0]
-chosen, choices = first.selected(rule), first.choices(rule)
-shown = layer_lists.format_layers(chosen, loaded.layers)
+
+def measure(of: Backbone, corpus: str, names: list[str], prompted: bool) -> list[Dimensions]:
+    """Measure the curves of one backbone on one corpus, one for each estimator named."""
+    with display.progress(f"Encoding {corpus} with {of.facts.name}") as show_progress:
+        return dimension.dimension_curves(
+            *(of, session.texts(corpus), names),
+            samples=int(samples),
+            cloud=cloud,
+            prompted=prompted,
+            progress=show_progress,
+        )
+
+
+curves = [
+    curve
+    for corpus in corpora
+    for prompted in recipe_state.PROMPTS[prompt]
+    for curve in measure(backbone, corpus, estimators, prompted)
+]
+first = curves[0]
+selected = first.selected(rule)
+selected_text = layer_lists.format_layers(selected, backbone.layers)
 
 left, middle, right = st.columns([2, 2, 3])
-left.metric("Layers the rule selects", shown)
-middle.metric("Same choice over resamples", f"{100 * choices.get(chosen, 0):.0f}%")
+left.metric("Layers the rule selects", selected_text)
+middle.metric("Same choice in resamples", f"{100 * first.choices(rule).get(selected, 0):.0f}%")
 right.markdown(f"**{rule}**: {selection.RULES[rule].summary}")
 right.button(
-    f"Use these layers ({shown})",
+    f"Use these layers ({selected_text})",
     on_click=session.use_layers,
-    args=(chosen,),
-    disabled=bool(loaded.refusal),
-    help=loaded.refusal,
+    args=(selected,),
+    disabled=bool(backbone.refusal),
+    help=backbone.refusal,
 )
+toggle_layers = partial(session.toggle_layers, CURVES, plan.layers)
 display.figure(
-    dimension_figures.dimension_curves(found, rule, plan.layers),
-    dimension_figures.dimension_table(found, rule, plan.layers),
+    dimension_figures.dimension_curves(curves, rule, plan.layers),
+    dimension_figures.dimension_table(curves, rule, plan.layers),
     CURVES,
-    on_select="ignore" if loaded.refusal else partial(session.toggle_layers, CURVES, plan.layers),
+    on_select="ignore" if backbone.refusal else toggle_layers,
     selection_mode="points",
 )
-if plan.layers == chosen:
-    st.markdown(
-        f"The plan is what the rule selects: {layer_lists.spoken_layers(chosen, loaded.layers)}."
-    )
-else:
-    st.markdown(
-        f"The plan re-routes {layer_lists.spoken_layers(plan.layers, loaded.layers)}; the rule "
-        f"selects {layer_lists.spoken_layers(chosen, loaded.layers)} from this curve."
-    )
-if len(found) > 1:
-    st.markdown(
-        f"The rule and the bars read the first curve, {dimension_figures.curve_names(found)[0]}. "
-        "What it would select from each:"
-    )
-    st.dataframe(dimension_figures.choice_table(found, rule), hide_index=True, key="choices")
-
-meaning, sure, dropped = st.columns(3)
-meaning.markdown(
-    f"**What the number means.** States have {loaded.facts.hidden:,} coordinates but lie near a "
-    "thinner, curved surface; the intrinsic dimension is how many independent directions one can "
-    f"move in on it. {first.curve.estimator}: {dimension.ESTIMATORS[first.curve.estimator].summary}"
-)
-resamples = len(first.curve.resampled)
-others = [layers for layers in choices if layers != chosen]
-sure.markdown(
-    f"**How sure it is.** The curve is redrawn {resamples} times from random halves of the texts: "
-    "the band holds 95% of what comes out, for each layer, and errs on the wide side; the bars say "
-    f"how often the rule then takes each layer. It takes exactly {shown} in "
-    f"{100 * choices.get(chosen, 0):.0f}%"
-    + (
-        f", and most often otherwise {layer_lists.format_layers(others[0], loaded.layers)} "
-        f"({100 * choices[others[0]]:.0f}%)."
-        if others
-        else "."
-    )
-)
-dropped.markdown(
-    "**What was dropped.** Duplicates would falsify the estimate, since a text and its copy have "
-    f"no distance: {first.duplicates_dropped} were left out of {first.corpus}. "
-    f"{first.drawn:,} distinct texts were drawn"
-    + (f", {first.curve.samples:,} tokens of them measured." if first.cloud == "all" else ".")
-)
+dimension_sections.compare_with_plan(curves, rule, plan.layers, backbone.layers)
+dimension_sections.explanations(first, rule, backbone)
 st.caption(f"{first.provenance.sentence}.")
 
 st.subheader("Is it the same in another backbone?")
 with display.errors_skip_section():
-    if other := second_backbone.second_backbone("id_other"):
-        with display.progress(f"Encoding texts with {other.facts.name}") as show:
-            beside = measure(
-                other,
-                session.texts(corpus_names[0]),
-                estimators[:1],
-                prompted=first.prompted,
-                progress=show,
-            )
-        both = [first, *beside]
-        display.figure(
-            dimension_figures.depth_curves(both, rule),
-            dimension_figures.depth_table(both, rule),
-            "Intrinsic dimension by relative depth",
-        )
-        st.markdown(
-            "**Compare where the curves fall and rise, not how high they are**: each is divided by "
-            "its own mean. The level depends on how wide a backbone's states are and how its "
-            "tokenizer cuts texts, and an estimate from so few texts falls short of the truth by "
-            "more the higher that is. Shaded in each colour: what the rule selects there."
-        )
+    if other := second_backbone.choose("id_other"):
+        measure_other = partial(measure, other, corpora[0], estimators[:1], first.prompted)
+        dimension_sections.second_backbone(first, rule, measure_other)
 
 st.subheader("How narrow is the cone?")
-st.markdown(
-    "The mean cosine of two different texts at each layer, from the same states: near 1 all texts "
-    "point the same way, at 0 directions are used evenly."
-)
-display.figure(
-    dimension_figures.cone_by_layer(first),
-    dimension_figures.cone_table(first),
-    "Mean cosine by layer",
-)
-other = st.session_state.id_other
+dimension_sections.mean_cosines(first)
+
+other_name = st.session_state.id_other
+compared = other_name not in (recipe_state.NONE, st.session_state.backbone)
 grid = recipe_state.dimension_grid(
-    recipe_state.curves(corpus_names, recipe_state.PROMPTS[prompt], estimators),
-    other if other not in (recipe_state.NONE, st.session_state.backbone) else None,
+    recipe_state.curves(corpora, recipe_state.PROMPTS[prompt], estimators),
+    other_name if compared else None,
 )
 display.reproduce(
     session.recipe(
         specs.Dimension,
         grid=grid,
-        corpus=corpus_names[0],
+        corpus=corpora[0],
         samples=int(samples),
         estimator=first.curve.estimator,
         cloud=cloud,

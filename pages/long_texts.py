@@ -1,4 +1,4 @@
-"""Does it hold on long texts?"""
+"""Does it hold up on long texts?"""
 
 import streamlit as st
 
@@ -7,47 +7,50 @@ from analysis.experiments import score as scoring
 from analysis.figures import scores
 from pages.shared import corpus_picker, display, glossary, recipe_state, session
 
+MEASURE = "nDCG@10"
+
 session.page_header(
-    "Does it hold on long texts?",
-    "One vector has to hold a whole document, and under causal attention early tokens know nothing "
-    "of late ones. **Does a query still find its document when the answer moves to the end, and "
-    "when more of the document is read?**",
+    "Does it hold up on long texts?",
+    "One vector has to represent a whole document, and under causal attention early tokens know "
+    "nothing about later ones. **Does a query still find its document when the answer moves to the "
+    "end, and when more of the document is read?**",
 )
-loaded, plan, methods = session.backbone(), session.plan(), session.methods()
+backbone, plan, methods = session.backbone(), session.plan(), session.methods()
 corpus_picker.choose("retrieval", "Retrieval set", "Queries, documents, and which belong together.")
-chosen = st.multiselect(
+names = st.multiselect(
     "Methods", list(methods), list(long_texts.LONG_METHODS), key="long_methods", bind="query-params"
 )
-if not chosen:
+if not names:
     st.info("Choose at least one method.")
     st.stop()
-asked = [methods[name].under(plan) for name in chosen]
-scored = corpus_picker.chosen("retrieval")
+chosen_methods = [methods[name].under(plan) for name in names]
+corpus = corpus_picker.chosen("retrieval")
 
-st.subheader("Where the answer stands")
-variants = long_texts.places(scored)
-along: list[tuple[str, scoring.Score]] = []
-for place, variant in variants.items():
-    with display.progress(f"Answer at the {place}") as show:
-        measured = scoring.score(loaded, variant, asked, progress=show)
-    along += [(place, one) for one in measured]
+st.subheader("Position of the answer")
+variants = long_texts.places(corpus)
+by_position: list[tuple[str, scoring.Score]] = []
+for position, variant in variants.items():
+    with display.progress(f"Answer at the {position}") as show_progress:
+        results = scoring.score(backbone, variant, chosen_methods, progress=show_progress)
+    by_position += [(position, result) for result in results]
 display.figure(
-    scores.measures_along(along, "nDCG@10", "where the relevant passage stands"),
-    scores.along_table(along, "place"),
-    "Score by place of the answer",
+    scores.measures_along(by_position, MEASURE, "position of the relevant passage"),
+    scores.along_table(by_position, "position"),
+    "Score by position of the answer",
 )
-one = along[0][1]
+first = by_position[0][1]
+queries = first.measures[0].items
 st.caption(
-    f"{display.escaped(scored.name)}: {one.first.items:,} queries; each document is put first, "
-    f"in the middle or last among {long_texts.AROUND} other passages, the same in all three, so that "
-    f"only the place differs. nDCG@10 x 100, 95% intervals from bootstrap draws of "
-    f"{one.first.resampled}. "
-    f"{display.escaped(scored.source)} {one.provenance.sentence}."
+    f"{display.escaped(corpus.name)}: {queries:,} queries. Each document is placed first, in the "
+    f"middle or last among {long_texts.AROUND} other passages, which are the same in all three "
+    f"cases, so that only the position differs. {MEASURE} x 100, with 95% intervals from bootstrap "
+    f"draws of {first.measures[0].resampled}. "
+    f"{display.escaped(corpus.source)} {first.provenance.sentence}."
 )
 
-st.subheader("How much of the document is read")
+st.subheader("Length that is read")
 lengths = st.multiselect(
-    "Tokens, prompt included",
+    "Tokens, including the prompt",
     list(recipe_state.LENGTHS),
     list(long_texts.LENGTHS),
     key="lengths",
@@ -58,30 +61,33 @@ if not lengths:
     st.stop()
 by_length: list[tuple[str, scoring.Score]] = []
 for length in sorted(lengths):
-    with display.errors_skip_section(), display.progress(f"Documents of {length:,} tokens") as show:
-        measured = scoring.score(
-            loaded, variants["middle"], asked, max_tokens=length, progress=show
+    label = f"Documents of {length:,} tokens"
+    with display.errors_skip_section(), display.progress(label) as show_progress:
+        results = scoring.score(
+            *(backbone, variants["middle"], chosen_methods),
+            max_tokens=length,
+            progress=show_progress,
         )
-        by_length += [(f"{length:,}", found) for found in measured]
+        by_length += [(f"{length:,}", result) for result in results]
 if not by_length:
     st.stop()
 display.figure(
-    scores.measures_along(by_length, "nDCG@10", "tokens read of each document"),
+    scores.measures_along(by_length, MEASURE, "tokens read of each document"),
     scores.along_table(by_length, "tokens"),
-    "Score by length read",
+    "Score by length that is read",
 )
-cut = {length: found.texts_cut for length, found in by_length}
+texts_cut = {length: result.texts_cut for length, result in by_length}
 st.caption(
-    "The documents above with the answer in the middle, cut at their end to so many tokens, the "
-    "prompt included. Cut: "
-    + ", ".join(f"{n:,} at {length}" for length, n in cut.items())
-    + f" of {len(variants['middle'].documents):,} documents and {one.first.items:,} queries."
+    "The documents from above with the answer in the middle, cut at the end so that text and "
+    "prompt have at most so many tokens. Texts cut: "
+    + ", ".join(f"{count:,} at {length}" for length, count in texts_cut.items())
+    + f", of {len(variants['middle'].documents):,} documents and {queries:,} queries."
 )
 display.reproduce(
     session.recipe(
         specs.LongTexts,
-        **corpus_picker.spoken("retrieval"),
-        method=chosen,
+        **corpus_picker.recipe_options("retrieval"),
+        method=names,
         tokens=sorted(lengths),
     )
 )

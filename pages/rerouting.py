@@ -6,8 +6,8 @@ import streamlit as st
 
 from analysis.evaluation import comparison
 from analysis.evaluation.bootstrap import DRAWS
-from analysis.experiments import causal as causality
-from analysis.experiments import gates as listening
+from analysis.experiments import causal as causal_experiment
+from analysis.experiments import gates as gate_experiment
 from analysis.experiments import specs
 from analysis.experiments.score import score
 from analysis.figures import causal, scores
@@ -15,74 +15,76 @@ from analysis.rerouting import layer_lists
 from analysis.rerouting.plan import PLAIN
 from pages.shared import corpus_picker, display, glossary, layer_switches, session
 
-IN_FULL = 3
-"""Pairs whose texts are shown whole."""
+SHOWN_PAIRS = 3
+"""Pairs whose texts are shown above the table."""
 
 session.page_header(
     "What does re-routing change, layer by layer?",
-    "Every column is a layer; a lit one hands the final token's key-value pair to all tokens. "
-    "**Click one and watch the score: the change and its interval say whether it helps.**",
+    "Each column is a layer. If its switch is on, all its tokens may attend to the final token's "
+    "key-value pair. **Click a column and watch the score: the change and its interval say whether "
+    "that layer helps.**",
 )
-loaded, plan, pairs = session.backbone(), session.plan(), session.pairs()
-if loaded.refusal:
-    st.warning(loaded.refusal)
+backbone, plan, pairs = session.backbone(), session.plan(), session.pairs()
+if backbone.refusal:
+    st.warning(backbone.refusal)
     st.stop()
 
-curve = layer_switches.presets(loaded)
+curve = layer_switches.presets(backbone)
 method = session.methods()["kv-embedding"].under(plan)
-heard = listening.drawn(pairs.texts)
-gates = layer_switches.row(loaded, curve, heard, method)
+gate_texts = gate_experiment.drawn(pairs.texts)
+gates = layer_switches.switches(backbone, curve, gate_texts, method)
 
-shown = layer_lists.spoken_layers(plan.layers, loaded.layers)
-with display.progress("Encoding without re-routing") as show:
-    (before,) = score(loaded, pairs, [method.under(PLAIN)], traced=True, progress=show)
-with display.progress("Re-running the layers that can differ") as show:
-    (after,) = score(loaded, pairs, [method], traced=True, progress=show)
-names = (f"re-routing {shown}", "re-routing nothing")
-was, now = before.first, after.first
-found = comparison.difference(now, was, names, pairs.of)
+layers = layer_lists.spoken_layers(plan.layers, backbone.layers)
+with display.progress("Encoding without re-routing") as show_progress:
+    (before,) = score(backbone, pairs, [method.under(PLAIN)], traced=True, progress=show_progress)
+with display.progress("Encoding from the first re-routed layer on") as show_progress:
+    (after,) = score(backbone, pairs, [method], traced=True, progress=show_progress)
+plain, rerouted = before.first, after.first
+names = (f"re-routing {layers}", "re-routing nothing")
+change = comparison.difference(rerouted, plain, names, pairs.of)
 a, b, c = st.columns(3)
-a.metric("Nothing re-routed", f"{was.value:.1f}")
+a.metric("Nothing re-routed", f"{plain.value:.1f}")
 b.metric(
     "Re-routed",
-    f"{now.value:.1f}",
-    display.signed(found.delta),
-    delta_color="normal" if found.clear else "off",
+    f"{rerouted.value:.1f}",
+    display.signed(change.delta),
+    delta_color="normal" if change.clear else "off",
 )
-c.metric("95% interval of the change", f"{found.ci_low:+.1f} to {found.ci_high:+.1f}")
+c.metric("95% interval of the change", f"{change.ci_low:+.1f} to {change.ci_high:+.1f}")
 if not plan.active:
     st.info("No layer is re-routed, so both scores are the same.")
-elif found.clear:
-    st.markdown(f"{found.sentence[:1].upper()}{found.sentence[1:]}")
+elif change.clear:
+    st.markdown(f"{change.sentence[:1].upper()}{change.sentence[1:]}")
 else:
-    st.markdown(f"**The change is within noise.** {found.sentence}")
+    st.markdown(f"**The change is within noise.** {change.sentence}")
 st.caption(
-    f"Spearman correlation x 100 of cosine and human rating on {display.escaped(pairs.name)}: "
-    f"{now.items:,} pairs of {len(pairs.texts):,} texts. In {DRAWS:,} bootstrap draws of "
-    f"{now.resampled}, 95% of the scores lie in {was.ci_low:.1f} to {was.ci_high:.1f} with nothing "
-    f"re-routed and in {now.ci_low:.1f} to {now.ci_high:.1f} re-routed; "
-    f"the change is surer than both, since it is taken on the same draws. "
-    f"{after.provenance.sentence}."
+    "Spearman correlation x 100 of cosine and human rating on "
+    f"{display.escaped(pairs.name)}: {rerouted.items:,} pairs of {len(pairs.texts):,} texts. "
+    f"Bootstrap of {DRAWS:,} draws of {rerouted.resampled}: the 95% interval is "
+    f"{plain.ci_low:.1f} to {plain.ci_high:.1f} with nothing re-routed and "
+    f"{rerouted.ci_low:.1f} to {rerouted.ci_high:.1f} re-routed. The interval of the change is narrower than these suggest "
+    f"because both scores use the same draws. {after.provenance.sentence}."
 )
 st.caption(
-    f"Bias {plan.bias:g}, key position {plan.key_position}; both are set in the sidebar, and undo "
-    f"takes back their changes too. The *gate* is the share of a token's attention that goes to "
-    f"the re-routed pair; its mean is over the heads and the {gates.tokens:,} tokens of "
-    f"{len(heard)} of the pairs' texts, at most {listening.LONGEST} of each."
+    f"Bias {plan.bias:g}, key position {plan.key_position}: set them in the sidebar; undo also "
+    "reverts changes made there. The *gate* is the share of a token's attention that goes to the "
+    f"re-routed pair. Its mean is over all heads and the {gates.tokens:,} tokens of "
+    f"{len(gate_texts)} texts of the pairs, of each at most {gate_experiment.LONGEST} tokens."
 )
 
-st.subheader("Which pairs moved most?")
+st.subheader("Pairs that moved most")
 table = scores.moved_pairs(before, after, pairs)
 if plan.active:
     st.markdown(
-        "All pairs are ranked by cosine, before and after; a pair that *gained* places looks more "
-        "alike now. It moved *towards people* if its rank is now nearer to that of its rating."
+        "All pairs are ranked by cosine, before and after. A pair that *gains* places is ranked as "
+        "more similar than before. It moves *towards people* if its new rank is closer to the rank "
+        "of its human rating."
     )
-    for _, pair in table.head(IN_FULL).iterrows():
+    for _, pair in table.head(SHOWN_PAIRS).iterrows():
         with st.container(border=True):
             st.markdown(
                 f"**{pair['places moved']:+,.0f} places of {len(table):,}**, "
-                f"{'towards' if pair['towards people'] else 'away from'} people: human "
+                f"{'towards' if pair['towards people'] else 'away from'} people. Human rating "
                 f"{pair['human']:.2f}, cosine {pair['cosine before']:.3f} before and "
                 f"{pair['cosine after']:.3f} after."
             )
@@ -90,43 +92,46 @@ if plan.active:
                 column.text(pair[side])
     display.folded_table("Pairs by places moved", lambda: table)
 else:
-    st.info("No layer is re-routed: no pair moves. Light a layer above.")
+    st.info("No layer is re-routed, so no pair moves. Switch on a layer above.")
 
-st.subheader("Who listens to the re-routed pair?")
-st.markdown("The gate of each token of one text, averaged over heads. Bright tokens listen most.")
-text = st.text_input(
-    "A text", "The old bridge over the river was closed after the flood.", key="gate_text"
+st.subheader("Attention to the re-routed pair")
+st.markdown(
+    "The gate of each token of one text, averaged over heads. **The brighter, the more a token "
+    "attends to the re-routed pair.**"
 )
-heat = causality.gates(loaded, text, plan, template=method.template)
+text = st.text_input(
+    "Text", "The old bridge over the river was closed after the flood.", key="gate_text"
+)
+token_gates = causal_experiment.gates(backbone, text, plan, template=method.template)
 if plan.active:
-    display.figure(causal.gate_map(heat), causal.gate_table(heat), "Gate by token")
+    display.figure(causal.gate_map(token_gates), causal.gate_table(token_gates), "Gate by token")
 else:
-    st.info("No layer is re-routed: there is no gate. Light a layer above.")
+    st.info("No layer is re-routed, so there is no gate. Switch on a layer above.")
 
-if plan.active and st.toggle("What does each layer of the plan bring?", key="one_by_one"):
-    rows = []
-    with display.progress("Leaving out one layer at a time") as show:
+if plan.active and st.toggle("Score the contribution of each layer", key="one_by_one"):
+    contributions = []
+    with display.progress("Leaving out one layer at a time") as show_progress:
         for number, layer in enumerate(plan.layers, 1):
-            without = replace(plan, layers=tuple(i for i in plan.layers if i != layer))
-            (left_out,) = score(loaded, pairs, [method.under(without)], traced=True)
+            others = replace(plan, layers=tuple(i for i in plan.layers if i != layer))
+            (without,) = score(backbone, pairs, [method.under(others)], traced=True)
             names = ("the plan", f"the plan without layer {layer}")
-            brings = comparison.difference(now, left_out.first, names, pairs.of)
-            rows.append(
+            gain = comparison.difference(rerouted, without.first, names, pairs.of)
+            contributions.append(
                 {
                     "layer": layer,
-                    "brings": brings.delta,
-                    "low": brings.ci_low,
-                    "high": brings.ci_high,
-                    "without it": left_out.first.value,
+                    "contribution": gain.delta,
+                    "low": gain.ci_low,
+                    "high": gain.ci_high,
+                    "score without it": without.first.value,
                 }
             )
-            show(number, len(plan.layers))
-    st.dataframe(rows, hide_index=True)
+            show_progress(number, len(plan.layers))
+    st.dataframe(contributions, hide_index=True)
 display.reproduce(
     session.recipe(
         specs.Score,
         page="rerouting",
-        **corpus_picker.spoken("pairs"),
+        **corpus_picker.recipe_options("pairs"),
         method=["prompt-only", method.name],
     )
 )

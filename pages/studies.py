@@ -1,4 +1,4 @@
-"""Whole studies with what they found, and files of one's own: recipes and results."""
+"""What did the studies find? Studies that ship, and recipes or results from a file."""
 
 from pathlib import Path
 from typing import Any
@@ -16,61 +16,58 @@ FOLDER = ASSETS / "studies"
 STUDIES = ("rules", "parts", "long-texts")
 
 session.page_header(
-    "What did whole studies find?",
-    "A study is a recipe with a grid: many backbones, corpora or methods, run at once. **Open one "
-    "that ships with the project, or a recipe or results of your own.**",
+    "What did the studies find?",
+    "A study is a recipe with a grid: many backbones, corpora or methods in one run. **Choose one "
+    "that ships with the project, or open your own recipe or results.**",
 )
 
 
-def show(found: Results, again: str) -> None:
-    """Results: what they say, figures with their tables, what made them, how to run them again."""
-    if found.recipe.title:
-        st.subheader(display.escaped(found.recipe.title))
-    if found.recipe.about:
-        st.markdown(display.escaped(found.recipe.about))
-    drawn = found.charts()
-    if said := found.sentences:
-        st.markdown("**What the rows say**, with 95% intervals:")
-        st.markdown("\n".join(f"- {display.escaped(sentence)}" for sentence in said))
-    for one in drawn:
-        st.markdown(f"**{display.escaped(one.name)}**")
-        if one.figure is None:
-            display.folded_table(one.name, one.table.copy)
+def show_results(study: Results, command: str) -> None:
+    """Show findings, figures with their tables, provenance, and the ``command`` to run it again."""
+    _show_title(study.recipe)
+    drawings = study.charts()
+    if sentences := study.sentences:
+        st.markdown("**Findings**, with 95% intervals:")
+        st.markdown("\n".join(f"- {display.escaped(sentence)}" for sentence in sentences))
+    for drawing in drawings:
+        st.markdown(f"**{display.escaped(drawing.name)}**")
+        if drawing.figure is None:
+            display.folded_table(drawing.name, drawing.table.copy)
         else:
-            display.figure(one.figure, one.table, one.name)
-    exact = charts.settings(found.rows)
-    if len(exact.columns):
-        display.folded_table("How the numbers were made", lambda: exact)
-    made: dict[str, Any] = dict(found.provenance)
-    versions = ", ".join(f"{name} {number}" for name, number in made.pop("versions").items())
-    others = ", ".join(f"{name} {value}" for name, value in made.items())
-    st.caption(display.escaped(f"Made with {versions}; {others}."))
+            display.figure(drawing.figure, drawing.table, drawing.name)
+    identities = charts.settings(study.rows)
+    if len(identities.columns):
+        display.folded_table("Provenance of the numbers", lambda: identities)
+    provenance: dict[str, Any] = dict(study.provenance)
+    versions = provenance.pop("versions").items()
+    facts = ", ".join(f"{name} {value}" for name, value in (*versions, *provenance.items()))
+    st.caption(display.escaped(f"Computed with {facts}."))
     st.markdown("**Run it again**, in the project's folder:")
-    st.code(again, language=None, wrap_lines=True)
+    st.code(command, language=None, wrap_lines=True)
     with st.container(horizontal=True):
         for label, text, name in (
-            ("Recipe", files.write(found.recipe), "recipe.yaml"),
-            ("Results", found.to_json(), "results.json"),
+            ("Download recipe", files.write(study.recipe), "recipe.yaml"),
+            ("Download results", study.to_json(), "results.json"),
         ):
-            st.download_button(label, text, name, key=f"take {label}", on_click="ignore")
+            st.download_button(label, text, name, key=label, on_click="ignore")
 
 
-def offer(recipe: Recipe) -> None:
-    """A recipe: the page that shows it, or one of its points, and the command that runs it."""
-    if recipe.title:
-        st.subheader(display.escaped(recipe.title))
-    if recipe.about:
-        st.markdown(display.escaped(recipe.about))
-    chosen = recipe
+def show_recipe(opened: Recipe) -> None:
+    """Show a recipe: the page that shows it, or one of its points, and the command to run it."""
+    _show_title(opened)
+    chosen = opened
     try:
-        recipe_state.state(recipe)
+        recipe_state.state(opened)
     except ExplorerError:
-        if not recipe.grid:
+        if not opened.grid:
             raise
-        points = recipe.points()
-        names = {", ".join(f"{a} {p.spec.values()[a]}" for a in recipe.axes): p for p in points}
-        st.markdown(f"A grid of {len(points):,} points; a page shows one of them.")
-        chosen = names[st.selectbox("Point", list(names), key="point")]
+        points = opened.points()
+        names = {
+            ", ".join(f"{axis} {point.spec.values()[axis]}" for axis in opened.axes): point
+            for point in points
+        }
+        st.markdown(f"A grid of {len(points):,} points. A page shows one of them.")
+        chosen = names[st.selectbox("Point of the grid", list(names), key="point")]
         recipe_state.state(chosen)
     page, _ = recipe_state.state(chosen)
     st.button(
@@ -81,23 +78,32 @@ def offer(recipe: Recipe) -> None:
     )
     st.markdown("**Or run it**, in the project's folder:")
     st.code(f"{program()} run recipe.yaml --output results", language=None, wrap_lines=True)
-    with st.expander("What it says"):
-        st.code(files.write(recipe), language=None, wrap_lines=True)
+    with st.expander("Show the recipe"):
+        st.code(files.write(opened), language=None, wrap_lines=True)
+
+
+def _show_title(titled: Recipe) -> None:
+    if titled.title:
+        st.subheader(display.escaped(titled.title))
+    if titled.about:
+        st.markdown(display.escaped(titled.about))
 
 
 file = st.file_uploader(
-    "A recipe (YAML) or results (JSON)",
+    "Recipe (YAML) or results (JSON)",
     type=["yaml", "yml", "json"],
     key="opened_file",
-    help=f"Each page offers its view as a recipe at its end; results.json comes from {program()} run "
-    "with --output.",
+    help=f"Each page offers its view as a recipe at its end; `{program()} run` with `--output` "
+    "writes results.json.",
 )
 if file is not None:
     if Path(file.name).suffix == ".json":
         data = file.read(results.LARGEST + 1)
-        show(results.read(data, "The file"), f"{program()} run recipe.yaml --compare results.json")
+        show_results(
+            results.read(data, "The file"), f"{program()} run recipe.yaml --compare results.json"
+        )
     else:
-        offer(files.read(file.read(files.LARGEST + 1), "The file"))
+        show_recipe(files.read(file.read(files.LARGEST + 1), "The file"))
     st.stop()
 
 titles = {name: files.read_file(str(FOLDER / f"{name}.yaml")).title for name in STUDIES}
@@ -111,8 +117,8 @@ study = st.segmented_control(
     bind="query-params",
     wrap=True,
 )
-named = f"assets/studies/{study}"
-show(
+path = f"assets/studies/{study}"
+show_results(
     results.read_file(FOLDER / f"{study}.json"),
-    f"{program()} run {named}.yaml --compare {named}.json",
+    f"{program()} run {path}.yaml --compare {path}.json",
 )

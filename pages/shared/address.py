@@ -1,4 +1,4 @@
-"""What of a link is let in: Streamlit's widgets refuse most nonsense, and this the rest."""
+"""Clean the address bar of values that no widget can hold, beyond what Streamlit refuses itself."""
 
 import contextlib
 import math
@@ -7,29 +7,27 @@ import streamlit as st
 from streamlit.errors import StreamlitAPIException
 
 
-def tidy() -> None:
-    """Drop, when a visit begins, what the address says without a value or beyond all numbers.
+def clean() -> None:
+    """Remove empty and infinite values from the address when a visit begins.
 
-    An empty value would choose nothing where something must be chosen, and an infinite one is no
-    number that a field can hold; without them the widgets stand as they do without a link.
+    An empty value would choose nothing where something must be chosen, and no field holds an
+    infinite number. Without them, the widgets have their default values.
     """
-    if "links_tidied" in st.session_state:
+    if "address_cleaned" in st.session_state:
         return
-    st.session_state.links_tidied = True
-    dropped = [name for name in st.query_params if not all(map(_sane, _values(name)))]
-    for name in dropped:
-        with contextlib.suppress(StreamlitAPIException):  # a widget that was drawn has it already
+    st.session_state.address_cleaned = True
+    invalid = [
+        name for name in st.query_params if not all(map(_is_valid, st.query_params.get_all(name)))
+    ]
+    for name in invalid:
+        with contextlib.suppress(StreamlitAPIException):  # a widget already holds it
             del st.query_params[name]
-    if dropped:
+    if invalid:
         st.rerun()  # widgets read the address as it was when the run began
 
 
-def _values(name: str) -> list[str]:
-    return st.query_params.get_all(name)
-
-
-def _sane(value: str) -> bool:
-    """Whether a value says something, and a finite number if any."""
+def _is_valid(value: str) -> bool:
+    """Whether a value is not empty and, if it is a number, finite."""
     with contextlib.suppress(ValueError):
         return math.isfinite(float(value))
     return bool(value.strip())

@@ -1,4 +1,4 @@
-"""The steps of the page on causal limits: one idea each, one sentence, one figure."""
+"""The five steps of the page on causal limits: one idea, one sentence and one figure each."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,159 +21,165 @@ from analysis.rerouting.plan import PLAIN, Plan
 from pages.shared import display, downloads, session
 
 METHODS = ("last-token", "mean", "prompt-only", "kv-embedding")
-"""Whose embeddings of the two endings are compared."""
+"""Methods whose embeddings of the two texts are compared."""
 
 
 @dataclass(frozen=True)
 class View:
-    """What all steps look at: the two texts and how far their shared tokens moved."""
+    """What every step shows: the two texts and how far the states of their shared tokens moved."""
 
     backbone: Backbone
     plan: Plan
     methods: dict[str, Method]
     texts: tuple[str, str]
     template: str
-    moved: Movement
+    movement: Movement
     presenting: bool
 
     @property
-    def where(self) -> str:
+    def rerouted_layers(self) -> str:
         """The re-routed layers in words."""
         return layer_lists.spoken_layers(self.plan.active, self.backbone.layers)
 
-    def show(self, drawn: go.Figure, table: pd.DataFrame, name: str) -> None:
-        """A figure with its table; for an audience alone and in large letters."""
+    def show(self, figure: go.Figure, table: pd.DataFrame, name: str) -> None:
+        """Show a figure with its table; in the presenter view enlarged and without it."""
         if self.presenting:
-            display.chart(causal.enlarged(drawn), name)
+            display.chart(causal.enlarged(figure), name)
         else:
-            display.figure(drawn, table, name)
+            display.figure(figure, table, name)
 
-    def aside(self, said: str) -> None:
-        """Small print, which an audience is spared."""
+    def caption(self, text: str) -> None:
+        """Show small print, except in the presenter view."""
         if not self.presenting:
-            st.caption(said)
+            st.caption(text)
 
 
 def two_endings(view: View) -> None:
-    """What moves when the ending changes."""
-    plain, rerouted = view.moved.plain[-1], view.moved.rerouted[-1]
+    """Show which states move when the ending changes."""
+    plain, rerouted = view.movement.plain[-1], view.movement.rerouted[-1]
     st.markdown(
-        "Each box is a token that both sentences share; its number says how far its final state "
-        "moved when the ending changed, as a share of its length. **In the plain model it is "
-        + ("exactly 0" if plain.max() == 0 else "0 but for rounding")
+        "Each box is a token that both sentences share. Its number says how far the token's final "
+        "state moved when the ending changed, relative to the state's norm. **In the plain model "
+        "it is "
+        + ("exactly 0" if plain.max() == 0 else "0 apart from rounding")
         + ": an early token cannot know what comes later.**"
     )
     _strips(view, False, True)
     if plain.max() == 0:
-        view.aside(
-            f"All {len(plain)} shared tokens of the plain model stayed where they were, to the "
-            f"last bit; re-routed at {view.where}, {int((rerouted > 0).sum())} of them moved."
+        view.caption(
+            f"In the plain model, the states of all {len(plain)} shared tokens stayed the same to "
+            f"the last bit. With {view.rerouted_layers} re-routed, {int((rerouted > 0).sum())} of "
+            "them moved."
         )
     else:
         st.markdown(
-            f"The plain model's tokens moved by {plain.max():.1g} of their length or less: that is "
-            "rounding. Where experts share their work between tokens, as in a mixture of experts, "
-            "or in half precision, equal states can differ in their last bits."
+            f"The states of the plain model moved by at most {plain.max():.1g} of their norm. That "
+            "is rounding: in half precision, or in a mixture of experts, whose work depends on "
+            "the other tokens, equal states can differ in their last bits."
         )
 
 
 def why(view: View) -> None:
-    """The causal triangle of one layer and head."""
+    """Show the causal triangle of one layer and head."""
     st.markdown(
-        "Each row is a token that looks, each column a token it looks at. **The grey half is not "
-        "small, it is forbidden: no row above the dotted line can look to the right of it, where "
-        "the ending is.** Every layer has this shape, so the news never gets back."
+        "Each row is a token that attends, each column a token it attends to. **The grey half is "
+        "not just small, it is forbidden: no row above the dotted line can attend to the right of "
+        "it, where the ending is.** Every layer has this shape, so what the ending says never "
+        "reaches the tokens before it."
     )
-    found = _triangle(view, PLAIN)
-    seen, whole = int(found.visible.sum()), found.visible.size
-    view.aside(
-        f"Layer {found.layer} of the plain model: {seen:,} of {whole:,} boxes are open. Shares "
-        "of one row add up to 100%" + _sink(found) + "; colours follow the share's square root. "
-        "Dotted: where the ending begins."
+    attention = _triangle(view, PLAIN)
+    allowed, total = int(attention.visible.sum()), attention.visible.size
+    view.caption(
+        f"Layer {attention.layer} of the plain model: {allowed:,} of {total:,} boxes are allowed. "
+        "The shares of a row add up to 100%the share. The dotted lines mark where the ending "
+        "begins."
     )
 
 
 def way_out(view: View) -> None:
-    """The triangle with the re-routed pair's column, and the tokens that now move."""
+    """Show the triangle with the re-routed pair's column, and the tokens that now move."""
     st.markdown(
-        "Re-routing puts the final token's key and value in front of the sequence. **Every token "
-        "may look at this one column, and through it hears of the ending.**"
+        "Re-routing puts the key and value of the final token in front of the sequence. **Every "
+        "token may attend to this one column, and through it learns about the ending.**"
     )
     if not view.plan.active:
-        st.info("No layer is re-routed, so there is no such column. Choose layers at the side.")
+        st.info("No layer is re-routed, so there is no such column. Choose layers in the sidebar.")
         return
-    found = _triangle(view, view.plan)
-    if found.prefix is None:
-        st.info(f"Layer {found.layer} is not re-routed and has no such column; look at another.")
+    attention = _triangle(view, view.plan)
+    if attention.prefix is None:
+        st.info(f"Layer {attention.layer} is not re-routed and has no such column. Choose another.")
     else:
-        view.aside(
-            f"Layer {found.layer}, re-routed: on average {100 * found.prefix.mean():.1f}% of the "
-            "attention of all heads and tokens goes to the framed column. The rest of a row is "
-            "what it was without, made smaller; all of it adds up to 100%" + _sink(found) + "."
+        view.caption(
+            f"Layer {attention.layer}, re-routed: on average over heads and tokens, "
+            f"{100 * attention.prefix.mean():.1f}% of the attention goes to the framed column. The "
+            "rest of a row keeps its proportions and shrinks to make room; a row adds up to 100%"
+            + _sink(attention)
+            + "."
         )
     _strips(view, True)
 
 
 def layer_by_layer(view: View) -> None:
-    """Where the news spreads, and who listens."""
+    """Show where the states move, layer by layer, and how large the gates are."""
     if not view.plan.active:
-        st.info("No layer is re-routed, so nothing spreads. Choose layers at the side.")
+        st.info("No layer is re-routed, so no state moves. Choose layers in the sidebar.")
         return
     st.markdown(
         "The shared tokens of the re-routed model, from the input at the bottom to the final "
-        "state. **Up to the first re-routed layer nothing can differ; from there on the news "
-        "spreads.**"
+        "state at the top. **Below the first re-routed layer nothing can move; above it, the "
+        "change spreads.**"
     )
     view.show(
-        causal.movement_by_layer(view.moved),
-        causal.movement_by_layer_table(view.moved),
+        causal.movement_by_layer(view.movement),
+        causal.movement_by_layer_table(view.movement),
         "How far each token moved, by layer",
     )
     st.markdown(
         "The *gate* is the share of a token's attention that goes to the re-routed pair. "
-        "**Bright tokens listen most.**"
+        "**The brighter, the more a token attends to it.**"
     )
-    text, head = _read(view, st.container(horizontal=True))
-    listening = causality.gates(view.backbone, text, view.plan, template=view.template)
+    text, head = _choose_text_and_head(view, st.container(horizontal=True))
+    gates = causality.gates(view.backbone, text, view.plan, template=view.template)
     view.show(
-        causal.gate_map(listening, head),
-        causal.gate_table(listening, head),
+        causal.gate_map(gates, head),
+        causal.gate_table(gates, head),
         "Gate by layer and token",
     )
 
 
 def costs(view: View) -> None:
-    """What re-routing costs, and what moving does not mean."""
+    """Show what re-routing costs, and compare the embeddings of the two texts."""
     st.markdown(
-        "It costs one more box a row at the re-routed layers: no training, no second reading. "
-        "**But moved is not improved. A final token hears the whole text anyway, so the embedding "
-        "of the plain model tells the endings apart too.**"
+        "Re-routing costs one more box in each row of the re-routed layers: no training, no "
+        "second pass. **But moved is not the same as improved. The final token sees the whole "
+        "text anyway, so an embedding of the plain model tells the endings apart too.**"
     )
-    tokens = view.moved.lengths[0]
+    tokens = view.movement.lengths[0]
     a, b, c = st.columns(3)
     a.metric("Boxes of the triangle", f"{tokens * (tokens + 1) // 2:,}")
     b.metric("With the re-routed pair", f"{tokens * (tokens + 3) // 2:,}")
     c.metric("Without any mask", f"{tokens * tokens:,}")
-    view.aside(
-        f"Boxes of a head for the first text of {tokens} tokens, in a layer that looks back "
-        "without a window: the pair adds one a token."
+    view.caption(
+        f"Boxes of one head for the first text, {tokens} tokens, in a layer without an attention "
+        "window. The pair adds one for each token."
     )
     names = METHODS if view.plan.active else METHODS[:-1]
-    asked = [view.methods[name].under(view.plan) for name in names]
-    one_each = cached_encoder.embedded(view.backbone, view.texts, asked)
+    methods = [view.methods[name].under(view.plan) for name in names]
+    encodings = cached_encoder.embedded(view.backbone, view.texts, methods)
     cosines = {
-        name: float(found.embeddings[0] @ found.embeddings[1])
-        for name, found in zip(names, one_each, strict=True)
+        name: float(encoding.embeddings[0] @ encoding.embeddings[1])
+        for name, encoding in zip(names, encodings, strict=True)
     }
     view.show(
         causal.ending_bars(cosines),
         causal.ending_table(cosines),
-        "How alike the two texts are to each method",
+        "Similarity of the two texts by method",
     )
     st.markdown(
-        "- All news passes through one pair a layer: what comes later stays forbidden, token by "
-        "token.\n- Below the first re-routed layer nothing changes.\n- Whether the embedding is "
-        "better, only ratings say, not one pair of sentences. " + _rated(view)
+        "- All information from later tokens passes through one pair per "
+        "layer; the tokens themselves stay forbidden.\n- Below the first "
+        "re-routed layer nothing changes.\n- One pair of sentences cannot "
+        "tell whether the embedding is better; human ratings can. " + _score_change(view)
     )
 
 
@@ -184,53 +190,56 @@ STEPS: dict[str, Callable[[View], None]] = {
     "4 Layer by layer": layer_by_layer,
     "5 What it costs": costs,
 }
-"""In the order of the story, by their names in the address bar."""
+"""In the order of the page, by their names in the address bar."""
 
 
-def _rated(view: View) -> str:
-    """What is known of the plan's score on the rated pairs of the side."""
+def _score_change(view: View) -> str:
+    """What is known of the plan's score on the rated pairs of the sidebar."""
     pairs, method = session.pairs(), view.methods["kv-embedding"]
     before, after = (
         known_score(view.backbone, pairs, method.under(plan)) for plan in (PLAIN, view.plan)
     )
     if not view.plan.active or before is None or after is None:
-        return "The pages *Re-routing* and *Similarity* measure it."
-    names = (f"re-routing {view.where}", "re-routing none")
-    found = comparison.difference(after.first, before.first, names, pairs.of)
-    return f"On {display.escaped(pairs.name)}: {found.sentence}"
+        return "The pages *Re-routing* and *Similarity* measure this."
+    names = (f"re-routing {view.rerouted_layers}", "re-routing nothing")
+    difference = comparison.difference(after.first, before.first, names, pairs.of)
+    return f"On {display.escaped(pairs.name)}: {difference.sentence}"
 
 
 def _strips(view: View, *models: bool) -> None:
-    """The shared tokens of the plain (False) and the re-routed (True) model, and their table."""
-    plain, rerouted = view.moved.plain[-1], view.moved.rerouted[-1]
-    for model in models:
-        if model and not view.plan.active:
-            st.info("No layer is re-routed: there is only the plain model. Choose layers aside.")
+    """Show the shared tokens of the plain (False) and the re-routed (True) model, with a table."""
+    plain, rerouted = view.movement.plain[-1], view.movement.rerouted[-1]
+    for rerouting in models:
+        if rerouting and not view.plan.active:
+            st.info(
+                "No layer is re-routed, so there is only the plain model. Choose layers in "
+                "the sidebar."
+            )
             continue
         a, b = st.columns([1, 4], vertical_alignment="center")
-        if model:
+        if rerouting:
             a.metric("Re-routed, mean move", causal.moved_by(float(rerouted.mean())))
         else:
             a.metric("Plain model, largest move", causal.moved_by(float(plain.max())))
-        b.html(causal.movement_strip(view.moved, rerouted=model))
+        b.html(causal.movement_strip(view.movement, rerouted=rerouting))
     if not view.presenting:
         name = "How far each shared token moved"
         strips = {
-            "Re-routed" if model else "Plain model": causal.movement_strip(
-                view.moved, rerouted=model
+            "Re-routed" if rerouting else "Plain model": causal.movement_strip(
+                view.movement, rerouted=rerouting
             )
-            for model in models
-            if view.plan.active or not model
+            for rerouting in models
+            if view.plan.active or not rerouting
         }
         display.folded_table(
             name,
-            lambda: causal.movement_table(view.moved),
+            lambda: causal.movement_table(view.movement),
             lambda: downloads.strips_page(name, strips.items()),
         )
 
 
-def _read(view: View, place: DeltaGenerator) -> tuple[str, int | None]:
-    """The widgets of which text and head to look at, and what they say."""
+def _choose_text_and_head(view: View, place: DeltaGenerator) -> tuple[str, int | None]:
+    """Choose which text and which head to show; None for the mean of all heads."""
     ending = place.segmented_control(
         "Text",
         ("one ending", "another ending"),
@@ -250,36 +259,40 @@ def _read(view: View, place: DeltaGenerator) -> tuple[str, int | None]:
 
 
 def _triangle(view: View, plan: Plan) -> Attention:
-    """The widgets of layer, head and text, and the attention that they ask for."""
-    reached = view.backbone.reroutable
-    usual = (*view.plan.active, *reached[len(reached) // 2 :], 0)[0]
+    """Choose layer, head and text, show their attention, and return it."""
+    reroutable = view.backbone.reroutable
+    default = (*view.plan.active, *reroutable[len(reroutable) // 2 :], 0)[0]
     place = st.container(horizontal=True)
     layer = place.selectbox(
         "Layer",
-        ["auto", *reached],
+        ["auto", *reroutable],
         key="layer",
         bind="query-params",
         width=180,
-        help=f"auto is {usual}: the first re-routed layer, or one from the middle.",
+        help=f"auto is layer {default}: the first re-routed one, or one in the middle.",
     )
-    text, head = _read(view, place)
-    found = causality.attention(
+    text, head = _choose_text_and_head(view, place)
+    attention = causality.attention(
         view.backbone,
         text,
-        layer if isinstance(layer, int) else usual,
+        layer if isinstance(layer, int) else default,
         plan,
         template=view.template,
     )
     view.show(
-        causal.attention_triangle(found, head, len(view.moved.tokens)),
-        causal.attention_table(found, head),
-        f"Whom each token listens to, {'re-routed' if plan.active else 'plain'}",
+        causal.attention_triangle(attention, head, len(view.movement.tokens)),
+        causal.attention_table(attention, head),
+        f"Attention of each token, {'re-routed' if plan.active else 'plain model'}",
     )
-    return found
+    return attention
 
 
-def _sink(found: Attention) -> str:
-    """A word on what a family's sink takes."""
-    rest = 1 - found.weights.sum(2) - (0 if found.prefix is None else found.prefix)
+def _sink(attention: Attention) -> str:
+    """The share that the attention sink of some families takes, in words."""
+    rest = 1 - attention.weights.sum(2) - (0 if attention.prefix is None else attention.prefix)
     share = float(rest.mean())
-    return f" less what this family's sink takes, {100 * share:.0f}% here" if share > 1e-3 else ""
+    return (
+        f" less the share of this family's attention sink, {100 * share:.0f}% here"
+        if share > 1e-3
+        else ""
+    )

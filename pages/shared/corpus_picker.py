@@ -1,4 +1,4 @@
-"""Choosing what is scored: a corpus by name or by upload, its columns, and how much of it.
+"""Choose the corpus that is scored: by name or by upload, with its columns and a sample size.
 
 Names and numbers are bound to the address bar; uploaded texts stay in the session.
 """
@@ -21,30 +21,31 @@ _ROLES = {
     "pairs": {"text": "First text", "other": "Second text", "score": "Rating"},
     "labelled": {"text": "Text", "label": "Label"},
 }
-_THINGS = {"pairs": "pairs", "labelled": "texts", "retrieval": "queries"}
-_MOST = {"pairs": 300, "labelled": sampling.LABELLED, "retrieval": sampling.QUERIES}
+_UNITS = {"pairs": "pairs", "labelled": "texts", "retrieval": "queries"}
+_SAMPLE = {"pairs": 300, "labelled": sampling.LABELLED, "retrieval": sampling.QUERIES}
 
 
-def choose(kind: Kind, label: str, explained: str) -> None:
-    """The widgets of one kind of corpus; ``chosen`` gives what they say."""
+def choose(kind: Kind, label: str, help_text: str) -> None:
+    """Choose a corpus of one kind; ``chosen`` returns it."""
     st.selectbox(
-        label, [*registry.names(kind), _UPLOAD], key=kind, bind="query-params", help=explained
+        label, [*registry.names(kind), _UPLOAD], key=kind, bind="query-params", help=help_text
     )
     if st.session_state[kind] == _UPLOAD:
-        st.session_state[f"{kind}_uploaded"] = found = _uploaded(kind)
-        if found is None:
-            st.info(f"Until a file is uploaded and read, scores are on {registry.USUAL[kind]}.")
-    whole = _whole(kind)
-    if (size := _size(whole)) > _usual(kind, whole):
-        # A widget of its own for each corpus, so that a choice made for one is not another's.
+        st.session_state[f"{kind}_uploaded"] = uploaded = _uploaded(kind)
+        if uploaded is None:
+            st.info(f"Until a file is uploaded, scores are on {registry.USUAL[kind]}.")
+    corpus = _corpus(kind)
+    if (size := _size(corpus)) > _default_sample(kind, corpus):
+        # Each corpus has its own widget, so that a number chosen for one is not used for another.
         st.number_input(
-            f"At most ({_THINGS[kind]})",
+            f"Sample ({_UNITS[kind]})",
             min(3, size),
             size,
-            _usual(kind, whole),
-            key=f"{kind}_most_{whole.name}",
+            _default_sample(kind, corpus),
+            key=f"{kind}_most_{corpus.name}",
             bind=None if st.session_state[kind] == _UPLOAD else "query-params",
-            help=f"A part of the {size:,} is drawn at random and marked as one; fewer is faster.",
+            help=f"So many of the {size:,} are drawn at random, and captions say so. Fewer is "
+            "faster.",
         )
 
 
@@ -55,21 +56,27 @@ def chosen(kind: Literal["labelled"]) -> Texts: ...
 @overload
 def chosen(kind: Literal["retrieval"]) -> Retrieval: ...
 def chosen(kind: Kind) -> Corpus:
-    """The chosen corpus, or the part of it that was asked for."""
-    whole = _whole(kind)
-    most = int(st.session_state.get(f"{kind}_most_{whole.name}", _usual(kind, whole)))
-    found: Corpus = sampling.part(whole, most)
-    return found
+    """The chosen corpus, or the chosen sample of it."""
+    corpus = _corpus(kind)
+    sample: Corpus = sampling.part(corpus, _sample_size(kind, corpus))
+    return sample
 
 
-def spoken(kind: Kind) -> dict[str, Any]:
-    """The choice as a recipe says it: the corpus by name or file, and the part drawn of it."""
-    whole = _whole(kind)
-    most = int(st.session_state.get(f"{kind}_most_{whole.name}", _usual(kind, whole)))
-    return {"corpus": whole.name, "part": most if most < _size(whole) else None}
+def recipe_options(kind: Kind) -> dict[str, Any]:
+    """The choice as a recipe has it: the corpus by name or file, and the size of its sample."""
+    corpus = _corpus(kind)
+    size = _sample_size(kind, corpus)
+    return {"corpus": corpus.name, "part": size if size < _size(corpus) else None}
 
 
-def _whole(kind: Kind) -> Any:
+def _sample_size(kind: Kind, corpus: Corpus) -> int:
+    """The chosen sample size, or the default one."""
+    chosen = st.session_state.get(f"{kind}_most_{corpus.name}")
+    return _default_sample(kind, corpus) if chosen is None else int(chosen)
+
+
+def _corpus(kind: Kind) -> Any:
+    """The chosen corpus, or the default one until a file is uploaded."""
     if st.session_state[kind] == _UPLOAD:
         uploaded = st.session_state.get(f"{kind}_uploaded")
         return uploaded if uploaded is not None else _named(kind, registry.USUAL[kind])
@@ -85,18 +92,18 @@ def _size(corpus: Corpus) -> int:
     return len(corpus.texts)
 
 
-def _usual(kind: Kind, corpus: Corpus) -> int:
-    """How much is taken unless more is asked for: all where there are few texts to encode."""
+def _default_sample(kind: Kind, corpus: Corpus) -> int:
+    """The size of the sample unless another is chosen: everything where texts are few."""
     few = isinstance(corpus, Pairs) and len(corpus.texts) <= 100
-    return _size(corpus) if few else min(_size(corpus), _MOST[kind])
+    return _size(corpus) if few else min(_size(corpus), _SAMPLE[kind])
 
 
 def _uploaded(kind: Kind) -> Corpus | None:
-    """What was uploaded, read by the columns that the visitor confirmed; None if not yet."""
-    what = "A ZIP in BEIR's layout" if kind == "retrieval" else "A TSV, CSV or JSONL file"
+    """The uploaded corpus, read by the columns that the visitor confirmed; None until then."""
+    formats = "A ZIP in BEIR's layout" if kind == "retrieval" else "A TSV, CSV or JSONL file"
     limits = hosting.hosted()
     file = st.file_uploader(
-        what,
+        formats,
         type=_FILES[kind],
         key=f"{kind}_file",
         max_upload_size=limits.megabytes if limits else None,
@@ -109,23 +116,23 @@ def _uploaded(kind: Kind) -> Corpus | None:
     guess = columns.guess_columns(file.name, data, kind)
     roles: dict[str, Any] = {}
     for role, label in _ROLES[kind].items():
-        at = getattr(guess, role)
+        column = getattr(guess, role)
         roles[role] = st.selectbox(
-            f"{label}: column",
+            f"Column: {label.lower()}",
             guess.available,
-            None if at is None else guess.available.index(at),
+            None if column is None else guess.available.index(column),
             key=f"{kind}_{role}_{file.file_id}",
         )
     if guess.guessed:
         guessed = ", ".join(repr(short(name)) for name in guess.guessed)
-        st.caption(f"Guessed: {display.escaped(guessed)}. Change what is wrong.")
+        st.caption(f"Guessed: {display.escaped(guessed)}. Please check.")
     if None in roles.values():
-        st.info("Choose a column for each part.")
+        st.info("Choose a column for each field.")
         return None
     read = columns.read_pairs if kind == "pairs" else columns.read_labelled
-    found = read(file.name, data, Columns(**roles, available=guess.available))
-    st.caption(display.escaped(f"{found.name}: {_size(found):,} {_THINGS[kind]}. {found.source}"))
-    return found
+    corpus = read(file.name, data, Columns(**roles, available=guess.available))
+    st.caption(display.escaped(f"{corpus.name}: {_size(corpus):,} {_UNITS[kind]}. {corpus.source}"))
+    return corpus
 
 
 @st.cache_resource(show_spinner="Reading the corpus", max_entries=20)

@@ -1,7 +1,7 @@
 """How pages show things: sentences instead of tracebacks, progress, figures with their tables.
 
-Every figure has its table beside it, and both can be taken along: the table as CSV, the figure as
-a page that needs no network, or as PNG or SVG by the camera in its corner.
+Every figure has its table below it, and both can be exported: the table as CSV, the figure as an
+HTML page that needs no network, or as PNG or SVG by the camera in its corner.
 """
 
 import math
@@ -22,7 +22,7 @@ from analysis.runtime.events import heard
 from analysis.runtime.paths import program
 from pages.shared import downloads
 
-_ON_PRIMARY = """<style>
+_PRIMARY_TEXT = """<style>
 button[kind=primary], button[kind=primary] *, [data-tag], [data-tag] *
 { color: light-dark(#ffffff, #111111) !important; }
 </style>"""
@@ -35,32 +35,32 @@ The browser chooses, as Streamlit does not run a page again where the theme chan
 _NO_RAW_CSV = """<style>
 button[kind=elementToolbar][aria-label^="Download as CSV"] { display: none; }
 </style>"""
-"""Streamlit's own CSV of a table is not made safe for spreadsheets; ours is, see ``csv``."""
+"""Streamlit's CSV of a table is unsafe in spreadsheets; :func:`downloads.csv` is safe."""
 
 
-_OF_FIGURES = """<style>
+_FIGURE_TEXT = """<style>
 [data-testid=stPlotlyChart] text[style*="fill: rgb(128, 132, 149)"] { fill: #5b5f6d !important; }
 </style>"""
-"""Streamlit's grey for the words of figures on a light page is too light to be read by all."""
+"""Streamlit's grey for the text of figures is too light on a light page for some readers."""
 
 
 def apply_styles() -> None:
-    """Letters that stand out on their colours and in figures, and no unsafe CSV at any table.
+    """Make text legible on the primary colour and in figures, and hide the unsafe CSV of tables.
 
     No selector asks what an element holds: with one, a browser styles the page anew for every
     label that Plotly measures, which took 16 of the 25 seconds that a page of figures needed.
     """
-    st.html(_NO_RAW_CSV + _ON_PRIMARY + _OF_FIGURES)
+    st.html(_NO_RAW_CSV + _PRIMARY_TEXT + _FIGURE_TEXT)
 
 
 def escaped(text: str) -> str:
-    """A person's text as Markdown that shows it as it is: no pictures, links or formulas in it."""
+    """A person's text as Markdown that shows it literally: no pictures, links or formulas in it."""
     return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text)
 
 
 @contextmanager
 def errors_stop_page() -> Iterator[None]:
-    """Show what a person can solve as its sentence, and stop this run there."""
+    """Show an error that a person can solve as its sentence, and stop this run there."""
     try:
         yield
     except ExplorerError as error:
@@ -71,12 +71,12 @@ def errors_stop_page() -> Iterator[None]:
 
 @contextmanager
 def show_notices() -> Iterator[None]:
-    """Show what the library tells while it works: a place in a queue, batches in halves."""
+    """Show what the library reports while it works: a place in a queue, a batch cut in halves."""
     queue = st.empty()
 
     def wait(place: int, what: str) -> None:
         if place:
-            queue.info(f"In the queue for {what}: place {place}. Everyone's work takes turns.")
+            queue.info(f"Waiting for {what}: place {place} in the queue.")
         else:
             queue.empty()
 
@@ -86,7 +86,7 @@ def show_notices() -> Iterator[None]:
 
 @contextmanager
 def errors_skip_section() -> Iterator[None]:
-    """Show what a person can solve as its sentence, and go on without this part of the page."""
+    """Show an error that a person can solve as its sentence, and skip this section of the page."""
     try:
         yield
     except ExplorerError as error:
@@ -95,31 +95,34 @@ def errors_skip_section() -> Iterator[None]:
 
 @contextmanager
 def progress(label: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar that appears with the first batch and goes when the work is done."""
+    """A progress bar from the first batch until the work is done."""
     place = st.empty()
 
-    def show(done: int, whole: int) -> None:
-        place.progress(done / whole, f"{label}: {done:,} of {whole:,}")
+    def show(done: int, total: int) -> None:
+        place.progress(done / total, f"{label}: {done:,} of {total:,}")
 
     yield show
     place.empty()
 
 
 def figure(
-    drawn: go.Figure,
+    figure: go.Figure,
     table: pd.DataFrame,
     name: str,
     *,
     on_select: Any = "ignore",
     selection_mode: Any = ("points", "box", "lasso"),
 ) -> Any:
-    """A figure with its table folded away below it; what is selected in it, where that is asked.
+    """Show a figure with its table folded below it; returns what is selected in the figure.
 
-    ``name`` is its title for the table, downloads and screen readers, unlike any other's on the
-    page; ``on_select`` and ``selection_mode`` are Streamlit's, the state is kept under ``name``.
+    ``name`` is the title of its table, its downloads and its description for screen readers, and
+    is used once on a page. ``on_select`` and ``selection_mode`` are Streamlit's; the selection is
+    kept under ``name``.
     """
-    selected = chart(drawn, name, on_select=on_select, selection_mode=selection_mode)
-    folded_table(name, lambda: table, lambda: drawn.to_html(include_plotlyjs=True, div_id="figure"))
+    selected = chart(figure, name, on_select=on_select, selection_mode=selection_mode)
+    folded_table(
+        name, lambda: table, lambda: figure.to_html(include_plotlyjs=True, div_id="figure")
+    )
     return selected
 
 
@@ -128,33 +131,33 @@ def folded_table(
     table: Callable[[], pd.DataFrame],
     page: Callable[[], str] | None = None,
 ) -> None:
-    """A table folded away under its name, with its download and that of its figure as a page."""
+    """A table folded under its name, with its download and its figure's as an HTML page."""
     with folded(f"Table: {name}") as opened:
         if opened:
-            made = table()
-            st.dataframe(made, hide_index=True, key=f"table {name}")
-            downloads.buttons(name, made, page)
+            rows = table()
+            st.dataframe(rows, hide_index=True, key=f"table {name}")
+            downloads.buttons(name, rows, page)
 
 
 @contextmanager
 def folded(label: str) -> Iterator[bool]:
-    """An expander, and whether it is open; only then need it be filled, so pages open sooner."""
+    """An expander, and whether it is open. Fill it only then, so that pages open sooner."""
     expander = st.expander(label, key=f"open {label}", on_change="rerun")
     with expander:
         yield bool(expander.open)
 
 
 def chart(
-    drawn: go.Figure,
+    figure: go.Figure,
     name: str,
     *,
     key: str | None = None,
     on_select: Any = "ignore",
     selection_mode: Any = ("points", "box", "lasso"),
 ) -> Any:
-    """A figure alone, as while it fills in; ``key`` where one name is drawn again and again."""
+    """A figure without its table; ``key`` where one name is drawn again and again."""
     return st.plotly_chart(
-        drawn,
+        figure,
         key=key or name,
         alt=name,
         on_select=on_select,
@@ -170,21 +173,21 @@ def chart(
 
 
 def reproduce(recipe: Recipe) -> None:
-    """How this view is had again: by its link, in a terminal, from a script or from a file."""
+    """Offer this view as a link, a command, a Python script and a recipe file."""
     request_log.note(**recipe.spec.log_facts())
-    with folded("Take this view along") as opened:
+    with folded("Reproduce this view") as opened:
         if opened:
-            _spellings(recipe)
+            _ways_to_reproduce(recipe)
 
 
-def _spellings(recipe: Recipe) -> None:
+def _ways_to_reproduce(recipe: Recipe) -> None:
     # Without a language: the highlighter's colours are too pale on the light ground.
     st.markdown(
-        "**As a link**: the address bar holds all choices of this view; what was typed or "
-        "uploaded stays out of it. **In a terminal**, in the project's folder:"
+        "**By a link**: copy the address bar. It holds every choice of this view, but no text "
+        "that was typed or uploaded. **In a terminal**, in the project's folder:"
     )
     st.code(recipe.command_line(), language=None, wrap_lines=True)
-    st.markdown("**From a script**:")
+    st.markdown("**In Python**:")
     st.code(scripts.python(recipe), language=None, wrap_lines=True)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.download_button(
@@ -193,11 +196,11 @@ def _spellings(recipe: Recipe) -> None:
             f"{recipe.command}.yaml",
             "application/yaml",
             on_click="ignore",
-            help=f"A file for `{program()} run`, each choice with what it means. The page *Studies* "
-            "opens it again.",
+            help=f"A file for `{program()} run` that explains each choice. The page *Studies* "
+            "opens it.",
         )
         st.segmented_control(
-            "The camera in a figure's corner saves",
+            "Save figures as",
             downloads.PICTURES,
             default=downloads.PICTURES[0],
             required=True,

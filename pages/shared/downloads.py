@@ -9,11 +9,11 @@ import pandas as pd
 import streamlit as st
 
 PICTURES = ("png", "svg")
-"""What the camera in a figure's corner saves."""
+"""Image formats that the camera in a figure's corner saves."""
 
 
 def buttons(name: str, table: pd.DataFrame, page: Callable[[], str] | None = None) -> None:
-    """Buttons that take a table along as CSV, and its figure as a page of its own."""
+    """Buttons that download a table as CSV and its figure as an HTML page."""
     with st.container(horizontal=True):
         st.download_button(
             "CSV",
@@ -22,7 +22,8 @@ def buttons(name: str, table: pd.DataFrame, page: Callable[[], str] | None = Non
             "text/csv",
             key=f"csv {name}",
             on_click="ignore",
-            help="The table, UTF-8. Cells that a spreadsheet would run are led by an apostrophe.",
+            help="The table in UTF-8. An apostrophe stands before cells that a spreadsheet would "
+            "run.",
         )
         if page is not None:
             st.download_button(
@@ -32,13 +33,13 @@ def buttons(name: str, table: pd.DataFrame, page: Callable[[], str] | None = Non
                 "text/html",
                 key=f"html {name}",
                 on_click="ignore",
-                help="The figure in one file that opens without a network. A figure with axes is "
-                "also saved as a picture, by the camera in its corner.",
+                help="The figure in one file that opens offline. The camera in the corner of a "
+                "figure with axes saves it as an image.",
             )
 
 
 def strips_page(title: str, strips: Iterable[tuple[str, str]]) -> str:
-    """A page of its own for strips of tokens: captions, which are escaped, and their HTML."""
+    """An HTML page of token strips, given as captions, which are escaped, and their HTML."""
     parts = (f"<p><b>{escape(caption)}</b></p>{strip}" for caption, strip in strips)
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>'
@@ -48,7 +49,7 @@ def strips_page(title: str, strips: Iterable[tuple[str, str]]) -> str:
 
 
 def csv(table: pd.DataFrame) -> bytes:
-    """The table as CSV; what a spreadsheet would take for a formula is led by an apostrophe."""
+    """The table as CSV, with an apostrophe before what a spreadsheet would run as a formula."""
 
     def inert(cell: Any) -> Any:
         return f"'{cell}" if isinstance(cell, str) and cell[:1] in "=+-@\t\r" and cell else cell
@@ -58,5 +59,5 @@ def csv(table: pd.DataFrame) -> bytes:
 
 
 def file_name(name: str) -> str:
-    """A figure's name as a file has it."""
+    """The name of a figure's file."""
     return re.sub(r"\W+", "-", name.lower()).strip("-")

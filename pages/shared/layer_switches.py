@@ -1,4 +1,4 @@
-"""All layers as one row of switches: presets, undo and redo, the picture, and its keyboard form."""
+"""The switches of the re-routing page: presets, undo and redo, and every layer in one row."""
 
 from functools import partial
 
@@ -18,54 +18,56 @@ from analysis.rerouting import layer_lists
 from pages.shared import display, plan_history, session
 
 NAME = "Layers of the plan"
-_ASKED = "measured_for"
-"""Kept for the visit: the backbone whose dimension was asked for."""
+_MEASURED = "measured_for"
+"""Kept for the visit: the backbone whose intrinsic dimension was requested."""
 
 
-def presets(loaded: Backbone) -> Curve | None:
-    """Undo, redo and ready-made plans; the rules' curve, where it is known or asked for."""
-    chosen = st.session_state.backbone
-    known = dimension.known_dimensions(loaded, session.texts(packaged.CALIBRATION))
-    if st.session_state.layers.strip().lower() == "auto" or st.session_state.get(_ASKED) == chosen:
+def presets(backbone: Backbone) -> Curve | None:
+    """Show undo, redo and preset plans; return the curve that rules read, if it is known."""
+    name = st.session_state.backbone
+    known = dimension.known_dimensions(backbone, session.texts(packaged.CALIBRATION))
+    if st.session_state.layers.strip().lower() == "auto" or st.session_state.get(_MEASURED) == name:
         known = session.calibration_dimensions()
     curve = known.curve if known else None
-    third, rule = loaded.layers // 3, st.session_state.rule
+    third, rule = backbone.layers // 3, st.session_state.rule
     with st.container(horizontal=True):
         plan_history.buttons()
-        for name, text in {
+        for preset, layers in {
             "Automatic": "auto",
             "None": "none",
             "All": "all",
             "First third": f"0-{third - 1}",
             "Middle third": f"{third}-{2 * third - 1}",
-            "Last third": f"{2 * third}-{loaded.layers - 1}",
+            "Last third": f"{2 * third}-{backbone.layers - 1}",
         }.items():
-            st.button(name, on_click=_preset, args=(text, rule))
+            st.button(preset, on_click=_set_plan, args=(layers, rule))
         with st.popover("By rule"):
-            for one in selection.RULES.values():
+            for choice in selection.RULES.values():
                 st.button(
-                    f"{one.name}{_window(curve, one.name)}",
-                    on_click=_preset,
-                    args=("auto", one.name),
+                    f"{choice.name}{_selected(curve, choice.name)}",
+                    on_click=_set_plan,
+                    args=("auto", choice.name),
                 )
-                st.caption(one.summary)
+                st.caption(choice.summary)
     if curve is None:
         st.button(
             "Measure the intrinsic dimension",
             on_click=st.session_state.update,
-            kwargs={_ASKED: chosen},
-            help="It is drawn with the layers once it is known; it takes a while.",
+            kwargs={_MEASURED: name},
+            help="Shows the curve above the switches. This takes a while.",
         )
     return curve
 
 
-def row(loaded: Backbone, curve: Curve | None, texts: tuple[str, ...], method: Method) -> Listening:
-    """The row of switches, as a picture to click and as buttons; the mean gates over ``texts``."""
+def switches(
+    backbone: Backbone, curve: Curve | None, texts: tuple[str, ...], method: Method
+) -> Listening:
+    """Show the switches, as a figure to click and as buttons; return the texts' mean gates."""
     plan = method.plan
     with st.spinner("Measuring the gates"):
-        gates = listening.listening(loaded, texts, method)
+        gates = listening.listening(backbone, texts, method)
     dims = None if curve is None else curve.dims
-    strip = loaded.layers, plan.active, loaded.reroutable, dims, gates
+    strip = backbone.layers, plan.active, backbone.reroutable, dims, gates
     display.figure(
         rerouting.layer_strip(*strip),
         rerouting.strip_table(*strip),
@@ -76,31 +78,31 @@ def row(loaded: Backbone, curve: Curve | None, texts: tuple[str, ...], method: M
     st.session_state.switches = list(plan.layers)
     st.pills(
         "Layers",
-        range(loaded.layers),
+        range(backbone.layers),
         selection_mode="multi",
         key="switches",
-        on_change=_switched,
-        help="The same switches for the keyboard. Layer 0 is next to the input. Layers that this "
-        "family cannot re-route are refused.",
+        on_change=_use_switches,
+        help="The same switches, for the keyboard. Layer 0 is next to the input. Layers that this "
+        "model family cannot re-route are refused.",
     )
     return gates
 
 
-def _window(curve: Curve | None, rule: str) -> str:
-    """What a rule selects, in brackets, where that is known."""
+def _selected(curve: Curve | None, rule: str) -> str:
+    """The layers that a rule selects, in brackets, if they are known."""
     if curve is None:
         return ""
     try:
         return (
             f" ({layer_lists.format_layers(selection.select(curve.dims, rule), len(curve.dims))})"
         )
-    except PlanError:  # no layer has a dimension; said where the rule is used
+    except PlanError:  # no layer has a dimension; shown where the rule is used
         return ""
 
 
-def _preset(text: str, rule: str) -> None:
-    st.session_state.update(layers=text, rule=rule)
+def _set_plan(layers: str, rule: str) -> None:
+    st.session_state.update(layers=layers, rule=rule)
 
 
-def _switched() -> None:
+def _use_switches() -> None:
     session.use_layers(tuple(sorted(st.session_state.switches)))

@@ -1,4 +1,4 @@
-"""What the dots of the maps are coloured by."""
+"""The colours of the dots on the maps."""
 
 import numpy as np
 import streamlit as st
@@ -9,24 +9,25 @@ from analysis.figures.spaces import Colours
 from analysis.spaces import comparison, neighbours
 from analysis.spaces.comparison import NEAREST
 from pages.shared import display
-from pages.shared.space_pair import Sides, compared, remembered
+from pages.shared.space_pair import Sides, compare, remembered
 
 _CLUSTERS = 8
 COLOURS = {
-    "label": "the corpus's own",
-    "neighbours kept": f"how many of a text's {NEAREST} nearest stay so in the other space",
+    "label": "the label in the corpus",
+    "neighbours kept": f"how many of a text's {NEAREST} nearest are also nearest in the other "
+    "space",
     "length": "in characters, on a logarithmic scale",
-    "cluster": "k-means in the left space, with as many clusters as there are labels, or else "
+    "cluster": "k-means in the left space, with as many clusters as there are labels, or "
     f"{_CLUSTERS}",
-    "mean rating": "of the rated pairs a text is in, where the texts come from such pairs",
+    "mean rating": "of the rated pairs that contain the text, if the corpus has such pairs",
 }
-"""What can be asked for, and what it means."""
+"""Each colouring and its meaning."""
 
 
-def coloured(by: str, sides: Sides) -> Colours:
-    """The colours asked for; neighbours kept, and a sentence, where the corpus has no others."""
+def choose_colours(colouring: str, sides: Sides) -> Colours:
+    """The chosen colours, or else, with a note, neighbours kept where the corpus lacks them."""
     corpus = sides.texts
-    match by:
+    match colouring:
         case "label" if (labels := spaces.by_label(corpus.labels)) is not None:
             return labels
         case "length":
@@ -36,17 +37,17 @@ def coloured(by: str, sides: Sides) -> Colours:
             k = len(set(corpus.labels)) if corpus.labels else _CLUSTERS
             codes = remembered(
                 "space_clusters",
-                (sides.made, k),
+                (sides.identity, k),
                 lambda: neighbours.clusters(sides.left.embeddings, k),
             )
             return Colours("cluster", np.array([f"{code + 1:2}" for code in codes]))
         case "mean rating" if corpus.name in registry.names("pairs", at_hand=True):
-            rated = comparison.mean_ratings(registry.load_pairs(corpus.name), corpus.texts)
-            return Colours("mean rating", rated)
+            ratings = comparison.mean_ratings(registry.load_pairs(corpus.name), corpus.texts)
+            return Colours("mean rating", ratings)
         case "label" | "mean rating":
-            lacking = "labels" if by == "label" else "rated pairs"
+            missing = "labels" if colouring == "label" else "rated pairs"
             st.caption(
-                f"{display.escaped(corpus.name)} has no {lacking}; the colours show the neighbours "
+                f"{display.escaped(corpus.name)} has no {missing}; the colours show the neighbours "
                 "kept."
             )
-    return Colours("neighbours kept (%)", 100 * compared(sides).kept)
+    return Colours("neighbours kept (%)", 100 * compare(sides).kept)

@@ -119,14 +119,14 @@ def state(recipe: Recipe) -> tuple[str, dict[str, Any]]:
 
 
 def open_page(recipe: Recipe) -> None:
-    """Give the widgets what a recipe says; the page is turned to by ``follow``. For callbacks."""
+    """Set the widgets to a recipe and open its page in the next run. For callbacks."""
     page, values = state(recipe)
     st.session_state.update(values)
     st.session_state.opened = page
 
 
-def follow(pages: Mapping[str, StreamlitPage]) -> None:
-    """Turn to the page that was opened, if one was; ``pages`` are all, by file."""
+def go_to_opened_page(pages: Mapping[str, StreamlitPage]) -> None:
+    """Go to the page that ``open_page`` asked for, if any; ``pages`` are all, by file name."""
     if page := st.session_state.pop("opened", None):
         # Streamlit refuses to clear an address that widgets hold, unless it is given another; they
         # write it anew on the page they are on next.

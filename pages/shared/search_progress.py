@@ -1,7 +1,7 @@
-"""Searches on a page: started, watched while they run, stopped and taken up again.
+"""A search on a page: started, watched while it runs, stopped and resumed.
 
-A search runs at the end of the page's script, when all that is known is drawn; whatever the
-visitor does meanwhile ends that run of the script, and the next one goes on from what was stored.
+A search runs at the end of the page's script, after known results are drawn. Whatever the visitor
+does meanwhile ends that run of the script, and the next one resumes from the stored scores.
 """
 
 import math
@@ -22,17 +22,17 @@ from analysis.experiments.searches import Search
 from analysis.rerouting.plan import Plan
 from analysis.storage import result_store
 
-PAUSE, FADE = 1.5, 0.3
-"""Seconds between two drawings of a search that runs, and for which the older one stays below."""
+PAUSE, OVERLAP = 1.5, 0.3
+"""Seconds between two drawings of a running search, and for which the older one stays below."""
 _OVER = "<style>[class*=st-key-swapped] {display: grid; grid-template-columns: 100%}" + (
     "[class*=st-key-swapped] > * {grid-area: 1 / 1}</style>"
 )
 
 
-class Place:
-    """Where a figure stands on the page and is drawn again without a blank in between.
+class FigureSlot:
+    """A place on the page where a figure is redrawn without flicker.
 
-    Streamlit takes a chart away before it draws the next one, so the next is drawn over it.
+    Streamlit removes a chart before it draws the next one, so the next is drawn over it.
     """
 
     def __init__(self, name: str) -> None:
@@ -40,110 +40,116 @@ class Place:
         self._slots: list[Any] = []
 
     def next(self) -> Any:
-        """A context to draw in at once: it is empty."""
+        """An empty slot to draw the next figure in."""
         self._slots = self._slots[::-1] or [self._box.empty(), self._box.empty()]
         return self._slots[0]
 
-    def settle(self) -> None:
-        """Take the older drawing away."""
+    def remove_older(self) -> None:
+        """Remove the older drawing."""
         self._slots[1].empty()
 
 
 @dataclass
-class Following:
-    """A search that is followed on a page: ``walk`` is how far it has come."""
+class SearchProgress:
+    """A search that a page shows; ``walk`` holds the scores so far."""
 
     walk: Walk
     running: bool
-    rest: Iterator[Walk]
-    places: list[Place] = field(default_factory=list)
+    remaining: Iterator[Walk]
+    slots: list[FigureSlot] = field(default_factory=list)
 
-    def place(self, name: str) -> Place:
-        """A new place for one of its figures."""
-        self.places.append(Place(name))
-        return self.places[-1]
+    def figure_slot(self, name: str) -> FigureSlot:
+        """A new place for one of the search's figures."""
+        self.slots.append(FigureSlot(name))
+        return self.slots[-1]
 
-    def watch(self, draw: Callable[[int], Any]) -> None:
-        """Go on if the visitor started it, drawing at times, and show the page anew at its end.
+    def run(self, draw: Callable[[int], Any]) -> None:
+        """Run the search if the visitor started it, redraw at times, and rerun the page at its end.
 
-        ``draw`` is given the number of the drawing, from 1; the first comes with the first score.
+        ``draw`` gets the number of the drawing, from 1; the first comes with the first score.
         """
         if not self.running:
             return
-        number, drawn = 0, -math.inf
-        for walk in self.rest:
+        number, drawn_at = 0, -math.inf
+        for walk in self.remaining:
             self.walk = walk
-            if time.monotonic() - drawn >= PAUSE:
+            if time.monotonic() - drawn_at >= PAUSE:
                 number += 1
                 draw(number)
-                time.sleep(FADE)  # until the browser has drawn it
-                for place in self.places:
-                    place.settle()
-                drawn = time.monotonic()
-        _set(None)
+                time.sleep(OVERLAP)  # until the browser has drawn it
+                for slot in self.slots:
+                    slot.remove_older()
+                drawn_at = time.monotonic()
+        _set_running(None)
         st.rerun()
 
 
-def follow(
-    loaded: Backbone,
+def start(
+    backbone: Backbone,
     pairs: Pairs,
     method: Method,
     search: Search,
-    beside: Sequence[Plan],
-    *what: Any,
-) -> Following:
-    """The search as far as it is known, with its button and its bar; ``what`` tells it apart."""
-    of = result_store.digest(
-        encoder.identity(loaded, method),
+    references: Sequence[Plan],
+    *settings: Any,
+) -> SearchProgress:
+    """Read the known scores and show the search's button and progress bar.
+
+    ``references`` are plans scored beside the search's own; ``settings`` identify the search.
+    """
+    scored_on = result_store.digest(
+        encoder.identity(backbone, method),
         pairs.texts,
         *(part.tolist() for part in (pairs.left, pairs.right, pairs.scores)),
     )
-    name = result_store.digest(of, what)
+    name = result_store.digest(scored_on, settings)
     running = st.session_state.get("searching") == name
     st.html(_OVER)
     left, right = st.columns([1, 3], vertical_alignment="center")
     bar = right.empty()
 
-    def tell(done: int, whole: int) -> None:
-        """How far the search is, and the pass that runs."""
-        walk = found.walk
+    def show_progress(done: int, total: int) -> None:
+        """Show how many plans are scored, and how far the next one is."""
+        walk = search_progress.walk
         if not walk.steps:
-            bar.progress(done / whole, f"Re-routing nothing: text {done:,} of {whole:,}")
+            bar.progress(done / total, f"Re-routing nothing: text {done:,} of {total:,}")
             return
         if walk.done:
-            bar.caption(f"All {len(walk.plans)} plans are scored, reference points included.")
+            bar.caption(f"All {len(walk.plans)} plans are scored, including the reference points.")
             return
         scored = len(walk.plans) - len(walk.missing)
         step = f"step {len(walk.steps)}, " if len(walk.steps) > 1 else ""
         text = f"{scored} of {len(walk.plans)} plans scored"
-        now = f"; {step}text {done:,} of {whole:,} of the next" if whole else ""
+        now = f"; {step}next plan: text {done:,} of {total:,}" if total else ""
         bar.progress(scored / len(walk.plans), text + now)
 
-    rest = ablation.run(
-        loaded, pairs, search, method, beside=beside, at_hand=_at_hand(of), progress=tell
+    remaining = ablation.run(
+        *(backbone, pairs, search, method),
+        beside=references,
+        at_hand=_known_points(scored_on),
+        progress=show_progress,
     )
-    found = Following(Walk((), (), {}, done=False), running, rest)
-    with bar, st.spinner("Comparing what is scored"):
-        found.walk = next(rest)
-    tell(0, 0)
-    if not found.walk.done:
+    search_progress = SearchProgress(Walk((), (), {}, done=False), running, remaining)
+    with bar, st.spinner("Reading known scores"):
+        search_progress.walk = next(remaining)
+    show_progress(0, 0)
+    if not search_progress.walk.done:
         left.button(
-            "Stop" if running else f"Score the {len(found.walk.missing)} missing plans",
-            key="search",  # as one button it is changed, not left beside the other
-            on_click=_set,
+            "Stop" if running else f"Score the {len(search_progress.walk.missing)} missing plans",
+            key="search",  # one key, so that the button changes instead of a second one appearing
+            on_click=_set_running,
             args=(None if running else name,),
             type="primary",
-            help="Scores are kept as they come: stopping loses nothing, starting again goes on.",
+            help="Every score is stored at once: you can stop and resume without losing any.",
         )
-    return found
+    return search_progress
 
 
-def _set(name: str | None) -> None:
+def _set_running(name: str | None) -> None:
     st.session_state.searching = name
 
 
 @st.cache_resource(show_spinner=False, max_entries=5)
-def _at_hand(of: str) -> dict[Plan, Point]:
-    """What was read or computed before of one backbone, method and pairs."""
-    del of
+def _known_points(scored_on: str) -> dict[Plan, Point]:
+    """The scores read or computed so far for one backbone, method and set of pairs."""
+    del scored_on  # the cache's key
     return {}

@@ -1,4 +1,4 @@
-"""A second backbone beside the visit's own, for pages that compare the two."""
+"""A second backbone, for pages that compare it with the sidebar's."""
 
 import streamlit as st
 
@@ -10,31 +10,33 @@ from pages.shared.recipe_state import NONE
 _LEASE = "second_lease"
 
 
-def second_backbone(key: str) -> Backbone | None:
-    """The widget that asks for another backbone, kept under ``key``; what is chosen, loaded.
+def choose(key: str) -> Backbone | None:
+    """Choose a second backbone, kept under ``key``, and load it.
 
-    It runs in the same number format as the visit's own and does not displace it. None where
-    nothing is chosen, or the visit's own backbone again, which is then said.
+    It runs in the same precision as the sidebar's, which stays loaded. None where none is chosen,
+    or the sidebar's own, with a note.
 
     Raises:
-        BackboneError: what is typed in is no backbone that can be loaded.
+        BackboneError: what was typed is no backbone that can be loaded.
     """
     own = st.session_state.backbone
     offered = [NONE, *(name for name in session.offered_backbones() if name != own)]
-    chosen = st.selectbox(
+    name = st.selectbox(
         "Compare with another backbone",
         list(dict.fromkeys([*offered, st.session_state.get(key, NONE)])),
         key=key,
         accept_new_options=hosting.hosted() is None,
         bind="query-params",
-        help="As in the sidebar. It is loaded beside the first.",
+        help="As in the sidebar. Both stay loaded.",
     )
-    name = chosen or NONE
+    name = name or NONE
     if name in (NONE, own):
         st.session_state.pop(_LEASE, None)
     if name == NONE:
         return None
     if name == own:
-        st.caption(f"{name} is the sidebar's backbone already; choose another to compare it with.")
+        st.caption(
+            f"{name} is already the backbone in the sidebar; choose another one to compare it with."
+        )
         return None
     return session.lease_backbone(_LEASE, name, st.session_state.dtype)

@@ -1,7 +1,7 @@
-"""What all pages share during a visit: the backbone, the plan and the rated pairs.
+"""The values that a visit has chosen: its backbone, plan, methods, pairs, and the recipe of a view.
 
-The shared choices are widgets of the entry file, bound to the address bar, so that a link
-restores them; uploaded texts stay in the session and never enter the address.
+The choices are made in the sidebar (:mod:`pages.shared.sidebar`), whose widgets are bound to the
+address bar, so that a link restores them. Uploaded texts stay in the session and never enter it.
 """
 
 import threading
@@ -27,25 +27,25 @@ from pages.shared import corpus_picker, display, recipe_state
 
 
 def run_by_entry() -> None:
-    """Send a visit round by the entry where a page runs without it; called before any widget."""
+    """Run the entry file first where a page runs without it. Call it before any widget."""
     if PagesManager.uses_pages_directory:
         # Until the entry has run once, Streamlit takes a folder called pages for its older kind
-        # of app and runs a page without the entry; whoever follows a link first is sent round.
+        # of app and runs a page without the entry; the first visit by a link is sent there.
         PagesManager.uses_pages_directory = False
         st.rerun()
 
 
-def page_header(title: str, look_at: str) -> None:
-    """A page's question and the sentence that says what to look at."""
+def page_header(question: str, look_at: str) -> None:
+    """Show a page's question as its title, and the sentence that says what to look at."""
     run_by_entry()
-    st.title(title)
+    st.title(question)
     st.markdown(look_at)
 
 
 def methods() -> dict[str, Method]:
-    """Every method by name, kv-embedding and prompt-only as the options say."""
-    asked = {name: st.session_state[name] for name in ("separator", "pooling", "norm")}
-    return {name: variant(method, **asked) for name, method in METHODS.items()}
+    """Every method by name, kv-embedding and prompt-only with the sidebar's options."""
+    options = {name: st.session_state[name] for name in ("separator", "pooling", "norm")}
+    return {name: variant(method, **options) for name, method in METHODS.items()}
 
 
 def backbone() -> Backbone:
@@ -53,15 +53,15 @@ def backbone() -> Backbone:
     return lease_backbone("backbone_lease", st.session_state.backbone, st.session_state.dtype)
 
 
-def lease_backbone(lease: str, name: str, dtype: str) -> Backbone:
-    """The backbone ``name``, which this visit holds under ``lease`` in place of what it held."""
+def lease_backbone(key: str, name: str, dtype: str) -> Backbone:
+    """Load the backbone ``name`` and keep it for this visit under ``key``, in place of the last."""
     state = st.session_state
-    held: leases.Lease | None = state.get(lease)
-    if held is None or (held.name, held.dtype) != (name.strip(), dtype):
-        held = state[lease] = None  # let go before the next is loaded
-        with st.spinner("Loading the backbone; the first time its weights are converted"):
-            held = state[lease] = leases.lease(name, dtype)
-    return held.backbone
+    lease: leases.Lease | None = state.get(key)
+    if lease is None or (lease.name, lease.dtype) != (name.strip(), dtype):
+        lease = state[key] = None  # released before the next is loaded
+        with st.spinner("Loading the backbone; the first time, its weights are converted"):
+            lease = state[key] = leases.lease(name, dtype)
+    return lease.backbone
 
 
 def plan(on: Backbone | None = None, layers: str = "") -> Plan:
@@ -76,12 +76,12 @@ def plan(on: Backbone | None = None, layers: str = "") -> Plan:
             () if loaded.refusal else calibration_dimensions(loaded).selected(st.session_state.rule)
         )
 
-    found = layer_lists.parse_layers(layers or st.session_state.layers, loaded.layers, auto)
-    return Plan(found, st.session_state.bias, st.session_state.get("key_position", "own"))
+    chosen = layer_lists.parse_layers(layers or st.session_state.layers, loaded.layers, auto)
+    return Plan(chosen, st.session_state.bias, st.session_state.get("key_position", "own"))
 
 
 def calibration_dimensions(on: Backbone | None = None) -> Dimensions:
-    """The curve that ``auto`` reads: the default recipe on the calibration corpus."""
+    """The curve that ``auto`` reads: intrinsic dimension on the calibration corpus."""
     with display.progress("Measuring the intrinsic dimension") as show:
         return dimension.dimensions(on or backbone(), texts(packaged.CALIBRATION), progress=show)
 
@@ -94,39 +94,39 @@ def pairs() -> Pairs:
 def recipe(
     spec: type[Spec], *, page: str | None = None, grid: tuple[Part, ...] = (), **fields: Any
 ) -> Recipe:
-    """A question with the sidebar's choices and the page's own ``fields``.
+    """The recipe of a view: the question ``spec`` with the sidebar's choices and ``fields``.
 
-    ``page`` is the one that shows it, where that is not the question's own.
+    ``page`` is the page that shows it, if not the question's own.
     """
-    known = spec.options()
+    accepted = spec.options()
     shared = {name: st.session_state.get(key) for name, key in recipe_state.SHARED.items()}
-    chosen = {name: value for name, value in shared.items() if name in known}
+    chosen = {name: value for name, value in shared.items() if name in accepted}
     own = {name.replace("_", "-"): value for name, value in fields.items()}
     view = recipe_state.view(page or recipe_state.PAGES[spec], spec)
     return Recipe.of(spec.command, chosen | own, grid, view=view)
 
 
 def use_layers(layers: tuple[int, ...]) -> None:
-    """Make ``layers`` the plan; for widgets' callbacks."""
+    """Re-route ``layers`` from now on. For widgets' callbacks."""
     st.session_state.layers = layer_lists.format_layers(layers, backbone().layers)
 
 
-def toggle_layers(figure: str, drawn: tuple[int, ...]) -> None:
-    """Add the layers clicked in ``figure``, where the plan is ``drawn``, or take them out."""
+def toggle_layers(figure: str, rerouted: tuple[int, ...]) -> None:
+    """Add the layers clicked in ``figure`` to those ``rerouted`` in it, or take them out."""
     clicked = {round(point["x"]) for point in st.session_state[figure].selection.points}
     if clicked:
-        use_layers(tuple(sorted({*drawn} ^ clicked)))
+        use_layers(tuple(sorted({*rerouted} ^ clicked)))
 
 
 @st.cache_resource(show_spinner=False)
 def start_request_log() -> None:
-    """Write a line for every run of a page, once for the server, where ``KVE_LOG`` says."""
+    """Start the request log, once for the server: a line for every run of a page (``KVE_LOG``)."""
     request_log.start("stderr")
 
 
 @st.cache_resource(show_spinner=False)
 def warm_up_umap() -> None:
-    """Compile UMAP in the background, once, so that the next map need not wait for it."""
+    """Compile UMAP in the background, once for the server, so that no map has to wait for it."""
     threading.Thread(target=projection.warm_up, daemon=True).start()
 
 

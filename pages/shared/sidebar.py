@@ -15,15 +15,15 @@ from analysis.rerouting.plan import KEY_POSITIONS
 from analysis.runtime import hosting
 from pages.shared import corpus_picker, plan_history, session
 
-NAMES = (
-    "A packaged model, one of the paper's, or type a Hugging Face id (owner/name or "
+ANY_BACKBONE = (
+    "Choose a packaged model or one of the paper's, or type a Hugging Face id (owner/name or "
     "owner/name@revision), a folder, or a .gguf file."
 )
-"""What a backbone can be called where everything is free."""
+"""Help on the backbone's field where any may be loaded."""
 
 
 def choose_backbone() -> None:
-    """The backbone's widget, with its facts; loads what is chosen."""
+    """Choose the backbone and its precision, load it, and show its facts."""
     st.selectbox(
         "Backbone",
         list(
@@ -34,19 +34,19 @@ def choose_backbone() -> None:
         key="backbone",
         accept_new_options=hosting.hosted() is None,
         bind="query-params",
-        help=NAMES if hosting.hosted() is None else "The backbones that this server offers.",
+        help=ANY_BACKBONE if hosting.hosted() is None else "This server offers these backbones.",
     )
     st.selectbox(
         "Precision",
         ["auto", *devices.DTYPES],
         key="dtype",
         bind="query-params",
-        help="The numbers' format while computing.",
+        help="The number format of the computation. auto picks one for this machine.",
     )
     facts = _describe(st.session_state.backbone)
     st.caption(
         f"{facts.parameters / 1e6:,.0f} million parameters, {facts.layers} layers, "
-        f"{facts.heads} heads on {facts.kv_heads} key-value heads, context of "
+        f"{facts.heads} heads on {facts.kv_heads} key-value heads, a context of "
         f"{facts.context:,} tokens. Weights: {facts.memory('float32') / 1e9:.2f} GB in float32, "
         f"{facts.memory('bfloat16') / 1e9:.2f} GB in half precision."
         + (f" Licence: {facts.licence}." if facts.licence else "")
@@ -61,19 +61,20 @@ def choose_backbone() -> None:
         st.warning(loaded.refusal)
     elif loaded.slow_form:
         st.caption(
-            "Re-routed layers put the pair in front of the others, with a mask: no fast kernel "
-            "here gives the log-sum-exp that the closed form needs."
+            "Re-routed layers use the slower form, which puts the pair in front of the others "
+            "with a mask: no fast kernel here returns the log-sum-exp that the closed form needs."
         )
 
 
 def choose_plan() -> None:
-    """The widgets of the plan: layers as text, bias, and the rule behind ``auto``."""
+    """Choose the plan: layers as text, the bias, and the rule behind ``auto``."""
     st.text_input(
         "Re-routed layers",
         "auto",
         key="layers",
         bind="query-params",
-        help="auto, none, all, or a list such as 26-29 or 3,5,9. Layers count from 0.",
+        help="auto, none, all, or a list such as 26-29 or 3,5,9. Layers count from 0; auto lets "
+        "the rule below choose.",
     )
     st.slider(
         "Bias",
@@ -83,39 +84,38 @@ def choose_plan() -> None:
         0.5,
         key="bias",
         bind="query-params",
-        help="Added to the re-routed pair's attention logit; the paper uses 1.",
+        help="Added to the attention logit of the re-routed pair; the paper uses 1.",
     )
     st.selectbox(
         "Rule for auto",
         list(selection.RULES),
         key="rule",
         bind="query-params",
-        help="How layers are chosen from the intrinsic-dimension curve.",
+        help="How auto chooses layers from the curve of the intrinsic dimension.",
     )
-    chosen = session.plan()
-    shown = layer_lists.format_layers(chosen.layers, session.backbone().layers)
-    st.caption(f"Re-routed now: {shown}.")
+    layers = layer_lists.format_layers(session.plan().layers, session.backbone().layers)
+    st.caption(f"Re-routed now: {layers}.")
 
 
 def choose_method_options() -> None:
-    """The widgets of what else KV-Embedding leaves open: its key's place, prompt and pooling.
+    """Choose what else KV-Embedding leaves open: key position, prompt, pooling and token states.
 
-    They are the last that the plan depends on, so here it is noted for undo and redo.
+    These are the last widgets of the plan, so its state is recorded here for undo and redo.
     """
-    with st.expander("How kv-embedding is done"):
+    with st.expander("KV-Embedding options"):
         st.selectbox(
             "Key position",
             session.backbone().key_positions or ("own",),
             key="key_position",
             bind="query-params",
-            help="Where the re-routed key stands. " + _meanings(KEY_POSITIONS),
+            help="The position of the re-routed key. " + _meanings(KEY_POSITIONS),
         )
         st.selectbox(
             "Prompt",
             list(prompts.COMPRESSION),
             key="separator",
             bind="query-params",
-            help="What stands between the text and the instruction; sources disagree on it.",
+            help="What separates the text from the instruction; the sources differ.",
         )
         st.selectbox(
             "Pooling",
@@ -123,7 +123,7 @@ def choose_method_options() -> None:
             list(pooling.POOLINGS).index(DEFAULT.pooling),
             key="pooling",
             bind="query-params",
-            help="hybrid is the paper's: the last token and the mean of all, averaged.",
+            help="hybrid is the paper's: the average of the last token and the mean of all.",
         )
         st.selectbox(
             "Token states",
@@ -132,24 +132,27 @@ def choose_method_options() -> None:
             bind="query-params",
             help=_meanings(NORMS),
         )
-        st.caption("These hold for kv-embedding and prompt-only; the other methods stay as named.")
+        st.caption(
+            "These apply to kv-embedding and prompt-only. The other methods stay as their names "
+            "say."
+        )
     plan_history.record(st.session_state.backbone)
 
 
 def _meanings(values: Mapping[Any, str]) -> str:
-    """What each of some named values stands for, for a widget's help."""
+    """The meaning of each named value, for a widget's help."""
     return "; ".join(f"*{name}*: {meaning}" for name, meaning in values.items()) + "."
 
 
 def choose_pairs() -> None:
-    """The widgets of the rated pairs that scores are computed on."""
+    """Choose the rated pairs that scores are computed on."""
     corpus_picker.choose(
         "pairs",
         "Rated pairs",
-        "Pairs of texts with a human similarity; scores are rank correlations with it.",
+        "Pairs of texts with a human similarity rating. Scores are rank correlations with it.",
     )
 
 
-@st.cache_resource(show_spinner="Reading the backbone's description", max_entries=50)
+@st.cache_resource(show_spinner="Reading the backbone's configuration", max_entries=50)
 def _describe(name: str) -> Facts:
     return describe(name)

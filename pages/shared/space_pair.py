@@ -1,6 +1,6 @@
-"""The two spaces that a visit compares: what they are of, both with their maps, and the comparison.
+"""The two spaces that a visit compares: how they are chosen, drawn as maps, and compared.
 
-What was computed is kept in the visit, so that selecting texts on large maps computes nothing.
+Results are kept for the visit, so that selecting texts on large maps computes nothing.
 """
 
 from collections.abc import Callable
@@ -29,9 +29,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, eq=False)
 class Sides:
-    """Both spaces of the same texts, the right map laid over the left one.
+    """Two spaces of the same texts, the right map aligned with the left one.
 
-    ``size`` is how many texts the corpus has, ``made`` the identity of both spaces, ``options``
+    ``size`` is how many texts the corpus has, ``identity`` that of both spaces, ``options`` are
     the choices as a recipe has them.
     """
 
@@ -40,27 +40,27 @@ class Sides:
     left: Space
     right: Space
     titles: tuple[str, str]
-    made: str
+    identity: str
     options: dict[str, Any]
 
 
-def remembered(name: str, what: Any, make: Callable[[], T]) -> T:
-    """What ``make`` gives, kept in this visit under ``name`` until ``what`` changes."""
-    held = st.session_state.get(name)
-    if held is None or held[0] != what:
-        st.session_state[name] = held = what, make()
-    found: T = held[1]
-    return found
+def remembered(name: str, identity: Any, compute: Callable[[], T]) -> T:
+    """The result of ``compute``, kept for the visit under ``name`` until ``identity`` changes."""
+    kept = st.session_state.get(name)
+    if kept is None or kept[0] != identity:
+        st.session_state[name] = kept = identity, compute()
+    result: T = kept[1]
+    return result
 
 
 def choose() -> Sides:
-    """The widgets of what is compared, and it, computed.
+    """Choose two spaces and compute them.
 
     Raises:
-        ExplorerError: a plan, backbone or corpus that cannot be had, or what encoding raises.
+        ExplorerError: a plan, backbone or corpus is invalid, or encoding fails.
     """
     loaded, methods = session.backbone(), session.methods()
-    named, names = registry.names("texts", at_hand=True), list(methods)
+    corpora, names = registry.names("texts", at_hand=True), list(methods)
     a, b, c = st.columns(3)
     chosen = (
         a.selectbox("Left", names, names.index("mean"), key="left", bind="query-params"),
@@ -68,12 +68,12 @@ def choose() -> Sides:
     )
     corpus = c.selectbox(
         "Texts",
-        named,
-        named.index(space_experiment.MAP_CORPUS),
+        corpora,
+        corpora.index(space_experiment.MAP_CORPUS),
         key="space_corpus",
         bind="query-params",
     )
-    with st.expander("Other layers, another backbone, more texts"):
+    with st.expander("Compare other layers, another backbone, more texts"):
         a, b, c = st.columns(3)
         typed = [
             column.text_input(
@@ -82,13 +82,13 @@ def choose() -> Sides:
                 bind="query-params",
                 placeholder="as in the sidebar",
                 disabled=not methods[name].reroutes,
-                help="To compare two plans: auto, none, all, or a list such as 26-29 or 3,5,9. "
+                help="auto, none, all, or a list such as 26-29 or 3,5,9, to compare two plans. "
                 "For methods that re-route.",
             )
             for column, side, name in zip((a, b), ("left", "right"), chosen, strict=True)
         ]
-        most = c.number_input(
-            "At most",
+        sample_size = c.number_input(
+            "Texts at most",
             5,
             10_000,
             space_experiment.MAP_TEXTS,
@@ -96,33 +96,41 @@ def choose() -> Sides:
             key="space_texts",
             bind="query-params",
         )
-        other = second_backbone.second_backbone("right_backbone")
-        st.caption("The other backbone's space is drawn on the right; auto is found for it anew.")
+        other = second_backbone.choose("right_backbone")
+        st.caption(
+            "The other backbone is shown on the right; auto chooses layers for it separately."
+        )
     settings = _choose_drawing()
-    whole = session.texts(corpus)
-    texts = sampling.sample(whole, int(most), 0)
+    all_texts = session.texts(corpus)
+    texts = sampling.sample(all_texts, int(sample_size), 0)
     spaces: list[Space] = []
     titles: list[str] = []
-    made = ""
-    with st.container():  # always there, or else what follows would move up and be drawn anew
-        for name, layers, on in zip(chosen, typed, (loaded, other or loaded), strict=True):
+    identities: list[str] = []
+    with st.container():  # always there: otherwise what follows would move up and be redrawn
+        for name, layers, backbone in zip(chosen, typed, (loaded, other or loaded), strict=True):
             method = methods[name]
             try:
                 if method.reroutes:
-                    method = method.under(session.plan(on, layers))
+                    method = method.under(session.plan(backbone, layers))
             except PlanError as error:
-                raise PlanError(f"On {on.facts.name}, to draw {name}: {error}") from None
-            identity = result_store.digest(encoder.identity(on, method), texts.texts, settings)
-            make = partial(_drawn, on, texts, method, settings)
-            spaces.append(remembered(f"space {len(spaces)}", identity, make))
-            made += identity
-            spoken = layer_lists.spoken_layers(method.plan.layers, on.layers)
-            parts = name, spoken if method.reroutes else "", on.facts.name if other else ""
+                raise PlanError(f"On {backbone.facts.name}, to draw {name}: {error}") from None
+            identity = result_store.digest(
+                encoder.identity(backbone, method), texts.texts, settings
+            )
+            compute = partial(_project, backbone, texts, method, settings)
+            spaces.append(remembered(f"space {len(spaces)}", identity, compute))
+            identities.append(identity)
+            layers_text = layer_lists.spoken_layers(method.plan.layers, backbone.layers)
+            parts = (
+                name,
+                layers_text if method.reroutes else "",
+                backbone.facts.name if other else "",
+            )
             titles.append(", ".join(filter(None, parts)))
         left, right = spaces[0], space_experiment.aligned(spaces[1], spaces[0])
     options = {
         "corpus": corpus,
-        "samples": int(most) if len(texts.texts) < len(whole.texts) else None,
+        "samples": int(sample_size) if len(texts.texts) < len(all_texts.texts) else None,
         "method": list(chosen),
         "left_layers": typed[0] or None,
         "right_layers": typed[1] or None,
@@ -132,33 +140,33 @@ def choose() -> Sides:
         "output": "maps.html",
     }
     return Sides(
-        *(texts, len(whole.texts), left, right, (titles[0], titles[1])),
-        *(result_store.digest(made), options),
+        *(texts, len(all_texts.texts), left, right, (titles[0], titles[1])),
+        *(result_store.digest("".join(identities)), options),
     )
 
 
-def compared(sides: Sides) -> Comparison:
-    """Both spaces compared text by text, with a bar while it is done."""
+def compare(sides: Sides) -> Comparison:
+    """Compare both spaces text by text, with a progress bar."""
     maps = sides.left.projection.points, sides.right.projection.points
-    of = sides.size if len(sides.texts.texts) < sides.size else None
+    total = sides.size if len(sides.texts.texts) < sides.size else None
 
-    def make() -> Comparison:
-        with display.progress("Comparing neighbourhoods, step") as show:
+    def compute() -> Comparison:
+        with display.progress("Comparing neighbours, step") as show:
             return comparison.compare(
                 *(sides.left.embeddings, sides.right.embeddings, maps, sides.texts.labels),
-                of=of,
+                of=total,
                 progress=show,
             )
 
-    with st.container():  # always there, as above
-        return remembered("space_compared", sides.made, make)
+    with st.container():  # always there, as in choose()
+        return remembered("space_compared", sides.identity, compute)
 
 
 def _choose_drawing() -> dict[str, Any]:
-    """The widgets of how maps are drawn, explained; what they say."""
-    with st.expander("How the maps are drawn"):
+    """Choose the projection and its settings."""
+    with st.expander("Projection settings"):
         a, b, c, d = st.columns(4)
-        how = a.selectbox(
+        name = a.selectbox(
             "Projection", list(projection.PROJECTIONS), key="projection", bind="query-params"
         )
         umap = {
@@ -166,25 +174,25 @@ def _choose_drawing() -> dict[str, Any]:
                 "Neighbours", 3, 50, 15, key="map_neighbours", bind="query-params"
             ),
             "min_dist": c.slider(
-                "Least distance", 0.0, 0.99, 0.1, key="map_distance", bind="query-params"
+                "Minimum distance", 0.0, 0.99, 0.1, key="map_distance", bind="query-params"
             ),
             "seed": int(d.number_input("Seed", 0, 9999, 0, key="map_seed", bind="query-params")),
         }
         st.markdown(
-            "**umap** draws each text near its nearest neighbours in the space, by cosine. "
-            "*Neighbours* is how many: few show small groups, many the large picture. *Least "
-            "distance* is how tightly dots may pack: knots near 0, an even spread near 1. *Seed* "
-            "starts its random search, and what changes with it alone is no property of the texts. "
-            "How large a group is drawn, and how far from another, means little.\n\n"
-            "**pca** draws the two directions in which the texts differ most. It is coarser, but "
-            "its map moves no further than the space does."
+            "**umap** places each text close to its nearest neighbours in the space, by cosine. "
+            "*Neighbours* is their number: few show small groups, many the overall structure. "
+            "*Minimum distance* sets how densely dots may be packed: tight clusters near 0, an "
+            "even spread near 1. *Seed* starts the random search; what changes with the seed "
+            "alone is no property of the texts. The size of a group and its distance from others "
+            "mean little.\n\n**pca** shows the two directions in which the texts vary most. It is "
+            "coarser, but no two texts lie farther apart on the map than in the space."
         )
-    return umap if how == "umap" else {"how": how}
+    return umap if name == "umap" else {"how": name}
 
 
-def _drawn(on: Backbone, texts: Texts, method: Method, settings: dict[str, Any]) -> Space:
+def _project(backbone: Backbone, texts: Texts, method: Method, settings: dict[str, Any]) -> Space:
     with (
         display.progress(f"Encoding with {method.name}") as show,
-        st.spinner("Drawing; the first map of a visit, or one of many texts, takes a minute"),
+        st.spinner("Drawing the map; the first one, or one of many texts, takes up to a minute"),
     ):
-        return space_experiment.projected(on, texts.texts, method, **settings, progress=show)
+        return space_experiment.projected(backbone, texts.texts, method, **settings, progress=show)

@@ -61,7 +61,7 @@ def test_a_walk_through_the_app(visit: Page, address: str, complaints: list[str]
     assert metric(visit, "Re-routed") == before
 
     visit.get_by_role("link", name="Embedding space").click()
-    expect(visit.locator("h1")).to_have_text("How does the space move?")
+    expect(visit.locator("h1")).to_have_text("How does the embedding space change?")
     settled(visit)
     maps = visit.get_by_test_id("stPlotlyChart")
     expect(maps).to_have_count(2)

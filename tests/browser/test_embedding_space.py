@@ -179,5 +179,5 @@ def test_a_selection_survives_another_page_and_a_new_colour(visit: Page, maps: L
     expect(visit.locator("h1")).to_have_text("Where does the model compress?")
     settled(visit)
     visit.get_by_role("link", name="Embedding space").click()
-    expect(visit.locator("h1")).to_have_text("How does the space move?")
+    expect(visit.locator("h1")).to_have_text("How does the embedding space change?")
     state(visit, lit=rows, boxes=0)

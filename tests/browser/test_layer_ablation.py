@@ -53,15 +53,15 @@ def test_a_search_is_stopped_taken_up_again_and_its_map_fills(visit: Page, addre
     upload(visit)
     assert scored(visit) >= kept
     again.click()
-    expect(visit.get_by_text("reference points included")).to_be_visible(timeout=120_000)
+    expect(visit.get_by_text("including the reference points")).to_be_visible(timeout=120_000)
     settled(visit)
     assert visit.get_by_test_id("stPlotlyChart").first.bounding_box()["width"] > 600  # type: ignore[index]
     chart = visit.get_by_test_id("stPlotlyChart").first
     point = chart.locator(".scatterlayer path.point").nth(3).bounding_box()
     assert point is not None
     visit.mouse.click(point["x"] + point["width"] / 2, point["y"] + point["height"] / 2)
-    expect(visit.get_by_role("button", name=re.compile("^Use the chosen as plan"))).to_be_visible()
-    best = visit.get_by_role("button", name=re.compile("^Use the best as plan"))
+    expect(visit.get_by_role("button", name=re.compile("^Use the selected plan"))).to_be_visible()
+    best = visit.get_by_role("button", name=re.compile("^Use the best plan"))
     named = re.search(r"at bias (-?[\d.]+)", best.inner_text())
     assert named is not None
     best.click()

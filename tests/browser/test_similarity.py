@@ -66,7 +66,7 @@ def test_methods_are_compared_and_everything_is_taken_along(visit: Page, address
     assert "<h1>Tokens of mean</h1>" in page
     assert "pooled with weight" in page
 
-    along = unfolded(visit, "Take this view along")
+    along = unfolded(visit, "Reproduce this view")
     file = downloaded(visit, along.get_by_role("button", name="Download recipe"))
     found = files.read(file)
     assert (found.command, found.spec.values()["on"]) == ("score", "labelled")

@@ -241,7 +241,7 @@ def test_the_two_texts_cosines_are_the_librarys(tiny_llama: dict[str, str]) -> N
             backbone, texts, methods.METHODS[name].under(Plan((2, 3)))
         )
         assert value == pytest.approx(float(one @ other), abs=1e-6)
-    assert "The pages *Re-routing* and *Similarity* measure it." in shown(app)
+    assert "The pages *Re-routing* and *Similarity* measure this." in shown(app)
     tokens = len(causality.gates(backbone, texts[0], PLAIN).tokens)
     assert metric(app, "Boxes") == f"{sum(range(tokens + 1)):,}"
     assert metric(app, "With the") == f"{sum(range(tokens + 1)) + tokens:,}"
@@ -258,7 +258,7 @@ def test_presenting_enlarges_and_leaves_out_the_small_print(
     assert (strips(well(app)), len(charts(app))) == usual
     assert not tables(app)
     assert not app.main.caption
-    assert not [e for e in app.expander if e.label == "Terms"]
+    assert not [e for e in app.expander if e.label == "Glossary"]
     assert any("font-size: 24px" in element.proto.body for element in app.get("html"))
     for figure in charts(app):
         assert figure["layout"]["xaxis"]["tickfont"]["size"] == causal.LARGE

@@ -42,15 +42,15 @@ def found(app: AppTest, column: str) -> list[Any]:
 def test_an_events_points_are_rows_by_their_customdata() -> None:
     points = [{"customdata": row} for row in (7, [3], [7.0], 0)]
     event = {"selection": {"points": points, "point_indices": [1, 2], "box": [], "lasso": []}}
-    assert linked_maps.picked(event) == (0, 3, 7)
-    assert linked_maps.picked({"selection": {"points": []}}) == ()
-    assert linked_maps.picked(None) == ()
+    assert linked_maps.selected_rows(event) == (0, 3, 7)
+    assert linked_maps.selected_rows({"selection": {"points": []}}) == ()
+    assert linked_maps.selected_rows(None) == ()
 
 
 def test_a_search_ignores_case() -> None:
-    assert linked_maps.hits(["The Boat", "a BOATMAN", "bot", "ΣΑΣ"], "boat") == (0, 1)
-    assert linked_maps.hits(["The Boat", "ΣΑΣ"], "σας") == (1,)
-    assert linked_maps.hits(["a.b", "axb"], "a.b") == (0,)
+    assert linked_maps.search(["The Boat", "a BOATMAN", "bot", "ΣΑΣ"], "boat") == (0, 1)
+    assert linked_maps.search(["The Boat", "ΣΑΣ"], "σας") == (1,)
+    assert linked_maps.search(["a.b", "axb"], "a.b") == (0,)
 
 
 @smollm2

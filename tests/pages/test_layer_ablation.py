@@ -34,11 +34,11 @@ def test_every_search_runs_to_its_end_and_its_best_becomes_the_plan(
     assert "missing plan" in labels(app)
     press(app, "Score the")
     assert "Score the" not in labels(well(app))
-    assert "scored, reference points included" in shown(app)
+    assert "scored, including the reference points" in shown(app)
     assert "clearly better than re-routing nothing" in shown(app)
     assert -100 <= float(metric(app, "Best so far")) <= 100
-    named = next(b.label for b in app.button if b.label.startswith("Use the best as plan"))
-    press(app, "Use the best as plan")
+    named = next(b.label for b in app.button if b.label.startswith("Use the best plan"))
+    press(app, "Use the best plan")
     layers = layer_lists.parse_layers(well(app).text_input(key="layers").value, 6)
     assert layer_lists.spoken_layers(layers, 6) in named
     if kind == "bias":

@@ -43,9 +43,9 @@ TITLES = {
     "causal_limits": "What can an early token know?",
     "intrinsic_dimension": "Where does the model compress?",
     "rerouting": "What does re-routing change, layer by layer?",
-    "embedding_space": "How does the space move?",
+    "embedding_space": "How does the embedding space change?",
     "similarity": "Does it score better?",
-    "long_texts": "Does it hold on long texts?",
+    "long_texts": "Does it hold up on long texts?",
     "layer_ablation": "Was the automatic choice a good one?",
 }
 CHARTS = {
@@ -261,12 +261,12 @@ def test_the_bias_changes_the_gate_and_the_score(tiny_llama: dict[str, str]) -> 
 def test_leaving_layers_out_one_by_one(tiny_llama: dict[str, str]) -> None:
     app = opened("rerouting", own_pairs=True, **tiny_llama)
     app.toggle(key="one_by_one").set_value(True).run()
-    (table,) = (t.value for t in well(app).dataframe if "brings" in t.value)
+    (table,) = (t.value for t in well(app).dataframe if "contribution" in t.value)
     assert table["layer"].tolist() == [2, 3]
-    assert (table["low"] <= table["brings"]).all()
-    assert (table["brings"] <= table["high"]).all()
+    assert (table["low"] <= table["contribution"]).all()
+    assert (table["contribution"] <= table["high"]).all()
     after = float(metric(app, "Re-routed"))
-    np.testing.assert_allclose(table["brings"] + table["without it"], after, atol=0.06)
+    np.testing.assert_allclose(table["contribution"] + table["score without it"], after, atol=0.06)
 
 
 def test_a_sweep_is_started_scored_and_kept(tiny_llama: dict[str, str]) -> None:
@@ -278,7 +278,7 @@ def test_a_sweep_is_started_scored_and_kept(tiny_llama: dict[str, str]) -> None:
     for trace in charts(well(app))[0]["data"]:
         points |= dict(zip(numbers(trace["x"]), numbers(trace["y"]), strict=True))
     assert sorted(points) == [0, 1, 2, 3, 4, 5]
-    press(app, "Use the best as plan")
+    press(app, "Use the best plan")
     best = int(app.text_input(key="layers").value)
     assert points[best] == max(points.values())
     again = opened("layer_ablation", own_pairs=True, **tiny_llama)

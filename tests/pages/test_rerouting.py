@@ -229,7 +229,7 @@ def test_the_pairs_that_moved_most_are_shown_whole(tiny_llama: dict[str, str]) -
     for line, (_, pair) in zip(said, table.head(3).iterrows(), strict=True):
         assert line.startswith(f"**{pair['places moved']:+.0f} places")
         assert ("towards people" in line) == pair["towards people"]
-        values = [float(v) for v in re.findall(r"(?:human|cosine|and) (-?\d+\.\d+)", line)]
+        values = [float(v) for v in re.findall(r"(?:rating|cosine|and) (-?\d+\.\d+)", line)]
         np.testing.assert_allclose(
             values, pair[["human", "cosine before", "cosine after"]].astype(float), atol=0.006
         )

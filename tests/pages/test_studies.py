@@ -144,7 +144,7 @@ def test_each_study_opens_with_its_finding(tiny_llama: dict[str, str]) -> None:
         well(app.run())
         title = files.read_file(str(path.with_suffix(".yaml"))).title
         assert any(title.rstrip("?") in header.value for header in app.subheader)
-        assert "What the rows say" in shown(app)
+        assert "Findings" in shown(app)
         assert len(app.get("plotly_chart")) >= 1
         command = next(block.value for block in app.code)
         assert command == (

@@ -65,7 +65,7 @@ def tables(app: AppTest) -> list[str]:
 def unfolded(app: AppTest) -> AppTest:
     """The same visit with every table open, and what takes the view along."""
     for one in app.expander:
-        if one.label.startswith(("Table: ", "Take this view along")):
+        if one.label.startswith(("Table: ", "Reproduce this view")):
             app.session_state[f"open {one.label}"] = True
     return app.run()
 

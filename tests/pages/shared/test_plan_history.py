@@ -13,7 +13,7 @@ def plan(layers: str) -> Values:
 
 
 def test_a_step_back_and_forward_again() -> None:
-    there = History("tiny", START).at(plan("3")).at(plan("3,4"))
+    there = History("tiny", START).changed(plan("3")).changed(plan("3,4"))
     assert there.undone().now == plan("3")
     assert there.undone().undone().now == START
     assert there.undone().undone().redone().redone() == there
@@ -21,12 +21,12 @@ def test_a_step_back_and_forward_again() -> None:
 
 def test_no_change_is_no_step_and_the_ends_are_ends() -> None:
     begun = History("tiny", START)
-    assert begun.at(dict(START)) is begun
+    assert begun.changed(dict(START)) is begun
     assert begun.undone() is begun.redone() is begun
 
 
 def test_a_change_after_undoing_forgets_what_was_undone() -> None:
-    changed = History("tiny", START).at(plan("3")).undone().at(plan("5"))
+    changed = History("tiny", START).changed(plan("3")).undone().changed(plan("5"))
     assert not changed.future
     assert changed.redone() is changed
     assert changed.undone().now == START
@@ -42,9 +42,9 @@ def test_it_is_the_list_with_a_pointer_that_one_expects(acts: list[str]) -> None
         elif act == "redo":
             found, at = found.redone(), min(at + 1, len(steps) - 1)
         else:
-            found = found.at(plan(act))
+            found = found.changed(plan(act))
             if plan(act) != steps[at]:
                 steps, at = [*steps[: at + 1], plan(act)], at + 1
         assert [*found.past, found.now, *found.future] == steps
         assert len(found.past) == at
-        assert found.of == "tiny"
+        assert found.backbone == "tiny"

@@ -1,0 +1,98 @@
+"""The sections of the page on intrinsic dimension: what a curve means, and a second backbone."""
+
+from collections.abc import Callable, Sequence
+
+import streamlit as st
+
+from analysis.backbones.backbone import Backbone
+from analysis.dimension import estimators
+from analysis.experiments.dimension import Dimensions
+from analysis.figures import dimension as dimension_figures
+from analysis.rerouting import layer_lists
+from pages.shared import display
+
+
+def compare_with_plan(
+    curves: Sequence[Dimensions], rule: str, layers: Sequence[int], total: int
+) -> None:
+    """Say whether the re-routed ``layers``, of ``total``, are those that the rule selects."""
+    selected = curves[0].selected(rule)
+    if tuple(layers) == selected:
+        st.markdown(
+            f"The plan is what the rule selects: {layer_lists.spoken_layers(selected, total)}."
+        )
+    else:
+        st.markdown(
+            f"The plan re-routes {layer_lists.spoken_layers(layers, total)}; the rule selects "
+            f"{layer_lists.spoken_layers(selected, total)} from this curve."
+        )
+    if len(curves) > 1:
+        st.markdown(
+            "The rule and the bars use the first curve, "
+            f"{dimension_figures.curve_names(curves)[0]}. From each curve it would select:"
+        )
+        table = dimension_figures.choice_table(curves, rule)
+        st.dataframe(table, hide_index=True, key="choices")
+
+
+def explanations(curve: Dimensions, rule: str, backbone: Backbone) -> None:
+    """Explain in three columns what the number means, how certain it is, and what is left out."""
+    meaning, certainty, left_out = st.columns(3)
+    estimator = estimators.ESTIMATORS[curve.curve.estimator]
+    meaning.markdown(
+        f"**What the number means.** States have {backbone.facts.hidden:,} coordinates, but lie "
+        "close to a curved surface of fewer dimensions. The intrinsic dimension is the number of "
+        f"independent directions on that surface. {curve.curve.estimator}: {estimator.summary}"
+    )
+    selected, choices = curve.selected(rule), curve.choices(rule)
+    others = [layers for layers in choices if layers != selected]
+    layers = layer_lists.format_layers(selected, backbone.layers)
+    text = (
+        f"**How certain it is.** The curve is recomputed {len(curve.curve.resampled)} times from "
+        "random halves of the texts. The band holds 95% of these curves at each layer, which is "
+        "rather too wide than too narrow. The bars show how often the rule then selects each "
+        f"layer. It selects exactly {layers} in {100 * choices.get(selected, 0):.0f}%"
+    )
+    if others:
+        text += (
+            f", and next most often {layer_lists.format_layers(others[0], backbone.layers)} "
+            f"({100 * choices[others[0]]:.0f}%)"
+        )
+    certainty.markdown(f"{text}.")
+    tokens = f", and {curve.curve.samples:,} of their tokens measured" * (curve.cloud == "all")
+    left_out.markdown(
+        "**What is left out.** Duplicates would falsify the estimate, because a text and its copy "
+        f"have distance 0: {curve.duplicates_dropped} were left out of {curve.corpus}. "
+        f"{curve.drawn:,} distinct texts were drawn{tokens}."
+    )
+
+
+def second_backbone(
+    curve: Dimensions, rule: str, measure: Callable[[], Sequence[Dimensions]]
+) -> None:
+    """Compare ``curve`` with the one that ``measure`` gives, on relative depth."""
+    curves = [curve, *measure()]
+    display.figure(
+        dimension_figures.depth_curves(curves, rule),
+        dimension_figures.depth_table(curves, rule),
+        "Intrinsic dimension by relative depth",
+    )
+    st.markdown(
+        "**Compare where the curves fall and rise, not how high they are**: each is divided by its "
+        "own mean. The level depends on the width of a backbone's states and on its tokenizer. "
+        "Moreover, so few texts give an estimate that is too low, the more so the higher the true "
+        "dimension is. The shaded areas show the layers that the rule selects in each backbone."
+    )
+
+
+def mean_cosines(curve: Dimensions) -> None:
+    """Show the mean cosine of two different texts at each layer."""
+    st.markdown(
+        "The mean cosine of two different texts at each layer, from the same states. **Near 1, all "
+        "texts point the same way; near 0, all directions are used evenly.**"
+    )
+    display.figure(
+        dimension_figures.cone_by_layer(curve),
+        dimension_figures.cone_table(curve),
+        "Mean cosine by layer",
+    )
