@@ -103,8 +103,8 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
 if "first" not in st.session_state:
     _fill_in_example()
 left, right = st.columns(2)
-first = left.text_input("First text", key="first", persist_state="session")
-second = right.text_input("Second text", key="second", persist_state="session")
+first = left.text_input("One ending", key="first", persist_state="session")
+second = right.text_input("Another ending", key="second", persist_state="session")
 example = EXAMPLES[st.session_state.example]
 if example.gloss and (first, second) == (example.first, example.second):
     for column, gloss in zip((left, right), example.gloss, strict=True):

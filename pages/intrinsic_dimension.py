@@ -27,7 +27,8 @@ session.page_header(
     "Where does the model compress?",
     "Each point is a layer. Its height is the number of directions that the states really use, "
     "their *intrinsic dimension*. **Find the lowest point right of the grey area: the rule "
-    "re-routes the layers around it.** Click a point to add its layer to the plan or remove it.",
+    "re-routes a few layers from there on.** Click a point to add its layer to the plan or "
+    "remove it.",
 )
 backbone, rule, plan = session.backbone(), st.session_state.rule, session.plan()
 a, b, c = st.columns([3, 3, 1])

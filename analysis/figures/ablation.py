@@ -81,7 +81,7 @@ def change_chart(walk: Walk, plans: Sequence[Plan], automatic: Plan, along: Alon
             mode="markers",
             name=NONE,
             marker={"color": PLAIN, "size": 9, "symbol": "x"},
-            hovertemplate="nothing re-routed: the bias is minus infinity<extra></extra>",
+            hovertemplate="nothing re-routed: a bias of minus infinity<extra></extra>",
         )
         whole = [place for place in sorted(set(places)) if place == int(place)]
         figure.update_xaxes(
@@ -161,7 +161,7 @@ def window_map(walk: Walk, plans: Sequence[Plan], layers: int, automatic: Plan) 
         zeroline=False,
     )
     figure.update_yaxes(
-        title="layers in the window",
+        title="width of the window (layers)",
         range=[0.3, layers + 0.7],
         tick0=1,
         dtick=tick(layers),
@@ -177,7 +177,7 @@ def greedy_chart(walk: Walk, automatic: Plan) -> go.Figure:
     every = [plan for step in walk.steps for plan in step]
     tried = [plan for plan in every if plan not in way]
     _dots(figure, "tried", tried, walk, _count, bars=False, color=PLAIN, size=6, opacity=0.6)
-    _dots(figure, "kept", way, walk, _count, color=REROUTED, size=9)
+    _dots(figure, "path of the search", way, walk, _count, color=REROUTED, size=9)
     figure.data[-1].update(
         mode="lines+markers+text",
         line={"color": REROUTED, "width": 2},

@@ -1,4 +1,4 @@
-"""What a token knows and whom it listens to -> figures and the tables beside them."""
+"""What a token knows and attends to -> figures and the tables beside them."""
 
 import html
 import unicodedata
@@ -106,7 +106,7 @@ def movement_by_layer(result: Movement) -> go.Figure:
             layer + 0.5,
             line={"color": SELECTED, "width": 3},
             annotation={
-                "text": f"layer {layer} re-routes",
+                "text": f"first re-routed: layer {layer}",
                 "font": {"color": "white"},
                 "bgcolor": SELECTED,
             },
@@ -129,7 +129,7 @@ def movement_by_layer_table(result: Movement) -> pd.DataFrame:
 def attention_triangle(
     result: Attention, head: int | None = None, shared: int | None = None
 ) -> go.Figure:
-    """Queries x keys: whom each token listens to at one layer, by one head or all on average.
+    """Queries x keys: what each token attends to at one layer, by one head or all on average.
 
     What the mask forbids is grey and has no number. The re-routed pair, where there is one, is a
     column of its own, framed, on the left. Behind ``shared`` tokens a dotted line marks the
@@ -147,14 +147,16 @@ def attention_triangle(
                 y=at,
                 colorscale=[[0, _FORBIDDEN], [1, _FORBIDDEN]],
                 showscale=False,
-                hovertemplate="%{y} may not look at %{x}<extra></extra>",
+                hovertemplate="%{y} may not attend to %{x}<extra></extra>",
             ),
-            _shares(np.where(result.visible, weights, np.nan), at, at, "%{y} looks at %{x}"),
+            _shares(np.where(result.visible, weights, np.nan), at, at, "%{y} attends to %{x}"),
         ]
     )
     if prefix is not None:
         figure.add_trace(
-            _shares(prefix[:, None], np.array([-2.0, -1.0]), at, "%{y} looks at the re-routed pair")
+            _shares(
+                prefix[:, None], np.array([-2.0, -1.0]), at, "%{y} attends to the re-routed pair"
+            )
         )
         frame = {"color": SELECTED, "width": 3}
         figure.add_shape(type="rect", x0=-2, x1=-1, y0=-0.5, y1=tokens - 0.5, line=frame)
@@ -169,7 +171,7 @@ def attention_triangle(
         )
     front = ([-1.5], ["re-routed pair"]) if prefix is not None else ([], [])
     figure.update_xaxes(
-        title="whom it looks at (key)",
+        title="attended token (key)",
         side="top",
         tickangle=-90,
         tickmode="array",
@@ -180,7 +182,7 @@ def attention_triangle(
         zeroline=False,
     )
     figure.update_yaxes(
-        title="who looks (query)",
+        title="attending token (query)",
         tickmode="array",
         tickvals=at[::every],
         ticktext=names[::every],
@@ -194,7 +196,7 @@ def attention_triangle(
             "cmin": 0,
             "cmax": 10,
             "colorbar": {
-                "title": {"text": "share (%)", "side": "top"},
+                "title": {"text": "attention (%)", "side": "top"},
                 "orientation": "h",
                 "thickness": 14,
                 "x": 0,
@@ -236,7 +238,7 @@ def _prefix(result: Attention, head: int | None) -> NDArray[np.float32] | None:
 
 
 def attention_table(result: Attention, head: int | None = None) -> pd.DataFrame:
-    """One row a query, one column a key: the share in %, nothing where the mask forbids to look."""
+    """One row a query, one column a key: the share in %, empty where the mask forbids it."""
     shares = np.where(result.visible, 100 * _of(result.weights, head), np.nan)
     names = [f"{i} {token}" for i, token in enumerate(result.tokens)]
     table = pd.DataFrame(shares, columns=names)
@@ -278,7 +280,7 @@ def gate_table(result: Gates, head: int | None = None) -> pd.DataFrame:
 
 
 def ending_bars(cosines: Mapping[str, float]) -> go.Figure:
-    """How alike the two texts' embeddings are by each method, as the cosine."""
+    """The cosine of the two texts' embeddings by each method."""
     methods = list(cosines)[::-1]
     values = [cosines[name] for name in methods]
     figure = go.Figure(
@@ -302,7 +304,7 @@ def ending_table(cosines: Mapping[str, float]) -> pd.DataFrame:
 
 
 def enlarged(figure: go.Figure) -> go.Figure:
-    """The same figure in letters that the last row of a lecture hall can read."""
+    """The same figure in letters that can be read from the last row of a lecture hall."""
     large = go.Figure(figure)
     letters = {"size": LARGE}
     large.update_layout(

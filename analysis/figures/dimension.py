@@ -81,7 +81,7 @@ def dimension_curves(found: Sequence[Dimensions], rule: str, plan: Sequence[int]
     for start, end in _runs(window):
         _shade(figure, start - 0.5, end + 0.5, SELECTED, "rule" if end == window[-1] else "")
     figure.update_xaxes(range=[-0.5, layers - 0.5], dtick=tick(layers))
-    figure.update_xaxes(title="layer (its output)", row=2, col=1)
+    figure.update_xaxes(title="layer (output)", row=2, col=1)
     figure.update_yaxes(title="intrinsic dimension", rangemode="tozero", row=1, col=1)
     figure.update_yaxes(title="selected (%)", range=[0, 105], dtick=50, row=2, col=1)
     return laid_out(figure, 560, dragmode=False)

@@ -91,8 +91,8 @@ def why(view: View) -> None:
     allowed, total = int(attention.visible.sum()), attention.visible.size
     view.caption(
         f"Layer {attention.layer} of the plain model: {allowed:,} of {total:,} boxes are allowed. "
-        "The shares of a row add up to 100%the share. The dotted lines mark where the ending "
-        "begins."
+        f"The shares of a row add up to 100%{_sink(attention)}. Colours follow the square root of "
+        "the share. The dotted lines mark where the ending begins."
     )
 
 

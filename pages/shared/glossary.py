@@ -26,7 +26,8 @@ TERMS = {
     "farther the second is compared with the first, the lower the dimension.",
     "band": "The range in which the estimate lies in 95% of repetitions on resampled data.",
     "rule": "How layers are chosen from the curve of the intrinsic dimension. The paper's rule "
-    "takes the window around its lowest point, leaving out the first fifth of the layers.",
+    "skips the first fifth of the layers and takes a window that starts at the lowest point of "
+    "the rest.",
     "cosine": "The similarity of two embeddings: 1 for the same direction, 0 for perpendicular "
     "ones.",
     "Spearman": "The rank correlation of cosines and human ratings, times 100: 100 if both put the "

@@ -47,8 +47,9 @@ def record(backbone: str) -> None:
     """Record the present plan; another ``backbone`` begins a new history."""
     now = {key: st.session_state[key] for key in PLAN}
     history = st.session_state.get(_KEY)
-    same = history is not None and history.backbone == backbone
-    st.session_state[_KEY] = history.changed(now) if same else History(backbone, now)
+    if history is None or history.backbone != backbone:
+        history = History(backbone, now)
+    st.session_state[_KEY] = history.changed(now)
 
 
 def buttons() -> None:

@@ -1,8 +1,7 @@
-"""A recipe as the state of a page: which widget holds which choice, and what it may hold.
+"""A recipe as the state of a page: which widget holds which choice, and the values it accepts.
 
-What a recipe says goes through the same doors as what is typed or chosen: a corpus has to be one
-that the menu offers, a number one that its field takes. What a page cannot show is said, not
-guessed.
+A recipe's values are checked like those that are typed or chosen: a corpus must be in the menu, a
+number within its field's range. A page refuses what it cannot show, with the reason.
 """
 
 from collections.abc import Callable, Mapping
@@ -43,7 +42,7 @@ PAGES: dict[type[Spec], str] = {
     Ablation: "layer_ablation",
     Space: "embedding_space",
 }
-"""The page of each question that has one; a recipe of re-routing scores too and names its page."""
+"""The page of each question that has one. The re-routing page also scores; its recipes name it."""
 VIEW: dict[str, tuple[str, ...]] = {
     "causal_limits": ("step", "example", "ending", "head", "layer", "presenter"),
     "intrinsic_dimension": (),
@@ -56,32 +55,32 @@ VIEW: dict[str, tuple[str, ...]] = {
     "long_texts": (),
     "layer_ablation": (),
 }
-"""Keys of widgets that choose what a page shows of the numbers, by page."""
+"""Keys of the widgets that choose how a page shows its numbers, by page."""
 KINDS = {"pairs": "rated pairs", "labelled": "labelled texts", "retrieval": "retrieval"}
-"""What scores are on, as the page says it."""
+"""The kinds of corpora that scores are computed on, as the page names them."""
 PROMPTS = {"on": (True,), "off": (False,), "both": (True, False)}
-"""The page's words for curves of texts in the prompt."""
+"""The page's choices for texts with and without the prompt."""
 LENGTHS = (32, 64, 128, 256, 512, 1024, 2048, 4096)
-"""Tokens read that the page on long texts offers."""
+"""Lengths in tokens that the page on long texts offers."""
 NONE = "none"
-"""What the menu of other backbones says where nothing is compared."""
+"""The entry for no comparison in the menu of other backbones."""
 _LONGEST = 10_000
-"""Letters of a text in a recipe's view."""
+"""Most characters of a text in a recipe's view."""
 
 
 def view(page: str, spec: type[Spec]) -> dict[str, Any]:
-    """What a page shows besides what ``spec`` asks: its name, and its widgets' values."""
+    """What a page shows beyond ``spec``: its name, and its widgets' values."""
     options = spec.options()
     keys = [*(key for option, key in SHARED.items() if option not in options), *VIEW[page]]
     state = st.session_state
     return {"page": page, **{key: state[key] for key in keys if state.get(key) is not None}}
 
 
-def curves(corpora_: list[str], prompted: tuple[bool, ...], estimators: list[str]) -> Part:
-    """A grid's part for several curves, in the order in which the page measures them."""
+def curves(corpora: list[str], prompted: tuple[bool, ...], estimators: list[str]) -> Part:
+    """The part of a grid for several curves, in the order in which the page measures them."""
     return {
-        "corpus": list(corpora_),
-        "bare": [not one for one in prompted],
+        "corpus": list(corpora),
+        "bare": [not value for value in prompted],
         "estimator": list(estimators),
     }
 
@@ -128,13 +127,13 @@ def open_page(recipe: Recipe) -> None:
 def go_to_opened_page(pages: Mapping[str, StreamlitPage]) -> None:
     """Go to the page that ``open_page`` asked for, if any; ``pages`` are all, by file name."""
     if page := st.session_state.pop("opened", None):
-        # Streamlit refuses to clear an address that widgets hold, unless it is given another; they
-        # write it anew on the page they are on next.
+        # Streamlit refuses to clear an address that widgets hold, unless it gets another one; the
+        # widgets of the next page write it again.
         st.switch_page(pages[page], query_params={})
 
 
 def _default(spec: Spec, *names: str) -> None:
-    """Refuse options that no widget holds, unless they are as by default."""
+    """Refuse options that no widget holds, unless they have their default values."""
     changed = spec.changed()
     for name in names:
         if name in changed:
@@ -157,13 +156,13 @@ def _named(kind: Kind, name: str, *, at_hand: bool | None = None) -> str:
     if name not in registry.names(kind, at_hand=at_hand):
         raise CorpusError(
             f"The corpus {name!r} is not among the {kind} offered here, such as "
-            f"{', '.join(registry.names(kind)[:4])}; a file has to be uploaded on the page itself."
+            f"{', '.join(registry.names(kind)[:4])}; upload a file on the page itself."
         )
     return name
 
 
 def _corpus(kind: Kind, name: str, part: int | None) -> dict[str, Any]:
-    """The widgets of a corpus that is scored, and of how much of it."""
+    """The widgets of a corpus that is scored, and of its sample size."""
     size = next(
         (e.size for e in registry.list_corpora() if (e.name, e.kind) == (_named(kind, name), kind)),
         0,
@@ -205,7 +204,7 @@ def _long_texts(_: Recipe, spec: LongTexts) -> dict[str, Any]:
 
 def _causal(_: Recipe, spec: Causal) -> dict[str, Any]:
     if len(spec.first) + len(spec.second) > _LONGEST:
-        raise RecipeError(f"The two texts have more than {_LONGEST:,} letters; shorten them.")
+        raise RecipeError(f"The two texts have more than {_LONGEST:,} characters; shorten them.")
     return {"first": spec.first, "second": spec.second, "prompted": not spec.bare}
 
 
@@ -230,7 +229,7 @@ def _space(_: Recipe, spec: Space) -> dict[str, Any]:
         "space_texts": int(_number("sample", spec.samples or 10_000, 5, 10_000)),
         "projection": spec.projection,
         "map_neighbours": _number("number of neighbours", spec.neighbours, 3, 50),
-        "map_distance": _number("least distance", spec.min_dist, 0, 0.99),
+        "map_distance": _number("minimum distance", spec.min_dist, 0, 0.99),
         "map_seed": _number("seed", spec.seed, 0, 9999),
     }
 
@@ -263,12 +262,12 @@ def _dimension(recipe: Recipe, spec: Dimension) -> dict[str, Any]:
     }
 
 
-def dimension_grid(asked: Part, other: str | None) -> tuple[Part, ...]:
-    """The grid of several curves, and of the first one's like on another backbone; none for one."""
-    if other is None and all(len(values) == 1 for values in asked.values()):
+def dimension_grid(measured: Part, other: str | None) -> tuple[Part, ...]:
+    """The grid of several curves, with the first one on an ``other`` backbone; empty for one."""
+    if other is None and all(len(values) == 1 for values in measured.values()):
         return ()
-    first: Part = {name: values[:1] for name, values in asked.items()}
-    return (asked, *([{"backbone": [other], **first}] if other else []))
+    first: Part = {name: values[:1] for name, values in measured.items()}
+    return (measured, *([{"backbone": [other], **first}] if other else []))
 
 
 _STATE: Mapping[type[Spec], Callable[[Recipe, Any], dict[str, Any]]] = {

@@ -89,12 +89,12 @@ def prompts(backbone: Backbone, methods: Mapping[str, Method], text: str) -> Non
     for name, method in methods.items():
         st.markdown(f"**{name}**: {method.summary}")
         shown = batching.shown(backbone, text or "...", method)
+        for prompt in shown:
+            st.html(scores.prompt_strip(prompt))
         strips = [
             (f"Prompt {number} of {len(shown)}", scores.prompt_strip(prompt))
             for number, prompt in enumerate(shown, 1)
         ]
-        for _, strip in strips:
-            st.html(strip)
         title = f"Tokens of {name}"
         display.folded_table(
             title,

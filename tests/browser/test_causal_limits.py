@@ -54,15 +54,15 @@ def test_a_lecture(visit: Page, address: str, complaints: list[str]) -> None:
 
     visit.get_by_role("button", name="Next").click()
     expect(visit).to_have_url(re.compile("step=2"))
-    expect(visit.get_by_text("The grey half is not small, it is forbidden")).to_be_visible()
+    expect(visit.get_by_text("The grey half is not just small, it is forbidden")).to_be_visible()
     settled(visit)
     chart = visit.get_by_test_id("stPlotlyChart")
     box = chart.locator(".nsewdrag").first.bounding_box()
     assert box is not None
     visit.mouse.move(box["x"] + box["width"] * 0.9, box["y"] + box["height"] * 0.1)
-    expect(visit.locator(".hoverlayer")).to_contain_text("may not look at")
+    expect(visit.locator(".hoverlayer")).to_contain_text("may not attend to")
     visit.mouse.move(box["x"] + box["width"] * 0.03, box["y"] + box["height"] * 0.5)
-    expect(visit.locator(".hoverlayer")).to_contain_text(re.compile(r"looks at Context: [\d.]+%"))
+    expect(visit.locator(".hoverlayer")).to_contain_text(re.compile(r"attends to Context: [\d.]+%"))
 
     visit.get_by_role("button", name="Next").click()
     expect(visit).to_have_url(re.compile("step=3"))
@@ -71,7 +71,7 @@ def test_a_lecture(visit: Page, address: str, complaints: list[str]) -> None:
     expect(visit.locator("[data-testid=stHtml] [dir=ltr]")).to_contain_text("\u2026rob it.")
     assert "rob" not in visit.url
 
-    sentence = visit.get_by_text("Every token may look at this one column")
+    sentence = visit.get_by_text("Every token may attend to this one column")
     tick = chart.locator(".xtick text").first
     before = pixels(sentence), pixels(tick)
     visit.get_by_text("Presenter view").click()

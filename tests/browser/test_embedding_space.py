@@ -115,7 +115,7 @@ def test_each_map_takes_over_from_the_other_and_all_can_be_cleared(
     rows = drag(visit, maps.nth(1), OTHER_PART)
     left, right = state(visit, lit=rows)
     assert (left["boxes"], right["boxes"]) == (0, 1)
-    visit.get_by_role("button", name="Clear the selection").click()
+    visit.get_by_role("button", name="Clear selection").click()
     state(visit, lit=None, boxes=0)
     expect(metric(visit, "Texts selected")).to_have_text("0 of 200")
     state(visit, lit=drag(visit, maps.first, PART))
@@ -172,7 +172,7 @@ def test_a_click_on_one_dot_shows_its_text_and_neighbours(visit: Page, maps: Loc
 def test_a_selection_survives_another_page_and_a_new_colour(visit: Page, maps: Locator) -> None:
     rows = drag(visit, maps.first, PART)
     state(visit, lit=rows)
-    visit.get_by_role("combobox", name="Colour").click()
+    visit.get_by_role("combobox", name="Colour by").click()
     visit.get_by_role("option", name="length").click()
     state(visit, lit=rows, boxes=0)
     visit.get_by_role("link", name="Intrinsic dimension").click()

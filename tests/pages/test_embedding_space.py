@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from analysis.corpora import registry, sampling
 from analysis.figures import spaces
-from analysis.spaces import projection
+from analysis.spaces import neighbours, projection
 from pages.shared import linked_maps
 from tests.support import tiny_models
 from tests.support.visits import charts, metric, numbers, opened, sentence, shown, unfolded, well
@@ -223,7 +223,7 @@ def test_ten_thousand_texts_can_be_asked_for_and_selecting_computes_nothing(
     def refuse(*_args: object, **_settings: object) -> None:
         raise AssertionError("computed again")
 
-    monkeypatch.setattr(projection, "nearest", refuse)
+    monkeypatch.setattr(neighbours, "nearest", refuse)
     monkeypatch.setattr(projection, "project", refuse)
     monkeypatch.setattr("analysis.experiments.space.projected", refuse)
     app.session_state["space_rows"] = (0,)

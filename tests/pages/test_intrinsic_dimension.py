@@ -225,7 +225,7 @@ def test_another_backbone_that_cannot_be_compared(tiny_llama: dict[str, str], na
     menu = app.selectbox(key="id_other")
     menu.options.append(asked)
     menu.set_value(asked).run()
-    said = "backbone already" if name == "itself" else "There is no backbone called"
+    said = "already the backbone" if name == "itself" else "There is no backbone called"
     assert said in shown(well(app))
     assert len(charts(app)) == 2, "the rest of the page stays"
 

@@ -80,7 +80,7 @@ def test_the_side_says_where_the_concatenated_form_serves(
     slow: bool,
 ) -> None:
     app = well(opened(backbone=folder_of(family), layers="2-3"))
-    assert ("put the pair in front of the others" in shown(app)) == slow
+    assert ("puts the pair in front of the others" in shown(app)) == slow
 
 
 def short_of_long_texts(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -109,8 +109,8 @@ HEAD = "version: 1\ncommand: "
         ("long-texts\ntokens: [7]", "one of them at least"),
         ("ablation\nmost: 500", "takes a most from 1 to 30, not 500"),
         ("space\noutput: x.html\nmethod: [mean]", "takes --method twice"),
-        ("space\noutput: x.html\nmin-dist: 3.0", "takes a least distance"),
-        (f"causal\nfirst: a\nsecond: {'a' * 20_000}", "have more than 10,000 letters"),
+        ("space\noutput: x.html\nmin-dist: 3.0", "takes a minimum distance"),
+        (f"causal\nfirst: a\nsecond: {'a' * 20_000}", "have more than 10,000 characters"),
         ("dimension\nview: {bias: 99}", "takes a bias from -4 to 6, not 99"),
     ],
 )

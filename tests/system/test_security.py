@@ -229,8 +229,15 @@ def test_names_and_messages_are_no_markdown(tiny_llama: dict[str, str]) -> None:
 
 def test_pages_write_html_only_of_their_own() -> None:
     """``st.html`` is given constants and what figures escape; Markdown never takes HTML."""
-    allowed = {"_NO_RAW_CSV", "_ON_PRIMARY", "_OVER", "WRITING", "prompt_strip", "movement_strip"}
-    for path in [ROOT / "app.py", *(ROOT / "pages").glob("*.py")]:
+    allowed = {
+        "_NO_RAW_CSV",
+        "_PRIMARY_TEXT",
+        "_OVER",
+        "TEXT_DIRECTION",
+        "prompt_strip",
+        "movement_strip",
+    }
+    for path in [ROOT / "app.py", *(ROOT / "pages").rglob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.keyword):
                 assert node.arg not in ("unsafe_allow_html", "unsafe_allow_javascript"), path
@@ -263,8 +270,8 @@ def test_nothing_is_pickled() -> None:
     """No module of ours imports a pickler; caches on disk and in memory hold plain values."""
     for path in [
         ROOT / "app.py",
-        *(ROOT / "pages").glob("*.py"),
-        *(ROOT / "analysis").glob("*.py"),
+        *(ROOT / "pages").rglob("*.py"),
+        *(ROOT / "analysis").rglob("*.py"),
     ]:
         text = path.read_text("utf-8")
         for node in ast.walk(ast.parse(text)):
