@@ -1,16 +1,16 @@
-"""The few errors a person can meet.
+"""The errors that a user can meet.
 
-Each carries one sentence that names the problem and the way out. The command line prints
-it on standard error and exits with 2; a page shows it where the result would have been.
+Each carries one sentence that says what is wrong and what to do. The command line prints it on
+standard error and exits with code 2; a page shows it in place of the result.
 """
 
 
 class ExplorerError(Exception):
-    """A problem that the person at the screen can solve; ``str(error)`` is the sentence to show."""
+    """A problem that the user can solve; ``str(error)`` is the sentence to show."""
 
 
 class BackboneError(ExplorerError):
-    """A language model could not be found, loaded, afforded or re-routed."""
+    """A backbone does not exist, cannot be loaded or cannot be re-routed."""
 
 
 class NoRoom(BackboneError):  # noqa: N818
@@ -18,24 +18,24 @@ class NoRoom(BackboneError):  # noqa: N818
 
 
 class CorpusError(ExplorerError):
-    """A file or a set of texts could not be read, or is too small for what was asked."""
+    """A corpus or file cannot be read, or is too small for the request."""
 
 
 class PlanError(ExplorerError):
-    """A layer list, bias, method or rule that does not exist or does not fit the backbone."""
+    """A layer list, bias, method or rule does not exist or does not fit the backbone."""
 
 
 class RecipeError(ExplorerError):
-    """A command or a recipe that cannot be understood."""
+    """A command or a recipe cannot be understood."""
 
 
 class HostingError(ExplorerError):
-    """The setting of hosted mode cannot be understood; nothing is served until it can."""
+    """The settings of hosted mode cannot be read; nothing is served until they can."""
 
 
 class ResultsError(ExplorerError):
-    """A file of results that cannot be read, or that is of another recipe."""
+    """A file of results cannot be read, or belongs to another recipe."""
 
 
 class EngineError(ExplorerError):
-    """Work could not be handed to workers, or they could not end it."""
+    """Work could not be given to workers, or they could not finish it."""

@@ -93,7 +93,7 @@ def _scores(name: str, loaded: Sequence[Backbone]) -> list[Checked]:
         except ExplorerError:
             continue
         if len(pairs.texts) > 100:  # few texts in many pairs are taken whole
-            pairs = sampling.first(pairs, min(PAIRS, len(pairs.scores)), 0)
+            pairs = sampling.draw(pairs, min(PAIRS, len(pairs.scores)), 0)
         embedded = [cached_encoder.embedded(one, pairs.texts, asked) for one in loaded]
         for number, method in enumerate(METHODS_CHECKED):
             measures = [

@@ -154,7 +154,7 @@ def pairs(number: int) -> Pairs:
         whole = registry.load_pairs("stsb-dev")
     except CorpusError:
         whole = registry.load_pairs("lee50")
-    return sampling.first(whole, min(number, len(whole.scores)), 0)
+    return sampling.draw(whole, min(number, len(whole.scores)), 0)
 
 
 @cache

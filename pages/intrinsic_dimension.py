@@ -34,7 +34,7 @@ backbone, rule, plan = session.backbone(), st.session_state.rule, session.plan()
 a, b, c = st.columns([3, 3, 1])
 corpora = a.multiselect(
     "Texts",
-    registry.names("texts", at_hand=True),
+    registry.names("texts", offline=True),
     [packaged.CALIBRATION],
     key="id_corpus",
     bind="query-params",

@@ -62,8 +62,9 @@ st.caption(
     f"{display.escaped(pairs.name)}: {rerouted.items:,} pairs of {len(pairs.texts):,} texts. "
     f"Bootstrap of {DRAWS:,} draws of {rerouted.resampled}: the 95% interval is "
     f"{plain.ci_low:.1f} to {plain.ci_high:.1f} with nothing re-routed and "
-    f"{rerouted.ci_low:.1f} to {rerouted.ci_high:.1f} re-routed. The interval of the change is narrower than these suggest "
-    f"because both scores use the same draws. {after.provenance.sentence}."
+    f"{rerouted.ci_low:.1f} to {rerouted.ci_high:.1f} re-routed. The interval of the change is "
+    "narrower than these suggest because both scores use the same draws. "
+    f"{after.provenance.sentence}."
 )
 st.caption(
     f"Bias {plan.bias:g}, key position {plan.key_position}: set them in the sidebar; undo also "

@@ -1,1 +1,1 @@
-"""Texts, rated pairs, labelled texts and queries with documents: by name, from files, from the hub."""
+"""Texts, labelled texts, rated pairs and retrieval sets: by name, from files, from the hub."""

@@ -1,9 +1,9 @@
-"""Queries with documents in the layout of BEIR: from a folder, a ZIP of one, or tables at hand.
+"""Queries with documents in BEIR's layout: from a folder, a ZIP of one, or tables in memory.
 
-The files are ``corpus.jsonl`` (objects with ``_id``, ``text`` and perhaps ``title``),
-``queries.jsonl`` (``_id`` and ``text``) and ``qrels.tsv`` or ``qrels/test.tsv`` (columns query-id,
-corpus-id and score). Whatever they hold, the only error raised is
-:class:`~analysis.errors.CorpusError`.
+The layout is that of the BEIR benchmark (https://github.com/beir-cellar/beir): ``corpus.jsonl``
+(objects with ``_id``, ``text`` and perhaps ``title``), ``queries.jsonl`` (``_id`` and ``text``) and
+``qrels.tsv`` or ``qrels/test.tsv`` (columns query-id, corpus-id and score). Whatever the files
+contain, the only error raised is :class:`~analysis.errors.CorpusError`.
 """
 
 import io
@@ -13,21 +13,30 @@ from pathlib import Path, PurePosixPath
 
 from ..errors import CorpusError
 from ..runtime import hosting
-from .tables import offer, read_table, short
+from .parsing import read_table
+from .tables import list_columns, shorten
 from .types import Retrieval
 
 LARGEST_ARCHIVE = 1 << 30
-"""Most bytes that the three files of a ZIP may unpack to."""
+"""How many bytes the three files of a ZIP may unpack to."""
 
 
 def read_retrieval(name: str, data: bytes) -> Retrieval:
-    """Parse the content of a ZIP of a folder in the layout of BEIR; see :func:`read_folder`.
+    """Parse the content of a ZIP of a folder in BEIR's layout.
 
-    Nothing is unpacked onto the disk. The files may lie at the top or in one folder.
+    Nothing is unpacked onto the disk. The files may be at the top or in one folder.
+
+    Args:
+        name: Name of the file.
+        data: Content of the file.
+
+    Returns:
+        The queries that have a relevant document; ``note`` counts what was left out.
 
     Raises:
-        CorpusError: not a ZIP that can be read, a file is missing, or they unpack to more than
-            :data:`LARGEST_ARCHIVE` bytes or a hosted server takes; or as :func:`read_folder`.
+        CorpusError: It is not a ZIP that can be read, a file is missing, they unpack to more than
+            :data:`LARGEST_ARCHIVE` bytes or than a hosted server accepts; or as
+            :func:`read_folder`.
     """
     hosting.check_size(name, len(data))
     # zipfile answers damaged archives with some ten unrelated exceptions.
@@ -43,7 +52,7 @@ def read_retrieval(name: str, data: bytes) -> Retrieval:
             top = [root for root in roots if len(root.parts) == depth]
             if len(top) > 1:
                 raise CorpusError(
-                    f"{name} holds {len(top)} files corpus.jsonl; make one ZIP of each folder."
+                    f"{name} contains {len(top)} files corpus.jsonl; make one ZIP of each folder."
                 )
             root = top[0] if top else PurePosixPath()
             wanted = {
@@ -67,14 +76,19 @@ def read_retrieval(name: str, data: bytes) -> Retrieval:
 
 
 def read_folder(name: str, folder: Path) -> Retrieval:
-    """Read a folder in the layout of BEIR.
+    """Read a folder in BEIR's layout.
 
-    Queries without a relevant document among those of the corpus
-    are left out, as are documents without a text, and ``note`` says so.
+    Args:
+        name: Name of the set.
+        folder: Where it is.
+
+    Returns:
+        The queries that have a relevant document, and the documents that have a text; ``note``
+        counts what was left out.
 
     Raises:
-        CorpusError: a file is missing or cannot be read, an ``_id`` is missing or appears twice,
-            a grade is no whole number, or no query is left.
+        CorpusError: A file is missing or cannot be read, an ``_id`` is missing or appears twice,
+            a grade is not a whole number, or no query is left.
     """
     try:
         files = {path: (folder / path).read_bytes() for path in _BEIR if (folder / path).is_file()}
@@ -83,50 +97,60 @@ def read_folder(name: str, folder: Path) -> Retrieval:
     return _beir(name, files)
 
 
-def judged(
+def with_judgements(
     name: str,
     documents: Mapping[str, str],
     queries: Mapping[str, str],
     judgements: Iterable[tuple[str, str, int]],
     source: str,
 ) -> Retrieval:
-    """Queries with documents from texts by their ids and judgements (query, document, grade).
+    """Build a retrieval set from texts and judgements.
 
-    Grades below 1 mean not relevant; of two grades for the same document the higher counts.
+    Args:
+        name: Name of the set.
+        documents: Text of each document by its id.
+        queries: Text of each query by its id.
+        judgements: Query id, document id and grade. Grades below 1 mean not relevant; of two
+            grades for the same document the higher counts.
+        source: One sentence on where the set is from.
+
+    Returns:
+        The queries that have a relevant document, and the documents that have a text; ``note``
+        counts what was left out.
 
     Raises:
-        CorpusError: no query has a relevant document.
+        CorpusError: No query has a relevant document.
     """
-    place = {key: i for i, key in enumerate(key for key, text in documents.items() if text.strip())}
+    index = {key: i for i, key in enumerate(key for key, text in documents.items() if text.strip())}
     grades: dict[str, dict[int, int]] = {key: {} for key in queries}
-    astray = 0
+    unknown = 0
     for query, document, grade in judgements:
-        if query not in grades or document not in place:
-            astray += 1
+        if query not in grades or document not in index:
+            unknown += 1
         elif grade >= 1:
             known = grades[query]
-            known[place[document]] = max(grade, known.get(place[document], 0))
-    kept = [key for key in queries if grades[key]]
-    if not kept:
+            known[index[document]] = max(grade, known.get(index[document], 0))
+    answered = [key for key in queries if grades[key]]
+    if not answered:
         raise CorpusError(
             f"{name} has no query with a relevant document; check that the judgements name the "
             f"_id of queries and documents and have scores of 1 or more."
         )
     notes = (
         (
-            len(queries) - len(kept),
+            len(queries) - len(answered),
             f"Of {len(queries):,} queries {{:,}} have no relevant document here and are left out.",
         ),
-        (astray, "Judgements that name a query or document that is not here: {:,}."),
-        (len(documents) - len(place), "Documents without a text, left out: {:,}."),
+        (unknown, "Judgements that name a query or document that is not here: {:,}."),
+        (len(documents) - len(index), "Documents without a text, left out: {:,}."),
     )
     return Retrieval(
         name,
-        tuple(queries[key] for key in kept),
-        tuple(documents[key] for key in place),
-        tuple(grades[key] for key in kept),
+        tuple(queries[key] for key in answered),
+        tuple(documents[key] for key in index),
+        tuple(grades[key] for key in answered),
         source,
-        " ".join(said.format(count) for count, said in notes if count),
+        " ".join(sentence.format(count) for count, sentence in notes if count),
     )
 
 
@@ -144,23 +168,28 @@ def _beir(name: str, files: Mapping[str, bytes]) -> Retrieval:
     queries = _identified(f"{name}/queries.jsonl", files["queries.jsonl"])
     for key, text in queries.items():
         if not text.strip():
-            raise CorpusError(f"{name}/queries.jsonl has no text in the query {short(key)!r}.")
+            raise CorpusError(f"{name}/queries.jsonl has no text in the query {shorten(key)!r}.")
     judgements = read_judgements(f"{name}/{qrels}", files[qrels])
-    return judged(name, documents, queries, judgements, f"The folder {name}, in the BEIR layout.")
+    return with_judgements(
+        name, documents, queries, judgements, f"The folder {name}, in BEIR's layout."
+    )
 
 
 def read_judgements(name: str, data: bytes) -> list[tuple[str, str, int]]:
-    """Parse a table of judgements: query, document and grade of each, in order.
+    """Parse a table of judgements.
+
+    Returns:
+        Query id, document id and grade of each row, in order.
 
     Raises:
-        CorpusError: a column is missing, or a grade is no whole number.
+        CorpusError: A column is missing, or a grade is not a whole number.
     """
     table = read_table(name, data)
-    found = [table.find(*spellings) for spellings in _JUDGEMENT]
-    columns = [column for column in found if column is not None]
+    places = [table.find(*spellings) for spellings in _JUDGEMENT]
+    columns = [column for column in places if column is not None]
     if len(columns) < 3:
         raise CorpusError(
-            f"{name} needs a header line with query-id, corpus-id and score; {offer(table)}."
+            f"{name} needs a header line with query-id, corpus-id and score; {list_columns(table)}."
         )
     query, document, score = columns
     scores = table.numbers(score)
@@ -171,21 +200,21 @@ def read_judgements(name: str, data: bytes) -> list[tuple[str, str, int]]:
     return [(*pair, int(grade)) for pair, grade in zip(ids, scores, strict=True)]
 
 
-def titled(title: str | None, text: str | None) -> str:
-    """A document as BEIR has it embedded: its title, if any, a space, and its text."""
+def join_title(title: str | None, text: str | None) -> str:
+    """Return a document as BEIR embeds it: its title, if any, a space, and its text."""
     return f"{title or ''} {text or ''}".strip()
 
 
 def _identified(name: str, data: bytes) -> dict[str, str]:
     table = read_table(name, data, keys=("_id", "title", "text"))
-    found: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for line, (key, title, text) in table.rows:
         if not key:
             raise table.error(line, "no _id")
-        if key in found:
-            raise table.error(line, f"the _id {short(key)!r} appears twice")
-        found[key] = titled(title, text)
-    return found
+        if key in texts:
+            raise table.error(line, f"the _id {shorten(key)!r} appears twice")
+        texts[key] = join_title(title, text)
+    return texts
 
 
 _JUDGEMENT = (

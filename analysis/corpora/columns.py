@@ -1,11 +1,10 @@
-"""The bytes of a file as texts, labelled texts or rated pairs.
+"""Texts, labelled texts or rated pairs from the columns of a table.
 
-Files are parsed from bytes, so an upload and a local path take the same way and fail with the
-same sentence: whatever the content, the only error raised is
-:class:`~analysis.errors.CorpusError`. A table is a ``.txt`` (one text a line), ``.tsv``, ``.csv``
-(both with a header line) or ``.jsonl`` (one object a line), in UTF-8, or in UTF-16 with its byte
-order mark. Which of its columns are meant is a value, :class:`Columns`, that a page can show and
-a reader change.
+Files are read from bytes, so an upload and a local path are handled alike and fail with the same
+sentence: whatever the content, the only error raised is :class:`~analysis.errors.CorpusError`. A
+table is a ``.txt`` (one text a line), ``.tsv``, ``.csv`` (both with a header line) or ``.jsonl``
+(one object a line), in UTF-8, or in UTF-16 with its byte order mark. Which of its columns to read
+is a value, :class:`Columns`, that a page can show and a reader can change.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,103 +14,128 @@ from typing import Literal
 import numpy as np
 
 from ..errors import CorpusError
-from .tables import Table, offer, read_table, short
+from .parsing import read_table
+from .tables import Table, list_columns, shorten
 from .types import Pairs, Texts
 
 
 @dataclass(frozen=True)
 class Columns:
-    """Which columns of a table are taken, by name; ``None`` for those it lacks or that are unclear.
+    """Which columns of a table to read, by name; ``None`` where there is none or it is unclear.
 
-    :func:`guess_columns` proposes one, every ``read_`` function takes one. A reader's choice is
-    simply another: ``Columns("question", label="domain")``.
+    :func:`guess_columns` proposes a value, every ``read_`` function takes one. A reader's choice is
+    another value: ``Columns("question", label="domain")``.
+
+    Attributes:
+        text: The texts, or the first text of each pair.
+        other: The second text of each pair.
+        score: The rating of each pair.
+        label: The label of each text.
+        guessed: Those of the columns above that were guessed, from content or among several of
+            the same name; the others have a usual name.
+        available: All columns of the table, in order.
     """
 
     text: str | None
-    """The texts, or the first text of each pair."""
     other: str | None = None
-    """The second text of each pair."""
     score: str | None = None
     label: str | None = None
     guessed: tuple[str, ...] = ()
-    """Those of the columns taken that were guessed, from content or among several of one name; the
-    others have a known name."""
     available: tuple[str, ...] = ()
-    """All columns of the table, in order."""
 
 
 def guess_columns(name: str, data: bytes, kind: Literal["texts", "labelled", "pairs"]) -> Columns:
-    """Propose which columns of a file to take; ``name`` tells the kind of file by its suffix.
+    """Propose which columns of a file to read.
 
-    Columns go by their usual names (text, sentence, content; label, domain, topic; sentence1 and
-    sentence2; score, relatedness). Failing that, a guess is made where content leaves one
-    choice: the first column that is neither numbers nor labels as texts, the only two columns of
-    words as a pair, the only one of numbers as score, the only one of words that repeat as
-    label (for ``"labelled"`` only). Otherwise a column is ``None``, and a reader has to choose.
+    Columns are recognised by their usual names (text, sentence, content; label, domain, topic;
+    sentence1 and sentence2; score, relatedness). Failing that, a column is guessed where the
+    content leaves one choice: the first column that is neither numbers nor labels as texts, the
+    only two columns of words as a pair, the only one of numbers as score, the only one of words
+    that repeat as label (for ``"labelled"`` only). Otherwise it is ``None``, and the reader has to
+    choose.
+
+    Args:
+        name: Name of the file; its suffix says how to read it.
+        data: Content of the file.
+        kind: What the file is to be read as.
+
+    Returns:
+        The proposed columns, and all that there are.
 
     Raises:
-        CorpusError: the file is not a table that can be read.
+        CorpusError: The file is not a table that can be read.
     """
     return _guess(read_table(name, data), kind)
 
 
 def read_texts(name: str, data: bytes, columns: Columns | None = None) -> Texts:
-    """Parse the content of a file of texts, with its labels if it has a column of them.
+    """Parse the content of a file of texts, with labels if it has a column of them.
 
     A file of pairs, or ``columns`` with ``other``, gives the distinct texts of its pairs.
 
     Args:
-        name: the file's name, whose suffix tells its kind.
-        data: its content.
-        columns: which columns to take; by default what :func:`guess_columns` proposes.
+        name: Name of the file; its suffix says how to read it.
+        data: Content of the file.
+        columns: Which columns to read; by default what :func:`guess_columns` proposes.
+
+    Returns:
+        The texts in the order of the file, repeated ones included.
 
     Raises:
-        CorpusError: one sentence that says what is wrong, with the line where there is one.
+        CorpusError: The file cannot be read or has no column of text.
     """
     table = read_table(name, data)
     columns = columns or _guess(table, "texts")
     if columns.text is None:
-        raise CorpusError(f"{name} has no column of text; {offer(table)}.")
+        raise CorpusError(f"{name} has no column of text; {list_columns(table)}.")
     if columns.other is not None:
-        pair = _at(table, columns.text), _at(table, columns.other)
+        pair = _position(table, columns.text), _position(table, columns.other)
         return Texts(name, _pair_texts(table, pair), f"The distinct texts of the pairs in {name}.")
-    source = f"Column {short(columns.text)!r} of {name}"
-    texts = table.texts(_at(table, columns.text))
+    source = f"Column {shorten(columns.text)!r} of {name}"
+    texts = table.texts(_position(table, columns.text))
     if columns.label is None:
         return Texts(name, texts, f"{source}.")
-    label = _at(table, columns.label)
+    label = _position(table, columns.label)
     labels = tuple((cells[label] or "").strip() for _, cells in table.rows)
-    return Texts(name, texts, f"{source}, labelled by {short(columns.label)!r}.", labels)
+    return Texts(name, texts, f"{source}, labelled by {shorten(columns.label)!r}.", labels)
 
 
 def read_labelled(name: str, data: bytes, columns: Columns | None = None) -> Texts:
-    """Parse the content of a file of texts that each have a label; see :func:`read_texts`.
+    """Parse the content of a file of texts that each have a label.
+
+    Args:
+        name: Name of the file; its suffix says how to read it.
+        data: Content of the file.
+        columns: Which columns to read; by default what :func:`guess_columns` proposes.
+
+    Returns:
+        The texts with their labels, of which there are at least two.
 
     Raises:
-        CorpusError: as :func:`read_texts`; or no column of labels, a row without a label, or
-            the same label everywhere.
+        CorpusError: The file cannot be read, has no column of text or of labels, a row without
+            a label, or the same label in every row.
     """
     table = read_table(name, data)
     columns = columns or _guess(table, "labelled")
     if columns.text is None:
-        raise CorpusError(f"{name} has no column of text; {offer(table)}.")
+        raise CorpusError(f"{name} has no column of text; {list_columns(table)}.")
     if columns.label is None:
         raise CorpusError(
-            f"{name} has no column of labels by a usual name (label, topic, category, ...); "
-            f"{offer(table)}."
+            f"{name} has no column of labels with a usual name (label, topic, category, ...); "
+            f"{list_columns(table)}."
         )
-    place = _at(table, columns.label)
+    place = _position(table, columns.label)
     for line, cells in table.rows:
         if not (cells[place] or "").strip():
-            raise table.error(line, f"no label in column {short(columns.label)!r}")
-    texts = table.texts(_at(table, columns.text))
+            raise table.error(line, f"no label in column {shorten(columns.label)!r}")
+    texts = table.texts(_position(table, columns.text))
     labels = tuple((cells[place] or "").strip() for _, cells in table.rows)
     if len(set(labels)) == 1:
         raise CorpusError(
-            f"{name} labels every text {short(labels[0])!r} in column {short(columns.label)!r}; "
-            f"at least two labels are needed."
+            f"{name} labels every text {shorten(labels[0])!r} in column "
+            f"{shorten(columns.label)!r}; at least two labels are needed."
         )
-    source = f"Column {short(columns.text)!r} of {name}, labelled by {short(columns.label)!r}."
+    source = f"Column {shorten(columns.text)!r} of {name}, labelled by {shorten(columns.label)!r}."
     return Texts(name, texts, source, labels)
 
 
@@ -119,27 +143,32 @@ def read_pairs(name: str, data: bytes, columns: Columns | None = None) -> Pairs:
     """Parse the content of a ``.tsv``, ``.csv`` or ``.jsonl`` file of rated pairs.
 
     Args:
-        name: the file's name, whose suffix tells its kind.
-        data: its content.
-        columns: which columns to take; by default what :func:`guess_columns` proposes. ``note``
-            says so where one was guessed.
+        name: Name of the file; its suffix says how to read it.
+        data: Content of the file.
+        columns: Which columns to read; by default what :func:`guess_columns` proposes.
+
+    Returns:
+        The pairs; ``note`` names the columns if one was guessed.
 
     Raises:
-        CorpusError: one sentence that says what is wrong, with the line where there is one.
+        CorpusError: The file cannot be read, lacks one of the three columns, or its pairs cannot
+            be ranked (:func:`rated_pairs`).
     """
     table = read_table(name, data)
     columns = columns or _guess(table, "pairs")
     if columns.text is None or columns.other is None or columns.score is None:
-        raise CorpusError(f"{name} needs columns sentence1, sentence2 and score; {offer(table)}.")
-    left, right = (table.texts(_at(table, side)) for side in (columns.text, columns.other))
-    scores = table.numbers(_at(table, columns.score))
-    one, other, score = (repr(short(c)) for c in (columns.text, columns.other, columns.score))
-    taken = f"{one} and {other} as texts, {score} as score"
-    note = f"Columns guessed: {taken}." if columns.guessed else ""
-    return rated(name, left, right, scores.tolist(), f"The columns {taken}, of {name}.", note)
+        raise CorpusError(
+            f"{name} needs columns sentence1, sentence2 and score; {list_columns(table)}."
+        )
+    left, right = (table.texts(_position(table, side)) for side in (columns.text, columns.other))
+    scores = table.numbers(_position(table, columns.score))
+    quoted = [repr(shorten(c)) for c in (columns.text, columns.other, columns.score)]
+    roles = "{} and {} as texts, {} as score".format(*quoted)
+    note = f"Columns guessed: {roles}." if columns.guessed else ""
+    return rated_pairs(name, left, right, scores.tolist(), f"The columns {roles}, of {name}.", note)
 
 
-def rated(
+def rated_pairs(
     name: str,
     left: Sequence[str],
     right: Sequence[str],
@@ -147,20 +176,32 @@ def rated(
     source: str,
     note: str = "",
 ) -> Pairs:
-    """Rated pairs from their left texts, right texts and scores, each of length P.
+    """Build rated pairs from texts and scores.
+
+    Args:
+        name: Name of the set.
+        left: The first text of each pair; length P.
+        right: The second text of each pair; length P.
+        scores: The rating of each pair; length P, finite.
+        source: One sentence on where the pairs are from.
+        note: What a reader should know about how they were read.
+
+    Returns:
+        The pairs, each distinct text once.
 
     Raises:
-        CorpusError: fewer than 3 pairs, all rated alike, or on a scale beyond float64's squares.
+        CorpusError: There are fewer than 3 pairs, all are rated the same, or the square of a
+            score does not fit into float64.
     """
     if len(scores) < 3:
         raise CorpusError(f"{name} has {len(scores)} pairs; a rank correlation needs at least 3.")
     if len(set(scores)) == 1:
-        raise CorpusError(f"{name} rates every pair {scores[0]:g}, so nothing can be ranked.")
+        raise CorpusError(f"{name} rates every pair {scores[0]:g}, so they cannot be ranked.")
     if not all(
         abs(score) < _LARGEST and (abs(score) > 1 / _LARGEST or not score) for score in scores
     ):
         raise CorpusError(
-            f"{name} has scores from {min(scores):g} to {max(scores):g}, of which no correlation "
+            f"{name} has scores from {min(scores):g} to {max(scores):g}, for which no correlation "
             f"can be computed; use a scale such as 0 to 5."
         )
     texts = tuple(dict.fromkeys(text for row in zip(left, right, strict=True) for text in row))
@@ -177,7 +218,7 @@ def rated(
 
 
 _LARGEST = 1e100
-"""Scores beyond it, or nearer to 0 than its inverse, have squares that float64 cannot hold."""
+"""The squares of larger scores, or of those nearer to 0 than its inverse, do not fit float64."""
 
 _TEXT = (
     *("text", "texts", "sentence", "sentences", "content", "document", "passage", "body"),
@@ -205,8 +246,8 @@ def _guess(table: Table, kind: Literal["texts", "labelled", "pairs"]) -> Columns
         guessed_pair = (words[0], words[1]) if pair is None and len(words) == 2 else (None, None)
         guessed_score = numbers[0] if score is None and len(numbers) == 1 else None
         left, right = pair or guessed_pair
-        taken = (left, right, guessed_score if score is None else score, None)
-        return _columns(table, taken, (*guessed_pair, guessed_score))
+        chosen = (left, right, guessed_score if score is None else score, None)
+        return _columns(table, chosen, (*guessed_pair, guessed_score))
     text, label = table.find(*_TEXT), table.find(*_LABEL)
     if kind == "texts" and text is None and pair is not None:
         return _columns(table, (*pair, None, None), ())
@@ -222,10 +263,10 @@ def _guess(table: Table, kind: Literal["texts", "labelled", "pairs"]) -> Columns
     return _columns(table, (text, None, None, label), guesses)
 
 
-def _columns(table: Table, taken: Sequence[int | None], guessed: Iterable[int | None]) -> Columns:
-    text, other, score, label = (None if c is None else table.columns[c] for c in taken)
-    twins = (c for c in taken if c is not None and f"{table.columns[c]} (2)" in table.columns)
-    names = tuple(table.columns[c] for c in dict.fromkeys([*guessed, *twins]) if c is not None)
+def _columns(table: Table, chosen: Sequence[int | None], guessed: Iterable[int | None]) -> Columns:
+    text, other, score, label = (None if c is None else table.columns[c] for c in chosen)
+    repeated = (c for c in chosen if c is not None and f"{table.columns[c]} (2)" in table.columns)
+    names = tuple(table.columns[c] for c in dict.fromkeys([*guessed, *repeated]) if c is not None)
     return Columns(text, other, score, label, names, table.columns)
 
 
@@ -242,9 +283,9 @@ def _find_pair(table: Table) -> tuple[int, int] | None:
     return None
 
 
-def _at(table: Table, column: str) -> int:
+def _position(table: Table, column: str) -> int:
     if column not in table.columns:
-        raise CorpusError(f"{table.name} has no column {short(column)!r}; {offer(table)}.")
+        raise CorpusError(f"{table.name} has no column {shorten(column)!r}; {list_columns(table)}.")
     return table.columns.index(column)
 
 

@@ -1,25 +1,26 @@
 """Evaluation sets on the Hugging Face hub, each at one pinned revision, and how they are fetched.
 
-Paths and revisions are those that mteb 2 evaluates on, so that scores can be compared with its.
-What was fetched once stays in the cache of the library datasets and is read from there without
-asking the hub. The library is imported only when something is fetched.
+Paths and revisions are those that mteb 2 evaluates on (https://github.com/embeddings-benchmark/mteb),
+so that scores can be compared with its own. A set that was fetched once stays in the cache of the
+library datasets and is read from there without a request to the hub. The library is imported only
+when a set is read.
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import CorpusError
-from .beir import judged, titled
-from .columns import rated
+from .beir import join_title, with_judgements
+from .columns import rated_pairs
 from .types import Pairs, Retrieval, Texts
 
 
 @dataclass(frozen=True)
 class HubSet:
-    """A set on the hub: what it is called here, and where it is from."""
+    """A set on the hub: its name here, and where it is from."""
 
     name: str
     kind: Literal["pairs", "labelled", "retrieval"]
@@ -85,135 +86,174 @@ HUB_SETS = (
         *("mteb/nfcorpus", "ec0fa4fe99da2ff19ca1214b7966684033a58814"),
     ),
 )
-"""All of them; the name tells the part, and is also that of a local copy."""
+"""All known sets. A local copy of the same name goes before the set on the hub."""
+
+_DEFAULT = "default"
+"""The configuration of a set that has only one, as datasets and the hub name it."""
 
 
-def at_hand(wanted: HubSet) -> bool:
-    """Whether the set lies whole in the cache of datasets, at its pinned revision."""
-    return all(_cached(wanted, config, split) for config, split in _parts(wanted).items())
+def cached(hub_set: HubSet) -> bool:
+    """Whether every table of a set is in the cache of datasets, at the pinned revision.
+
+    Does not import datasets: it writes a table's folder under its final name when all of it is
+    there, so that the folder's presence is the answer.
+    """
+    return all(_cached(hub_set, config) for config in _splits(hub_set))
 
 
-def fetch_pairs(wanted: HubSet) -> Pairs:
+def fetch_pairs(hub_set: HubSet) -> Pairs:
     """Read rated pairs from the cache or the hub.
 
     Raises:
-        CorpusError: the set is neither cached nor to be had, or not as expected.
+        CorpusError: The set is not cached and cannot be fetched, or has other columns.
     """
-    left, right, scores = _columns(wanted, None, "sentence1", "sentence2", "score")
-    return rated(
-        wanted.name,
+    left, right, scores = _columns(hub_set, _DEFAULT, "sentence1", "sentence2", "score")
+    return rated_pairs(
+        hub_set.name,
         [str(text) for text in left],
         [str(text) for text in right],
         [float(score) for score in scores],
-        _source(wanted),
+        _source(hub_set),
     )
 
 
-def fetch_labelled(wanted: HubSet) -> Texts:
+def fetch_labelled(hub_set: HubSet) -> Texts:
     """Read labelled texts from the cache or the hub; rows without a text are left out.
 
     Raises:
-        CorpusError: the set is neither cached nor to be had, or not as expected.
+        CorpusError: The set is not cached and cannot be fetched, or has other columns.
     """
-    columns = _columns(wanted, None, "text", ("label_text", "label"))
+    columns = _columns(hub_set, _DEFAULT, "text", ("label_text", "label"))
     rows = [(str(text), str(label)) for text, label in zip(*columns, strict=True) if text]
     texts, labels = ([row[side] for row in rows] for side in (0, 1))
-    return Texts(wanted.name, tuple(texts), _source(wanted), tuple(labels))
+    return Texts(hub_set.name, tuple(texts), _source(hub_set), tuple(labels))
 
 
-def fetch_retrieval(wanted: HubSet) -> Retrieval:
+def fetch_retrieval(hub_set: HubSet) -> Retrieval:
     """Read queries with documents from the cache or the hub.
 
     Raises:
-        CorpusError: the set is neither cached nor to be had, or not as expected.
+        CorpusError: The set is not cached and cannot be fetched, or has other columns.
     """
-    ids, titles, texts = _columns(wanted, "corpus", ("_id", "id"), "title", "text")
-    documents = {str(key): titled(*both) for key, *both in zip(ids, titles, texts, strict=True)}
-    keys, asked = _columns(wanted, "queries", ("_id", "id"), "text")
-    queries = {str(key): str(text) for key, text in zip(keys, asked, strict=True)}
-    columns = _columns(wanted, "default", "query-id", "corpus-id", "score")
+    ids, titles, texts = _columns(hub_set, "corpus", ("_id", "id"), "title", "text")
+    documents = {
+        str(key): join_title(title, text)
+        for key, title, text in zip(ids, titles, texts, strict=True)
+    }
+    ids, texts = _columns(hub_set, "queries", ("_id", "id"), "text")
+    queries = {str(key): str(text) for key, text in zip(ids, texts, strict=True)}
+    columns = _columns(hub_set, _DEFAULT, "query-id", "corpus-id", "score")
     judgements = [(str(q), str(d), int(grade)) for q, d, grade in zip(*columns, strict=True)]
-    return judged(
-        wanted.name,
+    return with_judgements(
+        hub_set.name,
         documents,
         {query: queries[query] for query, _, _ in judgements if query in queries},
         judgements,
-        _source(wanted),
+        _source(hub_set),
     )
 
 
-def _source(wanted: HubSet) -> str:
-    return f"{wanted.description} From {wanted.path} on the hub at {wanted.revision[:8]}."
+def _source(hub_set: HubSet) -> str:
+    return f"{hub_set.description} From {hub_set.path} on the hub at {hub_set.revision[:8]}."
 
 
-def _parts(wanted: HubSet) -> dict[str | None, str]:
-    """The split of each table by its configuration; ``None`` is the only one, whatever its name."""
-    if wanted.kind == "retrieval":
-        return {"corpus": "corpus", "queries": "queries", "default": wanted.split}
-    return {None: wanted.split}
+def _splits(hub_set: HubSet) -> dict[str, str]:
+    """The split to read of each table, by the table's configuration."""
+    if hub_set.kind == "retrieval":
+        return {"corpus": "corpus", "queries": "queries", _DEFAULT: hub_set.split}
+    return {_DEFAULT: hub_set.split}
 
 
 def _cache() -> Path:
-    """Where datasets keeps what it fetched, by the variables that it goes by."""
+    """The cache folder of datasets, by the environment variables that it documents.
+
+    See https://huggingface.co/docs/datasets/cache; read here since importing datasets takes
+    seconds, and at every call since tests set them.
+    """
     home = os.environ.get("HF_HOME") or Path(
         os.environ.get("XDG_CACHE_HOME") or "~/.cache", "huggingface"
     )
     return Path(os.environ.get("HF_DATASETS_CACHE") or Path(home, "datasets")).expanduser()
 
 
-def _cached(wanted: HubSet, config: str | None, split: str) -> Path | None:
-    """The table of a split as an Arrow file in the cache, if it is there in one piece."""
-    folder = _cache() / wanted.path.replace("/", "___")
-    found = folder.glob(
-        f"{config or '*'}/*/{wanted.revision}/{wanted.path.partition('/')[2]}-{split}.arrow"
-    )
-    return next(iter(sorted(found)), None)
+def _cached(hub_set: HubSet, config: str) -> bool:
+    """Whether one table is in the cache, where its builder in datasets writes it."""
+    path = hub_set.path.replace("/", "___")
+    return Path(_cache(), path, config, _VERSION, hub_set.revision).is_dir()
+
+
+_VERSION = "0.0.0"
+"""The version that datasets gives to everything without a script of its own."""
 
 
 def _columns(
-    wanted: HubSet, config: str | None, *spellings: str | tuple[str, ...]
+    hub_set: HubSet, config: str, *spellings: str | tuple[str, ...]
 ) -> Iterator[list[Any]]:
-    """Columns of one table; CorpusError if it cannot be had or lacks one."""
-    table = _table(wanted, config)
+    """Columns of one table; CorpusError if it cannot be read or lacks one."""
+    table = _table(hub_set, config)
     for spelling in spellings:
         names = (spelling,) if isinstance(spelling, str) else spelling
         name = next((name for name in names if name in table.column_names), None)
         if name is None:
             raise CorpusError(
-                f"{wanted.path} on the hub has no column {' or '.join(names)}, "
-                f"so {wanted.name} cannot be read; use a local copy in KVE_CORPORA."
+                f"{hub_set.path} on the hub has no column {' or '.join(names)}, "
+                f"so {hub_set.name} cannot be read; use a local copy in KVE_CORPORA."
             )
         yield list(table[name])
 
 
-def _table(wanted: HubSet, config: str | None) -> Any:
+def _table(hub_set: HubSet, config: str) -> Any:
+    """One table of a set as a ``datasets.Dataset``; CorpusError if it cannot be read."""
     try:
-        import datasets
+        import datasets  # noqa: F401
     except ImportError:
         raise CorpusError(
-            f"{wanted.name} is on the Hugging Face hub and needs the package datasets: run pip "
+            f"{hub_set.name} is on the Hugging Face hub and needs the package datasets: run pip "
             f"install datasets, or set KVE_CORPORA to a folder with a copy."
         ) from None
-    split = _parts(wanted)[config]
     # The library reports failures by many exceptions, network and parsers' own among them.
     try:
-        if (file := _cached(wanted, config, split)) is not None:
-            return datasets.Dataset.from_file(str(file))
-        tables = datasets.load_dataset(
-            wanted.path, config, revision=wanted.revision, cache_dir=str(_cache())
-        )
-        return tables[split] if split in tables else tables[_only(tables)]
+        builder = _builder(hub_set, config)
+        builder.download_and_prepare()
+        tables = builder.as_dataset()
+        split = _splits(hub_set)[config]
+        if split not in tables and len(tables) != 1:
+            raise ValueError(f"no such split among {', '.join(tables)}")
+        return tables[split if split in tables else next(iter(tables))]
     except Exception as error:
-        said = " ".join(str(error).split()) or type(error).__name__
-        reason = said.rstrip(".") if len(said) <= 140 else f"{said[:137]}..."
+        message = " ".join(str(error).split()) or type(error).__name__
+        reason = message.rstrip(".") if len(message) <= 140 else f"{message[:137]}..."
         raise CorpusError(
-            f"{wanted.name} could not be fetched from {wanted.path} on the Hugging Face hub "
+            f"{hub_set.name} could not be fetched from {hub_set.path} on the Hugging Face hub "
             f"({reason}); connect once, or set KVE_CORPORA to a folder with a copy."
         ) from error
 
 
-def _only(tables: Mapping[str, Any]) -> str:
-    """The one split of a table that is named in its own way."""
-    if len(tables) != 1:
-        raise ValueError(f"no such split among {', '.join(tables)}")
-    return next(iter(tables))
+def _builder(hub_set: HubSet, config: str) -> Any:
+    """The ``datasets.DatasetBuilder`` of one table: of the cached one, or else of the hub's.
+
+    Of a cached table it is the one that the library's offline mode uses, given the revision:
+    left to itself, that mode takes whichever revision was cached last.
+    """
+    import datasets
+    from datasets.packaged_modules.cache.cache import Cache
+
+    cache = str(_cache())
+    if _cached(hub_set, config):
+        return Cache(
+            cache,
+            hub_set.path.partition("/")[2],
+            config,
+            _VERSION,
+            hub_set.revision,
+            repo_id=hub_set.path,
+        )
+    builder = datasets.load_dataset_builder(
+        hub_set.path,
+        None if config == _DEFAULT and hub_set.kind != "retrieval" else config,
+        revision=hub_set.revision,
+        cache_dir=cache,
+    )
+    if builder.hash != hub_set.revision:
+        raise ValueError(f"there is no network, and only revision {builder.hash} is cached")
+    return builder

@@ -1,4 +1,4 @@
-"""Corpora inside installed packages, located without importing the package they ship in."""
+"""Corpora that ship inside installed packages, found without importing those packages."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,24 +10,24 @@ import numpy as np
 import yaml
 
 from ..errors import CorpusError
-from .passages import SENTENCE_END, compiled
+from .passages import SENTENCE_END, long_documents
 from .sampling import first_places
 from .types import Kind, Pairs, Retrieval, Texts
 
 CALIBRATION = "news-sentences"
-"""The corpus that layers are chosen on: neutral prose, disjoint from every rated pair here. On the
-questions and fragments of ``chatterbot`` the choice hangs on the sample: see docs/method.md."""
+"""The corpus that layers are selected on: neutral prose, disjoint from every rated pair here. On
+the questions and fragments of ``chatterbot`` the choice depends on the sample (docs/method.md)."""
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""Ten times as fast where libyaml is."""
+"""PyYAML's safe loader, ten times as fast where libyaml is installed."""
 _CHATTERBOT = "Short English questions and answers in 21 topics (package chatterbot-corpus, BSD)."
 LONG = {"long-news-512": 360, "long-news-1024": 750, "long-news-2048": 1550, "long-news-4096": 3100}
-"""Words of each document of the sets of long ones: at most so many tokens as the name says, prompt
-included, of SmolLM2 and Gemma 3."""
+"""Words of each document of the sets of long ones; with the prompt, they are at most as many tokens
+of SmolLM2 and Gemma 3 as the name says."""
 _LONG_DOCUMENTS = 16
 _LONG = (
-    "Documents of {words:,} words, strung together of the texts of lee-background; the opening "
-    "sentence of each text asks for the document that holds the rest of it."
+    "Documents of {words:,} words, joined from the texts of lee-background; the opening sentence "
+    "of each text is the query for the document that contains the rest of it."
 )
 PACKAGED: tuple[tuple[str, Kind, int, str], ...] = (
     (CALIBRATION, "texts", 2607, "The sentences of lee-background with five words or more."),
@@ -72,14 +72,14 @@ _OF_FACT = (
     *("ai", "computers", "food", "health", "history", "literature", "money", "movies"),
     *("politics", "science", "sports", "trivia"),
 )
-"""Topics whose questions have answers that could be found; in the others people chat."""
+"""Topics of questions with factual answers; the other topics are small talk."""
 
 
 def texts(name: str) -> Texts:
-    """A corpus of :data:`PACKAGED` whose kind is texts or labelled.
+    """Read a corpus of :data:`PACKAGED` whose kind is texts or labelled.
 
     Raises:
-        CorpusError: the package is not installed or not complete.
+        CorpusError: The package is not installed or not complete.
     """
     match name:
         case "news-sentences":
@@ -98,10 +98,10 @@ def texts(name: str) -> Texts:
 
 
 def pairs(name: str) -> Pairs:
-    """The rated pairs of :data:`PACKAGED`.
+    """Read the rated pairs of :data:`PACKAGED`.
 
     Raises:
-        CorpusError: the package is not installed or not complete.
+        CorpusError: The package is not installed or not complete.
     """
     documents = _lee("lee.cor")
     left, right = np.triu_indices(len(documents), k=1)
@@ -110,33 +110,36 @@ def pairs(name: str) -> Pairs:
 
 
 def retrieval(name: str) -> Retrieval:
-    """The questions of three words or more with the distinct answers of two or more to any of them,
-    or a set of :data:`LONG`.
+    """Read a retrieval set of :data:`PACKAGED`.
+
+    ``chatterbot-answers`` has the questions of three words or more; its documents are the distinct
+    answers of two words or more to any of them. The others are the sets of :data:`LONG`.
 
     Raises:
-        CorpusError: the package is not installed or not complete.
+        CorpusError: The package is not installed or not complete.
     """
     if name in LONG:
         articles = tuple(dict.fromkeys(_lee("lee_background.cor")))
-        found = compiled(name, articles, _LONG_DOCUMENTS, LONG[name], max(LONG.values()))
-        return replace(found, source=_described(name, "retrieval"))
+        words, most = LONG[name], max(LONG.values())
+        long = long_documents(name, articles, _LONG_DOCUMENTS, words, most)
+        return replace(long, source=_described(name, "retrieval"))
     answers: dict[str, dict[str, int]] = {}
-    for topic, said in _conversations():
-        if topic in _OF_FACT and len(said) > 1 and len(said[0].split()) >= 3 and " " in said[1]:
-            answers.setdefault(said[0], {})[said[1]] = 1
-    documents = tuple(dict.fromkeys(answer for found in answers.values() for answer in found))
-    place = {document: i for i, document in enumerate(documents)}
+    for topic, turns in _conversations():
+        if topic in _OF_FACT and len(turns) > 1 and len(turns[0].split()) >= 3 and " " in turns[1]:
+            answers.setdefault(turns[0], {})[turns[1]] = 1
+    documents = tuple(dict.fromkeys(chain.from_iterable(answers.values())))
+    index = {document: i for i, document in enumerate(documents)}
     return Retrieval(
         name,
         tuple(answers),
         documents,
-        tuple({place[answer]: 1 for answer in found} for found in answers.values()),
+        tuple({index[answer]: 1 for answer in known} for known in answers.values()),
         _described(name, "retrieval"),
     )
 
 
 def _conversations() -> Iterator[tuple[str, list[str]]]:
-    """Topic and what is said, from the package's files."""
+    """Topic and turns of each conversation in the package's files."""
     for path in sorted(_packaged("chatterbot_corpus", "data/english").glob("*.yml")):
         for conversation in yaml.load(path.read_text("utf-8"), _LOADER)["conversations"]:
             yield path.stem, [text.strip() for text in conversation]
@@ -144,15 +147,15 @@ def _conversations() -> Iterator[tuple[str, list[str]]]:
 
 def _chatterbot() -> Texts:
     """Distinct strings of three words or more, labelled by the topic file they first appear in."""
-    said_all, topics = [], []
+    lines, topics = [], []
     for topic, conversation in _conversations():
-        said = [text for text in conversation if len(text.split()) >= 3]
-        said_all += said
-        topics += [topic] * len(said)
-    firsts = first_places(said_all)
+        long_enough = [text for text in conversation if len(text.split()) >= 3]
+        lines += long_enough
+        topics += [topic] * len(long_enough)
+    firsts = first_places(lines)
     return Texts(
         "chatterbot",
-        tuple(said_all[i] for i in firsts),
+        tuple(lines[i] for i in firsts),
         _CHATTERBOT,
         tuple(topics[i] for i in firsts),
     )
@@ -168,8 +171,8 @@ def _packaged(module: str, path: str) -> Path:
     spec = find_spec(module)
     folders = (spec and spec.submodule_search_locations) or ()
     for folder in folders:
-        if (found := Path(folder, path)).exists():
-            return found
+        if (file := Path(folder, path)).exists():
+            return file
     package = module.replace("_", "-")
     raise CorpusError(
         f"This corpus is part of the package {package}, which is not installed or not complete: "

@@ -1,119 +1,96 @@
-"""Corpora by name: packaged ones, local copies, sets on the hub; or files by their path.
+"""Corpora by name: packaged ones, local copies and sets on the hub; or files by their path.
 
-A folder that the environment variable ``KVE_CORPORA`` names is laid out by kind: ``texts/`` and
-``labelled/`` with a table a corpus, ``sts/`` with a table of rated pairs each, ``retrieval/`` with
-folders or ZIPs in the layout of BEIR. Every file there is a corpus by its stem, and goes before a
-set on the hub of the same name. A hosted server (:mod:`analysis.runtime.hosting`) has the packaged ones,
-its folder's and the sets that its operator lists, and reads no other path. What the values are is
-said in :mod:`analysis.corpora.types`, how files are read in :mod:`analysis.corpora.columns` and
-:mod:`analysis.corpora.beir`; all are offered here too.
+A local copy (:mod:`analysis.corpora.local_copies`) goes before a set on the hub of the same name.
+A hosted server (:mod:`analysis.runtime.hosting`) offers the packaged corpora, its own local copies
+and the sets that its operator lists, and reads no other path.
 """
 
-import os
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal
 
 from ..errors import CorpusError
 from ..runtime import hosting
-from . import hub, packaged
+from . import hub, local_copies, packaged
 from .beir import read_folder, read_retrieval
 from .columns import Columns, guess_columns, read_labelled, read_pairs, read_texts
-from .packaged import CALIBRATION
-from .sampling import distinct, first, part, sample
 from .types import Kind, Pairs, Retrieval, Texts
 
-__all__ = [
-    "CALIBRATION",
-    "USUAL",
-    "Columns",
-    "Entry",
-    "Kind",
-    "Pairs",
-    "Retrieval",
-    "Texts",
-    "columns_of",
-    "distinct",
-    "first",
-    "guess_columns",
-    "list_corpora",
-    "load",
-    "load_labelled",
-    "load_pairs",
-    "load_retrieval",
-    "load_texts",
-    "names",
-    "part",
-    "read_labelled",
-    "read_pairs",
-    "read_retrieval",
-    "read_texts",
-    "sample",
-]
-
-
-USUAL: dict[Kind, str] = {
+DEFAULTS: dict[Kind, str] = {
     "pairs": "lee50",
     "labelled": "chatterbot",
     "retrieval": "chatterbot-answers",
 }
-"""What is scored of each kind, unless something else is named; packaged, and small."""
+"""The corpus of each kind that is scored unless another is named; packaged, and small."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A menu entry: a corpus that the ``load_`` function of its kind knows by name."""
+    """A menu entry: a corpus that the ``load_`` function of its kind knows by name.
+
+    Attributes:
+        name: Name of the corpus.
+        kind: What it can be read as.
+        size: How many texts, pairs or queries; 0 for a local copy that cannot be read.
+        description: One sentence: what it is, or why it cannot be read.
+        where: Where it is from.
+        offline: Whether it can be read without a network.
+    """
 
     name: str
     kind: Kind
     size: int
-    """How many texts, pairs or queries; 0 where a local copy cannot be read."""
     description: str
     where: Literal["packaged", "folder", "hub"]
-    at_hand: bool
-    """Whether it can be read without a network."""
+    offline: bool
 
 
-_PACKAGED = tuple(Entry(*known, where="packaged", at_hand=True) for known in packaged.PACKAGED)
-
-_FOLDERS: dict[str, tuple[Kind, ...]] = {
-    "texts": ("texts",),
-    "labelled": ("labelled", "texts"),
-    "sts": ("pairs",),
-    "retrieval": ("retrieval",),
-}
-"""Kinds that the files in each folder of ``KVE_CORPORA`` are."""
+_PACKAGED = tuple(Entry(*known, where="packaged", offline=True) for known in packaged.PACKAGED)
 
 
 def list_corpora() -> tuple[Entry, ...]:
-    """All corpora known by name, for menus: packaged ones, local copies, then those on the hub.
+    """List all corpora known by name: packaged ones, local copies, then those on the hub.
 
-    A name has at most one entry of a kind. Local copies are counted (once, until they change);
-    one that cannot be read is listed as not at hand, its description saying why. The hub is not
-    asked.
+    Local copies are counted, once until they change; one that cannot be read is listed with the
+    reason as its description and ``offline=False``. No request is sent to the hub.
+
+    Returns:
+        At most one entry of each name and kind.
     """
     entries = {(entry.name, entry.kind): entry for entry in _PACKAGED}
-    for (name, kind), path in _copies().items():
+    for (name, kind), path in local_copies.find_copies().items():
         entries.setdefault((name, kind), _copy_entry(name, kind, path))
     limits = hosting.hosted()
-    for known in hub.HUB_SETS:
-        if limits and known.name not in limits.corpora:
+    for hub_set in hub.HUB_SETS:
+        if limits and hub_set.name not in limits.corpora:
             continue
-        at_hand = hub.at_hand(known)
-        for kind in ("labelled", "texts") if known.kind == "labelled" else (known.kind,):
-            entry = Entry(known.name, kind, known.size, known.description, "hub", at_hand)
-            entries.setdefault((known.name, kind), entry)
+        cached = hub.cached(hub_set)
+        for kind in ("labelled", "texts") if hub_set.kind == "labelled" else (hub_set.kind,):
+            entry = Entry(hub_set.name, kind, hub_set.size, hub_set.description, "hub", cached)
+            entries.setdefault((hub_set.name, kind), entry)
     return tuple(entries.values())
 
 
-def names(kind: Kind, *, at_hand: bool | None = None) -> tuple[str, ...]:
-    """Names of the corpora of a kind: all, or only those (not) readable without a network."""
+def _copy_entry(name: str, kind: Kind, path: Path) -> Entry:
+    try:
+        size = local_copies.count(path, kind)
+        return Entry(name, kind, size, local_copies.describe(path), "folder", True)
+    except CorpusError as error:
+        return Entry(name, kind, 0, str(error), "folder", False)
+
+
+def names(kind: Kind, *, offline: bool | None = None) -> tuple[str, ...]:
+    """List the names of the corpora of a kind.
+
+    Args:
+        kind: What they are to be read as.
+        offline: True for those that can be read without a network, False for the others, None
+            for all.
+    """
     return tuple(
         entry.name
         for entry in list_corpora()
-        if entry.kind == kind and at_hand in (None, entry.at_hand)
+        if entry.kind == kind and offline in (None, entry.offline)
     )
 
 
@@ -121,7 +98,7 @@ def load(kind: Kind, source: str) -> Texts | Pairs | Retrieval:
     """Read a corpus of any kind by name or path, as the ``load_`` function of its kind does.
 
     Raises:
-        CorpusError: as that function.
+        CorpusError: As that function.
     """
     match kind:
         case "pairs":
@@ -134,203 +111,153 @@ def load(kind: Kind, source: str) -> Texts | Pairs | Retrieval:
 
 
 def load_texts(source: str, columns: Columns | None = None) -> Texts:
-    """Read a corpus by name, or a local file by path (see :func:`read_texts`).
+    """Read texts by the name of a corpus, or a local file by its path.
 
-    A name of rated pairs gives their distinct texts.
+    The name of rated pairs gives their distinct texts.
 
     Args:
-        source: a name or a path.
-        columns: which columns to take, of a table that is not packaged and not on the hub.
+        source: A name or a path.
+        columns: Which columns to read, of a table that is not packaged and not on the hub.
 
     Raises:
-        CorpusError: the package is not installed, the hub is not to be reached, or the file is
-            missing or cannot be read.
+        CorpusError: A package is missing, the hub cannot be reached, or the file is missing or
+            cannot be read.
     """
-    _check_open(source, "texts", "pairs")
-    if source in _names_packaged("texts"):
-        _no_choice(source, columns)
+    _check_allowed(source, "texts", "pairs")
+    if source in _packaged_names("texts"):
+        _check_no_columns(source, columns)
         return packaged.texts(source)
-    if (path := _copies().get((source, "texts")) or _copies().get((source, "pairs"))) is not None:
-        return _copied(read_texts, source, path, columns)
-    for known in hub.HUB_SETS:
-        if known.name == source and known.kind != "retrieval":
-            _no_choice(source, columns)
-            if known.kind == "labelled":
-                return hub.fetch_labelled(known)
-            pairs = hub.fetch_pairs(known)
+    if (path := _copy(source, "texts", "pairs")) is not None:
+        return local_copies.read_copy(read_texts, source, path, columns)
+    for hub_set in hub.HUB_SETS:
+        if hub_set.name == source and hub_set.kind != "retrieval":
+            _check_no_columns(source, columns)
+            if hub_set.kind == "labelled":
+                return hub.fetch_labelled(hub_set)
+            pairs = hub.fetch_pairs(hub_set)
             return Texts(source, pairs.texts, f"The distinct texts of the pairs: {pairs.source}")
-    return read_texts(source, _file(source, "texts"), columns)
+    return read_texts(source, _read_file(source, "texts"), columns)
 
 
 def load_labelled(source: str, columns: Columns | None = None) -> Texts:
-    """Read a labelled corpus by name, or a local file by path (see :func:`read_labelled`).
+    """Read labelled texts by the name of a corpus, or a local file by its path.
+
+    Args:
+        source: A name or a path.
+        columns: Which columns to read, of a table that is not packaged and not on the hub.
 
     Raises:
-        CorpusError: as :func:`load_texts`, or there are no labels.
+        CorpusError: As :func:`load_texts`, or there are no labels.
     """
-    _check_open(source, "labelled")
-    if source in _names_packaged("labelled"):
-        _no_choice(source, columns)
+    _check_allowed(source, "labelled")
+    if source in _packaged_names("labelled"):
+        _check_no_columns(source, columns)
         return packaged.texts(source)
-    if (path := _copies().get((source, "labelled"))) is not None:
-        return _copied(read_labelled, source, path, columns)
-    if (known := _on_hub(source, "labelled")) is not None:
-        _no_choice(source, columns)
-        return hub.fetch_labelled(known)
+    if (path := _copy(source, "labelled")) is not None:
+        return local_copies.read_copy(read_labelled, source, path, columns)
+    if (hub_set := _on_hub(source, "labelled")) is not None:
+        _check_no_columns(source, columns)
+        return hub.fetch_labelled(hub_set)
     if source in names("texts"):
         raise CorpusError(
-            f"{source} has no labels; labelled corpora are {_listed(names('labelled'))}."
+            f"{source} has no labels; labelled corpora are {_some(names('labelled'))}."
         )
-    return read_labelled(source, _file(source, "labelled"), columns)
+    return read_labelled(source, _read_file(source, "labelled"), columns)
 
 
 def load_pairs(source: str, columns: Columns | None = None) -> Pairs:
-    """Read rated pairs by name, or a local file by path (see :func:`read_pairs`).
+    """Read rated pairs by the name of a corpus, or a local file by its path.
+
+    Args:
+        source: A name or a path.
+        columns: Which columns to read, of a table that is not packaged and not on the hub.
 
     Raises:
-        CorpusError: the package is not installed, the hub is not to be reached, or the file is
-            missing or cannot be read.
+        CorpusError: A package is missing, the hub cannot be reached, or the file is missing or
+            cannot be read.
     """
-    _check_open(source, "pairs")
-    if source == "lee50":
-        _no_choice(source, columns)
+    _check_allowed(source, "pairs")
+    if source in _packaged_names("pairs"):
+        _check_no_columns(source, columns)
         return packaged.pairs(source)
-    if (path := _copies().get((source, "pairs"))) is not None:
-        return _copied(read_pairs, source, path, columns)
-    if (known := _on_hub(source, "pairs")) is not None:
-        _no_choice(source, columns)
-        return hub.fetch_pairs(known)
-    return read_pairs(source, _file(source, "pairs"), columns)
+    if (path := _copy(source, "pairs")) is not None:
+        return local_copies.read_copy(read_pairs, source, path, columns)
+    if (hub_set := _on_hub(source, "pairs")) is not None:
+        _check_no_columns(source, columns)
+        return hub.fetch_pairs(hub_set)
+    return read_pairs(source, _read_file(source, "pairs"), columns)
 
 
 def load_retrieval(source: str) -> Retrieval:
-    """Read queries with documents by name, or a local folder or ZIP in BEIR's layout by path.
+    """Read queries with documents by name, or a local folder or ZIP in BEIR's layout by its path.
 
     Raises:
-        CorpusError: the hub is not to be reached, or the files are missing or cannot be read
-            (see :func:`analysis.corpora.beir.read_folder`).
+        CorpusError: The hub cannot be reached, or the files are missing or cannot be read (see
+            :func:`analysis.corpora.beir.read_folder`).
     """
-    _check_open(source, "retrieval")
-    if source in _names_packaged("retrieval"):
+    _check_allowed(source, "retrieval")
+    if source in _packaged_names("retrieval"):
         return packaged.retrieval(source)
-    path = _copies().get((source, "retrieval"))
-    if path is None and (known := _on_hub(source, "retrieval")) is not None:
-        return hub.fetch_retrieval(known)
-    return _retrieval_at(source, str(path or source))
-
-
-def _retrieval_at(name: str, path: str) -> Retrieval:
+    if (path := _copy(source, "retrieval")) is not None:
+        return local_copies.read_retrieval_copy(source, path)
+    if (hub_set := _on_hub(source, "retrieval")) is not None:
+        return hub.fetch_retrieval(hub_set)
     try:
-        is_folder = bool(path) and Path(path).is_dir()
+        is_folder = bool(source) and Path(source).is_dir()
     except (OSError, ValueError):
         is_folder = False
-    return (
-        read_folder(name, Path(path))
-        if is_folder
-        else read_retrieval(name, _file(path, "retrieval"))
-    )
+    if is_folder:
+        return read_folder(source, Path(source))
+    return read_retrieval(source, _read_file(source, "retrieval"))
 
 
 def columns_of(source: str, kind: Literal["texts", "labelled", "pairs"]) -> Columns | None:
-    """What :func:`guess_columns` proposes for a local copy by name or a file by path.
+    """Propose which columns of a local copy or a file to read (:func:`~.columns.guess_columns`).
 
-    ``None`` for packaged corpora and those on the hub, whose columns are known.
+    Returns:
+        The columns; None for packaged corpora and those on the hub, whose columns are known.
 
     Raises:
-        CorpusError: the file is missing or cannot be read.
+        CorpusError: The file is missing or cannot be read.
     """
-    _check_open(source, kind, *(("pairs",) if kind == "texts" else ()))
-    copies = _copies()
-    path = copies.get((source, kind)) or copies.get((source, "pairs" if kind == "texts" else kind))
-    if source in _names_packaged(kind):
+    kinds: tuple[Kind, ...] = ("texts", "pairs") if kind == "texts" else (kind,)
+    _check_allowed(source, *kinds)
+    if source in _packaged_names(kind):
         return None
-    if path is not None:
-        return guess_columns(path.name, _file(str(path), kind), kind)
-    if any(known.name == source for known in hub.HUB_SETS):
+    if (path := _copy(source, *kinds)) is not None:
+        return local_copies.guess_copy_columns(path, kind)
+    if any(hub_set.name == source for hub_set in hub.HUB_SETS):
         return None
-    return guess_columns(source, _file(source, kind), kind)
+    return guess_columns(source, _read_file(source, kind), kind)
 
 
-def _check_open(source: str, *kinds: Kind) -> None:
-    """CorpusError where a hosted server has no corpus of that name and of one of these kinds."""
+def _check_allowed(source: str, *kinds: Kind) -> None:
+    """CorpusError where a hosted server offers no corpus of that name and of one of these kinds."""
     if hosting.hosted():
         hosting.check_corpus(source, [name for kind in kinds for name in names(kind)])
 
 
-def _names_packaged(kind: Kind) -> tuple[str, ...]:
-    return tuple(entry.name for entry in _PACKAGED if entry.kind == kind)
-
-
-# Local copies
-
-
-def _copies() -> dict[tuple[str, Kind], Path]:
-    """The files in the folder that ``KVE_CORPORA`` names, by name and kind."""
-    found: dict[tuple[str, Kind], Path] = {}
-    if not (root := os.environ.get("KVE_CORPORA")):
-        return found
-    for folder, kinds in _FOLDERS.items():
-        suffixes = (".zip",) if folder == "retrieval" else (".tsv", ".csv", ".jsonl", ".txt")
-        try:
-            paths = sorted(Path(root, folder).expanduser().iterdir())
-        except (OSError, ValueError, RuntimeError):
-            continue
-        for path in paths:
-            is_set = folder == "retrieval" and path.is_dir()
-            if path.name.startswith(".") or not (is_set or path.suffix.lower() in suffixes):
-                continue
-            for kind in kinds:
-                found.setdefault((path.name if is_set else path.stem, kind), path)
-    return found
-
-
-def _copy_entry(name: str, kind: Kind, path: Path) -> Entry:
-    where = f"A local copy, {path.parent.name}/{path.name} in the folder that KVE_CORPORA names."
-    try:
-        files = [path, *sorted(path.rglob("*"))] if path.is_dir() else [path]
-        stamp = tuple((file.stat().st_mtime_ns, file.stat().st_size) for file in files)
-        return Entry(name, kind, _counted(kind, path, stamp), where, "folder", True)
-    except (CorpusError, OSError) as error:
-        return Entry(name, kind, 0, str(error), "folder", False)
-
-
-@lru_cache(maxsize=256)
-def _counted(kind: Kind, path: Path, stamp: tuple[tuple[int, int], ...]) -> int:  # noqa: ARG001
-    """How many texts, pairs or queries a local copy has, by reading it."""
-    if kind == "retrieval":
-        return len(_retrieval_at(str(path), str(path)).queries)
-    data = _file(str(path), kind)
-    if kind == "pairs":
-        return len(read_pairs(path.name, data).scores)
-    return len((read_labelled if kind == "labelled" else read_texts)(path.name, data).texts)
-
-
-_Read = TypeVar("_Read", Texts, Pairs)
-
-
-def _copied(
-    read: Callable[[str, bytes, Columns | None], _Read],
-    name: str,
-    path: Path,
-    columns: Columns | None,
-) -> _Read:
-    return replace(read(path.name, _file(str(path), "texts"), columns), name=name)
-
-
-# The hub, and what is said of sources that are nowhere
-
-
-def _on_hub(name: str, kind: Kind) -> hub.HubSet | None:
-    known = (known for known in hub.HUB_SETS if (known.name, known.kind) == (name, kind))
-    return next(known, None)
-
-
-def _no_choice(name: str, columns: Columns | None) -> None:
+def _check_no_columns(name: str, columns: Columns | None) -> None:
     if columns is not None:
         raise CorpusError(f"{name} has no columns to choose from; leave the choice out.")
 
 
-def _file(source: str, kind: Kind) -> bytes:
+def _packaged_names(kind: Kind) -> tuple[str, ...]:
+    return tuple(entry.name for entry in _PACKAGED if entry.kind == kind)
+
+
+def _copy(name: str, *kinds: Kind) -> Path | None:
+    """Where a local copy of the first of these kinds is."""
+    copies = local_copies.find_copies()
+    return next((copies[name, kind] for kind in kinds if (name, kind) in copies), None)
+
+
+def _on_hub(name: str, kind: Kind) -> hub.HubSet | None:
+    sets = (hub_set for hub_set in hub.HUB_SETS if (hub_set.name, hub_set.kind) == (name, kind))
+    return next(sets, None)
+
+
+def _read_file(source: str, kind: Kind) -> bytes:
     try:
         return Path(source).read_bytes()
     except (OSError, ValueError) as error:
@@ -338,11 +265,11 @@ def _file(source: str, kind: Kind) -> bytes:
         shown = source if len(source) <= 80 else f"{source[:77]}..."
         raise CorpusError(
             f"Nothing can be read from {shown!r} ({reason}), nor is it the name of any {kind} "
-            f"here: {_listed(names(kind))}."
+            f"here: {_some(names(kind))}."
         ) from None
 
 
-def _listed(known: tuple[str, ...]) -> str:
-    """Names in a sentence, so many as fit."""
+def _some(known: tuple[str, ...]) -> str:
+    """The first names, and how many more there are."""
     more = f" and {len(known) - 12} more" if len(known) > 12 else ""
     return ", ".join(known[:12]) + more

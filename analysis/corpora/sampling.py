@@ -1,4 +1,4 @@
-"""Samples and parts of corpora, drawn with a seed; a part is marked as one."""
+"""Samples and parts of corpora, drawn with a seed; a part knows the size of the full corpus."""
 
 import unicodedata
 from collections.abc import Iterable
@@ -14,24 +14,27 @@ Corpus = TypeVar("Corpus", Texts, Pairs, Retrieval)
 
 
 LABELLED, QUERIES = 300, 100
-"""How much is scored unless more is asked for: texts; queries."""
+"""How many labelled texts, and how many queries, are scored by default."""
 DOCUMENTS = 400
-"""Documents that a part's queries are searched in, unless they need more."""
+"""How many documents the queries of a part are searched in, unless they need more."""
 
 
 def distinct(texts: Iterable[str]) -> tuple[tuple[str, ...], int]:
-    """Texts without repeats, in order of first appearance, and how many were dropped.
+    """Drop repeated texts.
 
-    Two texts are the same if they are after Unicode NFC and with runs of white space made one
-    space; those kept are returned as they were.
+    Two texts are the same if they are equal after Unicode NFC and with runs of white space made
+    one space.
+
+    Returns:
+        The first of each text, unchanged and in order, and how many were dropped.
     """
-    given = tuple(texts)
-    kept = tuple(given[i] for i in first_places(given))
-    return kept, len(given) - len(kept)
+    every = tuple(texts)
+    unique = tuple(every[i] for i in first_places(every))
+    return unique, len(every) - len(unique)
 
 
 def first_places(texts: Iterable[str]) -> list[int]:
-    """Where each text that is distinct (see :func:`distinct`) first appears."""
+    """Return the index at which each distinct text (see :func:`distinct`) first appears."""
     seen: dict[str, int] = {}
     for i, text in enumerate(texts):
         seen.setdefault(" ".join(unicodedata.normalize("NFC", text).split()), i)
@@ -39,9 +42,13 @@ def first_places(texts: Iterable[str]) -> list[int]:
 
 
 def sample(corpus: Texts, n: int, seed: int) -> Texts:
-    """Draw ``n`` distinct texts (all, if fewer) without replacement, with their labels.
+    """Draw distinct texts without replacement, with their labels.
 
-    Samples of one seed are nested: a smaller is the beginning of a larger.
+    Args:
+        corpus: The texts to draw from.
+        n: How many; all distinct texts if there are fewer.
+        seed: Of the draw; samples with the same seed are nested, the smaller at the beginning of
+            the larger.
 
     Raises:
         CorpusError: ``n`` is less than 1.
@@ -53,47 +60,54 @@ def sample(corpus: Texts, n: int, seed: int) -> Texts:
     return _texts_at(corpus, chosen)
 
 
-def first(corpus: Corpus, n: int, seed: int, *, documents: int | None = None) -> Corpus:
-    """A part drawn at random: ``n`` texts, pairs or queries, or the whole if it has no more.
+def draw(corpus: Corpus, n: int, seed: int, *, documents: int | None = None) -> Corpus:
+    """Draw a part of a corpus at random, repeated texts included.
 
-    Parts of one seed are nested: a smaller is the beginning of a larger. Repeated texts stay.
-    With queries all documents are kept, unless ``documents`` asks for fewer: then the relevant
-    ones of the drawn queries and, up to that number, others at random, in their old order.
+    Args:
+        corpus: The corpus to draw from.
+        n: How many texts, pairs or queries; the full corpus if it has no more.
+        seed: Of the draw; parts with the same seed are nested, the smaller at the beginning of
+            the larger.
+        documents: For queries, how many documents to keep: those relevant to the drawn queries,
+            then others at random, in their order. All by default.
 
     Raises:
-        CorpusError: ``n`` is less than 1 (3 for pairs), the drawn pairs are all rated alike,
+        CorpusError: ``n`` is less than 1 (3 for pairs), all drawn pairs have the same rating,
             ``documents`` is less than the drawn queries need, or the corpus has no documents.
     """
     if isinstance(corpus, Retrieval):
-        return _first_queries(corpus, n, seed, documents)
+        return _draw_queries(corpus, n, seed, documents)
     if documents is not None:
         raise CorpusError(f"{corpus.name} has no documents to choose from; leave their number out.")
     if isinstance(corpus, Pairs):
-        return _first_pairs(corpus, n, seed)
-    chosen = _drawn(len(corpus.texts), n, 1, "texts", seed)
+        return _draw_pairs(corpus, n, seed)
+    chosen = _places(len(corpus.texts), n, 1, "texts", seed)
     if len(chosen) == len(corpus.texts):
         return corpus
-    return replace(_texts_at(corpus, chosen), of=corpus.of or len(corpus.texts))
+    return replace(_texts_at(corpus, chosen), total=corpus.total or len(corpus.texts))
 
 
-def part(whole: Corpus, most: int | None, documents: int = DOCUMENTS) -> Corpus:
-    """What is scored of a corpus where ``most`` texts, pairs or queries are asked for; None is all.
+def part(corpus: Corpus, most: int | None, documents: int = DOCUMENTS) -> Corpus:
+    """Return the part of a corpus that is scored, drawn with seed 0.
 
-    With queries at most so many ``documents``, unless the queries need more.
+    Args:
+        corpus: The full corpus.
+        most: How many texts, pairs or queries at most; None for all.
+        documents: For queries, how many documents at most, unless the queries need more.
 
     Raises:
-        CorpusError: as :func:`first`.
+        CorpusError: As :func:`draw`.
     """
     if most is None:
-        return whole
-    drawn = first(whole, most, 0)
+        return corpus
+    drawn = draw(corpus, most, 0)
     if not isinstance(drawn, Retrieval):
         return drawn
     needed = {document for grades in drawn.relevance for document in grades}
-    return first(whole, most, 0, documents=max(documents, len(needed)))
+    return draw(corpus, most, 0, documents=max(documents, len(needed)))
 
 
-def _drawn(size: int, n: int, least: int, things: str, seed: int) -> list[int]:
+def _places(size: int, n: int, least: int, things: str, seed: int) -> list[int]:
     if n < least:
         raise CorpusError(f"A part needs at least {least} {things}, not {n}.")
     return [int(i) for i in np.random.default_rng(seed).permutation(size)[:n]]
@@ -104,53 +118,53 @@ def _texts_at(corpus: Texts, chosen: list[int]) -> Texts:
     return replace(corpus, texts=tuple(corpus.texts[i] for i in chosen), labels=labels)
 
 
-def _first_pairs(pairs: Pairs, n: int, seed: int) -> Pairs:
+def _draw_pairs(pairs: Pairs, n: int, seed: int) -> Pairs:
     size = len(pairs.scores)
-    chosen = _drawn(size, n, 3, "pairs", seed)
+    chosen = _places(size, n, 3, "pairs", seed)
     if len(chosen) == size:
         return pairs
     scores = pairs.scores[chosen]
     if (scores == scores[0]).all():
         raise CorpusError(
-            f"The {n} pairs drawn from {pairs.name} are all rated {scores[0]:g}, so nothing can be "
-            f"ranked; draw more, or with another seed."
+            f"The {n} pairs drawn from {pairs.name} are all rated {scores[0]:g}, so they cannot "
+            f"be ranked; draw more, or with another seed."
         )
     sides = np.stack([pairs.left[chosen], pairs.right[chosen]], axis=1)
     used = list(dict.fromkeys(sides.ravel().tolist()))
     place = {old: new for new, old in enumerate(used)}
     left, right = (np.array([place[i] for i in side], dtype=np.int64) for side in sides.T.tolist())
     texts = tuple(pairs.texts[i] for i in used)
-    of = pairs.of or size
-    return replace(pairs, texts=texts, left=left, right=right, scores=scores, of=of)
+    total = pairs.total or size
+    return replace(pairs, texts=texts, left=left, right=right, scores=scores, total=total)
 
 
-def _first_queries(whole: Retrieval, n: int, seed: int, documents: int | None) -> Retrieval:
-    size, held = len(whole.queries), len(whole.documents)
-    chosen = _drawn(size, n, 1, "queries", seed)
+def _draw_queries(corpus: Retrieval, n: int, seed: int, documents: int | None) -> Retrieval:
+    size, available = len(corpus.queries), len(corpus.documents)
+    chosen = _places(size, n, 1, "queries", seed)
     if len(chosen) == size:
         chosen = list(range(size))
-    relevance = [whole.relevance[i] for i in chosen]
-    note = whole.note
-    kept = list(range(held))
-    if documents is not None and documents < held:
+    relevance = [corpus.relevance[i] for i in chosen]
+    note = corpus.note
+    kept = list(range(available))
+    if documents is not None and documents < available:
         needed = {document for grades in relevance for document in grades}
         if len(needed) > documents:
             raise CorpusError(
-                f"{len(needed):,} documents of {whole.name} are relevant to the {len(chosen):,} "
+                f"{len(needed):,} documents of {corpus.name} are relevant to the {len(chosen):,} "
                 f"queries drawn; ask for at least as many documents, not {documents:,}."
             )
-        others = np.random.default_rng([seed, 1]).permutation(held).tolist()
+        others = np.random.default_rng([seed, 1]).permutation(available).tolist()
         fill = [i for i in others if i not in needed][: documents - len(needed)]
         kept = sorted([*needed, *fill])
-        note = f"{note} Of {held:,} documents {documents:,} are kept.".strip()
+        note = f"{note} Of {available:,} documents {documents:,} are kept.".strip()
     elif len(chosen) == size:
-        return whole
+        return corpus
     place = {old: new for new, old in enumerate(kept)}
     return replace(
-        whole,
-        queries=tuple(whole.queries[i] for i in chosen),
-        documents=tuple(whole.documents[i] for i in kept),
+        corpus,
+        queries=tuple(corpus.queries[i] for i in chosen),
+        documents=tuple(corpus.documents[i] for i in kept),
         relevance=tuple({place[d]: grade for d, grade in grades.items()} for grades in relevance),
         note=note,
-        of=whole.of or size,
+        total=corpus.total or size,
     )

@@ -12,18 +12,26 @@ from itertools import islice
 from pathlib import Path
 from typing import IO
 
-from ..corpora.tables import decode
 from ..errors import CorpusError
+from .parsing import decode
 
 
 class Lines:
     """The texts of a file or of standard input, one a line, read as a stream each time.
 
-    All are checked first, so that nothing is computed from a file that ends badly. Standard input
-    is kept in a temporary file. ``count`` is how many there are, ``digest`` identifies them.
+    All lines are checked first, so that nothing is computed from a file with a bad line. Standard
+    input is copied to a temporary file.
+
+    Args:
+        name: Path of the file, or "-" for standard input.
+
+    Attributes:
+        name: As given.
+        count: How many texts there are.
+        digest: SHA-256 of the texts, in hexadecimal.
 
     Raises:
-        CorpusError: it cannot be read, is not UTF-8 or UTF-16, holds nothing, or a line is blank.
+        CorpusError: The file cannot be read, is not UTF-8 or UTF-16, is empty, or has a blank line.
     """
 
     def __init__(self, name: str) -> None:
@@ -40,17 +48,17 @@ class Lines:
                         )
                     digest.update(line.encode() + b"\n")
                 if not self.count:
-                    raise CorpusError(f"{name} holds no text; write one text a line.")
+                    raise CorpusError(f"{name} contains no text; write one text on each line.")
             except BaseException:
                 self.close()
                 raise
         except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or "it is no path"
+            reason = getattr(error, "strerror", None) or "it is not a path"
             raise CorpusError(f"{name!r} cannot be read: {reason}; check the path.") from None
         self.digest = digest.hexdigest()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._file.close()
 
     def __iter__(self) -> Iterator[str]:
@@ -62,26 +70,31 @@ class Lines:
             for number, line in enumerate(text, 1):
                 if "\0" in line:
                     raise CorpusError(
-                        f"{self.name}, line {number}: holds a NUL character; save it as UTF-8."
+                        f"{self.name}, line {number}: contains a NUL character; save it as UTF-8."
                     )
                 yield line.removesuffix("\n")
         except UnicodeDecodeError:
             self._file.seek(0)
-            decode(self.name, self._file.read())  # says where
+            decode(self.name, self._file.read())  # names the line
             raise
         finally:
             with contextlib.suppress(ValueError):  # closed meanwhile
                 text.detach()
 
     def shards(self, size: int, first: int = 0) -> Iterator[list[str]]:
-        """The texts, ``size`` at a time, without the first so many shards."""
+        """Iterate over the texts in shards.
+
+        Args:
+            size: Texts of a shard; the last may have fewer.
+            first: How many shards to skip.
+        """
         texts = islice(self, first * size, None)
         while shard := list(islice(texts, size)):
             yield shard
 
 
 def _seekable(name: str) -> IO[bytes]:
-    """A file that can be read again; what cannot, as standard input, is copied to the disk."""
+    """Open a file that can be read again; standard input and pipes are copied to the disk."""
     file = sys.stdin.buffer if name == "-" else Path(name).open("rb")  # noqa: SIM115
     if name != "-" and file.seekable():
         return file

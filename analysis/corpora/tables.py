@@ -1,285 +1,99 @@
-"""The content of a text file as named columns, each row knowing its line.
+"""A table of text cells with named columns, each row with its line in the file.
 
-People bring TSVs with and without quoting, spreadsheets' CSVs, JSON lines and plain text in a
-few encodings. This module settles all of that once, so that whoever reads a column only says
-which one. Whatever the bytes, the only error raised is :class:`~analysis.errors.CorpusError`:
-one sentence, with the line.
+Whoever reads a column says which one; a cell that cannot be read is refused with its line. Files
+are parsed in :mod:`analysis.corpora.parsing`.
 """
 
-import csv
-import io
-import json
 import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import PurePath
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import CorpusError
-from ..runtime import hosting
-
-_UNREADABLE = re.compile("[\0\ud800-\udfff]")
-_QUOTED_CELL = re.compile(r'(?<![^\t\r\n])"((?:[^"]++|"")*+)"(?![^\t\r\n])')
-
-_BINARY = {
-    b"\x1f\x8b": "a gzip file",
-    b"PK\x03\x04": "a ZIP archive, as spreadsheets also are",
-    b"BZh": "a bzip2 file",
-    b"\xfd7zXZ\0": "an xz file",
-    b"\x28\xb5\x2f\xfd": "a Zstandard file",
-    b"\xd0\xcf\x11\xe0": "a spreadsheet or document of an office program",
-    b"%PDF-": "a PDF",
-    b"\x89PNG": "a picture",
-    b"\xff\xd8\xff": "a picture",
-    b"GIF8": "a picture",
-    b"PAR1": "a Parquet file",
-    b"SQLite format 3\0": "a database",
-    b"GGUF": "the weights of a model",
-}
-"""What files that are often taken for text begin with, and what they are."""
-
-csv.field_size_limit(1 << 30)  # the default of 131,072 characters is less than a long document
 
 
 @dataclass(frozen=True)
 class Table:
-    """Columns by position; a cell is ``None`` where a JSON line has nothing fit to read as text."""
+    """Named columns and rows of cells, as a file has them.
+
+    Attributes:
+        name: Name of the file, for error messages.
+        columns: Names of the columns, each different.
+        rows: For each row its line in the file (1-based, where the row starts) and as many cells
+            as there are columns; ``None`` where a JSON line has nothing to read as text.
+    """
 
     name: str
     columns: tuple[str, ...]
     rows: tuple[tuple[int, Sequence[str | None]], ...]
-    """Line (1-based, where the row starts) and cells, as many as there are columns."""
 
     def find(self, *spellings: str) -> int | None:
-        """The column with the first of ``spellings`` present, whatever its case and spacing."""
+        """Find a column by its usual names.
+
+        Args:
+            *spellings: Names in lower case without spaces, the preferred one first.
+
+        Returns:
+            Position of the column with the first spelling that is present, ignoring case, spaces
+            and punctuation; None if there is none.
+        """
         folded = [re.sub(r"[\W_]+", "", column).casefold() for column in self.columns]
         return next((folded.index(s) for s in spellings if s in folded), None)
 
     def numeric(self, column: int) -> bool:
-        """Whether every cell of a column reads as a number."""
-        return all(_number(cells[column]) is not None for _, cells in self.rows)
+        """Return whether every cell of a column reads as a number."""
+        return all(as_number(cells[column]) is not None for _, cells in self.rows)
 
     def texts(self, column: int) -> tuple[str, ...]:
-        """The cells of a column as they are; CorpusError at the first that is blank."""
+        """Return the cells of a column as they are.
+
+        Raises:
+            CorpusError: A cell is blank; the sentence names the first such line.
+        """
         for line, cells in self.rows:
             if not (cells[column] or "").strip():
-                raise self.error(line, f"no text in column {short(self.columns[column])!r}")
+                raise self.error(line, f"no text in column {shorten(self.columns[column])!r}")
         return tuple(cells[column] or "" for _, cells in self.rows)
 
     def numbers(self, column: int) -> NDArray[np.float64]:
-        """A column as float64, shape (rows,); CorpusError at the first cell not finite."""
-        values = [_number(cells[column]) for _, cells in self.rows]
+        """Return a column as numbers.
+
+        Returns:
+            Shape (rows,), float64, all finite.
+
+        Raises:
+            CorpusError: A cell is not a finite number; the sentence names the first such line.
+        """
+        values = [as_number(cells[column]) for _, cells in self.rows]
         for (line, cells), value in zip(self.rows, values, strict=True):
             if value is None or not math.isfinite(value):
-                cell = "None" if cells[column] is None else repr(short(cells[column] or ""))
-                named = short(self.columns[column])
-                raise self.error(line, f"{named} {cell} is not a finite number")
+                cell = "None" if cells[column] is None else repr(shorten(cells[column] or ""))
+                column_name = shorten(self.columns[column])
+                raise self.error(line, f"{column_name} {cell} is not a finite number")
         return np.array(values, dtype=np.float64)
 
     def error(self, line: int, problem: str) -> CorpusError:
-        """The error to raise about a line, as one sentence."""
+        """Return the error to raise about a line, as one sentence."""
         return CorpusError(f"{self.name}, line {line}: {problem}.")
 
 
-def read_table(name: str, data: bytes, keys: tuple[str, ...] = ()) -> Table:
-    """Parse a file's content by the suffix of its name.
-
-    ``.txt`` has one column named text, its blank lines skipped. A ``.tsv`` is read unquoted,
-    raw double quotes and all, unless only quoting gives it constant columns or every quote in
-    it is plainly a writer's. A ``.csv`` is quoted. Both start with a header line; without one
-    (some, not all, cells of the first line are numbers) columns are named by their position.
-    Columns of the same name are told apart by a number: "text", "text (2)".
-    A ``.jsonl`` has an object a line, its columns being ``keys`` or else the keys of the first;
-    numbers become text.
-
-    Raises:
-        CorpusError: unknown suffix, a file of another kind whatever its suffix, undecodable bytes,
-            no rows, ragged rows, malformed quoting or JSON, NUL characters or lone surrogates; or
-            more than a hosted server takes (:mod:`analysis.runtime.hosting`).
-    """
-    hosting.check_size(name, len(data))
-    for magic, kind in _BINARY.items():
-        if data.startswith(magic):
-            raise CorpusError(f"{name} is {kind} and no text; unpack it or save it as text first.")
-    suffix = PurePath(name).suffix.lower()
-    if suffix not in (".txt", ".tsv", ".csv", ".jsonl"):
-        raise CorpusError(f"{name} is not a .txt, .tsv, .csv or .jsonl file.")
-    text = decode(name, data)
-    if not text.replace("\0", " ").strip():
-        raise CorpusError(f"{name} is empty; write some texts into it.")
-    if suffix == ".jsonl":
-        table = _json_lines(name, text, keys)
-    elif suffix == ".txt":
-        table = Table(name, ("text",), tuple((n, (s,)) for n, s in _lines(text)))
-    else:
-        read = _tab_separated if suffix == ".tsv" else _comma_separated
-        table = _titled(name, read(name, text))
-    if not table.rows:
-        raise CorpusError(f"{name} has a header line but no rows.")
-    hosting.check_rows(name, len(table.rows))
-    for line, cells in ((1, table.columns), *table.rows):
-        if any(_UNREADABLE.search(cell or "") for cell in cells):
-            raise table.error(
-                line, "holds a NUL character or half a surrogate pair; save it as UTF-8"
-            )
-    return table
-
-
-def offer(table: Table) -> str:
-    """Which columns there are, for the end of a sentence."""
-    shown = [repr(short(column)) for column in table.columns[:8]]
+def list_columns(table: Table) -> str:
+    """Return which columns a table has, as the end of a sentence."""
+    shown = [repr(shorten(column)) for column in table.columns[:8]]
     more = len(table.columns) - len(shown)
     return "its columns are " + ", ".join(shown) + (f" and {more} more" if more else "")
 
 
-def short(text: str) -> str:
-    """A cell or name cut to what fits in a sentence."""
+def shorten(text: str) -> str:
+    """Cut a cell or name to what fits in a sentence, 24 characters."""
     return text if len(text) <= 24 else f"{text[:21]}..."
 
 
-def decode(name: str, data: bytes) -> str:
-    """The text of a file in UTF-8, or in UTF-16 with its byte order mark.
-
-    Raises:
-        CorpusError: it is in another encoding, or holds a NUL character.
-    """
-    utf16 = data[:2] in (b"\xff\xfe", b"\xfe\xff")
-    encoding = "utf-16" if utf16 else "utf-8"
-    try:
-        text = data.decode(encoding).removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        line = data[: error.start].decode(encoding, errors="ignore").count("\n") + 1
-        raise CorpusError(
-            f"{name}, line {line}: byte 0x{data[error.start]:02x} at offset {error.start:,} is "
-            f"not {encoding.upper()}; save the file as UTF-8."
-        ) from None
-    if (at := text.find("\0")) >= 0:
-        line = len(_LINE_END.findall(text, 0, at)) + 1
-        raise CorpusError(
-            f"{name}, line {line}: holds a NUL character, as files in UTF-16 or UTF-32 do; save "
-            f"it as UTF-8."
-        )
-    return text
-
-
-_LINE_END = re.compile("\r\n|\r|\n")
-
-
-def split_lines(text: str) -> list[str]:
-    """The lines of a text; one ends at LF, CR or both and nowhere else."""
-    return _LINE_END.split(text)
-
-
-def _lines(text: str) -> list[tuple[int, str]]:
-    """Numbered lines that are not blank."""
-    return [(number, line) for number, line in enumerate(split_lines(text), 1) if line.strip()]
-
-
-_Rows = list[tuple[int, list[str]]]
-
-
-def _delimited(name: str, text: str, delimiter: str, quoted: bool) -> _Rows:
-    reader = csv.reader(
-        io.StringIO(text, newline=""),
-        delimiter=delimiter,
-        quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE,
-        strict=True,
-    )
-    rows, line = [], 1
-    try:
-        for cells in reader:
-            if cells:
-                rows.append((line, cells))
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise CorpusError(f"{name}, line {line}: not well quoted ({error}).") from None
-    return rows
-
-
-def _ragged(rows: _Rows) -> int | None:
-    """Index of the first row with another number of cells than the first row."""
-    return next((i for i, (_, cells) in enumerate(rows) if len(cells) != len(rows[0][1])), None)
-
-
-def _comma_separated(name: str, text: str) -> _Rows:
-    return _delimited(name, text, ",", quoted=True)
-
-
-def _tab_separated(name: str, text: str) -> _Rows:
-    plain = _delimited(name, text, "\t", quoted=False)
-    try:
-        quoted = _delimited(name, text, "\t", quoted=True)
-    except CorpusError:
-        return plain
-    fits = _ragged(quoted) is None
-    return quoted if fits and (_ragged(plain) is not None or _quoting_meant(text)) else plain
-
-
-def _quoting_meant(text: str) -> bool:
-    """Whether all quotes enclose whole cells, and a cell had cause: its content or the header's."""
-    if '"' in _QUOTED_CELL.sub("", text):
-        return False
-    cells = _QUOTED_CELL.findall(text)
-    return text.startswith('"') or any(re.search(r'[\t\r\n]|""', cell) for cell in cells)
-
-
-def _titled(name: str, rows: _Rows) -> Table:
-    if (i := _ragged(rows)) is not None:
-        line, cells = rows[i]
-        raise CorpusError(
-            f"{name}, line {line}: the number of columns is {len(cells)}, but "
-            f"{len(rows[0][1])} in line {rows[0][0]}; put cells that hold a comma, a tab or a line "
-            f"end in double quotes."
-        )
-    first = rows[0][1]
-    numerals = [_number(cell) is not None for cell in first if cell.strip()]
-    if any(numerals) and not all(numerals):
-        return Table(name, tuple(f"column {i + 1}" for i in range(len(first))), tuple(rows))
-    return Table(name, _unlike(first), tuple(rows[1:]))
-
-
-def _unlike(names: list[str]) -> tuple[str, ...]:
-    """Column names, each repeated one numbered so that a name means one column."""
-    taken: dict[str, int] = {}
-    for name in names:
-        spelling, number = name, taken.get(name, 1)
-        while spelling in taken:
-            number += 1
-            spelling = f"{name} ({number})"
-        taken[name] = number
-        taken[spelling] = 1
-    return tuple(taken)
-
-
-def _json_lines(name: str, text: str, keys: tuple[str, ...]) -> Table:
-    records = []
-    for line, content in _lines(text):
-        try:
-            record = json.loads(content)
-        except (ValueError, RecursionError) as error:
-            what = error.msg if isinstance(error, json.JSONDecodeError) else "cannot be read"
-            raise CorpusError(f"{name}, line {line}: not JSON ({what}).") from None
-        if not isinstance(record, dict):
-            raise CorpusError(f"{name}, line {line}: not a JSON object.")
-        records.append((line, record))
-    columns = keys or tuple(records[0][1])
-    return Table(
-        name,
-        columns,
-        tuple((line, [_cell(record.get(key)) for key in columns]) for line, record in records),
-    )
-
-
-def _cell(value: object) -> str | None:
-    if isinstance(value, str):
-        return value
-    return json.dumps(value) if isinstance(value, (bool, int, float)) else None
-
-
-def _number(cell: str | None) -> float | None:
+def as_number(cell: str | None) -> float | None:
+    """Return a cell as a number, or None if it is none."""
     try:
         return float(cell or "")
     except ValueError:

@@ -1,7 +1,8 @@
-"""Texts to embed as values: a corpus, rated pairs, or queries with documents; and parts of them.
+"""What a corpus is: texts, rated pairs, or queries with documents.
 
-All three are frozen and know where they are from. A part is marked as one: ``of`` holds how many
-texts, pairs or queries the whole has, so that a score on a part can never pass for one on all.
+All three are frozen and say where they are from. A part of a corpus is marked: ``total`` holds how
+many texts, pairs or queries the full corpus has, so that a score on a part cannot be mistaken for
+one on everything.
 """
 
 from collections.abc import Mapping
@@ -18,57 +19,69 @@ Kind = Literal["texts", "pairs", "labelled", "retrieval"]
 @final
 @dataclass(frozen=True)
 class Texts:
-    """A corpus: ``labels``, where known, has one label for each text."""
+    """Texts, with or without labels.
+
+    Attributes:
+        name: Name of the corpus.
+        texts: The texts, repeated ones included.
+        source: One sentence: where the texts are from, and their licence if known.
+        labels: One label a text, or None if there are none.
+        total: How many texts the full corpus has, if this is a part of it.
+    """
 
     name: str
     texts: tuple[str, ...]
     source: str
-    """One sentence: where the texts are from, and their licence if known."""
     labels: tuple[str, ...] | None = None
-    of: int | None = None
-    """How many texts the whole corpus has, if this is a part drawn by :func:`first`."""
+    total: int | None = None
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """Rated pairs: ``texts[left[i]]`` and ``texts[right[i]]`` were given ``scores[i]``.
+    """Rated pairs: ``texts[left[i]]`` and ``texts[right[i]]`` have the rating ``scores[i]``.
 
-    ``texts`` are distinct as strings and all used, so that each is embedded once.
+    Attributes:
+        name: Name of the set.
+        texts: The distinct texts, each used in a pair, so that each is embedded once.
+        left: Shape (P,), int64, indices into ``texts``.
+        right: Shape (P,), int64, indices into ``texts``.
+        scores: Shape (P,), float64, finite; higher is more similar, on the raters' own scale.
+        source: One sentence: where the pairs are from, and their licence if known.
+        note: What a reader should know about how they were read, such as guessed columns.
+        total: How many pairs the full set has, if this is a part of it.
     """
 
     name: str
     texts: tuple[str, ...]
     left: NDArray[np.int64]
-    """Shape (P,), indices into ``texts``."""
     right: NDArray[np.int64]
-    """Shape (P,), indices into ``texts``."""
     scores: NDArray[np.float64]
-    """Shape (P,), finite, higher is more alike, on whatever scale the raters used."""
     source: str
     note: str = ""
-    """What a reader should know of the reading, such as guessed columns; "" if nothing."""
-    of: int | None = None
-    """How many pairs the whole set has, if this is a part drawn by :func:`first`."""
+    total: int | None = None
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Retrieval:
-    """Queries, documents to search, and which documents answer which query.
+    """Queries, documents to search, and which documents are relevant to which query.
 
-    ``relevance[i]`` has, for ``queries[i]``, the index of each relevant document and its grade
-    (1 or more). Every query has at least one; documents not named are not relevant.
+    Attributes:
+        name: Name of the set.
+        queries: The queries, each with at least one relevant document.
+        documents: Title, where there is one, a space, and text of each document.
+        relevance: For each query the grade (1 or more) of each relevant document, by the
+            document's index; documents that are not named are not relevant.
+        source: One sentence: where the texts are from, and their licence if known.
+        note: What a reader should know about how they were read, such as queries left out.
+        total: How many queries the full set has, if this is a part of it, queries or documents.
     """
 
     name: str
     queries: tuple[str, ...]
     documents: tuple[str, ...]
-    """Title, where there is one, a space, and text."""
     relevance: tuple[Mapping[int, int], ...]
-    """As many as ``queries``."""
     source: str
     note: str = ""
-    """What a reader should know of the reading, such as queries left out; "" if nothing."""
-    of: int | None = None
-    """How many queries the whole set has, if :func:`first` took queries or documents away."""
+    total: int | None = None

@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..corpora.tables import short
+from ..corpora.tables import shorten
 from ..errors import CorpusError, PlanError
 
 Floats = NDArray[np.float64]
@@ -219,7 +219,7 @@ def named(estimator: str) -> Estimator:
     """
     if estimator not in ESTIMATORS:
         raise PlanError(
-            f"There is no dimension estimator {short(estimator)!r}; choose one of "
+            f"There is no dimension estimator {shorten(estimator)!r}; choose one of "
             f"{', '.join(ESTIMATORS)}."
         )
     return ESTIMATORS[estimator]

@@ -98,7 +98,7 @@ def brought(
     changes = [
         comparison.difference(
             *(found[after].first, found[before].first),
-            *((found[after].name, found[before].name), corpus.of),
+            *((found[after].name, found[before].name), corpus.total),
         )
         for *_, before, after in asked
     ]

@@ -92,7 +92,7 @@ def ranked(
         {f"re-routing {names[plan]}": first[plan] for plan in names},
         first[PLAIN],
         NOTHING,
-        corpus.of,
+        corpus.total,
     )
     values = np.array([first[plan].value for plan in windows])
     drawn = np.stack([first[plan].drawn for plan in windows])

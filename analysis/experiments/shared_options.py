@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field
 
 from ..backbones.catalog import DEFAULT as DEFAULT_BACKBONE
 from ..backbones.catalog import DtypeName
-from ..corpora.registry import USUAL
+from ..corpora.registry import DEFAULTS
 from ..dimension.selection import RuleName
 from ..embedding.methods import MethodName, Norm
 from ..embedding.pooling import Pooling
@@ -136,7 +136,7 @@ class OnCorpus(Spec):
     on: Annotated[CorpusKind, Option("KIND"), Field(description="kind of corpus")] = "pairs"
     corpus: Annotated[
         str | None,
-        Option("CORPUS", unset=", ".join(f"{name} for {kind}" for kind, name in USUAL.items())),
+        Option("CORPUS", unset=", ".join(f"{name} for {kind}" for kind, name in DEFAULTS.items())),
         Field(description="packaged or hub name, file or folder"),
     ] = None
     part: Part = None
@@ -144,7 +144,7 @@ class OnCorpus(Spec):
     @property
     def corpus_name(self) -> str:
         """The corpus that is scored on: the usual one of its kind where none is named."""
-        return self.corpus or USUAL[self.on]
+        return self.corpus or DEFAULTS[self.on]
 
 
 class OnEngine(Spec):

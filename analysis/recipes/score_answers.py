@@ -77,7 +77,7 @@ def score(spec: Score, workspace: Workspace) -> list[Row]:
         max_tokens=spec.max_tokens,
         progress=workspace.progress("encoding"),
     )
-    changes = _changes(scored, scored_on.of)
+    changes = _changes(scored, scored_on.total)
     return [
         {
             **row,
@@ -150,7 +150,7 @@ def ablation(spec: Ablation, workspace: Workspace) -> list[Row]:
             "ci_high": point.change.ci_high,
             "corpus": pairs.name,
             "pairs": point.change.items,
-            "of": pairs.of,
+            "of": pairs.total,
             "backbone": backbone.facts.name,
             "dtype": backbone.dtype.value,
         }

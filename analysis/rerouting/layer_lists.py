@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterable
 
-from ..corpora.tables import short
+from ..corpora.tables import shorten
 from ..errors import PlanError
 
 Layers = tuple[int, ...]
@@ -46,7 +46,7 @@ def parse_layers(
         match = re.fullmatch(r"\s*([0-9]{1,6})\s*(?:-\s*([0-9]{1,6})\s*)?", part)
         if match is None:
             raise PlanError(
-                f"{short(part.strip())!r} is not a layer or a range: {valid}; "
+                f"{shorten(part.strip())!r} is not a layer or a range: {valid}; "
                 "write auto, none, all, or a list such as 3,5,9 or 1-3,7."
             )
         first, last = int(match[1]), int(match[2] or match[1])

@@ -87,12 +87,12 @@ def _similarity(name: str, loaded: Backbone) -> dict[str, Any]:
 
 def _pairs(name: str) -> types.Pairs:
     whole = registry.load_pairs(name)
-    return whole if len(whole.texts) <= 100 else sampling.first(whole, PART, 0)
+    return whole if len(whole.texts) <= 100 else sampling.draw(whole, PART, 0)
 
 
 def _scifact(loaded: Backbone) -> dict[str, Any]:
     whole = registry.load_retrieval("scifact-mini")
-    drawn = sampling.first(whole, QUERIES, 0, documents=DOCUMENTS)
+    drawn = sampling.draw(whole, QUERIES, 0, documents=DOCUMENTS)
     return _scores(loaded, drawn, DOCUMENT_TOKENS)
 
 
@@ -122,7 +122,7 @@ def _scores(loaded: Backbone, corpus: Corpus, length: int | None) -> dict[str, A
             {name: one.measure(measure.name) for name, one in by_name.items() if name != BASE},
             by_name[BASE].measure(measure.name),
             BASE,
-            corpus.of,
+            corpus.total,
         )
         for measure in found[0].measures
     }
@@ -132,7 +132,7 @@ def _scores(loaded: Backbone, corpus: Corpus, length: int | None) -> dict[str, A
         "bias": plan.bias,
         "items": first.items,
         "things": first.things,
-        "of": corpus.of,
+        "of": corpus.total,
         "documents": len(corpus.documents) if isinstance(corpus, types.Retrieval) else None,
         "tokens": length,
         "resampled": first.resampled,
@@ -169,7 +169,7 @@ def _windows(name: str, loaded: Backbone) -> dict[str, Any]:
     return {
         **loaded.provenance().facts,
         "items": len(pairs.scores),
-        "of": pairs.of,
+        "of": pairs.total,
         "width": width,
         "windows": [[list(layers), score] for layers, score in scores.items()],
         "changes": [asdict(change) for change in changes],

@@ -9,7 +9,7 @@ import streamlit as st
 
 from analysis.corpora import beir, columns, registry, sampling
 from analysis.corpora.columns import Columns
-from analysis.corpora.tables import short
+from analysis.corpora.tables import shorten
 from analysis.corpora.types import Kind, Pairs, Retrieval, Texts
 from analysis.runtime import hosting
 from pages.shared import display
@@ -33,7 +33,7 @@ def choose(kind: Kind, label: str, help_text: str) -> None:
     if st.session_state[kind] == _UPLOAD:
         st.session_state[f"{kind}_uploaded"] = uploaded = _uploaded(kind)
         if uploaded is None:
-            st.info(f"Until a file is uploaded, scores are on {registry.USUAL[kind]}.")
+            st.info(f"Until a file is uploaded, scores are on {registry.DEFAULTS[kind]}.")
     corpus = _corpus(kind)
     if (size := _size(corpus)) > _default_sample(kind, corpus):
         # Each corpus has its own widget, so that a number chosen for one is not used for another.
@@ -79,7 +79,7 @@ def _corpus(kind: Kind) -> Any:
     """The chosen corpus, or the default one until a file is uploaded."""
     if st.session_state[kind] == _UPLOAD:
         uploaded = st.session_state.get(f"{kind}_uploaded")
-        return uploaded if uploaded is not None else _named(kind, registry.USUAL[kind])
+        return uploaded if uploaded is not None else _named(kind, registry.DEFAULTS[kind])
     return _named(kind, st.session_state[kind])
 
 
@@ -124,7 +124,7 @@ def _uploaded(kind: Kind) -> Corpus | None:
             key=f"{kind}_{role}_{file.file_id}",
         )
     if guess.guessed:
-        guessed = ", ".join(repr(short(name)) for name in guess.guessed)
+        guessed = ", ".join(repr(shorten(name)) for name in guess.guessed)
         st.caption(f"Guessed: {display.escaped(guessed)}. Please check.")
     if None in roles.values():
         st.info("Choose a column for each field.")

@@ -41,7 +41,7 @@ def choose_colours(colouring: str, sides: Sides) -> Colours:
                 lambda: neighbours.clusters(sides.left.embeddings, k),
             )
             return Colours("cluster", np.array([f"{code + 1:2}" for code in codes]))
-        case "mean rating" if corpus.name in registry.names("pairs", at_hand=True):
+        case "mean rating" if corpus.name in registry.names("pairs", offline=True):
             ratings = comparison.mean_ratings(registry.load_pairs(corpus.name), corpus.texts)
             return Colours("mean rating", ratings)
         case "label" | "mean rating":

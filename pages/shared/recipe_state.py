@@ -152,8 +152,8 @@ def _number(name: str, value: Any, low: float, high: float) -> Any:
     return value
 
 
-def _named(kind: Kind, name: str, *, at_hand: bool | None = None) -> str:
-    if name not in registry.names(kind, at_hand=at_hand):
+def _named(kind: Kind, name: str, *, offline: bool | None = None) -> str:
+    if name not in registry.names(kind, offline=offline):
         raise CorpusError(
             f"The corpus {name!r} is not among the {kind} offered here, such as "
             f"{', '.join(registry.names(kind)[:4])}; upload a file on the page itself."
@@ -222,7 +222,7 @@ def _space(_: Recipe, spec: Space) -> dict[str, Any]:
     return {
         "left": spec.method[0],
         "right": spec.method[1],
-        "space_corpus": _named("texts", spec.corpus, at_hand=True),
+        "space_corpus": _named("texts", spec.corpus, offline=True),
         "left_layers": spec.left_layers or "",
         "right_layers": spec.right_layers or "",
         "right_backbone": spec.right_backbone or NONE,
@@ -253,7 +253,7 @@ def _dimension(recipe: Recipe, spec: Dimension) -> dict[str, Any]:
             "results."
         )
     return {
-        "id_corpus": [_named("texts", name, at_hand=True) for name in measured["corpus"]],
+        "id_corpus": [_named("texts", name, offline=True) for name in measured["corpus"]],
         "estimator": measured["estimator"],
         "id_samples": int(_number("sample", spec.samples, 20, 5000)),
         "id_prompt": prompt,

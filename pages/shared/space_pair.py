@@ -60,7 +60,7 @@ def choose() -> Sides:
         ExplorerError: a plan, backbone or corpus is invalid, or encoding fails.
     """
     loaded, methods = session.backbone(), session.methods()
-    corpora, names = registry.names("texts", at_hand=True), list(methods)
+    corpora, names = registry.names("texts", offline=True), list(methods)
     a, b, c = st.columns(3)
     chosen = (
         a.selectbox("Left", names, names.index("mean"), key="left", bind="query-params"),

@@ -33,7 +33,7 @@ def made(
     pairs = Pairs(
         "made", texts[:80], np.arange(40), np.arange(40, 80), RNG.random(40), "made", of=90
     )
-    questions = sampling.first(registry.load_retrieval("chatterbot-answers"), 12, 0, documents=30)
+    questions = sampling.draw(registry.load_retrieval("chatterbot-answers"), 12, 0, documents=30)
     monkeypatch.setattr(registry, "load_pairs", lambda _: pairs)
     monkeypatch.setattr(registry, "load_retrieval", lambda _: questions)
     monkeypatch.setattr(registry, "load_texts", lambda name: Texts(name, texts, "made"))

@@ -27,7 +27,7 @@ from analysis.corpora.registry import (
     load_texts,
     names,
 )
-from analysis.corpora.sampling import distinct, first, sample
+from analysis.corpora.sampling import distinct, draw, sample
 from analysis.corpora.types import Texts
 from analysis.errors import CorpusError
 from tests.support.checks import assert_one_sentence
@@ -43,14 +43,14 @@ PACKAGED = [entry for entry in list_corpora() if entry.where == "packaged"]
 
 @pytest.mark.parametrize("entry", PACKAGED, ids=lambda entry: f"{entry.name}-{entry.kind}")
 def test_packaged_corpora_are_what_the_menu_says(entry: registry.Entry) -> None:
-    assert entry.at_hand
+    assert entry.offline
     if entry.kind == "retrieval":
         found = registry.load_retrieval(entry.name)
         assert (found.name, len(found.queries)) == (entry.name, entry.size)
         assert found.source == entry.description
     elif entry.kind != "pairs":
         corpus = (load_texts if entry.kind == "texts" else load_labelled)(entry.name)
-        assert corpus.of is None
+        assert corpus.total is None
         assert (corpus.name, len(corpus.texts)) == (entry.name, entry.size)
         assert corpus.source == entry.description
         assert all(text == text.strip() != "" for text in corpus.texts)
@@ -292,7 +292,7 @@ def test_chosen_columns_are_taken() -> None:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"text\nx\n", "has no column of labels by a usual name"),
+        (b"text\nx\n", "has no column of labels with a usual name"),
         (b"text,label\nx,A\ny, \n", "line 3: no label in column 'label'"),
         (b"text,label\nx,A\ny,A\n", "labels every text 'A'"),
         (b"n,label\n1,A\n2,B\n", "has no column of text"),
@@ -313,7 +313,7 @@ def test_local_copies_are_offered_by_their_stem(
     evaldata: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert not {entry.where for entry in list_corpora()} - {"packaged", "hub"}
-    assert names("pairs", at_hand=True) == ("lee50",)
+    assert names("pairs", offline=True) == ("lee50",)
     monkeypatch.setenv("KVE_CORPORA", str(evaldata))
     sizes = {(e.name, e.kind): e.size for e in list_corpora() if e.where == "folder"}
     assert sizes == {
@@ -330,13 +330,13 @@ def test_local_copies_are_offered_by_their_stem(
     }
     listed = [(entry.name, entry.kind) for entry in list_corpora()]
     assert len(set(listed)) == len(listed)
-    assert set(names("retrieval", at_hand=True)) == {
+    assert set(names("retrieval", offline=True)) == {
         "chatterbot-answers",
         *packaged.LONG,
         "scifact-mini",
         "qmsum-test",
     }
-    assert names("retrieval", at_hand=False) == ("scifact", "nfcorpus")
+    assert names("retrieval", offline=False) == ("scifact", "nfcorpus")
     assert load_pairs("stsb-dev").name == "stsb-dev"
     assert len(load_texts("stsb-dev").texts) == len(load_pairs("stsb-dev").texts)
     chosen = columns_of("clinc150-test", "labelled")
@@ -359,7 +359,7 @@ def test_a_bad_local_copy_is_listed_with_the_reason(
     monkeypatch.setenv("KVE_CORPORA", str(tmp_path))
     found = {entry.name: entry for entry in list_corpora() if entry.where == "folder"}
     assert set(found) == {"own", "v1.5"}
-    assert not any(entry.at_hand or entry.size for entry in found.values())
+    assert not any(entry.offline or entry.size for entry in found.values())
     assert found["own"].description == "own.tsv has a header line but no rows."
     assert len(load_pairs("lee50").scores) == 1225
     monkeypatch.setenv("KVE_CORPORA", str(tmp_path / "none"))
@@ -422,23 +422,23 @@ def test_sample_is_distinct_seeded_nested_and_keeps_labels() -> None:
 
 def test_parts_are_drawn_nested_and_marked() -> None:
     texts = Texts("c", tuple("abcdefga"), "here", tuple("ABCDEFGX"))
-    part = first(texts, 5, 1)
-    assert (len(part.texts), part.of) == (5, 8)
+    part = draw(texts, 5, 1)
+    assert (len(part.texts), part.total) == (5, 8)
     assert part.labels is not None
     pairing = dict(zip(texts.labels or (), texts.texts, strict=True))
     assert [pairing[label] for label in part.labels] == list(part.texts)
-    assert first(part, 3, 0).of == 8
-    assert first(texts, 8, 1) is first(texts, 9, 1) is texts
+    assert draw(part, 3, 0).total == 8
+    assert draw(texts, 8, 1) is draw(texts, 9, 1) is texts
     for corpus, n, message in (
         (texts, 0, "at least 1 texts"),
         (load_pairs("lee50"), 2, "at least 3 pairs"),
         (read_pairs("a.tsv", b"s1\ts2\tscore\n" + b"a\tb\t1\n" * 99 + b"a\tc\t2\n"), 3, "rated 1"),
     ):
         with pytest.raises(CorpusError, match=message) as caught:
-            first(corpus, n, 0)  # type: ignore[type-var]
+            draw(corpus, n, 0)  # type: ignore[type-var]
         assert_one_sentence(caught.value)
     with pytest.raises(CorpusError, match="no documents to choose from"):
-        first(texts, 3, 0, documents=3)
+        draw(texts, 3, 0, documents=3)
 
 
 # Properties
@@ -515,9 +515,9 @@ def test_any_bytes_are_read_or_refused(name: str, data: bytes) -> None:
 def test_parts_of_pairs_are_nested(rows: list[tuple[str, str, float]], n: int, seed: int) -> None:
     scores = list(range(len(rows)))
     whole = types.Pairs(*_sides([row[:2] for row in rows]), np.array(scores, float), "here")
-    small, large = first(whole, n, seed), first(whole, n + 2, seed)
-    assert small.of == (None if n >= len(rows) else len(rows))
-    if small.of:
+    small, large = draw(whole, n, seed), draw(whole, n + 2, seed)
+    assert small.total == (None if n >= len(rows) else len(rows))
+    if small.total:
         assert small.scores.tolist() == large.scores.tolist()[:n] or large is whole
     for part in (small, large):
         assert sorted({*part.left, *part.right}) == list(range(len(part.texts)))

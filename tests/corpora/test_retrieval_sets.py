@@ -3,8 +3,9 @@
 import io
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from analysis.corpora import hub as hub_sets
 from analysis.corpora.beir import read_retrieval
 from analysis.corpora.passages import position_variants
 from analysis.corpora.registry import load_labelled, load_pairs, load_retrieval, load_texts
-from analysis.corpora.sampling import first
+from analysis.corpora.sampling import draw
 from analysis.corpora.types import Retrieval
 from analysis.errors import CorpusError
 from tests.support.checks import assert_one_sentence
@@ -54,7 +55,7 @@ def check(found: Retrieval) -> None:
     assert found.queries == ("which?", "all")
     assert found.documents == ("one", "Two two", "Three")
     assert found.relevance == ({1: 2}, {2: 1, 1: 3})
-    assert found.of is None
+    assert found.total is None
     assert found.note == (
         "Of 3 queries 1 have no relevant document here and are left out. Judgements that name a "
         "query or document that is not here: 2. Documents without a text, left out: 1."
@@ -131,22 +132,22 @@ SET = Retrieval(
 
 
 def test_parts_keep_all_documents_or_the_relevant_ones_and_some() -> None:
-    assert first(SET, 6, 0) is first(SET, 9, 0) is SET
-    part = first(SET, 4, 0)
-    assert (len(part.queries), part.documents, part.of) == (4, SET.documents, 6)
-    assert first(SET, 2, 0).queries == part.queries[:2]
-    fewer = first(SET, 4, 0, documents=20)
+    assert draw(SET, 6, 0) is draw(SET, 9, 0) is SET
+    part = draw(SET, 4, 0)
+    assert (len(part.queries), part.documents, part.total) == (4, SET.documents, 6)
+    assert draw(SET, 2, 0).queries == part.queries[:2]
+    fewer = draw(SET, 4, 0, documents=20)
     assert fewer.queries == part.queries
-    assert (len(fewer.documents), fewer.of) == (20, 6)
+    assert (len(fewer.documents), fewer.total) == (20, 6)
     assert fewer.note == "Of 40 documents 20 are kept."
-    assert set(first(SET, 4, 0, documents=12).documents) < set(fewer.documents)
+    assert set(draw(SET, 4, 0, documents=12).documents) < set(fewer.documents)
     for one, other in zip(part.relevance, fewer.relevance, strict=True):
         answers = {SET.documents[i]: grade for i, grade in one.items()}
         assert {fewer.documents[i]: grade for i, grade in other.items()} == answers
-    whole = first(SET, 6, 0, documents=12)
-    assert (whole.queries, whole.of) == (SET.queries, 6)
+    whole = draw(SET, 6, 0, documents=12)
+    assert (whole.queries, whole.total) == (SET.queries, 6)
     with pytest.raises(CorpusError, match="7 documents of made up are relevant to the 6") as caught:
-        first(SET, 6, 0, documents=6)
+        draw(SET, 6, 0, documents=6)
     assert_one_sentence(caught.value)
 
 
@@ -210,7 +211,7 @@ TABLES: dict[tuple[str, str | None], dict[str, dict[str, list[object]]]] = {
 
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Answers for ``load_dataset`` from :data:`TABLES`; the revisions it was asked for."""
+    """Builders for ``load_dataset_builder`` from :data:`TABLES`; the revisions it was asked for."""
     import datasets
 
     asked: list[str] = []
@@ -218,10 +219,14 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     def load(path: str, config: str | None, *, revision: str, cache_dir: str) -> Any:
         assert cache_dir
         asked.append(revision)
-        tables = TABLES[path, config]
-        return datasets.DatasetDict({s: datasets.Dataset.from_dict(t) for s, t in tables.items()})
+        tables = {s: datasets.Dataset.from_dict(t) for s, t in TABLES[path, config].items()}
+        return SimpleNamespace(
+            hash=revision,
+            download_and_prepare=lambda: None,
+            as_dataset=lambda: datasets.DatasetDict(tables),
+        )
 
-    monkeypatch.setattr(datasets, "load_dataset", load)
+    monkeypatch.setattr(datasets, "load_dataset_builder", load)
     return asked
 
 
@@ -254,22 +259,57 @@ def test_a_set_of_another_shape_is_refused(hub: list[str], monkeypatch: pytest.M
     assert len(hub) == 2
 
 
+def cache_stsb(cache: Path, revision: str) -> None:
+    """Write a set into the cache of datasets as its own builders do."""
+    import datasets
+
+    tables = TABLES["mteb/stsbenchmark-sts", None]
+
+    class Builder(datasets.GeneratorBasedBuilder):  # type: ignore[misc]
+        def _info(self) -> Any:
+            return datasets.DatasetInfo()
+
+        def _split_generators(self, dl_manager: object) -> Any:
+            del dl_manager
+            return [datasets.SplitGenerator(split, {"split": split}) for split in tables]
+
+        def _generate_examples(self, split: str) -> Iterator[tuple[int, dict[str, object]]]:
+            for number, row in enumerate(zip(*tables[split].values(), strict=True)):
+                yield number, dict(zip(tables[split], row, strict=True))
+
+    builder = Builder(
+        cache_dir=str(cache),
+        dataset_name="stsbenchmark-sts",
+        config_name="default",
+        hash=revision,
+        repo_id="mteb/stsbenchmark-sts",
+    )
+    builder.download_and_prepare()
+
+
 def test_what_is_cached_is_read_without_asking(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import datasets
-
     monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path))
     [known] = [entry for entry in hub_sets.HUB_SETS if entry.name == "stsb-dev"]
-    assert "stsb-dev" not in registry.names("pairs", at_hand=True)
-    table = TABLES["mteb/stsbenchmark-sts", None]["validation"]
-    folder = tmp_path / "mteb___stsbenchmark-sts/default/0.0.0" / known.revision
-    datasets.Dataset.from_dict(table).save_to_disk(str(tmp_path / "saved"))
-    [arrow] = (tmp_path / "saved").glob("*.arrow")
-    folder.mkdir(parents=True)
-    arrow.rename(folder / "stsbenchmark-sts-validation.arrow")
-    assert registry.names("pairs", at_hand=True) == ("lee50", "stsb-dev")
+    assert "stsb-dev" not in registry.names("pairs", offline=True)
+    cache_stsb(tmp_path, known.revision)
+    cache_stsb(tmp_path, "f" * 40)  # cached later, and not the pinned revision
+    assert registry.names("pairs", offline=True) == ("lee50", "stsb-dev", "stsb-test")
     assert load_pairs("stsb-dev").scores.tolist() == [0, 1, 2.5]
+    assert load_pairs("stsb-test").scores.tolist() == [1, 1, 2.5]
+
+
+def test_another_revision_is_not_taken_for_the_pinned_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a network, datasets would give whichever revision it cached last."""
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path))
+    cache_stsb(tmp_path, "f" * 40)
+    assert "stsb-dev" not in registry.names("pairs", offline=True)
+    with pytest.raises(CorpusError, match="only revision f") as caught:
+        load_pairs("stsb-dev")
+    assert_one_sentence(caught.value)
 
 
 @pytest.mark.parametrize(

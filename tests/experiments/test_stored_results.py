@@ -384,7 +384,7 @@ def test_everything_that_pages_open_with_ships(
             assert scored(smollm2, pairs, DEFAULT.under(plan)).plan == plan
         every = [method.under(automatic) for method in METHODS.values()]
         answers = registry.load_retrieval("chatterbot-answers")
-        labelled = sampling.first(registry.load_labelled("chatterbot"), sampling.LABELLED, 0)
+        labelled = sampling.draw(registry.load_labelled("chatterbot"), sampling.LABELLED, 0)
         asked = sampling.part(answers, sampling.QUERIES)
         for corpus in (labelled, asked):
             assert len(scores.score(smollm2, corpus, every)) == len(METHODS)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from analysis.corpora import packaged, registry
-from analysis.corpora.passages import compiled
+from analysis.corpora.passages import long_documents
 from analysis.errors import CorpusError, ResultsError
 from analysis.recipes import comparison, files, html_report, results
 from analysis.recipes.recipe import Recipe
@@ -139,7 +139,7 @@ def test_long_news_texts_are_the_beginnings_of_longer_ones() -> None:
 
 def test_an_article_asks_for_the_document_that_holds_its_rest() -> None:
     articles = [f"Opening {n}. Rest {n} of it." for n in range(6)] + ["No second sentence here"]
-    found = compiled("x", articles, 2, 8, 8)
+    found = long_documents("x", articles, 2, 8, 8)
     assert [len(document.split()) for document in found.documents] == [8, 8]
     assert len(found.queries) == 4
     for query, relevant in zip(found.queries, found.relevance, strict=True):
@@ -147,7 +147,7 @@ def test_an_article_asks_for_the_document_that_holds_its_rest() -> None:
         (place,) = relevant
         assert f"Rest {number} of it." in found.documents[place]
     with pytest.raises(CorpusError, match="takes more articles than there are"):
-        compiled("x", articles, 4, 8, 8)
+        long_documents("x", articles, 4, 8, 8)
 
 
 def test_a_recipe_that_is_changed_is_another(tmp_path: Path) -> None:

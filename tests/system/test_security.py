@@ -108,7 +108,7 @@ def test_a_hosted_server_reads_no_path(
     if kind != "retrieval":
         with pytest.raises(CorpusError, match="does not read"):
             registry.columns_of(str(path), kind)  # type: ignore[arg-type]
-    for name in registry.names(kind, at_hand=True):  # type: ignore[arg-type]
+    for name in registry.names(kind, offline=True):  # type: ignore[arg-type]
         load(name)
 
 
