@@ -1,1 +1,1 @@
-"""What every part stands on: paths, events and progress, fair turns, limits of a hosted server, the request log."""
+"""What every floor stands on: paths, events, a fair lock, limits of a hosted server, logging."""

@@ -11,9 +11,10 @@ limits::
     rows: 20000                          # of a table
     characters: 100000                   # of a text
 
-The doors ask here: :func:`analysis.backbones.sources.resolve` for backbones, :mod:`analysis.corpora.registry` for
-texts, :mod:`analysis.corpora.tables` and :mod:`analysis.corpora.beir` for files, :mod:`analysis.embedding.prompts` for what
-is encoded. A setting that cannot be read closes them all.
+Checked by :func:`analysis.backbones.sources.resolve` for backbones,
+:mod:`analysis.corpora.registry` for corpora, :mod:`analysis.corpora.parsing` and
+:mod:`analysis.corpora.beir` for files, and :mod:`analysis.embedding.prompts` for what is encoded.
+If the settings cannot be read, all of these refuse.
 """
 
 import os

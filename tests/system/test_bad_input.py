@@ -82,12 +82,12 @@ FILES = {
         "a.tsv", pairs("Schloß").encode("latin-1"), "line 2: byte 0xdf at offset 31 is not UTF-8"
     ),
     "pairs: UTF-16": Case("a.tsv", pairs("Schloß").encode("utf-16")),
-    "pairs: UTF-16, no mark": Case("a.tsv", pairs().encode("utf-16-le"), "line 1: holds a NUL"),
-    "pairs: UTF-32": Case("a.tsv", pairs().encode("utf-32"), "line 1: holds a NUL"),
+    "pairs: UTF-16, no mark": Case("a.tsv", pairs().encode("utf-16-le"), "line 1: contains a NUL"),
+    "pairs: UTF-32": Case("a.tsv", pairs().encode("utf-32"), "line 1: contains a NUL"),
     "pairs: byte order mark": Case("a.tsv", pairs().encode("utf-8-sig")),
     "pairs: CRLF": Case("a.tsv", pairs().replace("\n", "\r\n")),
     "pairs: CR": Case("a.tsv", pairs().replace("\n", "\r")),
-    "pairs: NUL": Case("a.tsv", pairs().replace("c d 1", "c\0d"), "line 3: holds a NUL"),
+    "pairs: NUL": Case("a.tsv", pairs().replace("c d 1", "c\0d"), "line 3: contains a NUL"),
     "pairs: lone surrogate": Case(
         "a.tsv", pairs("\ud800").encode("utf-8", "surrogatepass"), "line 2: byte 0xed .* not UTF-8"
     ),
@@ -97,12 +97,12 @@ FILES = {
         "line 2: .* is not UTF-16",
     ),
     "pairs: surrogate in JSON": Case(
-        "a.jsonl", jsonl({"s1": "\ud800", "s2": "b", "score": 1}), "line 1: holds .* surrogate"
+        "a.jsonl", jsonl({"s1": "\ud800", "s2": "b", "score": 1}), "line 1: contains .* surrogate"
     ),
-    "pairs: gzip, renamed": Case("a.tsv", gzip.compress(GOOD.encode()), "is a gzip file and no"),
+    "pairs: gzip, renamed": Case("a.tsv", gzip.compress(GOOD.encode()), "is a gzip file, not"),
     "pairs: ZIP, renamed": Case("a.csv", zipped(SET), "is a ZIP archive, as spreadsheets"),
-    "pairs: PDF, renamed": Case("a.csv", "%PDF-1.7\n1 0 obj\n", "is a PDF and no text"),
-    "pairs: picture, renamed": Case("a.csv", b"\x89PNG\r\n\x1a\n\0\0", "is a picture and no text"),
+    "pairs: PDF, renamed": Case("a.csv", "%PDF-1.7\n1 0 obj\n", "is a PDF, not text"),
+    "pairs: picture, renamed": Case("a.csv", b"\x89PNG\r\n\x1a\n\0\0", "is a picture, not text"),
     "pairs: GGUF, renamed": Case("a.jsonl", b"GGUF\3\0\0\0", "is the weights of a model"),
     "pairs: JSON, renamed": Case("a.csv", '{"s1": "a", "s2": "b"}', "header line but no rows"),
     "pairs: CSV, renamed": Case("a.tsv", GOOD.replace("\t", ","), "needs columns sentence1"),
@@ -132,7 +132,9 @@ FILES = {
         "line 2: the number of columns is 3, but 4 in line 1; put cells",
     ),
     "pairs: quoted tabs": Case("a.tsv", H + '"a\tb"\t"c"\t1\n"d"\t"e\nf"\t2\ng\th\t3\n'),
-    "pairs: a quote left open": Case("a.csv", 's1,s2,score\na,b,1\n"c,d,2\n', "line 3: not well"),
+    "pairs: a quote left open": Case(
+        "a.csv", 's1,s2,score\na,b,1\n"c,d,2\n', "line 3: wrong quoting"
+    ),
     "pairs: missing column": Case("a.csv", "sentence1,score\na,1\n", "columns are 'sentence1', 's"),
     "pairs: columns unclear": Case("a.csv", "a,b,c,d\nx,y,1,2\n", "columns are 'a', 'b', 'c', 'd'"),
     "pairs: duplicate columns": Case("a.tsv", GOOD.replace("sentence2", "sentence1")),
@@ -173,7 +175,7 @@ FILES = {
     "texts: ragged": Case(
         "a.csv", 'text,label\n"x\ny",A\nz\n', "line 4: the number of columns is 1, but 2", "texts"
     ),
-    "texts: after a quote": Case("a.csv", 'text,label\n"y"z,B\n', "line 2: not well", "texts"),
+    "texts: after a quote": Case("a.csv", 'text,label\n"y"z,B\n', "line 2: wrong quoting", "texts"),
     "texts: numbers only": Case("a.csv", "a,b\n1,2\n", "no column of text; its columns", "texts"),
     "texts: not JSON": Case("a.jsonl", '{"text": "x"}\n{"text"\n', "line 2: not JSON", "texts"),
     "texts: no object": Case("a.jsonl", '{"text": "x"}\n[1]\n', "line 2: not a JSON obj", "texts"),
@@ -186,7 +188,7 @@ FILES = {
     ),
     "texts: a list": Case("a.jsonl", jsonl({"text": ["x"]}), "line 1: no text in", "texts"),
     "texts: none": Case("a.jsonl", jsonl({"text": None}), "line 1: no text in column", "texts"),
-    "texts: NUL in JSON": Case("a.jsonl", jsonl({"text": "\0"}), "line 1: holds a NUL", "texts"),
+    "texts: NUL in JSON": Case("a.jsonl", jsonl({"text": "\0"}), "line 1: contains a NUL", "texts"),
     "texts: empty object": Case("a.jsonl", "{}", "has no column of text", "texts"),
     "labelled: empty": Case("a.csv", "", "is empty", "labelled"),
     "labelled: no labels": Case("a.csv", "text\nx\ny\n", "has no column of labels", "labelled"),
@@ -197,7 +199,7 @@ FILES = {
         "a.csv", "text,label\na,x\nb,x\n", "labels every text 'x'", "labelled"
     ),
     "labelled: UTF-16, no mark": Case(
-        "a.csv", "text,label\na,x\nb,y\n".encode("utf-16-be"), "holds a NUL", "labelled"
+        "a.csv", "text,label\na,x\nb,y\n".encode("utf-16-be"), "contains a NUL", "labelled"
     ),
     # Queries with documents
     "retrieval: whole": Case("a.zip", zipped(SET), None, "retrieval"),
@@ -231,7 +233,10 @@ FILES |= {
         "has no query with a relevant document", qrels=(QRELS + "q1\td2\t0\n").encode()
     ),
     "retrieval: two sets": Case(
-        "a.zip", zipped({"a/corpus.jsonl": b"", "b/corpus.jsonl": b""}), "holds 2 fi", "retrieval"
+        "a.zip",
+        zipped({"a/corpus.jsonl": b"", "b/corpus.jsonl": b""}),
+        "contains 2 fi",
+        "retrieval",
     ),
 }
 READ: dict[str, Callable[[str, bytes], Any]] = {
@@ -474,12 +479,12 @@ def test_a_page_answers_what_is_typed_and_goes_on(
 
 
 LINES: dict[str, tuple[bytes, str]] = {
-    "nothing": (b"", "holds no text"),
+    "nothing": (b"", "contains no text"),
     "white space": (b" \n\t\n", "line 1: no text"),
     "a blank line": (b"a\r\n\r\nb", "line 2: no text"),
     "Latin-1": ("a\nSchloß".encode("latin-1"), "line 2: byte 0xdf"),
-    "UTF-16, no mark": ("a\nb".encode("utf-16-le"), "line 1: holds a NUL"),
-    "NUL": (b"a\nb\0c", "line 2: holds a NUL"),
+    "UTF-16, no mark": ("a\nb".encode("utf-16-le"), "line 1: contains a NUL"),
+    "NUL": (b"a\nb\0c", "line 2: contains a NUL"),
     "lone surrogate": (b"a\n\xed\xa0\x80", "line 2: byte 0xed"),
     "gzip": (gzip.compress(b"a"), "line 1: byte 0x8b"),
 }
