@@ -148,8 +148,8 @@ def encode(
     Args:
         backbone: the decoder.
         texts: N texts.
-        method: a name of :data:`analysis.embedding.methods.METHODS`, or a method of your own. A
-            method that has a plan already keeps it, and ``layers`` to ``key_position`` do not count.
+        method: a name of :data:`analysis.embedding.methods.METHODS`, or a method of your own. One
+            that has a plan keeps it; then ``layers`` to ``key_position`` do not count.
         layers: what is re-routed, see :data:`Layers`.
         rule: how ``"auto"`` selects layers.
         bias: added to the re-routed pair's attention logit, after scaling and before softmax.
@@ -242,7 +242,7 @@ def compare(scores: Sequence[Score], measure: str | None = None) -> list[Differe
     return comparison.differences(
         {each.name: each.measure(name) for each in others},
         base.measure(name),
-        base.method,
+        base.name,
         base.of,
     )
 

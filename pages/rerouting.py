@@ -41,7 +41,7 @@ with display.progress("Encoding from the first re-routed layer on") as show_prog
     (after,) = score(backbone, pairs, [method], traced=True, progress=show_progress)
 plain, rerouted = before.first, after.first
 names = (f"re-routing {layers}", "re-routing nothing")
-change = comparison.difference(rerouted, plain, names, pairs.of)
+change = comparison.difference(rerouted, plain, names, pairs.total)
 a, b, c = st.columns(3)
 a.metric("Nothing re-routed", f"{plain.value:.1f}")
 b.metric(
@@ -116,7 +116,7 @@ if plan.active and st.toggle("Score the contribution of each layer", key="one_by
             others = replace(plan, layers=tuple(i for i in plan.layers if i != layer))
             (without,) = score(backbone, pairs, [method.under(others)], traced=True)
             names = ("the plan", f"the plan without layer {layer}")
-            gain = comparison.difference(rerouted, without.first, names, pairs.of)
+            gain = comparison.difference(rerouted, without.first, names, pairs.total)
             contributions.append(
                 {
                     "layer": layer,

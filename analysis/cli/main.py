@@ -122,7 +122,7 @@ def _print_table(result: "Row | list[Row]") -> None:
             print(f"{key:20} {value}")
         return
     table = pd.json_normalize(result)
-    for name in [name for name in table if not pd.api.types.is_numeric_dtype(table[name])]:
+    for name in [str(name) for name in table if not pd.api.types.is_numeric_dtype(table[name])]:
         words = table[name].map(lambda value: "" if value is None or value != value else str(value))
         width = max(len(name), *map(len, words))
         table[name] = words.str.ljust(width)

@@ -20,8 +20,8 @@ class Trace:
     """One pass over some texts, kept so that plans cost only their layers from where they part.
 
     The pass is under the method's own plan, or ``under`` another. The states entering layers are
-    kept in the model's dtype: at every layer when they fit into ``budget`` bytes, else at every second,
-    third ... one, a plan then starting at the kept layer below. ``embed`` gives what ``encode``
+    kept in the model's dtype: at every layer when they fit into ``budget`` bytes, else at every
+    second, third ... one, a plan then starting at the kept layer below. ``embed`` gives what ``encode``
     gives, to float32 rounding.
 
     Raises:

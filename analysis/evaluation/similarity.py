@@ -75,16 +75,17 @@ def agreement(cosines: Floats, pairs: Pairs, *, draws: int = DRAWS, seed: int = 
                 f"not all of the same {what}."
             )
     resampled = bootstrap.of_pairs(pairs).things
-    ranks, values = [], []
+    ranks: list[Floats] = []
+    linear: list[Floats] = []
     for block in _blocks(pairs, draws, seed):
         ranks.append(block.spearman(cosines))
-        values.append(block.pearson(cosines))
+        linear.append(block.pearson(cosines))
     of = len(cosines), "pairs", resampled
     return [
         measure(name, point(cosines, pairs.scores), np.concatenate(drawn), *of)
         for name, point, drawn in (
             (SPEARMAN, correlation.spearman, ranks),
-            (PEARSON, correlation.pearson, values),
+            (PEARSON, correlation.pearson, linear),
         )
     ]
 
@@ -126,8 +127,8 @@ def _small(
     left: bytes, right: bytes, scores: bytes, texts: int, draws: int, seed: int
 ) -> tuple[Weighted, ...]:
     """The same of pairs given by their contents, so that equal ones share it."""
-    sides = (np.frombuffer(side, np.int64) for side in (left, right))
-    bare = Pairs("", ("",) * texts, *sides, np.frombuffer(scores), "")
+    first, second = (np.frombuffer(side, np.int64) for side in (left, right))
+    bare = Pairs("", ("",) * texts, first, second, np.frombuffer(scores), "")
     return tuple(_ranked(bare, draws, seed))
 
 

@@ -1,6 +1,6 @@
 """Rows of embeddings: what is fit to be measured, and their directions."""
 
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,10 +26,13 @@ def check(embeddings: NDArray[np.floating]) -> None:
         raise CorpusError(f"The embedding of text {row + 1:,} is all zero and has no direction.")
 
 
+@overload
+def unit(embeddings: NDArray[np.floating]) -> NDArray[np.float64]: ...
+@overload
+def unit(embeddings: NDArray[np.floating], precision: type[Real]) -> NDArray[Real]: ...
 def unit(
-    embeddings: NDArray[np.floating],
-    precision: type[Real] = np.float64,  # type: ignore[assignment]
-) -> NDArray[Real]:
+    embeddings: NDArray[np.floating], precision: type[np.floating] = np.float64
+) -> NDArray[Any]:
     """The embeddings (N, D) scaled to unit length.
 
     Args:

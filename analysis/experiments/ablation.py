@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..backbones.backbone import Backbone
 from ..corpora.types import Pairs
 from ..embedding.methods import DEFAULT, Method
@@ -117,7 +120,7 @@ def run(
     The method is scored under the plans of the search; its own does not count. ``beside`` are
     plans scored before the search's own. ``at_hand`` are points of the same
     backbone, pairs and method that need not be read again; new ones are added. ``sweep`` scores
-    plans as :func:`analysis.experiments.sweep.sweep` does, which it is by default; the backbone needs no
+    plans as :func:`analysis.experiments.sweep.sweep`, the default, does; the backbone needs no
     weights of its own with another. ``progress`` counts the texts of the plan that is being scored.
 
     Raises:
@@ -176,7 +179,7 @@ def held_out(
         splits, seed: of the halvings, see :func:`analysis.experiments.held_out.held_out`.
 
     Returns:
-        By name, :data:`AUTOMATIC` or :data:`analysis.experiments.held_out.BEST`: the plan, for the best that
+        By name, :data:`AUTOMATIC` or ``held_out.BEST``: the plan, for the best that
         which was picked most often, and how it did.
 
     Raises:
@@ -186,24 +189,32 @@ def held_out(
     if automatic in walk.points and automatic not in plans:
         plans.append(automatic)
     numbers = {PLAIN: (), **{plan: (number,) for number, plan in enumerate(plans)}}
-    cosines = {number: walk.points[plan].score.cosines for plan, number in numbers.items()}
+    cosines = {number: _cosines(walk.points[plan].score) for plan, number in numbers.items()}
     chosen = {AUTOMATIC: numbers[automatic]} if automatic in numbers else {}
     tested = halves.held_out(cosines, pairs, chosen, splits=splits, seed=seed)
     return {one.name: (plans[one.layers[0]], one) for one in tested}
 
 
+def _cosines(score: Score) -> NDArray[np.float64]:
+    """The cosines of a score on rated pairs."""
+    assert score.cosines is not None
+    return score.cosines
+
+
 def _changes(scored: Sequence[Score], plain: Score, pairs: Pairs) -> list[Difference]:
     """Each score's change against re-routing nothing, from the store where it is known."""
     of = result_store.digest(
-        *(part.tolist() for part in (pairs.left, pairs.right, pairs.scores, plain.cosines)),
-        *(DRAWS, pairs.of),
+        *(part.tolist() for part in (pairs.left, pairs.right, pairs.scores, _cosines(plain))),
+        *(DRAWS, pairs.total),
     )
     changes = []
     for score in scored:
-        key = result_store.key("change", of=of, cosines=result_store.digest(score.cosines.tolist()))
+        key = result_store.key(
+            "change", of=of, cosines=result_store.digest(_cosines(score).tolist())
+        )
         if (stored := result_store.get(key)) is None:
             measure, base = (each.measure(SPEARMAN) for each in (score, plain))
-            change = comparison.difference(measure, base, NAMES, pairs.of)
+            change = comparison.difference(measure, base, NAMES, pairs.total)
             result_store.put(key, change.to_dict(), {})
         else:
             change = _difference(stored[0])

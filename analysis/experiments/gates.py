@@ -1,6 +1,6 @@
 """How much tokens listen to the re-routed pair, layer by layer, on average over some texts.
 
-The gate of one text is in :mod:`analysis.experiments.causal`; this is the number that stands for a layer.
+The gate of one text is in :mod:`analysis.experiments.causal`; this is the number for a layer.
 """
 
 from collections.abc import Sequence

@@ -247,7 +247,7 @@ def measured(
             measures = labelled.labelled(vectors[0], corpus.labels)
     cut = sum(part.texts_cut for part in embedded)
     here = backbone.provenance()
-    return Score(method, corpus.name, tuple(measures), here, corpus.of, cut, cosines)
+    return Score(method, corpus.name, tuple(measures), here, corpus.total, cut, cosines)
 
 
 def keep(backbone: Backbone, corpus: Corpus, score: Score) -> None:
@@ -337,7 +337,7 @@ def _known(backbone: Backbone, corpus: Corpus, methods: dict[str, Method]) -> di
             ]
         by = stored_provenance.restored(facts, here)
         known[key] = Score(
-            *(method, corpus.name, tuple(measures), by, corpus.of, facts["cut"], cosines)
+            *(method, corpus.name, tuple(measures), by, corpus.total, facts["cut"], cosines)
         )
     return known
 

@@ -164,7 +164,7 @@ def _windows(name: str, loaded: Backbone) -> dict[str, Any]:
     scores = {layers: measure.value for layers, measure in measures.items()}
     changes = comparison.differences(
         {str(layers): measure for layers, measure in measures.items() if layers},
-        *(measures[()], "re-routing nothing", pairs.of),
+        *(measures[()], "re-routing nothing", pairs.total),
     )
     return {
         **loaded.provenance().facts,

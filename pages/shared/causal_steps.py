@@ -202,7 +202,7 @@ def _score_change(view: View) -> str:
     if not view.plan.active or before is None or after is None:
         return "The pages *Re-routing* and *Similarity* measure this."
     names = (f"re-routing {view.rerouted_layers}", "re-routing nothing")
-    difference = comparison.difference(after.first, before.first, names, pairs.of)
+    difference = comparison.difference(after.first, before.first, names, pairs.total)
     return f"On {display.escaped(pairs.name)}: {difference.sentence}"
 
 
