@@ -30,7 +30,6 @@ from .experiments import dimension
 from .experiments import score as score_experiment
 from .experiments.dimension import Dimensions
 from .experiments.score import Corpus, Score
-from .rerouting.layer_lists import parse_layers
 from .rerouting.plan import KeyPosition, Plan
 from .runtime import events
 from .runtime.events import Progress, quiet
@@ -121,13 +120,7 @@ def select_layers(
     Raises:
         PlanError: there is no such layer.
     """
-    if not isinstance(layers, str):
-        return Plan(tuple(layers)).layers
-
-    def auto() -> tuple[int, ...]:
-        return () if backbone.refusal else dimensions(backbone).selected(rule)
-
-    return parse_layers(layers, backbone.layers, auto)
+    return dimension.select_layers(backbone, layers, rule=rule)
 
 
 def encode(
@@ -167,7 +160,7 @@ def encode(
         BackboneError: the backbone cannot carry the method out, or its states overflowed.
     """
     planned = _planned(backbone, [method], layers, rule, bias, key_position)
-    (result,) = cached_encoder.embedded(
+    (result,) = cached_encoder.encode_methods(
         backbone, texts, planned, role=role, max_tokens=max_tokens, progress=progress
     )
     return result.embeddings

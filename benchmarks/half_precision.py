@@ -94,7 +94,7 @@ def _scores(name: str, loaded: Sequence[Backbone]) -> list[Checked]:
             continue
         if len(pairs.texts) > 100:  # few texts in many pairs are taken whole
             pairs = sampling.draw(pairs, min(PAIRS, len(pairs.scores)), 0)
-        embedded = [cached_encoder.embedded(one, pairs.texts, asked) for one in loaded]
+        embedded = [cached_encoder.encode_methods(one, pairs.texts, asked) for one in loaded]
         for number, method in enumerate(METHODS_CHECKED):
             measures = [
                 similarity.agreement(similarity.cosines(e[number].embeddings, pairs), pairs)[0]

@@ -34,15 +34,15 @@ def measure() -> list[Ratio]:
             note="nothing is held in memory, so a restart changes nothing",
         )
     requests = [DEFAULT.under(PLAN)]
-    cached_encoder.embedded(loaded, rated.texts, requests)
+    cached_encoder.encode_methods(loaded, rated.texts, requests)
 
     def reopened() -> None:
         vector_cache._opened.cache_clear()
-        cached_encoder.embedded(loaded, rated.texts[::-1], requests)
+        cached_encoder.encode_methods(loaded, rated.texts[::-1], requests)
 
     def encoded() -> None:
         with tempfile.TemporaryDirectory() as empty, result_store.only(Path(empty)):
-            cached_encoder.embedded(loaded, rated.texts[::-1], requests)
+            cached_encoder.encode_methods(loaded, rated.texts[::-1], requests)
 
     return [
         again,

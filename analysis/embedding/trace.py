@@ -12,8 +12,10 @@ from ..rerouting.forward_pass import PassResult
 from ..rerouting.plan import Plan
 from ..runtime.events import Progress, quiet
 from .batching import Batch, prepare
-from .encoder import _pooled, _run, check_method, parting
+from .checks import check_method
+from .encoder import Encoding
 from .methods import Method
+from .shared_passes import parting, pool_batches, run_batch
 
 
 class Trace:
@@ -21,8 +23,8 @@ class Trace:
 
     The pass is under the method's own plan, or ``under`` another. The states entering layers are
     kept in the model's dtype: at every layer when they fit into ``budget`` bytes, else at every
-    second, third ... one, a plan then starting at the kept layer below. ``embed`` gives what ``encode``
-    gives, to float32 rounding.
+    second, third ... one, a plan then starting at the kept layer below. ``embed`` gives what
+    ``encode`` gives, to float32 rounding.
 
     Raises:
         NoRoom: the states do not fit into memory.
@@ -47,16 +49,26 @@ class Trace:
         self._inputs: dict[tuple[int, ...], dict[int, torch.Tensor]] = {}  # by a batch's rows
 
         def run(batch: Batch) -> list[PassResult]:
-            result = _run(backbone, batch, method, method.plan, keep_inputs=self._kept)
+            result = run_batch(backbone, batch, method, method.plan, keep_inputs=self._kept)
             self._inputs[batch.rows] = result.inputs
             return [result]
 
-        (self.embeddings,) = _pooled(backbone, self._ready, [method], run, progress)
+        (self._pooled,) = pool_batches(backbone, self._ready, [method], run, progress)
 
     @property
     def plan(self) -> Plan:
         """The plan that the texts were read under."""
         return self.method.plan
+
+    @property
+    def embeddings(self) -> NDArray[np.float32]:
+        """Embeddings float32 (N, D) under the plan, of unit length."""
+        return self._pooled.embeddings
+
+    @property
+    def encoding(self) -> Encoding:
+        """What encoding the texts under the plan gives."""
+        return Encoding(*(*self._pooled, self.cut, self.backbone.provenance(), self._ready.tokens))
 
     @property
     def cut(self) -> tuple[int, ...]:
@@ -82,21 +94,21 @@ class Trace:
         if parted == self.backbone.layers:
             return self
         start = max(layer for layer in self._kept if layer <= parted)
-        found = copy.copy(self)
-        found.method, found._inputs = method, {}
+        resumed = copy.copy(self)
+        resumed.method, resumed._inputs = method, {}
 
         def run(batch: Batch) -> list[PassResult]:
             inputs = self._inputs[batch.rows]
             alike = {layer: inputs[layer] for layer in kept if layer <= start}
-            result = _run(
+            result = run_batch(
                 *(self.backbone, batch, method, method.plan),
                 keep_inputs=[layer for layer in kept if layer > start],
                 start=start,
                 start_states=inputs[start],
             )
             if kept:
-                found._inputs[batch.rows] = alike | result.inputs
+                resumed._inputs[batch.rows] = alike | result.inputs
             return [result]
 
-        (found.embeddings,) = _pooled(self.backbone, self._ready, [method], run, progress)
-        return found
+        (resumed._pooled,) = pool_batches(self.backbone, self._ready, [method], run, progress)
+        return resumed

@@ -9,8 +9,8 @@ from ..backbones.backbone import Backbone
 from ..rerouting.plan import PLAIN
 from ..runtime.events import Progress
 from ..storage import result_store
-from . import encoder
 from .methods import Method
+from .shared_passes import parting
 from .trace import Trace
 
 STATES, SWEPT = 256 * 1024**2, 1024**3
@@ -34,7 +34,7 @@ def traced(backbone: Backbone, texts: Sequence[str], method: Method, progress: P
         traces = _TRACES.get(name)
     if traces is None:
         traces = (Trace(backbone, texts, plain, budget=STATES, progress=progress),)
-    nearest = max(traces, key=lambda one: encoder.parting(one.plan, method.plan, backbone.layers))
+    nearest = max(traces, key=lambda one: parting(one.plan, method.plan, backbone.layers))
     trace = nearest.under(method.plan, progress)
     with _TRACING:
         if not any(model == name[0] for model, _ in _TRACES):

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..backbones.backbone import Backbone
-from ..embedding.encoder import check_plan
+from ..embedding.checks import check_plan
 from ..embedding.methods import DEFAULT
 from ..embedding.prompts import Prompted, tokenize
 from ..errors import BackboneError, CorpusError, PlanError

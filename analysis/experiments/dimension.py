@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..backbones.backbone import Backbone
-from ..corpora import sampling
+from ..corpora import registry, sampling
+from ..corpora.packaged import CALIBRATION
 from ..corpora.types import Texts
 from ..dimension import curve as curves
 from ..dimension import selection
@@ -17,6 +18,7 @@ from ..dimension.estimators import CLOUDS, Cloud, check_enough
 from ..errors import PlanError
 from ..evaluation import isotropy
 from ..rerouting import layer_lists
+from ..rerouting.plan import Plan
 from ..runtime.events import Progress, quiet
 from ..runtime.fair_lock import alone
 from ..storage import provenance, result_store
@@ -57,6 +59,38 @@ class Dimensions:
     def choices(self, rule: str = "paper") -> dict[layer_lists.Layers, float]:
         """What ``rule`` selects over the resampled curves, and how often, most often first."""
         return selection.choices(self.curve.resampled, rule)
+
+
+def select_layers(
+    backbone: Backbone,
+    layers: str | Sequence[int] = "auto",
+    *,
+    rule: RuleName = "paper",
+    progress: Progress = quiet,
+) -> tuple[int, ...]:
+    """The layers to re-route, 0-based and ascending.
+
+    Args:
+        backbone: the decoder.
+        layers: ``"auto"``, ``"none"``, ``"all"``, a list as ``"26-29"`` or ``"3,5,9"``, or numbers.
+            ``"auto"`` reads the curve of the calibration corpus, and selects none where the
+            backbone cannot be re-routed.
+        rule: how ``"auto"`` selects, see :data:`analysis.dimension.selection.RULES`.
+        progress: counts what measuring the curve counts, where it is not known.
+
+    Raises:
+        PlanError: there is no such layer or rule, or the numbers are no list of layers.
+    """
+    if not isinstance(layers, str):
+        return Plan(tuple(layers)).layers
+
+    def auto() -> tuple[int, ...]:
+        if backbone.refusal:
+            return ()
+        calibration = registry.load_texts(CALIBRATION)
+        return dimensions(backbone, calibration, progress=progress).selected(rule)
+
+    return layer_lists.parse_layers(layers, backbone.layers, auto)
 
 
 def dimensions(

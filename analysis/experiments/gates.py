@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..backbones.backbone import Backbone
-from ..embedding.encoder import check_method
+from ..embedding.checks import check_method
 from ..embedding.methods import DEFAULT, Method
 from ..embedding.prompts import tokenize
 from ..rerouting import forward_pass

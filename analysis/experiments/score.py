@@ -9,7 +9,7 @@ is read from the store and equals what would be computed.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 from ..backbones.backbone import Backbone
 from ..corpora import packaged, registry, sampling
 from ..corpora.types import Pairs, Retrieval, Texts
-from ..embedding import cached_encoder, encoder
-from ..embedding.cached_encoder import Embedded
+from ..embedding import cached_encoder
+from ..embedding.cached_encoder import CachedEncoder
+from ..embedding.checks import check_method
+from ..embedding.encoder import MethodEncoder
 from ..embedding.methods import Method
 from ..embedding.postprocessing import postprocessing
 from ..embedding.prompts import Role
@@ -39,6 +41,15 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 Corpus = Pairs | Texts | Retrieval
+
+
+class Vectors(NamedTuple):
+    """Embeddings float32 (N, D) that are scored, and how many of their texts were cut."""
+
+    rows: NDArray[np.float32]
+    texts_cut: int
+
+
 FITTED_ON = 500
 """Calibration texts that a post-processing is fitted on."""
 
@@ -179,7 +190,7 @@ def score(
         BackboneError: what encoding raises.
     """
     for method in methods:
-        encoder.check_method(backbone, method)
+        check_method(backbone, method)
     keys = _keys(backbone, corpus, methods, processing, max_tokens)
     known = _known(backbone, corpus, dict(zip(keys, methods, strict=True)))
     missing = {key: method for key, method in zip(keys, methods, strict=True) if key not in known}
@@ -191,13 +202,10 @@ def score(
                 wanted = list(missing.values())
                 traced = traced and processing == "none" and max_tokens is None
                 if traced and isinstance(corpus, Pairs):
-                    embedded = [
-                        [cached_encoder.fresh(backbone, corpus.texts, each, traced, progress)]
-                        for each in wanted
-                    ]
+                    vectors = [_traced(backbone, corpus, each, progress) for each in wanted]
                 else:
-                    embedded = _embedded(backbone, corpus, wanted, processing, max_tokens, progress)
-                for (key, method), parts in zip(missing.items(), embedded, strict=True):
+                    vectors = _vectors(backbone, corpus, wanted, processing, max_tokens, progress)
+                for (key, method), parts in zip(missing.items(), vectors, strict=True):
                     known[key] = measured(backbone, corpus, method, parts)
                     _keep(key, known[key])
     return [known[key] for key in keys]
@@ -217,21 +225,19 @@ def known_scores(
     return [known.get(key) for key in keys]
 
 
-def measured(
-    backbone: Backbone, corpus: Corpus, method: Method, embedded: Sequence[Embedded]
-) -> Score:
+def measured(backbone: Backbone, corpus: Corpus, method: Method, parts: Sequence[Vectors]) -> Score:
     """The measures of embeddings, by the kind of corpus; stores nothing.
 
     Args:
         backbone: what encoded.
         corpus: what was encoded.
         method: what it was encoded by.
-        embedded: the embeddings of the corpus's texts, or of its documents and its queries.
+        parts: the vectors of the corpus's texts, or of its documents and its queries.
 
     Raises:
         CorpusError: texts without labels, or too few to measure.
     """
-    vectors = [part.embeddings for part in embedded]
+    vectors = [part.rows for part in parts]
     cosines = None
     match corpus:
         case Pairs():
@@ -245,7 +251,7 @@ def measured(
                     f"{corpus.name} has no labels to measure against; choose another corpus."
                 )
             measures = labelled.labelled(vectors[0], corpus.labels)
-    cut = sum(part.texts_cut for part in embedded)
+    cut = sum(part.texts_cut for part in parts)
     here = backbone.provenance()
     return Score(method, corpus.name, tuple(measures), here, corpus.total, cut, cosines)
 
@@ -261,15 +267,22 @@ def key_of(backbone: Backbone, corpus: Corpus, method: Method) -> str:
     return _keys(backbone, corpus, [method])[0]
 
 
-def _embedded(
+def _traced(backbone: Backbone, pairs: Pairs, method: Method, progress: Progress) -> list[Vectors]:
+    """The vectors of rated pairs, from a pass that is kept in memory for the next plan."""
+    encoder = CachedEncoder(MethodEncoder(backbone, method), traced=True)
+    encoding = encoder.encode(pairs.texts, progress=progress)
+    return [Vectors(encoding.embeddings, encoding.texts_cut)]
+
+
+def _vectors(
     backbone: Backbone,
     corpus: Corpus,
     methods: Sequence[Method],
     processing: str,
     max_tokens: int | None,
     progress: Progress,
-) -> list[list[Embedded]]:
-    """For each method the embeddings of the corpus's parts, post-processed."""
+) -> list[list[Vectors]]:
+    """For each method the vectors of the corpus's parts, post-processed."""
     parts: list[tuple[Sequence[str], Role]] = (
         [(corpus.texts, "Context")]
         if not isinstance(corpus, Retrieval)
@@ -280,19 +293,20 @@ def _embedded(
         calibration = sampling.sample(registry.load_texts(packaged.CALIBRATION), FITTED_ON, 0).texts
         parts.append((calibration, "Context"))
     by_part = [
-        cached_encoder.embedded(
+        cached_encoder.encode_methods(
             backbone, texts, methods, role=role, max_tokens=max_tokens, progress=progress
         )
         for texts, role in parts
     ]
-    by_method = [list(of_method) for of_method in zip(*by_part, strict=True)]
-    if processing == "none":
-        return by_method
-    processed = []
-    for *of_corpus, calibrating in by_method:
-        process = fit(calibrating.embeddings)
-        processed.append([Embedded(process(part.embeddings), part.texts_cut) for part in of_corpus])
-    return processed
+    by_method = []
+    for encodings in zip(*by_part, strict=True):
+        vectors = [Vectors(encoding.embeddings, encoding.texts_cut) for encoding in encodings]
+        if processing != "none":
+            *vectors, calibration_vectors = vectors
+            process = fit(calibration_vectors.rows)
+            vectors = [Vectors(process(part.rows), part.texts_cut) for part in vectors]
+        by_method.append(vectors)
+    return by_method
 
 
 def _keys(

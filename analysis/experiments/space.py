@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..backbones.backbone import Backbone
-from ..embedding.cached_encoder import placed
+from ..embedding.cached_encoder import CachedEncoder
+from ..embedding.encoder import MethodEncoder
 from ..embedding.methods import Method
 from ..rerouting.plan import Plan
 from ..runtime.events import Progress, quiet
@@ -45,7 +46,9 @@ def projected(
     progress: Progress = quiet,
 ) -> Space:
     """The embedding space of ``texts`` under one method, projected to the plane."""
-    vectors, by = placed(backbone, texts, method, traced, progress)
+    encoder = CachedEncoder(MethodEncoder(backbone, method), traced=traced, stored=True)
+    encoding = encoder.encode(texts, progress=progress)
+    vectors = encoding.embeddings
     settings: dict[str, Any] = {"neighbours": neighbours, "min_dist": min_dist, "seed": seed}
     if how != "umap":
         settings = {"how": how}
@@ -60,7 +63,7 @@ def projected(
             found = facts, {"points": projection.points}
     facts, arrays = found
     projection = rebuilt(space.Projection, facts, arrays)
-    return Space(method.name, method.plan, vectors, projection, by)
+    return Space(method.name, method.plan, vectors, projection, encoding.provenance)
 
 
 def aligned(moving: Space, fixed: Space) -> Space:

@@ -5,9 +5,10 @@ from itertools import zip_longest
 
 from ..backbones.backbone import Backbone
 from ..corpora.types import Pairs
-from ..embedding import encoder, trace_cache
-from ..embedding.cached_encoder import Embedded
+from ..embedding import trace_cache
+from ..embedding.checks import check_method
 from ..embedding.methods import DEFAULT, Method
+from ..embedding.shared_passes import parting
 from ..embedding.trace import Trace
 from ..rerouting.plan import PLAIN, Plan
 from ..runtime.events import Progress, quiet
@@ -53,22 +54,22 @@ def sweep(
             acting = method.under(plan)
             with alone(scores.key_of(backbone, pairs, acting)):
                 if (known := scores.known_score(backbone, pairs, acting)) is None:
-                    encoder.check_method(backbone, acting)
+                    check_method(backbone, acting)
                     if trace is None:
                         plain = method.under(PLAIN)
                         trace = Trace(
                             backbone, pairs.texts, plain, budget=budget, progress=progress
                         )
-                    if following is not None and encoder.parting(
-                        plan, following, layers
-                    ) > encoder.parting(trace.plan, following, layers):
+                    if following is not None and parting(plan, following, layers) > parting(
+                        trace.plan, following, layers
+                    ):
                         trace = trace.under(plan, progress)
                         embeddings = trace.embeddings
                     else:
                         embeddings = trace.embed(plan, progress)
                     cut = sum(tokens > 0 for tokens in trace.cut)
-                    embedded = Embedded(embeddings, cut)
-                    known = scores.measured(backbone, pairs, acting, [embedded])
+                    vectors = scores.Vectors(embeddings, cut)
+                    known = scores.measured(backbone, pairs, acting, [vectors])
                     scores.keep(backbone, pairs, known)
             yield known
     finally:

@@ -17,7 +17,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..embedding import encoder as encoders
 from ..errors import CorpusError, ExplorerError, PlanError
 from .sentence_transformers import Embedder
 
@@ -93,9 +92,7 @@ def meta(embedder: Embedder) -> ModelMeta:
     return ModelMeta(
         loader=None,
         name=f"{PROJECT}/{_plain(facts.name)}--{_plain(embedder.method.name)}",
-        revision=encoders.identity(
-            embedder.backbone, embedder.method, max_tokens=embedder.max_tokens
-        ),
+        revision=embedder.encoder.identity,
         release_date=None,
         languages=None,
         n_parameters=facts.parameters,

@@ -13,11 +13,17 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from ..backbones.backbone import Backbone
-from ..embedding import encoder
-from ..embedding.methods import Method
+from ..backbones.backbone import Backbone, load
+from ..backbones.catalog import DtypeName
+from ..dimension.selection import RuleName
+from ..embedding import methods
+from ..embedding.cached_encoder import CachedEncoder
+from ..embedding.encoder import Encoder, MethodEncoder
+from ..embedding.methods import Method, MethodName
 from ..embedding.prompts import Role
 from ..errors import CorpusError, PlanError
+from ..experiments.dimension import select_layers
+from ..rerouting.plan import KeyPosition, Plan
 
 ROLES: dict[str, Role] = {
     "query": "Query",
@@ -52,31 +58,81 @@ class Card:
 
 
 class Embedder:
-    """``method`` on ``backbone``, encoding as a ``SentenceTransformer`` does.
+    """A method on a backbone, encoding as a ``SentenceTransformer`` does.
 
-    ``max_tokens`` cuts texts so that no prompt is longer; ``texts_cut`` counts those that lost
-    their end, over all calls.
+    ``Embedder("smollm2", method="kv-embedding", layers="auto")`` loads what it needs. Texts that
+    were met before are read from the disk.
+
+    Args:
+        backbone: one that is loaded, or its name: a packaged name, a hub id
+            (``owner/name@revision``), a folder or a GGUF file.
+        method: a name of :data:`analysis.embedding.methods.METHODS`, or a method of your own.
+        layers: what re-routes, if the method does: ``"auto"``, ``"none"``, ``"all"``, a list as
+            ``"26-29"``, or numbers from 0. By default ``"auto"`` for a method by its name, and
+            the plan that a method of your own has.
+        rule: how ``"auto"`` selects layers from the curve of the calibration corpus.
+        bias: added to the re-routed pair's attention logit.
+        key_position: where the re-routed key stands.
+        max_tokens: texts are cut so that no prompt is longer. ``texts_cut`` counts those that
+            lost their end, over all calls.
+        dtype: of a backbone by its name.
+        device: of a backbone by its name.
+        cached: whether embeddings are read from the disk and kept there.
 
     Raises:
-        PlanError, BackboneError: the backbone cannot carry out the method or its plan, or the
-            limit is below 1.
+        PlanError: there is no such method or layer, layers are given to a method that does not
+            re-route, or the limit is below 1.
+        BackboneError: the backbone cannot be loaded, or cannot carry out the method or its plan.
     """
 
     similarity_fn_name = "cosine"
 
     def __init__(
         self,
-        backbone: Backbone,
-        method: Method,
+        backbone: str | Backbone = "smollm2",
+        method: MethodName | Method = "kv-embedding",
+        *,
+        layers: str | Sequence[int] | None = None,
+        rule: RuleName = "paper",
+        bias: float = 1.0,
+        key_position: KeyPosition = "own",
         max_tokens: int | None = None,
+        dtype: DtypeName = "auto",
+        device: str = "auto",
+        cached: bool = True,
     ) -> None:
-        self.backbone, self.method = backbone, method
-        self.max_tokens = max_tokens
+        chosen = methods.method(method) if isinstance(method, str) else method
+        if isinstance(backbone, str):
+            backbone = load(backbone, dtype=dtype, device=device)
+        if layers is None and isinstance(method, str):
+            layers = "auto"
+        if chosen.reroutes and layers is not None:
+            selected = select_layers(backbone, layers, rule=rule)
+            chosen = chosen.under(Plan(selected, bias, key_position))
+        elif layers not in (None, "auto", "none"):
+            raise PlanError(
+                f"{chosen.name} re-routes no layers; leave layers out, or choose a method that "
+                "re-routes, such as kv-embedding."
+            )
+        self.encoder = MethodEncoder(backbone, chosen, max_tokens)
+        self.cached = cached
         self.texts_cut = 0
         self.model_card_data = Card()
-        if max_tokens is not None and max_tokens < 1:
-            raise PlanError(f"A limit of {max_tokens} tokens is none; give at least 1, or None.")
-        encoder.check_method(backbone, method)
+
+    @property
+    def backbone(self) -> Backbone:
+        """The decoder."""
+        return self.encoder.backbone
+
+    @property
+    def method(self) -> Method:
+        """How a text becomes a vector, the plan included."""
+        return self.encoder.method
+
+    @property
+    def max_tokens(self) -> int | None:
+        """What prompts are cut to, if anything."""
+        return self.encoder.max_tokens
 
     @property
     def max_seq_length(self) -> int | None:
@@ -113,8 +169,8 @@ class Embedder:
             batch_size: accepted and not used: a batch holds as many texts as fit into a budget
                 of tokens (``batches.budget``). It changes no embedding.
             show_progress_bar: a bar on standard error.
-            normalize_embeddings: accepted and not used: embeddings have unit length either way,
-                as those of a ``SentenceTransformer`` that ends in a normalising module.
+            normalize_embeddings: whether embeddings have unit length; if False, they are as they
+                were pooled, averaged over a method's templates where it has several.
             convert_to_numpy: an array; if False, a list of N tensors.
             convert_to_tensor: one tensor on the CPU instead; goes before ``convert_to_numpy``.
             options: sentence-transformers' others, where None or asking for what is done anyway.
@@ -124,7 +180,7 @@ class Embedder:
             CorpusError: a text is blank, no string, or cannot be encoded.
             BackboneError: the states overflowed the backbone's dtype.
         """
-        del batch_size, normalize_embeddings
+        del batch_size
         role = _role(prompt_name)
         _check(prompt, options)
         single = isinstance(sentences, str)
@@ -135,7 +191,7 @@ class Embedder:
                     f"Text {number} is not a string but of the type {type(text).__name__}; "
                     "give a string or a list of strings."
                 )
-        rows = self._rows(texts, role, bool(show_progress_bar))
+        rows = self._rows(texts, role, bool(show_progress_bar), bool(normalize_embeddings))
         found = rows[0] if single else rows
         if convert_to_tensor:
             return torch.from_numpy(found)
@@ -163,25 +219,24 @@ class Embedder:
         """Cosines float32 (N,) of the rows of two (N, D), first with first and so on."""
         return (_unit(first) * _unit(second)).sum(dim=1).float()
 
-    def _rows(self, texts: list[str], role: Role, shown: bool) -> NDArray[np.float32]:
+    def _rows(
+        self, texts: list[str], role: Role, shown: bool, normalized: bool
+    ) -> NDArray[np.float32]:
         if not texts:
             return np.empty((0, self.get_embedding_dimension()), np.float32)
-        with tqdm(total=len(texts), desc="encoding", unit="text", disable=not shown) as bar:
+        encoder: Encoder = self.encoder
+        if self.cached:
+            encoder = CachedEncoder(self.encoder, norms=not normalized)
+        with tqdm(total=len(set(texts)), desc="encoding", unit="text", disable=not shown) as bar:
 
-            def progress(done: int, whole: int) -> None:
-                bar.total = whole  # distinct prompts, of which there may be more or fewer
+            def progress(done: int, total: int) -> None:
+                bar.total = total  # distinct texts or prompts, of which there may be others
                 bar.update(done - bar.n)
 
-            found = encoder.encode(
-                self.backbone,
-                texts,
-                self.method,
-                role=role,
-                max_tokens=self.max_tokens,
-                progress=progress,
-            )
-        self.texts_cut += found.texts_cut
-        return found.embeddings
+            encoding = encoder.encode(texts, role=role, progress=progress)
+            progress(bar.total, bar.total)  # all may have been known
+        self.texts_cut += encoding.texts_cut
+        return encoding.embeddings if normalized else encoding.pooled
 
 
 def _role(name: str | None) -> Role:

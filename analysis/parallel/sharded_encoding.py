@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from ..backbones.backbone import Backbone
 from ..corpora.streams import Lines
-from ..embedding import encoder
+from ..embedding.encoder import MethodEncoder
 from ..embedding.methods import Method
 from ..embedding.prompts import Role
 from ..errors import CorpusError
@@ -85,7 +85,7 @@ def encode(
     began = time.perf_counter()
     size = min(MOST, max(FEWEST, lines.count // 64))
     whole = -(-lines.count // size)
-    how = encoder.identity(known, method)
+    how = MethodEncoder(known, method).identity
     recipe = result_store.digest(how, result_store.versions(), role, lines.digest, size)
     work = partial(_encoded, known, method, role)
     with _growing(output, recipe, (lines.count, known.facts.hidden), size) as growing:
@@ -103,8 +103,8 @@ def _encoded(
     known: Backbone, method: Method, role: Role, backbone: Backbone, texts: list[str]
 ) -> Shard:
     check_same(backbone, known)
-    found = encoder.encode(backbone, texts, method, role=role)
-    return Shard(found.embeddings, found.texts_cut, found.tokens_cut)
+    encoding = MethodEncoder(backbone, method).encode(texts, role=role)
+    return Shard(encoding.embeddings, encoding.texts_cut, encoding.tokens_cut)
 
 
 class _Growing:

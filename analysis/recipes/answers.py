@@ -237,7 +237,7 @@ def _mteb(spec: Mteb, workspace: Workspace) -> list[Row]:
     folder = outputs.folder(spec.output)
     backbone = workspace.load(spec)
     chosen = workspace.planned(spec, method(spec, spec.method), backbone)
-    embedder = Embedder(backbone, chosen, spec.max_tokens)
+    embedder = Embedder(backbone, chosen, max_tokens=spec.max_tokens)
     encoder = mteb.MtebEncoder(embedder)
     rows: list[Row] = []
     for result in mteb.run(encoder, tasks, folder, show_progress=shown):

@@ -7,12 +7,10 @@ from typing import Any
 from ..backbones import backbone as backbones
 from ..backbones.backbone import Backbone
 from ..corpora import registry, sampling
-from ..corpora.packaged import CALIBRATION
 from ..embedding.methods import METHODS, Method, variant
 from ..experiments import dimension
 from ..experiments.score import Corpus
 from ..experiments.shared_options import OnBackbone, OnCorpus, Planned, Rerouting
-from ..rerouting.layer_lists import parse_layers
 from ..rerouting.plan import Plan
 from ..runtime import events
 from ..runtime.events import Progress, quiet
@@ -57,14 +55,12 @@ class Workspace:
             PlanError: the layers are no list of layers of the backbone.
         """
 
-        def auto() -> tuple[int, ...]:
-            if backbone.refusal:
-                return ()
-            texts = registry.load_texts(CALIBRATION)
-            curve = dimension.dimensions(backbone, texts, progress=self.progress("calibrating"))
-            return curve.selected(spec.rule)
-
-        chosen = parse_layers(layers or spec.layers, backbone.layers, auto)
+        chosen = dimension.select_layers(
+            backbone,
+            layers or spec.layers,
+            rule=spec.rule,
+            progress=self.progress("calibrating"),
+        )
         return Plan(chosen, spec.bias, spec.key_position)
 
     def planned(

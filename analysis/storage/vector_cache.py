@@ -28,10 +28,22 @@ CHUNK = 256
 
 
 class Vector(NamedTuple):
-    """One text's embedding float32 (D,), and how many of its tokens were cut."""
+    """One text's vector.
+
+    Attributes:
+        embedding: float32 (D,), of unit length.
+        cut: how many of the text's tokens were cut.
+        norm: the vector's length before it was normalised; 0 where that was not kept.
+    """
 
     embedding: NDArray[np.float32]
     cut: int
+    norm: float = 0.0
+
+    @property
+    def has_norm(self) -> bool:
+        """Whether the norm is known; a vector of zeros has the norm 0."""
+        return self.norm > 0 or not self.embedding.any()
 
 
 class _Plain(diskcache.Disk):  # type: ignore[misc]
@@ -85,7 +97,8 @@ def _key(recipe: str, text: str) -> str:
 
 
 def _packed(vector: Vector) -> bytes:
-    data = int(vector.cut).to_bytes(8, "little") + vector.embedding.astype("<f4").tobytes()
+    head = int(vector.cut).to_bytes(4, "little") + np.array(vector.norm, "<f4").tobytes()
+    data = head + vector.embedding.astype("<f4").tobytes()
     return zlib.crc32(data).to_bytes(4, "little") + data
 
 
@@ -96,7 +109,8 @@ def _unpacked(found: object) -> Vector | None:
     embedding = np.frombuffer(data[8:], "<f4")
     if zlib.crc32(data).to_bytes(4, "little") != check or not math.isfinite(embedding.sum()):
         return None
-    return Vector(embedding, int.from_bytes(data[:8], "little"))
+    norm = float(np.frombuffer(data[4:8], "<f4")[0])
+    return Vector(embedding, int.from_bytes(data[:4], "little"), norm)
 
 
 def _cache() -> Any:

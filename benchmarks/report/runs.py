@@ -153,7 +153,9 @@ def _windows(name: str, loaded: Backbone) -> dict[str, Any]:
     width = selection.window_width(loaded.layers)
     plans = [PLAIN, *searches.sliding(loaded.layers, width)]
     plans += [Plan(layers) for layers in chosen.values() if Plan(layers) not in plans]
-    embedded = cached_encoder.embedded(loaded, pairs.texts, [DEFAULT.under(plan) for plan in plans])
+    embedded = cached_encoder.encode_methods(
+        loaded, pairs.texts, [DEFAULT.under(plan) for plan in plans]
+    )
     cosines = {
         plan.layers: similarity.cosines(one.embeddings, pairs)
         for plan, one in zip(plans, embedded, strict=True)

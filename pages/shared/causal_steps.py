@@ -165,7 +165,7 @@ def costs(view: View) -> None:
     )
     names = METHODS if view.plan.active else METHODS[:-1]
     methods = [view.methods[name].under(view.plan) for name in names]
-    encodings = cached_encoder.embedded(view.backbone, view.texts, methods)
+    encodings = cached_encoder.encode_methods(view.backbone, view.texts, methods)
     cosines = {
         name: float(encoding.embeddings[0] @ encoding.embeddings[1])
         for name, encoding in zip(names, encodings, strict=True)

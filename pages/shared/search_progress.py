@@ -14,7 +14,7 @@ import streamlit as st
 
 from analysis.backbones.backbone import Backbone
 from analysis.corpora.types import Pairs
-from analysis.embedding import encoder
+from analysis.embedding.encoder import MethodEncoder
 from analysis.embedding.methods import Method
 from analysis.experiments import ablation
 from analysis.experiments.ablation import Point, Walk
@@ -97,7 +97,7 @@ def start(
     ``references`` are plans scored beside the search's own; ``settings`` identify the search.
     """
     scored_on = result_store.digest(
-        encoder.identity(backbone, method),
+        MethodEncoder(backbone, method).identity,
         pairs.texts,
         *(part.tolist() for part in (pairs.left, pairs.right, pairs.scores)),
     )

@@ -47,7 +47,7 @@ def geometry(backbone: Backbone, corpus: scoring.Corpus, methods: Mapping[str, M
     """Show isotropy, uniformity and alignment of each method's embeddings."""
     texts = corpus.documents if isinstance(corpus, Retrieval) else corpus.texts
     with display.progress("Encoding") as show_progress:
-        encodings = cached_encoder.embedded(
+        encodings = cached_encoder.encode_methods(
             backbone, texts, list(methods.values()), progress=show_progress
         )
     pairs = corpus if isinstance(corpus, Pairs) else None
@@ -72,7 +72,7 @@ def own_texts(
     left, right = st.columns(2)
     first = left.text_input("First text", "A man is playing a guitar.", key="own_first")
     second = right.text_input("Second text", "Someone makes music.", key="own_second")
-    encodings = cached_encoder.embedded(backbone, [first, second], list(methods.values()))
+    encodings = cached_encoder.encode_methods(backbone, [first, second], list(methods.values()))
     rows = []
     for name, encoding in zip(methods, encodings, strict=True):
         row = {"method": name, "cosine": float(encoding.embeddings[0] @ encoding.embeddings[1])}

@@ -13,7 +13,7 @@ import streamlit as st
 from analysis.backbones.backbone import Backbone
 from analysis.corpora import registry, sampling
 from analysis.corpora.types import Texts
-from analysis.embedding import encoder
+from analysis.embedding.encoder import MethodEncoder
 from analysis.embedding.methods import Method
 from analysis.errors import PlanError
 from analysis.experiments import space as space_experiment
@@ -115,7 +115,7 @@ def choose() -> Sides:
             except PlanError as error:
                 raise PlanError(f"On {backbone.facts.name}, to draw {name}: {error}") from None
             identity = result_store.digest(
-                encoder.identity(backbone, method), texts.texts, settings
+                MethodEncoder(backbone, method).identity, texts.texts, settings
             )
             compute = partial(_project, backbone, texts, method, settings)
             spaces.append(remembered(f"space {len(spaces)}", identity, compute))

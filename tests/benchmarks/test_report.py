@@ -10,12 +10,12 @@ import pytest
 from analysis.backbones.backbone import Backbone
 from analysis.corpora import registry, sampling
 from analysis.corpora.types import Pairs, Texts
-from analysis.embedding import cached_encoder
 from analysis.embedding.methods import METHODS
 from benchmarks.report import page as page_report
 from benchmarks.report import runs
 from benchmarks.report.page import page
 from benchmarks.report.runs import Run, stored
+from tests.support import encoding
 
 WORDS = ("rain", "river", "bank", "loan", "king", "bread", "train", "song", "house", "boat")
 RNG = np.random.default_rng(0)
@@ -102,9 +102,7 @@ def test_scores_on_the_page_are_the_librarys(
 ) -> None:
     one = made["stsb-dev"]
     runs.keep(one, one.compute(tiny("llama")))
-    vectors = cached_encoder.embeddings(
-        tiny("llama"), registry.load_pairs("").texts, METHODS["mean"]
-    )
+    vectors = encoding.embeddings(tiny("llama"), registry.load_pairs("").texts, METHODS["mean"])
     from scipy.stats import spearmanr
 
     pairs = registry.load_pairs("")

@@ -17,9 +17,10 @@ from analysis.backbones.backbone import Backbone
 from analysis.corpora.registry import load_pairs
 from analysis.dimension.states import any_token_states, last_token_states
 from analysis.embedding.batching import prepare
-from analysis.embedding.encoder import branches, encode, encode_together
+from analysis.embedding.encoder import encode, encode_methods
 from analysis.embedding.methods import DEFAULT, METHODS, Method, method
 from analysis.embedding.prompts import COMPRESSION, tokenize
+from analysis.embedding.shared_passes import branches
 from analysis.embedding.trace import Trace
 from analysis.errors import BackboneError, CorpusError, PlanError
 from analysis.rerouting import forward_pass
@@ -245,7 +246,7 @@ def test_together_is_what_each_gives_alone(backbone: Backbone) -> None:
         m.under(plan) for m in METHODS.values() for plan in (PLAIN, Plan((2, 3)), Plan((1, 4)))
     ]
     steps: list[tuple[int, int]] = []
-    found = encode_together(
+    found = encode_methods(
         backbone,
         TEXTS,
         asked,
@@ -274,7 +275,7 @@ def test_together_takes_one_pass_for_methods_of_one_prompt(
     monkeypatch.setattr(forward_pass, "run", counted)
     names = ("mean", "last-token", "pooling-only", "prompt-only")
     plans = [DEFAULT.under(Plan((2, 3))), DEFAULT.under(Plan((4,)))]
-    encode_together(backbone, ["one text"], [*(METHODS[n] for n in names), *plans])
+    encode_methods(backbone, ["one text"], [*(METHODS[n] for n in names), *plans])
     assert passes == [((), 0), ((), 0), ((2, 3), 2), ((4,), 4)]
 
 
@@ -303,7 +304,7 @@ def test_all_windows_share_their_beginnings(
         return run(model, request)
 
     monkeypatch.setattr(forward_pass, "run", counted)
-    found = encode_together(backbone, TEXTS, [DEFAULT.under(plan) for plan in WINDOWS])
+    found = encode_methods(backbone, TEXTS, [DEFAULT.under(plan) for plan in WINDOWS])
     batches = layers_run.count(LAYERS) // 2  # the plain pass and the first window of layer 0
     assert sum(layers_run) == batches * (LAYERS + LAYERS * (LAYERS + 1) * (LAYERS + 2) // 6)
 

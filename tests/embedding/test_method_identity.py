@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from analysis.backbones.backbone import Backbone
-from analysis.embedding import cached_encoder, encoder, trace_cache
+from analysis.embedding import encoder, trace_cache
 from analysis.embedding.methods import DEFAULT, METHODS, Method
 from analysis.errors import PlanError
 from analysis.rerouting.plan import PLAIN, Plan
 from analysis.storage import result_store, vector_cache
+from tests.support import encoding
 from tests.support.tiny_models import tiny
 
 Tidy = Callable[[str], str]
@@ -192,7 +193,7 @@ def test_the_second_of_two_lambdas_gets_its_own_vectors(
     backbone = tiny("llama")
     base = DEFAULT.under(Plan((2,)))
     one, other = (tidied(tidy, base) for tidy in (lambda t: t.upper(), lambda t: t.lower()))
-    found = [cached_encoder.embeddings(backbone, TEXTS, m, traced=traced) for m in (one, other)]
+    found = [encoding.embeddings(backbone, TEXTS, m, traced=traced) for m in (one, other)]
     for vectors, method in zip(found, (one, other), strict=True):
         assert np.array_equal(vectors, encoder.encode(backbone, TEXTS, method).embeddings)
     assert not np.allclose(found[0], found[1])
@@ -206,15 +207,15 @@ def test_vectors_of_what_cannot_be_identified_are_computed_each_time(
     kept: list[Any] = []
     monkeypatch.setattr(vector_cache, "_packed", lambda vector: kept.append(vector) or b"")
     calls = []
-    inner = encoder.encode_together
+    inner = encoder.encode_methods
 
     def counted(*args: Any, **options: Any) -> Any:
         calls.append(1)
         return inner(*args, **options)
 
-    monkeypatch.setattr(encoder, "encode_together", counted)
+    monkeypatch.setattr(encoder, "encode_methods", counted)
     method = tidied(lambda text: text + str(ARRAY[0]))
-    first, again = (cached_encoder.embeddings(backbone, TEXTS, method) for _ in range(2))
+    first, again = (encoding.embeddings(backbone, TEXTS, method) for _ in range(2))
     assert np.array_equal(first, again)
     assert len(calls) == 2
     assert not kept
@@ -256,9 +257,7 @@ def test_a_plan_with_layers_needs_a_method_that_re_routes() -> None:
 
 def test_a_backbone_forgets_its_traces_when_its_last_lease_is_gone() -> None:
     backbone = tiny("llama")
-    cached_encoder.embeddings(
-        backbone, ["a text of its own"], DEFAULT.under(Plan((1,))), traced=True
-    )
+    encoding.embeddings(backbone, ["a text of its own"], DEFAULT.under(Plan((1,))), traced=True)
     assert backbone.cleanups
     while backbone.cleanups:
         backbone.cleanups.pop()()

@@ -142,7 +142,7 @@ def test_a_second_call_computes_nothing(
 ) -> None:
     corpus_list = (PAIRS, LABELLED, RETRIEVAL)
     first = [score(backbone, corpus, ASKED) for corpus in corpus_list]
-    monkeypatch.setattr(encoder, "encode_together", None)
+    monkeypatch.setattr(encoder, "encode_methods", None)
     for module, name in (
         (similarity, "agreement"),
         (labelled_scores, "labelled"),

@@ -14,7 +14,7 @@ from analysis.corpora import packaged, registry, sampling
 from analysis.corpora.types import Pairs, Texts
 from analysis.dimension import curve as curves
 from analysis.dimension import selection, states
-from analysis.embedding import cached_encoder, encoder, trace_cache
+from analysis.embedding import encoder, trace_cache
 from analysis.embedding import trace as trace_embedding
 from analysis.embedding.methods import DEFAULT, METHODS, Method, Prepending
 from analysis.embedding.prompts import COMPRESSION
@@ -33,7 +33,7 @@ from analysis.rerouting.plan import PLAIN, Plan
 from analysis.spaces import projection
 from analysis.storage import result_store
 from benchmarks import shipped_results
-from tests.support import properties, tiny_models
+from tests.support import encoding, properties, tiny_models
 
 WORDS = ("boat", "bank", "loan", "river", "house", "rain", "train", "song", "king", "bread")
 TEXTS = Texts("made up", tuple(f"The {a} by the {b}." for a in WORDS for b in WORDS[:5]), "here")
@@ -48,7 +48,7 @@ PAIRS = Pairs(
 PLAN = Plan((2, 3), 1.5)
 COMPUTING = (
     (encoder, "encode"),
-    (encoder, "encode_together"),
+    (encoder, "encode_methods"),
     (states, "last_token_states"),
     (sweeps, "Trace"),
     (curves, "curve"),
@@ -119,10 +119,10 @@ def test_a_second_call_computes_nothing_and_gives_the_same(
 
 
 def test_embeddings_are_stored(llama: Backbone, idle: Callable[[], None]) -> None:
-    computed = cached_encoder.embeddings(llama, TEXTS.texts[:5], DEFAULT.under(PLAN))
+    computed = encoding.embeddings(llama, TEXTS.texts[:5], DEFAULT.under(PLAN))
     idle()
     np.testing.assert_array_equal(
-        cached_encoder.embeddings(llama, TEXTS.texts[:5], DEFAULT.under(PLAN)), computed
+        encoding.embeddings(llama, TEXTS.texts[:5], DEFAULT.under(PLAN)), computed
     )
 
 

@@ -1,6 +1,8 @@
 """The embedder: what sentence-transformers' callers hand in and get back."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -11,10 +13,15 @@ import torch
 from analysis.backbones.backbone import Backbone
 from analysis.corpora.types import Pairs
 from analysis.embedding import encoder
-from analysis.embedding.methods import METHODS
+from analysis.embedding.methods import METHODS, Method
+from analysis.embedding.pooling import POOLINGS
+from analysis.embedding.prompts import tokenize
 from analysis.errors import CorpusError, ExplorerError, PlanError
 from analysis.evaluation import similarity
+from analysis.experiments import dimension
 from analysis.integrations.sentence_transformers import Embedder
+from analysis.rerouting import forward_pass
+from analysis.rerouting.forward_pass import PassRequest
 from analysis.rerouting.plan import Plan
 from tests.support import tiny_models
 from tests.support.checks import assert_one_sentence
@@ -44,6 +51,67 @@ def test_it_gives_what_the_encoder_gives(backbone: Backbone, embedder: Embedder)
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-6)
     plain = Embedder(backbone, METHOD).encode(TEXTS)
     assert np.abs(plain - found).max() > 1e-3
+
+
+@pytest.mark.parametrize("cached", [True, False])
+@pytest.mark.parametrize("name", ["kv-embedding", "meta-eol"])
+def test_embeddings_are_not_normalised_where_that_is_asked(
+    backbone: Backbone, name: str, cached: bool
+) -> None:
+    method = METHODS[name].under(PLAN)
+    parts = [replace(method, template=template, further=()) for template in method.templates]
+    pooled = np.mean([_pooled_by_hand(backbone, part) for part in parts], axis=0)
+    embedder = Embedder(backbone, method, cached=cached)
+    unit = embedder.encode(TEXTS[:5])
+    assert np.abs(np.linalg.norm(pooled, axis=1) - 1).min() > 0.01
+    for _ in range(2):  # the second time from the disk
+        found = embedder.encode(TEXTS[:5], normalize_embeddings=False)
+        np.testing.assert_allclose(found, pooled, rtol=1e-4, atol=1e-5)
+        np.testing.assert_array_equal(embedder.encode(TEXTS[:5]), unit)
+    norms = np.linalg.norm(pooled, axis=1, keepdims=True)
+    np.testing.assert_allclose(unit, pooled / norms, atol=1e-5)
+
+
+def _pooled_by_hand(backbone: Backbone, method: Method) -> np.ndarray:
+    """Token states of each text alone, weighed by the pooling's row."""
+    rows = []
+    for text in TEXTS[:5]:
+        (prompt,) = tokenize(backbone.tokenizer, [text], method.template, tidy=method.tidy)
+        request = PassRequest(
+            torch.tensor([prompt.ids]), torch.tensor([len(prompt.ids)]), method.plan, backbone.form
+        )
+        states = forward_pass.run(backbone.model, request).final[0].float().numpy()
+        rows.append(POOLINGS[method.pooling](prompt) @ states)
+    return np.stack(rows)
+
+
+def test_backbone_and_method_may_be_names(
+    folder_of: Callable[[str], str], llama: Backbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dimension, "dimensions", partial(dimension.dimensions, samples=60))
+    folder = folder_of("llama")
+    named = Embedder(folder, "kv-embedding", layers="2-3", bias=2.0, dtype="float32")
+    assert named.method == METHOD.under(PLAN)
+    np.testing.assert_allclose(
+        named.encode(TEXTS), Embedder(llama, METHOD.under(PLAN)).encode(TEXTS), atol=1e-5
+    )
+    automatic = Embedder(llama, "kv-embedding", layers="auto", rule="lowest")
+    assert automatic.method.plan.layers == dimension.select_layers(llama, "auto", rule="lowest")
+    assert automatic.method.plan.layers
+    assert Embedder(llama).method.plan.layers == dimension.select_layers(llama)
+    assert Embedder(llama, layers=(1, 4)).method.plan == Plan((1, 4))
+    assert Embedder(llama, layers="none").method.plan.active == ()
+    assert Embedder(llama, METHOD.under(PLAN)).method.plan == PLAN
+    assert Embedder(llama, METHOD.under(PLAN), layers=(1,)).method.plan == Plan((1,))
+    assert Embedder(llama, "mean").method == METHODS["mean"]
+    for make, said in (
+        (lambda: Embedder(llama, "magic"), "no method 'magic'"),  # type: ignore[arg-type]
+        (lambda: Embedder(llama, "mean", layers=(1,)), "mean re-routes no layers"),
+        (lambda: Embedder(llama, layers=(99,)), "99"),
+    ):
+        with pytest.raises(PlanError, match=said) as caught:
+            make()
+        assert_one_sentence(caught.value)
 
 
 def test_the_shape_follows_what_is_asked(embedder: Embedder) -> None:

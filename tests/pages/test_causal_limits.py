@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 from streamlit.testing.v1 import AppTest
 
 from analysis.backbones.backbone import Backbone, load
-from analysis.embedding import cached_encoder, methods
+from analysis.embedding import methods
 from analysis.embedding.prompts import BARE
 from analysis.experiments import causal as causality
 from analysis.figures import causal
 from analysis.rerouting.plan import PLAIN, Plan
 from pages.shared.causal_steps import STEPS
 from pages.shared.example_sentences import EXAMPLES
-from tests.support import tiny_models
+from tests.support import encoding, tiny_models
 from tests.support.visits import (
     charts,
     metric,
@@ -237,9 +237,7 @@ def test_the_two_texts_cosines_are_the_librarys(tiny_llama: dict[str, str]) -> N
     texts = [app.text_input(key=key).value for key in ("first", "second")]
     backbone = load(tiny_llama["backbone"])
     for name, value in zip(bars["y"], numbers(bars["x"]), strict=True):
-        one, other = cached_encoder.embeddings(
-            backbone, texts, methods.METHODS[name].under(Plan((2, 3)))
-        )
+        one, other = encoding.embeddings(backbone, texts, methods.METHODS[name].under(Plan((2, 3))))
         assert value == pytest.approx(float(one @ other), abs=1e-6)
     assert "The pages *Re-routing* and *Similarity* measure this." in shown(app)
     tokens = len(causality.gates(backbone, texts[0], PLAIN).tokens)

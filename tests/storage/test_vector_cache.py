@@ -16,6 +16,8 @@ from hypothesis.extra import numpy as arrays_of
 
 from analysis.backbones.backbone import Backbone
 from analysis.embedding import cached_encoder, encoder
+from analysis.embedding.cached_encoder import CachedEncoder
+from analysis.embedding.encoder import MethodEncoder
 from analysis.embedding.methods import DEFAULT, METHODS
 from analysis.errors import CorpusError
 from analysis.experiments import score as scores
@@ -31,13 +33,13 @@ TEXTS = [f"Text number {'x' * (7 * i % 31)} {i}." for i in range(40)]
 def encoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Every text that is encoded from here on."""
     seen: list[str] = []
-    inner = encoder.encode_together
+    inner = encoder.encode_methods
 
     def watched(backbone: Backbone, texts: list[str], *args: Any, **kwargs: Any) -> Any:
         seen.extend(texts)
         return inner(backbone, texts, *args, **kwargs)
 
-    monkeypatch.setattr(encoder, "encode_together", watched)
+    monkeypatch.setattr(encoder, "encode_methods", watched)
     return seen
 
 
@@ -45,18 +47,20 @@ def encoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 @given(
     text=st.text(),
     embedding=arrays_of.arrays(np.float32, st.integers(2, 9), elements=st.floats(-1, 1, width=32)),
-    cut=st.integers(0, 2**40),
+    cut=st.integers(0, 2**32 - 1),
+    norm=st.floats(0, 1e6, width=32),
 )
 def test_what_is_kept_is_known(
     empty_cache: Path,  # noqa: ARG001
     text: str,
     embedding: np.ndarray,
     cut: int,
+    norm: float,
 ) -> None:
-    vector_cache.keep("recipe", {text: Vector(embedding, cut)})
+    vector_cache.keep("recipe", {text: Vector(embedding, cut, norm)})
     found = vector_cache.known("recipe", [text])[text]
     np.testing.assert_array_equal(found.embedding, embedding)
-    assert found.cut == cut
+    assert (found.cut, found.norm) == (cut, norm)
     assert vector_cache.known("another", [text]) == {}
 
 
@@ -101,7 +105,7 @@ def test_a_bad_disk_is_no_disaster(
 
     monkeypatch.setattr(diskcache.Cache, "set", refuse)
     monkeypatch.setattr(diskcache.Cache, "get", refuse)
-    (found,) = cached_encoder.embedded(llama, TEXTS, [DEFAULT])
+    (found,) = cached_encoder.encode_methods(llama, TEXTS, [DEFAULT])
     assert found.embeddings.shape[0] == len(TEXTS)
 
 
@@ -114,10 +118,10 @@ def test_inside_one_shelf_nothing_is_kept(tmp_path: Path) -> None:
 
 def test_only_new_texts_are_encoded(llama: Backbone, encoded: list[str]) -> None:
     plans = [DEFAULT.under(Plan((2,))), METHODS["mean"]]
-    first = cached_encoder.embedded(llama, TEXTS[:30], plans)
+    first = cached_encoder.encode_methods(llama, TEXTS[:30], plans)
     assert sorted(encoded) == sorted(TEXTS[:30])
     encoded.clear()
-    second = cached_encoder.embedded(llama, [*TEXTS[20:], *TEXTS[20:25]], plans)
+    second = cached_encoder.encode_methods(llama, [*TEXTS[20:], *TEXTS[20:25]], plans)
     assert sorted(encoded) == sorted(TEXTS[30:])
     for method, before, after in zip(plans, first, second, strict=True):
         expected = encoder.encode(llama, TEXTS, method).embeddings
@@ -139,10 +143,10 @@ def test_only_what_decides_an_embedding_tells_recipes_apart(
     ]
     for request, how in asked:
         encoded.clear()
-        cached_encoder.embedded(llama, TEXTS[:3], [request], **how)
+        cached_encoder.encode_methods(llama, TEXTS[:3], [request], **how)
         assert len(encoded) == 3
     encoded.clear()
-    cached_encoder.embedded(llama, TEXTS[:3], [DEFAULT])  # prompt-only by another name
+    cached_encoder.encode_methods(llama, TEXTS[:3], [DEFAULT])  # prompt-only by another name
     assert encoded == []
 
 
@@ -157,10 +161,10 @@ def test_interrupted_work_goes_on_from_its_last_chunk(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        cached_encoder.embedded(llama, TEXTS, [DEFAULT], progress=stop)
+        cached_encoder.encode_methods(llama, TEXTS, [DEFAULT], progress=stop)
     encoded.clear()
     steps: list[int] = []
-    (found,) = cached_encoder.embedded(
+    (found,) = cached_encoder.encode_methods(
         llama, TEXTS, [DEFAULT], progress=lambda done, _: steps.append(done)
     )
     assert len(encoded) == 24
@@ -175,7 +179,7 @@ def test_traced_plans_leave_their_vectors(
 ) -> None:
     pairs = rated()
     scores.score(llama, pairs, [DEFAULT.under(Plan((3,)))], traced=True)
-    cached_encoder.embedded(llama, pairs.texts, [DEFAULT.under(Plan((3,)))])
+    cached_encoder.encode_methods(llama, pairs.texts, [DEFAULT.under(Plan((3,)))])
     assert encoded == []
 
 
@@ -191,7 +195,7 @@ def rated() -> Callable[[], Any]:
 
 def test_no_text_is_refused(llama: Backbone) -> None:
     with pytest.raises(CorpusError, match="no text to encode"):
-        cached_encoder.embedded(llama, [], [DEFAULT])
+        cached_encoder.encode_methods(llama, [], [DEFAULT])
 
 
 def test_several_processes_keep_at_once(empty_cache: Path) -> None:
@@ -215,3 +219,19 @@ def test_several_processes_keep_at_once(empty_cache: Path) -> None:
     assert [process.wait(120) for process in running] == [0, 0, 0]
     names = [f"{n}-{i}-{j}" for n in range(3) for i in range(30) for j in range(9)]
     assert len(vector_cache.known("recipe", names)) == len(names)
+
+
+def test_a_vector_kept_without_its_norm_is_read_and_known_to_lack_it(llama: Backbone) -> None:
+    encoder_ = MethodEncoder(llama, METHODS["mean"])
+    recipe = result_store.digest(encoder_.identity, "Context")
+    whole = encoder_.encode(TEXTS[:2])
+    assert whole.norms is not None
+    old = {text: Vector(row, 0) for text, row in zip(TEXTS[:2], whole.embeddings, strict=True)}
+    vector_cache.keep(recipe, old)
+    assert not vector_cache.known(recipe, TEXTS[:1])[TEXTS[0]].has_norm
+    assert CachedEncoder(encoder_).encode(TEXTS[:2]).norms is None
+    found = CachedEncoder(encoder_, norms=True).encode(TEXTS[:2])
+    np.testing.assert_allclose(found.norms, whole.norms, rtol=1e-6)
+    again = CachedEncoder(encoder_).encode(TEXTS[:2])
+    np.testing.assert_allclose(again.pooled, whole.pooled, atol=1e-5)
+    assert again.tokens == 0

@@ -33,6 +33,7 @@ from analysis.rerouting.forward_pass import PassRequest, PassResult
 from analysis.rerouting.plan import Plan
 from analysis.runtime import events
 from analysis.storage import result_store
+from tests.support import encoding
 from tests.support.checks import assert_one_sentence
 from tests.support.environment import GUARDED
 from tests.support.fake_hub import FakeHub, hub  # noqa: F401
@@ -172,13 +173,13 @@ def test_a_disk_that_is_full_loses_no_result_and_recovers(
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
     try:
-        (full,) = cached_encoder.embedded(llama, TEXTS, [DEFAULT.under(Plan((2,)))])
-        cached_encoder.embeddings(llama, TEXTS, DEFAULT.under(Plan((2,))))
+        (full,) = cached_encoder.encode_methods(llama, TEXTS, [DEFAULT.under(Plan((2,)))])
+        encoding.embeddings(llama, TEXTS, DEFAULT.under(Plan((2,))))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         signal.signal(signal.SIGXFSZ, ignored)
     assert not list(empty_cache.rglob("*.npz"))
-    found = cached_encoder.embeddings(llama, TEXTS, DEFAULT.under(Plan((2,))))
+    found = encoding.embeddings(llama, TEXTS, DEFAULT.under(Plan((2,))))
     np.testing.assert_array_equal(found, full.embeddings)
     assert list(empty_cache.rglob("embeddings-*.npz"))
 
@@ -233,13 +234,13 @@ def test_a_batch_that_does_not_fit_is_halved_and_said(
 ) -> None:
     texts = [f"River number {n} is long." for n in range(10, 34)]
     asked = [DEFAULT.under(Plan((2,))), METHODS["mean"], METHODS["token-prepending"]]
-    before = encoder.encode_together(llama, texts, asked)
+    before = encoder.encode_methods(llama, texts, asked)
     states = clouds.last_token_states(llama, texts)
     anywhere = clouds.any_token_states(llama, texts, points=200)
     said: list[str] = []
     ran = small(monkeypatch, 200, error)
     with events.heard(said.append):
-        after = encoder.encode_together(llama, texts, asked)
+        after = encoder.encode_methods(llama, texts, asked)
     assert len(said) == 3  # once a prompt
     assert "did not fit into memory and is computed in halves" in said[0]
     assert 100 < max(ran) <= 200
@@ -248,7 +249,7 @@ def test_a_batch_that_does_not_fit_is_halved_and_said(
     np.testing.assert_allclose(clouds.last_token_states(llama, texts), states, atol=2e-5)
     again = clouds.any_token_states(llama, texts, points=200)
     np.testing.assert_allclose(again, anywhere, atol=2e-5)
-    traced = cached_encoder.embeddings(llama, texts, DEFAULT.under(Plan((2,))), traced=True)
+    traced = encoding.embeddings(llama, texts, DEFAULT.under(Plan((2,))), traced=True)
     np.testing.assert_allclose(traced, before[0].embeddings, atol=2e-6)
 
 
@@ -319,7 +320,7 @@ def test_no_number_comes_out_of_an_overflow() -> None:
         lambda: clouds.last_token_states(hot, TEXTS),
         lambda: causal.movement(hot, "A text here.", "A text there.", Plan((2,))),
         lambda: causal.gates(hot, "A text here.", Plan((5,))),
-        lambda: gates._measured(hot, TEXTS[:2], Plan((5,)), DEFAULT),
+        lambda: gates._measured(hot, TEXTS[:2], DEFAULT.under(Plan((5,)))),
     ):
         with pytest.raises(BackboneError, match="hot overflowed in float16; load it in") as caught:
             compute()

@@ -23,6 +23,7 @@ from analysis.rerouting.plan import Plan
 from analysis.runtime import events, request_log
 from analysis.runtime.fair_lock import Turns, alone
 from analysis.spaces import projection
+from tests.support import encoding
 from tests.support.checks import assert_one_sentence
 from tests.support.tiny_models import backbone_of, byte_tokenizer, plain
 
@@ -163,8 +164,10 @@ def test_twenty_sessions_with_different_plans_get_what_each_gets_alone(llama: Ba
 
     def visit(i: int) -> Any:
         if i % 4 == 0:
-            return cached_encoder.embedded(llama, TEXTS, [DEFAULT.under(PLANS[i])])[0].embeddings
-        return cached_encoder.embeddings(llama, TEXTS, DEFAULT.under(PLANS[i]), traced=i % 2 == 1)
+            return cached_encoder.encode_methods(llama, TEXTS, [DEFAULT.under(PLANS[i])])[
+                0
+            ].embeddings
+        return encoding.embeddings(llama, TEXTS, DEFAULT.under(PLANS[i]), traced=i % 2 == 1)
 
     for found, alone_ in zip(at_once(20, visit), expected, strict=True):
         np.testing.assert_array_equal(found, alone_)
@@ -174,13 +177,13 @@ def test_twenty_sessions_that_ask_the_same_compute_it_once(
     llama: Backbone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     encoded: list[int] = []
-    inner = encoder.encode_together
+    inner = encoder.encode_methods
 
     def counted(backbone: Backbone, texts: Any, *rest: Any, **how: Any) -> Any:
         encoded.append(len(texts))
         return inner(backbone, texts, *rest, **how)
 
-    monkeypatch.setattr(encoder, "encode_together", counted)
+    monkeypatch.setattr(encoder, "encode_methods", counted)
     method = DEFAULT.under(Plan((2,)))
     found = at_once(20, lambda _: scores.score(llama, PAIRS, [method])[0])
     assert encoded == [24]
@@ -206,12 +209,12 @@ def test_two_sweeps_of_the_same_plans_share_the_work(
 def test_states_kept_in_memory_have_an_end(llama: Backbone) -> None:
     def flip(i: int) -> Any:
         texts = [f"{text} {i}" for text in TEXTS]
-        return cached_encoder.embeddings(llama, texts, DEFAULT.under(Plan((3,))), traced=True)
+        return encoding.embeddings(llama, texts, DEFAULT.under(Plan((3,))), traced=True)
 
     found = at_once(12, flip)
     assert len(trace_cache._TRACES) <= trace_cache.KEPT
     for i in range(trace_cache.KEPT + 2):
-        cached_encoder.embeddings(
+        encoding.embeddings(
             llama, [f"{t} {i}!" for t in TEXTS], DEFAULT.under(Plan((3,))), traced=True
         )
     assert len(trace_cache._TRACES) == trace_cache.KEPT
@@ -244,7 +247,7 @@ def test_a_backbone_is_loaded_once_for_all_and_freed_when_the_last_leaves() -> N
     leases = at_once(20, lambda i: sharing.lease(("llama", "qwen2")[i % 2], "float32", load=load))
     assert counts == {"llama": 1, "qwen2": 1}
     assert len({id(lease.backbone) for lease in leases}) == 2
-    cached_encoder.embeddings(leases[0].backbone, TEXTS, DEFAULT.under(Plan((2,))), traced=True)
+    encoding.embeddings(leases[0].backbone, TEXTS, DEFAULT.under(Plan((2,))), traced=True)
     gone = weakref.ref(leases[0].backbone.model)
     del leases[0::2]
     sharing._LATEST[:] = leases[:1]
@@ -295,7 +298,7 @@ def test_a_request_leaves_one_line_and_no_text(
     try:
         for _ in range(2):
             with request_log.request("page", page="similarity"):
-                cached_encoder.embedded(llama, TEXTS, [DEFAULT])
+                cached_encoder.encode_methods(llama, TEXTS, [DEFAULT])
         with pytest.raises(NoRoom), request_log.request("page"):
             raise NoRoom("no")
         with pytest.raises(KeyboardInterrupt), request_log.request("page"):

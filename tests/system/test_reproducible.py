@@ -148,10 +148,12 @@ def test_texts_share_a_batch_only_where_they_have_as_many_tokens(
 
 def test_history_leaves_no_trace(llama: Backbone, tmp_path: Path, monkeypatch: Any) -> None:
     def embed() -> Any:
-        return cached_encoder.embedded(llama, TEXTS, [DEFAULT.under(Plan((2,)))])[0].embeddings
+        return cached_encoder.encode_methods(llama, TEXTS, [DEFAULT.under(Plan((2,)))])[
+            0
+        ].embeddings
 
     fresh = embed()
     monkeypatch.setenv("KVE_CACHE", str(tmp_path / "other"))
     for part in (TEXTS[::5], TEXTS[3:20], [TEXTS[50]]):
-        cached_encoder.embedded(llama, part, [DEFAULT.under(Plan((2,))), METHODS["mean"]])
+        cached_encoder.encode_methods(llama, part, [DEFAULT.under(Plan((2,))), METHODS["mean"]])
     np.testing.assert_array_equal(embed(), fresh)

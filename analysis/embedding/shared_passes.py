@@ -1,0 +1,171 @@
+"""Passes over batches: shared where plans act alike, and pooled into vectors.
+
+Methods of the same prompts share a plain pass; a plan runs only its layers from where it parts
+from a plan before it.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..backbones.backbone import Backbone
+from ..rerouting import forward_pass
+from ..rerouting.forward_pass import Overwriting, PassRequest, PassResult
+from ..rerouting.plan import PLAIN, Plan
+from ..runtime import request_log
+from ..runtime.events import Progress
+from .batching import Batch, Prepared, within_memory
+from .methods import Method
+from .pooling import pool, weights
+
+
+def branches(plans: Sequence[Plan], layers: int) -> list[tuple[int, int]]:
+    """Where each plan's pass can begin: (the earlier plan whose states it takes, at which layer).
+
+    The source is the plan before it that acts alike on the most layers, the first such where
+    several do; -1 and layer 0 where none acts alike on any. A plan that acts like an earlier one
+    on all ``layers`` takes all from it.
+    """
+    found = []
+    for number, plan in enumerate(plans):
+        source, begin = -1, 0
+        for earlier, other in enumerate(plans[:number]):
+            if (parted := parting(plan, other, layers)) > begin:
+                source, begin = earlier, parted
+        found.append((source, begin))
+    return found
+
+
+def parting(one: Plan, other: Plan, layers: int) -> int:
+    """The first of ``layers`` at which two plans act differently; ``layers`` if at none."""
+    if (one.bias, one.key_position) == (other.bias, other.key_position):
+        first = min({*one.active} ^ {*other.active}, default=layers)
+    else:
+        first = min((*one.active, *other.active), default=layers)
+    return min(first, layers)
+
+
+def shared_passes(
+    backbone: Backbone, methods: Sequence[Method], batch: Batch
+) -> Iterator[PassResult]:
+    """Run one batch for each method, beginning where its plan parts from an earlier one's.
+
+    States are kept only where a later pass begins, and only until the last such has begun.
+    """
+    if len(methods) == 1:
+        yield run_batch(backbone, batch, methods[0], methods[0].plan)
+        return
+    outputs = {layer for method in methods for layer in output_inputs(backbone, method)}
+    plans = [PLAIN, *(method.plan for method in methods)]
+    tree = [
+        (source, begin if begin == backbone.layers else min({begin, *outputs}))
+        for source, begin in branches(plans, backbone.layers)
+    ]
+    last_use = {branch: number for number, branch in enumerate(tree)}
+    kept: dict[tuple[int, int], torch.Tensor] = {}
+    passes: dict[int, PassResult] = {}
+    for number, (plan, branch) in enumerate(zip(plans, tree, strict=True)):
+        source, begin = branch
+        if begin == backbone.layers:
+            result = passes[source]
+        else:
+            needed = [layer for from_, layer in tree if from_ == number and layer < backbone.layers]
+            result = run_batch(
+                *(backbone, batch, methods[0], plan),
+                keep_inputs=(*needed, *outputs),
+                start=begin,
+                start_states=kept.get(branch),
+            )
+            kept |= {(number, layer): result.inputs[layer] for layer in needed}
+            if last_use[branch] == number:
+                kept.pop(branch, None)
+        if (number, backbone.layers) in last_use:
+            passes[number] = result
+        if number:
+            yield result
+
+
+def output_inputs(backbone: Backbone, method: Method) -> tuple[int, ...]:
+    """The layer whose input is what ``method`` pools, unless that is the last layer's output."""
+    return () if method.output == -1 else (backbone.layers + 1 + method.output,)
+
+
+def run_batch(
+    backbone: Backbone,
+    batch: Batch,
+    method: Method,
+    plan: Plan,
+    *,
+    keep_inputs: Sequence[int] = (),
+    **resumed: Any,
+) -> PassResult:
+    """One batch by ``method`` under ``plan``; keeps the inputs of the layers and of its output."""
+    held = method.prepending
+    request = PassRequest(
+        batch.ids,
+        batch.lengths,
+        plan,
+        backbone.form,
+        keep_inputs=(*keep_inputs, *output_inputs(backbone, method)),
+        causal=method.causal,
+        overwriting=None
+        if held is None or batch.slots is None
+        else Overwriting(batch.slots, held.start, held.stop(backbone.layers)),
+        **resumed,
+    )
+    return forward_pass.run(backbone.model, request)
+
+
+class Pooled(NamedTuple):
+    """Embeddings float32 (N, D) of unit length, and their norms float32 (N,) before."""
+
+    embeddings: NDArray[np.float32]
+    norms: NDArray[np.float32]
+
+
+def pool_batches(
+    backbone: Backbone,
+    ready: Prepared,
+    methods: Sequence[Method],
+    run: Callable[[Batch], Iterable[PassResult]],
+    progress: Progress,
+    *,
+    halve: bool = False,
+) -> list[Pooled]:
+    """Run every batch and pool its token states by each method, in the texts' order.
+
+    Args:
+        backbone: the decoder.
+        ready: the batches of N texts.
+        methods: they share the batches.
+        run: gives the pass of each method over a batch.
+        progress: counts distinct prompts.
+        halve: whether a batch that does not fit into memory is run in halves.
+
+    Raises:
+        BackboneError: the states overflowed the backbone's dtype.
+        NoRoom: a batch does not fit into memory.
+    """
+    out = np.empty((len(methods), ready.distinct, backbone.facts.hidden), np.float32)
+
+    def pooled(batch: Batch) -> None:
+        for vectors, method, result in zip(out, methods, run(batch), strict=True):
+            states = result.pre_norm if method.norm == "pre" else result.final
+            for layer in output_inputs(backbone, method):
+                states = result.inputs[layer]
+            rows = pool(states, weights(batch.prompts, method.pooling)).cpu().numpy()
+            if not np.isfinite(rows).all():
+                raise backbone.overflowed()
+            vectors[list(batch.rows)] = rows
+
+    done = 0
+    for batch, _ in within_memory(backbone, ready.batches, pooled, halve=halve):
+        done += len(batch.rows)
+        request_log.count(encoded=len(batch.rows), tokens=int(batch.lengths.sum()))
+        progress(done, ready.distinct)
+    averaged = torch.from_numpy(out[:, ready.of_text].mean(axis=1))
+    unit = torch.nn.functional.normalize(averaged, dim=-1).numpy()
+    return [Pooled(*each) for each in zip(unit, averaged.norm(dim=-1).numpy(), strict=True)]
