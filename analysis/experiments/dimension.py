@@ -15,6 +15,7 @@ from ..dimension import curve as curves
 from ..dimension import selection
 from ..dimension import states as clouds
 from ..dimension.estimators import CLOUDS, Cloud, check_enough
+from ..dimension.selection import RuleName
 from ..errors import PlanError
 from ..evaluation import isotropy
 from ..rerouting import layer_lists
