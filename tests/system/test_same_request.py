@@ -1,0 +1,192 @@
+"""A page, its command, its script and its recipe are one request: every number is the same."""
+
+import json
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from analysis.cli.main import main
+from analysis.recipes import files
+from analysis.recipes.answers import answer
+from tests.support.visits import metric, opened, shown, unfolded, well
+
+Rows = list[dict[str, Any]]
+Numbers = dict[tuple[Any, ...], Sequence[Any]]
+
+
+def _table(app: AppTest, *columns: str) -> pd.DataFrame:
+    """The one table of the page that has these columns."""
+    tables = [each.value for each in app.dataframe if set(columns) <= set(each.value)]
+    (table,) = tables
+    return table
+
+
+def _scores(table: pd.DataFrame, *place: str) -> Numbers:
+    """Measures and their intervals in a page's table, by method."""
+    names = [name.removesuffix(" low") for name in table if name.endswith(" low")]
+    return {
+        (*(row[name] for name in place), row["method"], name): [
+            row[name],
+            row[f"{name} low"],
+            row[f"{name} high"],
+        ]
+        for row in table.to_dict("records")
+        for name in names
+    }
+
+
+def _answered(rows: Rows, *place: str) -> Numbers:
+    return {
+        (*(row[name] for name in place), row["method"], row["measure"]): [
+            row["value"],
+            row["ci_low"],
+            row["ci_high"],
+        ]
+        for row in rows
+    }
+
+
+def _similarity(app: AppTest, rows: Rows) -> tuple[Any, Any]:
+    shown_changes = {
+        row["method"]: [row["difference"], row["low"], row["high"], row["p"]]
+        for row in _table(app, "method", "difference", "p").to_dict("records")
+    }
+    changes = {
+        row["method"]: [row["change"], row["change_low"], row["change_high"], row["p"]]
+        for row in rows
+        if row["change"] is not None and row["measure"] == rows[0]["measure"]
+    }
+    table = _table(app, "method", "Spearman", "dtype")
+    return (_scores(table), shown_changes), (_answered(rows), changes)
+
+
+def _long_texts(app: AppTest, rows: Rows) -> tuple[Any, Any]:
+    by_position = _scores(_table(app, "position", "method"), "position")
+    by_length = _scores(_table(app, "tokens", "method"), "tokens")
+    placed = [row for row in rows if row["tokens"] is None]
+    cut = [row | {"tokens": f"{row['tokens']:,}"} for row in rows if row["tokens"] is not None]
+    return (by_position, by_length), (_answered(placed, "place"), _answered(cut, "tokens"))
+
+
+def _rerouting(app: AppTest, rows: Rows) -> tuple[Any, Any]:
+    plain, rerouted = (row for row in rows if row["measure"] == "Spearman")
+    page = [
+        metric(app, "Nothing re-routed"),
+        metric(app, "Re-routed"),
+        metric(app, "95% interval of the change"),
+    ]
+    low, high = rerouted["change_low"], rerouted["change_high"]
+    said = shown(app)
+    for row in (plain, rerouted):
+        assert f"{row['ci_low']:.1f} to {row['ci_high']:.1f}" in said
+    return page, [
+        f"{plain['value']:.1f}",
+        f"{rerouted['value']:.1f}",
+        f"{low:+.1f} to {high:+.1f}",
+    ]
+
+
+def _dimension(app: AppTest, rows: Rows) -> tuple[Any, Any]:
+    table = _table(app, "layer", "dimension", "selected by the rule")
+    (row,) = rows
+    page = table[["dimension", "low", "high"]].to_numpy().tolist()
+    selected = table["layer"][table["selected by the rule"]].tolist()
+    curve = [[value, *band] for value, band in zip(row["curve"], row["band"], strict=True)]
+    return (page, selected), (curve, row["selected"])
+
+
+def _causal(app: AppTest, rows: Rows) -> tuple[Any, Any]:
+    names = ["token", "plain", "re-routed"]
+    table = _table(app, *names)
+    return table[names].to_numpy().tolist(), [[row[name] for name in names] for row in rows]
+
+
+def _space(app: AppTest, rows: Rows) -> tuple[Any, Any]:
+    table = _table(app, "measure", "left", "right").set_index("measure")
+    page = table.loc["trustworthiness of the map", ["left", "right"]].tolist()
+    return page, rows[0]["trustworthiness"]
+
+
+def _ablation(app: AppTest, rows: Rows) -> tuple[Any, Any]:
+    table = _table(app, "layers", "Spearman", "change low")
+    page = {
+        row["layers"]: [row["Spearman"], row["change"], row["change low"], row["change high"]]
+        for row in table.to_dict("records")
+    }
+    from analysis.rerouting.layer_lists import format_layers
+
+    answered = {
+        format_layers(row["layers"], 0): [
+            *(row["spearman"], row["change"]),
+            *(row["ci_low"], row["ci_high"]),
+        ]
+        for row in rows
+    }
+    return page, {name: answered.get(name) for name in page if name in answered}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A page, how it is opened, and the numbers that it shows beside those of an answer."""
+
+    page: str
+    numbers: Callable[[AppTest, Rows], tuple[Any, Any]]
+    query: dict[str, Any] = field(default_factory=dict)
+    before: Callable[[AppTest], AppTest] = lambda app: app
+
+
+def _score_missing(app: AppTest) -> AppTest:
+    return app.button(key="search").click().run()
+
+
+CASES = [
+    Case("causal_limits", _causal),
+    Case("intrinsic_dimension", _dimension),
+    Case("rerouting", _rerouting),
+    Case("embedding_space", _space, {"projection": "pca"}),
+    Case("similarity", _similarity, {"methods": ["kv-embedding", "mean", "echo"]}),
+    Case("long_texts", _long_texts, {"long_methods": ["kv-embedding", "mean"], "lengths": ["32"]}),
+    Case("layer_ablation", _ablation, {"sweep": "single layers"}, _score_missing),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.page)
+def test_a_page_shows_what_its_command_script_and_recipe_give(
+    case: Case,
+    tiny_llama: dict[str, str],
+    tmp_path: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    app = case.before(well(opened(case.page, **tiny_llama, **case.query)))
+    app = well(unfolded(app))
+    command, script = (str(block.value) for block in app.code[:2])
+    monkeypatch.chdir(tmp_path)
+    program, *arguments = shlex.split(command.removeprefix("python -m "))
+    assert program == "analysis"
+    capsys.readouterr()
+    assert main([*arguments, "--json"]) == 0
+    by_command = json.loads(capsys.readouterr().out)
+    names: dict[str, Any] = {}
+    exec(script, names)
+    assert json.loads(json.dumps(names["result"].to_dict())) == by_command
+    question = names["question"]
+    recipe = files.read(files.write(_recipe(question)))
+    assert recipe.spec == question
+    assert json.loads(json.dumps(answer(recipe.spec).to_dict())) == by_command
+    rows = by_command if isinstance(by_command, list) else [by_command]
+    page, answered = case.numbers(app, rows)
+    assert page
+    np.testing.assert_equal(page, answered)
+
+
+def _recipe(question: Any) -> Any:
+    from analysis.recipes.recipe import Recipe
+
+    return Recipe(question)
