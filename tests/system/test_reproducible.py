@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from analysis.cli.commands import COMMANDS
 
 from analysis.backbones.backbone import Backbone
 from analysis.cli.main import main
@@ -17,6 +16,7 @@ from analysis.corpora.registry import load_texts
 from analysis.embedding import batching, cached_encoder, encoder, trace_cache
 from analysis.embedding.methods import DEFAULT, METHODS
 from analysis.embedding.trace import Trace
+from analysis.experiments.specs import SPECS
 from analysis.rerouting.plan import PLAIN, Plan
 from tests.support.tiny_models import backbone_of, byte_tokenizer, plain, save_folder
 
@@ -50,7 +50,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_command_that_computes_is_tried() -> None:
-    assert {*ASKED, "backbones", "doctor", "mteb"} >= set(COMMANDS)
+    assert {*ASKED, "backbones", "doctor", "mteb"} >= set(SPECS)
 
 
 @pytest.mark.parametrize(
