@@ -25,6 +25,8 @@ from analysis.rerouting.plan import PLAIN, Plan
 from analysis.storage import result_store
 
 DTYPES = ("float32", "bfloat16")
+MEASURED = ("float32",)
+"""Those in which labelled texts and retrieval are scored too, half an hour each on two cores."""
 
 
 def compute() -> None:
@@ -67,12 +69,15 @@ def _measure(loaded: Backbone, automatic: Plan) -> None:
     variants = places(asked)
     long = [METHODS[name].under(automatic) for name in LONG_METHODS]
     todo: list[tuple[scores.Corpus, list[Method], int | None]] = [
-        *((corpus, long, None) for corpus in variants.values()),
-        *((variants["middle"], long, length) for length in LENGTHS),
-        (registry.load_pairs("lee50"), every, None),
-        (labelled, every, None),
-        (asked, every, None),
+        (registry.load_pairs("lee50"), every, None)
     ]
+    if loaded.dtype.value in MEASURED:
+        todo += [
+            *((corpus, long, None) for corpus in variants.values()),
+            *((variants["middle"], long, length) for length in LENGTHS),
+            (labelled, every, None),
+            (asked, every, None),
+        ]
     with tempfile.TemporaryDirectory() as folder, result_store.only(Path(folder)):
         for path in result_store.SHIPPED.glob("measured-*"):
             shutil.copy(path, folder)
