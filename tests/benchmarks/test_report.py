@@ -31,7 +31,7 @@ def made(
     """Every kind of run on small corpora of this test's own and a tiny backbone; none stored."""
     texts = tuple(f"the {a} and the {b}" for a in WORDS for b in WORDS)
     pairs = Pairs(
-        "made", texts[:80], np.arange(40), np.arange(40, 80), RNG.random(40), "made", of=90
+        "made", texts[:80], np.arange(40), np.arange(40, 80), RNG.random(40), "made", total=90
     )
     questions = sampling.draw(registry.load_retrieval("chatterbot-answers"), 12, 0, documents=30)
     monkeypatch.setattr(registry, "load_pairs", lambda _: pairs)

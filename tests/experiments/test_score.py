@@ -168,7 +168,7 @@ def test_what_decides_a_measure_is_in_its_key(
         return get(name)
 
     monkeypatch.setattr(result_store, "get", noted)
-    part = Pairs("made", PAIRS.texts, PAIRS.left, PAIRS.right, PAIRS.scores[::-1], "", of=20)
+    part = Pairs("made", PAIRS.texts, PAIRS.left, PAIRS.right, PAIRS.scores[::-1], "", total=20)
     relabelled = Texts("made", TEXTS, "", (LABELLED.labels or ())[::-1])
     judged = Retrieval("made", WORDS, TEXTS, RETRIEVAL.relevance[::-1], "")
     for corpus in (PAIRS, part, LABELLED, relabelled, RETRIEVAL, judged):

@@ -29,7 +29,8 @@ def _table(app: AppTest, *columns: str) -> pd.DataFrame:
 
 def _scores(table: pd.DataFrame, *place: str) -> Numbers:
     """Measures and their intervals in a page's table, by method."""
-    names = [name.removesuffix(" low") for name in table if name.endswith(" low")]
+    columns = [str(name) for name in table]
+    names = [name.removesuffix(" low") for name in columns if name.endswith(" low")]
     return {
         (*(row[name] for name in place), row["method"], name): [
             row[name],
