@@ -307,7 +307,7 @@ def test_the_command_writes_and_reuses(
     again = json.loads(out)
     assert all(row["reused"] for row in again)
     assert [row["file"] for row in again] == [row["file"] for row in first]
-    assert "OwnSTS was there already" in err
+    assert "OwnSTS was computed before" in err
     code, out, err = ask(*wanted[:-1])
     assert code == 0
     assert "cosine_spearman" in out

@@ -352,7 +352,7 @@ def test_a_page_reads_an_upload_or_says_why_not(
             if case.said is None or "needs columns" in case.said or "columns are" in case.said:
                 well(app)  # of columns that are unclear the page asks which are meant
             elif "no column" in case.said or "more" in case.said:
-                assert "Choose a column for each part." in shown(well(app))
+                assert "Choose a column for each field." in shown(well(app))
             else:
                 assert re.search(case.said, sentence(app))
 
