@@ -21,10 +21,8 @@ Numbers = dict[tuple[Any, ...], Sequence[Any]]
 
 
 def _table(app: AppTest, *columns: str) -> pd.DataFrame:
-    """The one table of the page that has these columns."""
-    tables = [each.value for each in app.dataframe if set(columns) <= set(each.value)]
-    (table,) = tables
-    return table
+    """The page's first table that has these columns."""
+    return next(each.value for each in app.dataframe if set(columns) <= set(each.value))
 
 
 def _scores(table: pd.DataFrame, *place: str) -> Numbers:
@@ -65,14 +63,6 @@ def _similarity(app: AppTest, rows: Rows) -> tuple[Any, Any]:
     }
     table = _table(app, "method", "Spearman", "dtype")
     return (_scores(table), shown_changes), (_answered(rows), changes)
-
-
-def _long_texts(app: AppTest, rows: Rows) -> tuple[Any, Any]:
-    by_position = _scores(_table(app, "position", "method"), "position")
-    by_length = _scores(_table(app, "tokens", "method"), "tokens")
-    placed = [row for row in rows if row["tokens"] is None]
-    cut = [row | {"tokens": f"{row['tokens']:,}"} for row in rows if row["tokens"] is not None]
-    return (by_position, by_length), (_answered(placed, "place"), _answered(cut, "tokens"))
 
 
 def _rerouting(app: AppTest, rows: Rows) -> tuple[Any, Any]:
@@ -129,7 +119,8 @@ def _ablation(app: AppTest, rows: Rows) -> tuple[Any, Any]:
         ]
         for row in rows
     }
-    return page, {name: answered.get(name) for name in page if name in answered}
+    both = page.keys() & answered.keys()  # the page shows random plans too
+    return tuple({name: side[name] for name in both} for side in (page, answered))
 
 
 @dataclass(frozen=True)
@@ -152,7 +143,6 @@ CASES = [
     Case("rerouting", _rerouting),
     Case("embedding_space", _space, {"projection": "pca"}),
     Case("similarity", _similarity, {"methods": ["kv-embedding", "mean", "echo"]}),
-    Case("long_texts", _long_texts, {"long_methods": ["kv-embedding", "mean"], "lengths": ["32"]}),
     Case("layer_ablation", _ablation, {"sweep": "single layers"}, _score_missing),
 ]
 
