@@ -146,7 +146,7 @@ def test_an_article_asks_for_the_document_that_holds_its_rest() -> None:
         number = query.removeprefix("Opening ").removesuffix(".")
         (place,) = relevant
         assert f"Rest {number} of it." in found.documents[place]
-    with pytest.raises(CorpusError, match="takes more articles than there are"):
+    with pytest.raises(CorpusError, match="needs more articles than there are"):
         long_documents("x", articles, 4, 8, 8)
 
 
