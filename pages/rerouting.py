@@ -10,7 +10,8 @@ from analysis.experiments import causal as causal_experiment
 from analysis.experiments import gates as gate_experiment
 from analysis.experiments import specs
 from analysis.experiments.score import score
-from analysis.figures import causal, scores
+from analysis.figures import attention as attention_figures
+from analysis.figures import scores
 from analysis.rerouting import layer_lists
 from analysis.rerouting.plan import PLAIN
 from pages.shared import corpus_picker, display, glossary, layer_switches, session
@@ -105,7 +106,11 @@ text = st.text_input(
 )
 token_gates = causal_experiment.gates(backbone, text, plan, template=method.template)
 if plan.active:
-    display.figure(causal.gate_map(token_gates), causal.gate_table(token_gates), "Gate by token")
+    display.figure(
+        attention_figures.gate_map(token_gates),
+        attention_figures.gate_table(token_gates),
+        "Gate by token",
+    )
 else:
     st.info("No layer is re-routed, so there is no gate. Switch on a layer above.")
 

@@ -4,47 +4,18 @@ Every point carries its plan as ``customdata``: first its layers, then its bias.
 scored has its place from the start, so that nothing moves as a figure fills in.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from ..evaluation.similarity import SPEARMAN
 from ..experiments import ablation
 from ..experiments.ablation import Walk
-from ..experiments.searches import ALL, AUTOMATIC, RANDOM
-from ..rerouting.layer_lists import format_layers
-from ..rerouting.plan import PLAIN as NOTHING
 from ..rerouting.plan import Plan
-from .theme import DIVERGING, PALETTE, PLAIN, REROUTED, SELECTED, laid_out, tick
-
-BEST, NONE = "best so far", "nothing re-routed"
-_MARKS = {AUTOMATIC: (SELECTED, "diamond", 15), BEST: (PALETTE[2], "star", 11)}
-_COLOURS = {**{name: mark[0] for name, mark in _MARKS.items()}, NONE: PLAIN, ALL: PALETTE[6]}
-_HOVER = (
-    "layers %{customdata[0]}, bias %{customdata[1]:~g}<br>change %{customdata[3]:+.1f}, interval "
-    "%{customdata[4]:+.1f} to %{customdata[5]:+.1f}<br>Spearman %{customdata[2]:.1f}, rank "
-    "%{customdata[6]}<extra></extra>"
-)
-Along = Literal["first layer", "bias"]
-
-
-def marked(walk: Walk, automatic: Plan) -> dict[str, Plan]:
-    """The plans that all figures mark, as far as they are known."""
-    found = {AUTOMATIC: automatic} if automatic in walk.points else {}
-    return found if walk.best is None else found | {BEST: walk.best}
-
-
-def standing(
-    walk: Walk, automatic: Plan, references: Mapping[str, Sequence[Plan]]
-) -> list[tuple[str, Plan]]:
-    """The reference points by name, known or not, from the best to all layers."""
-    best = [] if walk.best is None else [(BEST, walk.best)]
-    others = [(AUTOMATIC, automatic)] if references[AUTOMATIC] else []
-    drawn = [(RANDOM, plan) for plan in references[RANDOM]]
-    return [*best, *others, (NONE, NOTHING), *drawn, *((ALL, plan) for plan in references[ALL])]
+from .plan_points import HOVER, MARKS, NONE, Along, custom, dots, marked, plan_rows
+from .theme import DIVERGING, PLAIN, REROUTED, laid_out, tick
 
 
 def search_chart(kind: str, walk: Walk, layers: int, automatic: Plan) -> go.Figure:
@@ -67,10 +38,10 @@ def change_chart(walk: Walk, plans: Sequence[Plan], automatic: Plan, along: Alon
     figure = go.Figure()
     marks = marked(walk, automatic)
     rest = [plan for plan in plans if plan not in marks.values()]
-    _dots(figure, "plans", rest, walk, place, color=REROUTED, size=8)
+    dots(figure, "plans", rest, walk, place, color=REROUTED, size=8)
     for name, plan in marks.items():
-        colour, symbol, size = _MARKS[name]
-        _dots(figure, name, [plan], walk, place, color=colour, symbol=symbol, size=size)
+        colour, symbol, size = MARKS[name]
+        dots(figure, name, [plan], walk, place, color=colour, symbol=symbol, size=size)
     figure.add_hline(y=0, line={"color": PLAIN, "dash": "dash"})
     places = [place(plan) for plan in plans] or [0.0]
     if along == "bias":
@@ -136,12 +107,12 @@ def window_map(walk: Walk, plans: Sequence[Plan], layers: int, automatic: Plan) 
         | {"line": {"color": "black", "width": 3}},
         selected={"marker": {"opacity": 1}},
         unselected={"marker": {"opacity": 0}},
-        customdata=_custom(known, walk),
-        hovertemplate=_HOVER,
+        customdata=custom(known, walk),
+        hovertemplate=HOVER,
     )
     for name, plan in marked(walk, automatic).items():
         if plan in plans:
-            _, symbol, size = _MARKS[name]
+            _, symbol, size = MARKS[name]
             figure.add_scatter(
                 x=[plan.layers[0]],
                 y=[len(plan.layers)],
@@ -150,8 +121,8 @@ def window_map(walk: Walk, plans: Sequence[Plan], layers: int, automatic: Plan) 
                 marker={"color": "white", "symbol": symbol, "size": size}
                 | {"line": {"color": "black", "width": 1.5}},
                 unselected={"marker": {"opacity": 1}},
-                customdata=_custom([plan], walk),
-                hovertemplate=_HOVER,
+                customdata=custom([plan], walk),
+                hovertemplate=HOVER,
             )
     figure.update_xaxes(
         title="first re-routed layer",
@@ -176,8 +147,8 @@ def greedy_chart(walk: Walk, automatic: Plan) -> go.Figure:
     figure = go.Figure()
     every = [plan for step in walk.steps for plan in step]
     tried = [plan for plan in every if plan not in way]
-    _dots(figure, "tried", tried, walk, _count, bars=False, color=PLAIN, size=6, opacity=0.6)
-    _dots(figure, "path of the search", way, walk, _count, color=REROUTED, size=9)
+    dots(figure, "tried", tried, walk, _count, bars=False, color=PLAIN, size=6, opacity=0.6)
+    dots(figure, "path of the search", way, walk, _count, color=REROUTED, size=9)
     figure.data[-1].update(
         mode="lines+markers+text",
         line={"color": REROUTED, "width": 2},
@@ -185,8 +156,8 @@ def greedy_chart(walk: Walk, automatic: Plan) -> go.Figure:
         textposition="top right",
     )
     for name, plan in marked(walk, automatic).items():
-        colour, symbol, size = _MARKS[name]
-        _dots(figure, name, [plan], walk, _count, color=colour, symbol=symbol, size=size)
+        colour, symbol, size = MARKS[name]
+        dots(figure, name, [plan], walk, _count, color=colour, symbol=symbol, size=size)
     figure.add_hline(y=0, line={"color": PLAIN, "dash": "dash"})
     last = max((len(plan.layers) for plan in (*every, automatic)), default=1)
     figure.update_xaxes(title="layers re-routed", range=[-0.4, last + 0.9], dtick=tick(last))
@@ -194,141 +165,14 @@ def greedy_chart(walk: Walk, automatic: Plan) -> go.Figure:
     return laid_out(figure, 420)
 
 
-def standing_chart(walk: Walk, rows: Sequence[tuple[str, Plan]]) -> go.Figure:
-    """The reference points' changes with their intervals, one line each."""
-    figure = go.Figure()
-    names = list(dict.fromkeys(name for name, _ in rows))
-    for name in names:
-        known = [plan for named, plan in rows if named == name and plan in walk.points]
-        _, symbol, size = _MARKS.get(name, ("", "circle", 9))
-        spread = np.linspace(0.3, -0.3, len(known)) if len(known) > 1 else [0.0] * len(known)
-        heights = [len(names) - names.index(name) + offset for offset in spread]
-        figure.add_scatter(
-            x=[walk.points[plan].change.delta for plan in known],
-            y=heights,
-            error_x=_bars(known, walk),
-            mode="markers",
-            name=name,
-            showlegend=False,
-            marker={"color": _COLOURS.get(name, REROUTED), "symbol": symbol, "size": size},
-            customdata=_custom(known, walk),
-            hovertemplate=_HOVER,
-        )
-    figure.add_vline(x=0, line={"color": PLAIN, "dash": "dash"})
-    ends = [
-        (change.ci_low, change.ci_high)
-        for name, plan in rows
-        if name != ALL and plan in walk.points
-        for change in [walk.points[plan].change]
-    ]
-    low, high = min([-0.5, *(low for low, _ in ends)]), max([0.5, *(high for _, high in ends)])
-    low, high = low - 0.3 * (high - low), high + 0.1 * (high - low)
-    for name, plan in rows:
-        if name == ALL and plan in walk.points and walk.points[plan].change.ci_low < low:
-            change = walk.points[plan].change
-            figure.add_annotation(
-                x=0,
-                xref="x domain",
-                y=1,
-                text=f"\u2190 {change.delta:+.1f} [{change.ci_low:+.1f}, {change.ci_high:+.1f}]",
-                showarrow=False,
-                xanchor="left",
-            )
-    figure.update_xaxes(title="change of Spearman x 100", range=[low, high])
-    figure.update_yaxes(
-        tickvals=[len(names) - place for place in range(len(names))],
-        ticktext=names,
-        range=[0.4, len(names) + 0.6],
-        showgrid=False,
-    )
-    return laid_out(figure, 250)
-
-
 def plan_table(walk: Walk, plans: Iterable[Plan]) -> pd.DataFrame:
     """One row a known plan, best first: its score, its change and its rank among all known."""
     known = [plan for plan in dict.fromkeys(plans) if plan in walk.points]
-    return _table(sorted(known, key=walk.rank), walk)
-
-
-def standing_table(walk: Walk, rows: Sequence[tuple[str, Plan]]) -> pd.DataFrame:
-    """The same of the known reference points, with their names."""
-    known = [(name, plan) for name, plan in rows if plan in walk.points]
-    table = _table([plan for _, plan in known], walk)
-    table.insert(0, "reference", [name for name, _ in known])
-    return table
-
-
-def _table(plans: Sequence[Plan], walk: Walk) -> pd.DataFrame:
-    rows = [(walk.points[plan].score.measure(SPEARMAN), walk.points[plan].change) for plan in plans]
-    return pd.DataFrame(
-        {
-            "layers": [_layers(plan) for plan in plans],
-            "bias": [plan.bias if plan.active else None for plan in plans],
-            "rank": [walk.rank(plan) for plan in plans],
-            "Spearman": [measure.value for measure, _ in rows],
-            "low": [measure.ci_low for measure, _ in rows],
-            "high": [measure.ci_high for measure, _ in rows],
-            "change": [change.delta for _, change in rows],
-            "change low": [change.ci_low for _, change in rows],
-            "change high": [change.ci_high for _, change in rows],
-        }
-    )
-
-
-def _layers(plan: Plan) -> str:
-    """Layers by number, even where they are all."""
-    return format_layers(plan.layers, 0)
+    return plan_rows(sorted(known, key=walk.rank), walk)
 
 
 def _count(plan: Plan) -> int:
     return len(plan.layers)
-
-
-def _custom(plans: Sequence[Plan], walk: Walk) -> list[list[Any]]:
-    """What points carry: the plan, then what its label says."""
-    found = []
-    for plan in plans:
-        point = walk.points[plan]
-        change = (point.change.delta, point.change.ci_low, point.change.ci_high)
-        spearman = walk.spearman(plan)
-        found.append([_layers(plan), plan.bias, spearman, *change, walk.rank(plan)])
-    return found
-
-
-def _bars(plans: Sequence[Plan], walk: Walk) -> dict[str, Any]:
-    changes = [walk.points[plan].change for plan in plans]
-    return {
-        "type": "data",
-        "symmetric": False,
-        "array": [change.ci_high - change.delta for change in changes],
-        "arrayminus": [change.delta - change.ci_low for change in changes],
-        "width": 0,
-        "thickness": 1.5,
-    }
-
-
-def _dots(
-    figure: go.Figure,
-    name: str,
-    plans: Sequence[Plan],
-    walk: Walk,
-    place: Callable[[Plan], float],
-    *,
-    bars: bool = True,
-    **marker: Any,
-) -> None:
-    """The known ones of some plans, at their places and changes."""
-    known = [plan for plan in plans if plan in walk.points]
-    figure.add_scatter(
-        x=[place(plan) for plan in known],
-        y=[walk.points[plan].change.delta for plan in known],
-        error_y=_bars(known, walk) if bars else None,
-        mode="markers",
-        name=name,
-        marker=marker,
-        customdata=_custom(known, walk),
-        hovertemplate=_HOVER,
-    )
 
 
 def _bar(most: float) -> dict[str, Any]:

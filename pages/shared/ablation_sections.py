@@ -13,6 +13,7 @@ from analysis.experiments.ablation import Walk
 from analysis.experiments.held_out import BEST, Range
 from analysis.experiments.searches import AUTOMATIC, RANDOM
 from analysis.figures import ablation as ablation_figures
+from analysis.figures import standing
 from analysis.rerouting import layer_lists
 from analysis.rerouting.plan import PLAIN, Plan
 from pages.shared import display, session
@@ -67,7 +68,7 @@ class Results:
         self._draw_metrics(walk)
         with self._references.next():
             display.chart(
-                ablation_figures.standing_chart(walk, self._reference_rows()),
+                standing.standing_chart(walk, self._reference_rows()),
                 REFERENCES,
                 key=REFERENCES + suffix,
             )
@@ -79,12 +80,12 @@ class Results:
         with self._tables:
             display.folded_table(PLANS, lambda: ablation_figures.plan_table(walk, walk.plans))
         display.folded_table(
-            REFERENCES, lambda: ablation_figures.standing_table(walk, self._reference_rows())
+            REFERENCES, lambda: standing.standing_table(walk, self._reference_rows())
         )
 
     def _reference_rows(self) -> list[tuple[str, Plan]]:
         view = self._view
-        return ablation_figures.standing(self._progress.walk, view.automatic, view.references)
+        return standing.standing(self._progress.walk, view.automatic, view.references)
 
     def _draw_metrics(self, walk: Walk) -> None:
         plans = {

@@ -15,6 +15,7 @@ from analysis.evaluation import comparison
 from analysis.experiments import causal as causality
 from analysis.experiments.causal import Attention, Movement
 from analysis.experiments.score import known_score
+from analysis.figures import attention as attention_figures
 from analysis.figures import causal
 from analysis.rerouting import layer_lists
 from analysis.rerouting.plan import PLAIN, Plan
@@ -141,8 +142,8 @@ def layer_by_layer(view: View) -> None:
     text, head = _choose_text_and_head(view, st.container(horizontal=True))
     gates = causality.gates(view.backbone, text, view.plan, template=view.template)
     view.show(
-        causal.gate_map(gates, head),
-        causal.gate_table(gates, head),
+        attention_figures.gate_map(gates, head),
+        attention_figures.gate_table(gates, head),
         "Gate by layer and token",
     )
 
@@ -280,8 +281,8 @@ def _triangle(view: View, plan: Plan) -> Attention:
         template=view.template,
     )
     view.show(
-        causal.attention_triangle(attention, head, len(view.movement.tokens)),
-        causal.attention_table(attention, head),
+        attention_figures.attention_triangle(attention, head, len(view.movement.tokens)),
+        attention_figures.attention_table(attention, head),
         f"Attention of each token, {'re-routed' if plan.active else 'plain model'}",
     )
     return attention

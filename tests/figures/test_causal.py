@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from analysis.experiments.causal import Attention, Gates, Movement
-from analysis.figures import causal, theme
+from analysis.figures import attention, causal, theme
 from analysis.rerouting.plan import Plan
 
 RNG = np.random.default_rng(0)
@@ -52,7 +52,7 @@ def test_nothing_but_nought_is_written_as_nought(distance: float, text: str) -> 
 
 def test_the_triangle_leaves_out_what_is_forbidden_and_frames_the_pair() -> None:
     assert ATTENTION.prefix is not None
-    figure = causal.attention_triangle(ATTENTION, 1, shared=3)
+    figure = attention.attention_triangle(ATTENTION, 1, shared=3)
     forbidden, seen, pair = figure.data
     np.testing.assert_array_equal(np.isnan(forbidden.z), SEEN)
     np.testing.assert_array_equal(np.isnan(seen.z), ~SEEN)
@@ -63,25 +63,25 @@ def test_the_triangle_leaves_out_what_is_forbidden_and_frames_the_pair() -> None
     frame, *dotted = figure.layout.shapes
     assert (frame.x0, frame.x1) == tuple(pair.x)
     assert [(line.x0, line.y0) for line in dotted] == [(2.5, -0.5), (-2, 2.5)]
-    table = causal.attention_table(ATTENTION)
+    table = attention.attention_table(ATTENTION)
     assert table.iloc[0, 3:].isna().all()
     np.testing.assert_allclose(table["re-routed pair"], 100 * ATTENTION.prefix.mean(0), rtol=1e-6)
-    plain = causal.attention_triangle(replace(ATTENTION, prefix=None))
+    plain = attention.attention_triangle(replace(ATTENTION, prefix=None))
     assert len(plain.data) == 2
     assert "re-routed pair" not in plain.layout.xaxis.ticktext
 
 
 def test_gates_of_one_head_and_of_all_start_at_nought() -> None:
     for head, expected in ((None, GATES.values.mean(1)), (2, GATES.values[:, 2])):
-        (heat,) = causal.gate_map(GATES, head).data
+        (heat,) = attention.gate_map(GATES, head).data
         np.testing.assert_allclose(heat.z, 100 * expected, rtol=1e-6)
         assert heat.zmin == 0 < heat.zmax
-        table = causal.gate_table(GATES, head)
+        table = attention.gate_table(GATES, head)
         np.testing.assert_allclose(table["layer 3 (%)"], 100 * expected[1], rtol=1e-6)
 
 
 def test_an_enlarged_figure_has_the_same_data_in_larger_letters() -> None:
-    small = causal.attention_triangle(ATTENTION)
+    small = attention.attention_triangle(ATTENTION)
     large = causal.enlarged(small)
     for bigger, trace in zip(large.data, small.data, strict=True):
         np.testing.assert_array_equal(bigger.z, trace.z)

@@ -25,7 +25,7 @@ from analysis.experiments.gates import Listening
 from analysis.experiments.score import Score
 from analysis.experiments.space import Space
 from analysis.figures import ablation as ablation_figures
-from analysis.figures import causal, dimension, rerouting, scores, spaces
+from analysis.figures import attention, causal, dimension, rerouting, scores, spaces, standing
 from analysis.rerouting.plan import PLAIN, Plan
 from analysis.spaces import comparison
 from analysis.spaces.projection import Projection
@@ -93,7 +93,7 @@ POINTS = {
 WALK = ablation.Walk((tuple(s.plan for s in SWEEP), (WIDE.plan,)), (AUTOMATIC,), POINTS, False)
 START = ablation.Walk(((AUTOMATIC,),), (), {PLAIN: POINTS[PLAIN]}, False)
 BESIDE = {searches.AUTOMATIC: (AUTOMATIC,), searches.RANDOM: (SWEEP[0].plan,), searches.ALL: ()}
-ROWS = ablation_figures.standing(WALK, AUTOMATIC, BESIDE)
+ROWS = standing.standing(WALK, AUTOMATIC, BESIDE)
 FIRST, SECOND = space(), space("echo")
 
 
@@ -144,16 +144,16 @@ FIGURES: dict[str, tuple[Callable[..., go.Figure], tuple[Any, ...]]] = {
         (LAYERS, (), range(LAYERS), None, NOBODY),
     ),
     "cone": (dimension.cone_by_layer, (DIMENSIONS,)),
-    "triangle": (causal.attention_triangle, (ATTENTION, None, 2)),
+    "triangle": (attention.attention_triangle, (ATTENTION, None, 2)),
     "triangle of one head, plain": (
-        causal.attention_triangle,
+        attention.attention_triangle,
         (replace(ATTENTION, prefix=None), 3),
     ),
     "endings": (causal.ending_bars, ({"mean": 0.9, "kv-embedding": -0.1},)),
-    "enlarged": (lambda *asked: causal.enlarged(causal.gate_map(*asked)), (GATES,)),
-    "gates of one head": (causal.gate_map, (GATES, 1)),
+    "enlarged": (lambda *asked: causal.enlarged(attention.gate_map(*asked)), (GATES,)),
+    "gates of one head": (attention.gate_map, (GATES, 1)),
     "movement": (causal.movement_by_layer, (MOVEMENT,)),
-    "gates": (causal.gate_map, (GATES,)),
+    "gates": (attention.gate_map, (GATES,)),
     "bars": (scores.measure_bars, ([ONE, OTHER], "Spearman")),
     "along": (scores.measures_along, (ALONG, "Pearson", "tokens")),
     "scatter": (scores.human_against_cosine, (ONE, PAIRS)),
@@ -170,7 +170,7 @@ FIGURES: dict[str, tuple[Callable[..., go.Figure], tuple[Any, ...]]] = {
         for kind in searches.SEARCHES
         for name, walk in (("begun", WALK), ("not begun", START))
     },
-    "standing": (ablation_figures.standing_chart, (WALK, ROWS)),
+    "standing": (standing.standing_chart, (WALK, ROWS)),
 }
 TABLES: dict[str, tuple[Callable[..., pd.DataFrame], tuple[Any, ...], int]] = {
     "curve": (dimension.dimension_table, ([DIMENSIONS], "paper", (6, 7)), LAYERS),
@@ -183,8 +183,8 @@ TABLES: dict[str, tuple[Callable[..., pd.DataFrame], tuple[Any, ...], int]] = {
         LAYERS,
     ),
     "movement": (causal.movement_table, (MOVEMENT,), 4),
-    "gates": (causal.gate_table, (GATES,), 4),
-    "attention": (causal.attention_table, (ATTENTION, 0), 4),
+    "gates": (attention.gate_table, (GATES,), 4),
+    "attention": (attention.attention_table, (ATTENTION, 0), 4),
     "endings": (causal.ending_table, ({"mean": 0.9, "kv-embedding": 0.8},), 2),
     "scores": (scores.measure_table, ([ONE, OTHER],), 2),
     "scores along": (scores.along_table, (ALONG, "tokens"), 4),
@@ -203,7 +203,7 @@ TABLES: dict[str, tuple[Callable[..., pd.DataFrame], tuple[Any, ...], int]] = {
     ),
     "two spaces in numbers": (spaces.numbers_table, (COMPARED,), 5),
     "plans": (ablation_figures.plan_table, (WALK, WALK.plans), 3),
-    "standing": (ablation_figures.standing_table, (WALK, ROWS), 4),
+    "standing": (standing.standing_table, (WALK, ROWS), 4),
 }
 
 
@@ -387,4 +387,4 @@ def test_a_prompt_marks_what_is_pooled_and_shows_texts_as_they_are() -> None:
 
 
 def test_an_empty_gate_map_has_a_table_without_layers() -> None:
-    assert list(causal.gate_table(NO_GATES).columns) == ["token"]
+    assert list(attention.gate_table(NO_GATES).columns) == ["token"]

@@ -1,0 +1,109 @@
+"""Where scores are stored: under a key of all that decides their numbers."""
+
+from collections.abc import Sequence
+
+from ..backbones.backbone import Backbone
+from ..corpora.types import Pairs, Retrieval
+from ..embedding.methods import Method
+from ..evaluation import similarity
+from ..evaluation.bootstrap import DRAWS
+from ..evaluation.measures import Measure
+from ..storage import provenance, result_store
+from .score_result import Corpus, Score
+
+
+def known_score(backbone: Backbone, corpus: Corpus, method: Method) -> Score | None:
+    """The stored score of a method, or None; computes nothing."""
+    return known_scores(backbone, corpus, [method])[0]
+
+
+def known_scores(
+    backbone: Backbone, corpus: Corpus, methods: Sequence[Method]
+) -> list[Score | None]:
+    """The stored score of each method, None for those that have none; computes nothing."""
+    keys = keys_of(backbone, corpus, methods)
+    known = stored(backbone, corpus, dict(zip(keys, methods, strict=True)))
+    return [known.get(key) for key in keys]
+
+
+def keep(backbone: Backbone, corpus: Corpus, score: Score) -> None:
+    """Store a score where :func:`score` and :func:`known_score` look for it."""
+    (key,) = keys_of(backbone, corpus, [score.method])
+    store(key, score)
+
+
+def key_of(backbone: Backbone, corpus: Corpus, method: Method) -> str:
+    """The key under which a score is stored."""
+    return keys_of(backbone, corpus, [method])[0]
+
+
+def keys_of(
+    backbone: Backbone,
+    corpus: Corpus,
+    methods: Sequence[Method],
+    processing: str = "none",
+    max_tokens: int | None = None,
+) -> list[str]:
+    """The key of each method's score: all that decides its numbers."""
+    data, weights = _digest(corpus), backbone.identity
+    return [
+        result_store.key(
+            "measured",
+            **weights,
+            **method.identity,
+            data=data,
+            processing=processing,
+            max_tokens=max_tokens,
+            resamples=DRAWS,
+            # texts and queries were once drawn from another stream
+            **({} if isinstance(corpus, Pairs) else {"stream": "counted"}),
+        )
+        for method in methods
+    ]
+
+
+def stored(backbone: Backbone, corpus: Corpus, methods: dict[str, Method]) -> dict[str, Score]:
+    """The stored scores of methods by key."""
+    known, here = {}, backbone.provenance()
+    for key, method in methods.items():
+        if (entry := result_store.get(key)) is None:
+            continue
+        facts, arrays = entry
+        cosines = arrays.get("cosines")
+        if isinstance(corpus, Pairs) and cosines is not None:
+            measures = similarity.known(facts["measures"], cosines, corpus)
+        else:
+            measures = [
+                Measure(**plain, source=arrays[f"drawn {number}"])
+                for number, plain in enumerate(facts["measures"])
+            ]
+        by = provenance.restored(facts, here)
+        known[key] = Score(
+            *(method, corpus.name, tuple(measures), by, corpus.total, facts["cut"], cosines)
+        )
+    return known
+
+
+def store(key: str, score: Score) -> None:
+    """Store a score; of rated pairs the cosines, from which the draws are computed again."""
+    facts = score.provenance.facts | {
+        "cut": score.texts_cut,
+        "measures": [measure.to_dict() for measure in score.measures],
+    }
+    if score.cosines is None:
+        arrays = {f"drawn {i}": measure.drawn for i, measure in enumerate(score.measures)}
+        result_store.put(key, facts, arrays)
+    else:
+        result_store.put(key, facts, {"cosines": score.cosines})
+
+
+def _digest(corpus: Corpus) -> str:
+    """What of a corpus decides numbers."""
+    match corpus:
+        case Pairs():
+            rated = (corpus.left.tolist(), corpus.right.tolist(), corpus.scores.tolist())
+            return result_store.digest("pairs", corpus.texts, *rated)
+        case Retrieval():
+            judged = [sorted(row.items()) for row in corpus.relevance]
+            return result_store.digest("retrieval", corpus.queries, corpus.documents, judged)
+    return result_store.digest("labelled", corpus.texts, corpus.labels)
