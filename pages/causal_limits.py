@@ -114,7 +114,7 @@ template = methods["kv-embedding"].template if prompted else prompts.BARE
 movement = causal.movement(backbone, first, second, plan, template=template)
 STEPS[step](View(backbone, plan, methods, (first, second), template, movement, presenting))
 if not presenting:
+    display.reproduce(session.recipe(specs.Causal, first=first, second=second, bare=not prompted))
     glossary.explain(
         *("token", "state", "causal attention", "head", "key and value", "re-routing", "gate")
     )
-    display.reproduce(session.recipe(specs.Causal, first=first, second=second, bare=not prompted))

@@ -20,7 +20,7 @@ for check in problems:
     show(f"{check.check}: {check.result}. {check.advice}")
 if not problems:
     st.success(f"All {len(checks)} checks are healthy.")
-display.folded_table("checks", lambda: pd.DataFrame(checks))
+display.folded_table("Checks", lambda: pd.DataFrame(checks))
 
 st.subheader("System and resources")
 st.table(pd.Series(doctor.facts(), name="now"))

@@ -86,13 +86,11 @@ def _lpca(rows: Floats) -> float:
     return float(np.trace(scatter) ** 2 / np.sum(scatter**2))
 
 
-_TWONN = "How much farther the second neighbour is than the first, by a fitted line: the method's."
-_TWONN_MLE = "The same two neighbours, by maximum likelihood instead of a line."
-_MLE = "How distances grow over the 20 nearest neighbours (Levina & Bickel 2005)."
-_GRIDE = (
-    "Like TwoNN with neighbours two and four, less sensitive to fine noise (Denti et al. 2022)."
-)
-_LPCA = "How many straight directions share the variance: the participation ratio of PCA."
+_TWONN = "From how much farther the second neighbour is than the first, by a fitted line."
+_TWONN_MLE = "From the same two neighbours, by maximum likelihood instead of a line."
+_MLE = "From how distances grow over the 20 nearest neighbours (Levina & Bickel 2005)."
+_GRIDE = "Like TwoNN, with neighbours two and four: less sensitive to noise (Denti et al. 2022)."
+_LPCA = "How many linear directions share the variance: the participation ratio of PCA."
 
 ESTIMATORS: dict[str, Estimator] = {
     estimator.name: estimator

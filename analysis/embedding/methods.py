@@ -203,7 +203,7 @@ METHODS = {
         Method("last-token", "The bare text, the last token's state.", BARE, "last"),
         Method(
             "prompt-eol",
-            "The text is asked to be said in one word; the last token's state.",
+            "The prompt asks for the text in one word; the last token's state.",
             _ONE_WORD,
             "last",
             tidy=_end_sentence,
@@ -235,7 +235,8 @@ METHODS = {
         ),
         Method(
             "echo",
-            "The text is said twice; the second copy, which has seen the first, is averaged.",
+            "The text is given twice; the states of the second copy, which has seen the first, are "
+            "averaged.",
             "Rewrite the following sentence: {text}\nThe rewritten sentence: {text}",
             "last-copy-mean",
         ),

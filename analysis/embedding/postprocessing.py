@@ -63,7 +63,9 @@ POSTPROCESSINGS = {
         Postprocessing("none", "the embeddings as they are", lambda _: lambda vectors: vectors),
         Postprocessing("centre", "the calibration texts' mean is subtracted", _centre),
         Postprocessing(
-            "whiten", "centred, and spread alike in all directions (shrunk covariance)", _whiten
+            "whiten",
+            "centred, with the same variance in all directions (shrunk covariance)",
+            _whiten,
         ),
     )
 }

@@ -49,8 +49,8 @@ def explanations(curve: Dimensions, rule: str, backbone: Backbone) -> None:
     layers = layer_lists.format_layers(selected, backbone.layers)
     text = (
         f"**How certain it is.** The curve is recomputed {len(curve.curve.resampled)} times from "
-        "random halves of the texts. The band holds 95% of these curves at each layer, which is "
-        "rather too wide than too narrow. The bars show how often the rule then selects each "
+        "random halves of the texts. The band holds 95% of these curves at each layer and is, if "
+        "anything, too wide. The bars show how often the rule then selects each "
         f"layer. It selects exactly {layers} in {100 * choices.get(selected, 0):.0f}%"
     )
     if others:
