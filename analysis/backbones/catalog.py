@@ -28,6 +28,7 @@ class Packaged:
 
     @property
     def installed(self) -> bool:
+        """Whether the package with the weights is there; it is not imported."""
         return importlib.util.find_spec(self.module) is not None
 
 

@@ -103,7 +103,8 @@ def components(first: Indices, second: Indices, nodes: int) -> Indices:
     """The connected component of each node of a graph.
 
     Args:
-        first, second: shape (E,), the two ends of each edge.
+        first: shape (E,), one end of each edge.
+        second: shape (E,), the other end.
         nodes: how many nodes there are, N.
 
     Returns:

@@ -22,7 +22,7 @@ CLUSTERINGS = 5
 def labelled(
     embeddings: NDArray[np.floating], labels: Sequence[str], *, seed: int = 0
 ) -> list[Measure]:
-    """kNN accuracy and V-measure of embeddings against labels.
+    """Score embeddings against labels, by kNN accuracy and V-measure.
 
     Args:
         embeddings: shape (N, D), any real dtype.

@@ -114,8 +114,10 @@ def run(
     sweep: Callable[..., Iterator[Score]] | None = None,
     progress: Progress = quiet,
 ) -> Iterator[Walk]:
-    """The walk as far as it is known, before anything but re-routing nothing is computed, then
-    after every new score, and last when the search is done.
+    """Score the plans of a search, and tell the walk as far as it is known.
+
+    The first walk comes before anything but re-routing nothing is computed, then one after every
+    new score, and the last when the search is done.
 
     The method is scored under the plans of the search; its own does not count. ``beside`` are
     plans scored before the search's own. ``at_hand`` are points of the same
@@ -176,11 +178,12 @@ def held_out(
         walk: what was tried, one plan at least, is what the best is picked from.
         pairs: what they were scored on.
         automatic: is among what is picked from; left out where it is not known.
-        splits, seed: of the halvings, see :func:`analysis.experiments.held_out.held_out`.
+        splits: how many halvings, see :func:`analysis.experiments.held_out.held_out`.
+        seed: of the halvings.
 
     Returns:
-        By name, :data:`AUTOMATIC` or ``held_out.BEST``: the plan, for the best that
-        which was picked most often, and how it did.
+        By name, :data:`AUTOMATIC` or ``held_out.BEST``: the plan, for the best the one that was
+        picked most often, and how it did.
 
     Raises:
         CorpusError: there are too few pairs to halve.

@@ -132,7 +132,7 @@ class Result:
 
 
 def find_tasks(names: Sequence[str]) -> list[Any]:
-    """mteb's tasks of these names, in their order, each once.
+    """Look up tasks of mteb by their names, in that order, each once.
 
     Raises:
         PlanError: there is no such task, or it holds more than text.
@@ -198,7 +198,7 @@ def run(
 def _evaluated(
     encoder: MtebEncoder, task: Any, cache: Any, file: Path, show_progress: bool
 ) -> tuple[Any, bool]:
-    """mteb's result of one task, and whether all of it was there before."""
+    """The result of one task, as mteb gives it, and whether all of it was there before."""
     kept = _kept(task, cache, encoder, file)
     if kept is not None and not kept.get_missing_evaluations(task):
         return kept, True

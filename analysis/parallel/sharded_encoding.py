@@ -73,7 +73,8 @@ def encode(
         known: the same backbone, with or without weights.
         lines: N texts.
         output: the ``.npy`` file; until it is whole, ``output.part`` and a journal lie beside it.
-        method, role: as of :func:`analysis.embedding.encoder.encode`.
+        method: how a text becomes a vector, as in :func:`analysis.embedding.encoder.encode`.
+        role: what the prompt calls the texts.
         resumed: told how many of all shards are there from a run before, if any.
         progress: counts texts, after each shard.
 
