@@ -64,7 +64,7 @@ def facts() -> dict[str, str]:
     memory, process = psutil.virtual_memory(), psutil.Process()
     device = devices.choose_device()
     dtype = devices.choose_dtype("auto", device.value)
-    loaded = leases.held()
+    loaded = leases.active()
     return {
         "versions": ", ".join(f"{name} {version}" for name, version in _versions().items()),
         "system": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs",

@@ -33,6 +33,10 @@ class HostingError(ExplorerError):
     """The settings of hosted mode cannot be read; nothing is served until they can."""
 
 
+class SettingsError(ExplorerError):
+    """A variable of the environment that cannot be understood."""
+
+
 class ResultsError(ExplorerError):
     """A file of results cannot be read, or belongs to another recipe."""
 

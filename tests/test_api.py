@@ -86,7 +86,7 @@ def test_plot_knows_curves_and_scores_and_refuses_the_rest(llama: Backbone) -> N
     curve = analysis.dimensions(llama, texts, samples=24)
     assert isinstance(analysis.plot(curve), go.Figure)
     scores = analysis.score(llama, texts, ["mean", METHODS["kv-embedding"].under(PLAN)])
-    assert [one.method for one in scores] == ["mean", "kv-embedding"]
+    assert [one.name for one in scores] == ["mean", "kv-embedding"]
     bars = analysis.plot(scores)
     assert sorted(bars.data[0].y) == ["kv-embedding", "mean"]
     for other in (3, [], [1]):

@@ -103,20 +103,6 @@ def test_the_page_opens_where_the_backbone_does_not() -> None:
     assert "There is no backbone called" in shown(app)
 
 
-def test_a_journal_that_cannot_be_written_is_said(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("KVE_LOG", str(tmp_path / "no" / "folder" / "log"))
-    request_log.start()
-    with request_log.request("command"):
-        pass
-    monkeypatch.setenv("KVE_LOG", "off")
-    request_log.start()
-    said = capsys.readouterr().err.splitlines()
-    assert "cannot be written: No such file" in said[0]
-    assert json.loads(said[1])["outcome"] == "done"
-
-
 def test_a_command_is_logged_without_its_texts(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, folder_of: Any, empty_cache: Path
 ) -> None:

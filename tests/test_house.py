@@ -48,21 +48,6 @@ def test_pages_leave_computing_to_the_library(path: Path) -> None:
     assert not roots(path) & {"torch", "transformers", "sklearn", "umap", "skdim", "tests"}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=named)
-def test_every_module_opens_with_what_it_holds(path: Path) -> None:
-    said = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
-    assert said
-    assert said.splitlines()[0].rstrip().endswith((".", "?", ","))
-
-
-@pytest.mark.parametrize("path", ANALYSIS, ids=named)
-def test_what_the_library_offers_says_what_it_does(path: Path) -> None:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
-            assert ast.get_docstring(node), f"{path.name}: {node.name}"
-
-
 def test_no_emoji() -> None:
     if shutil.which("git") is None or not (ROOT / ".git").exists():
         pytest.skip("not a git checkout")

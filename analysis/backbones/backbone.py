@@ -19,7 +19,7 @@ from ..errors import BackboneError
 from ..rerouting import patches
 from ..rerouting.attention import Form
 from ..rerouting.plan import KeyPosition
-from ..runtime.fair_lock import Turns
+from ..runtime.fair_lock import FairLock
 from ..storage import provenance
 from ..storage.provenance import Provenance
 from . import catalog, devices, download, gguf_conversion, load_errors, packed_linear, sources
@@ -63,7 +63,7 @@ class Backbone:
     reroutable: tuple[int, ...]
     key_positions: tuple[KeyPosition, ...] = ()
     refusal: str | None = None
-    lock: Turns = field(default_factory=lambda: Turns("the backbone"))
+    lock: FairLock = field(default_factory=lambda: FairLock("the backbone"))
     cleanups: list[Callable[[], object]] = field(default_factory=list)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -71,7 +71,7 @@ class Backbone:
         return named | {"model": torch.nn.Identity(), "tokenizer": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state, lock=Turns("the backbone"), cleanups=[])
+        vars(self).update(state, lock=FairLock("the backbone"), cleanups=[])
 
     @property
     def identity(self) -> dict[str, str]:

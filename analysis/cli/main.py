@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         request_log.start()
         with (
             request_log.request("command", **_facts(invocation)),
-            events.heard(_say),
+            events.listening(_say),
         ):
             if invocation.command == "run":
                 return _run_recipe(invocation.words, as_json=invocation.as_json)

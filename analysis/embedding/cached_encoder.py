@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..backbones.backbone import Backbone
 from ..errors import CorpusError, NoRoom
 from ..runtime.events import Progress, quiet
-from ..runtime.fair_lock import alone
+from ..runtime.fair_lock import lock_for
 from ..storage import provenance, result_store, vector_cache
 from ..storage.vector_cache import Vector
 from . import encoder as pure
@@ -55,7 +55,7 @@ class CachedEncoder:
         key = _key(self.encoder, texts, role)
         if (encoding := self._restored(key, texts)) is not None:
             return encoding
-        with alone(key):
+        with lock_for(key):
             if (encoding := self._restored(key, texts)) is not None:
                 return encoding
             encoding = self._from_trace(texts, role, progress)
@@ -126,7 +126,7 @@ def encode_methods(
         else:
             missing[key] = encoder
     if missing:
-        with alone(result_store.digest(sorted(missing))):
+        with lock_for(result_store.digest(sorted(missing))):
             new = _by_text(list(missing.values()), texts, role, False, progress)
         by_key |= dict(zip(missing, new, strict=True))
     return [by_key[key] for key in keys]

@@ -191,7 +191,10 @@ def encode_methods(
         backbone: the decoder.
         texts: N texts.
         methods: M methods, their plans included.
-        role, max_tokens, batch_tokens, progress: as of :func:`encode`.
+        role: what the prompt calls the texts, as all that follow see :func:`encode`.
+        max_tokens: where texts are cut so that no prompt is longer.
+        batch_tokens: the most tokens of one pass, padding included.
+        progress: called with texts done.
 
     Returns:
         What :func:`encode` gives for each method, in their order.

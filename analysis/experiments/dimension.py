@@ -21,7 +21,7 @@ from ..evaluation import isotropy
 from ..rerouting import layer_lists
 from ..rerouting.plan import Plan
 from ..runtime.events import Progress, quiet
-from ..runtime.fair_lock import alone
+from ..runtime.fair_lock import lock_for
 from ..storage import provenance, result_store
 from ..storage.provenance import Provenance, others, rebuilt
 
@@ -157,7 +157,7 @@ def dimension_curves(
 
     if missing():
         drawn = sampling.sample(texts, samples, seed).texts
-        with alone(_dimensions_key(backbone, drawn, "any", seed, prompted, cloud)):
+        with lock_for(_dimensions_key(backbone, drawn, "any", seed, prompted, cloud)):
             if lacking := missing():
                 if cloud == "last":
                     check_enough(len(drawn), len(texts.texts))

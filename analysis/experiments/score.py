@@ -25,7 +25,7 @@ from ..embedding.prompts import Role
 from ..errors import CorpusError
 from ..evaluation import labelled, retrieval, similarity
 from ..runtime.events import Progress, quiet
-from ..runtime.fair_lock import alone
+from ..runtime.fair_lock import lock_for
 from ..storage import result_store
 from .score_result import Corpus, Score, described
 from .score_store import keep, key_of, keys_of, known_score, known_scores, store, stored
@@ -95,7 +95,8 @@ def score(
     known = stored(backbone, corpus, dict(zip(keys, methods, strict=True)))
     missing = {key: method for key, method in zip(keys, methods, strict=True) if key not in known}
     if missing:
-        with alone(next(iter(missing)) if len(missing) == 1 else result_store.digest([*missing])):
+        request = next(iter(missing)) if len(missing) == 1 else result_store.digest([*missing])
+        with lock_for(request):
             known |= stored(backbone, corpus, missing)  # another visit's
             missing = {key: method for key, method in missing.items() if key not in known}
             if missing:

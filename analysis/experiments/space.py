@@ -13,7 +13,7 @@ from ..embedding.encoder import MethodEncoder
 from ..embedding.methods import Method
 from ..rerouting.plan import Plan
 from ..runtime.events import Progress, quiet
-from ..runtime.fair_lock import alone
+from ..runtime.fair_lock import lock_for
 from ..spaces import projection as space
 from ..storage import result_store
 from ..storage.provenance import Provenance, rebuilt
@@ -55,7 +55,7 @@ def projected(
     name = result_store.key(
         "projection", vectors=result_store.digest(vectors.tobytes().hex()), **settings
     )
-    with alone(name):
+    with lock_for(name):
         if (found := result_store.get(name)) is None:
             projection = space.project(vectors, **settings)
             facts = {"how": projection.how, "reason": projection.reason}

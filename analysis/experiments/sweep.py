@@ -12,7 +12,7 @@ from ..embedding.shared_passes import parting
 from ..embedding.trace import Trace
 from ..rerouting.plan import PLAIN, Plan
 from ..runtime.events import Progress, quiet
-from ..runtime.fair_lock import alone
+from ..runtime.fair_lock import lock_for
 from . import score as scores
 from .score import Score
 
@@ -52,7 +52,7 @@ def sweep(
     try:
         for plan, following in zip_longest(ordered, ordered[1:]):
             acting = method.under(plan)
-            with alone(scores.key_of(backbone, pairs, acting)):
+            with lock_for(scores.key_of(backbone, pairs, acting)):
                 if (known := scores.known_score(backbone, pairs, acting)) is None:
                     check_method(backbone, acting)
                     if trace is None:

@@ -67,7 +67,7 @@ def custom(plans: Sequence[Plan], walk: Walk) -> list[list[Any]]:
     return found
 
 
-def bars(plans: Sequence[Plan], walk: Walk) -> dict[str, Any]:
+def error_bars(plans: Sequence[Plan], walk: Walk) -> dict[str, Any]:
     """The intervals of the plans' changes as error bars."""
     changes = [walk.points[plan].change for plan in plans]
     return {
@@ -95,7 +95,7 @@ def dots(
     figure.add_scatter(
         x=[place(plan) for plan in known],
         y=[walk.points[plan].change.delta for plan in known],
-        error_y=bars(known, walk) if bars else None,
+        error_y=error_bars(known, walk) if bars else None,
         mode="markers",
         name=name,
         marker=marker,

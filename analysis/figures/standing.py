@@ -10,7 +10,7 @@ from ..experiments.ablation import Walk
 from ..experiments.searches import ALL, AUTOMATIC, RANDOM
 from ..rerouting.plan import PLAIN as NOTHING
 from ..rerouting.plan import Plan
-from .plan_points import BEST, COLOURS, HOVER, MARKS, NONE, bars, custom, plan_rows
+from .plan_points import BEST, COLOURS, HOVER, MARKS, NONE, custom, error_bars, plan_rows
 from .theme import PLAIN, REROUTED, laid_out
 
 
@@ -36,7 +36,7 @@ def standing_chart(walk: Walk, rows: Sequence[tuple[str, Plan]]) -> go.Figure:
         figure.add_scatter(
             x=[walk.points[plan].change.delta for plan in known],
             y=heights,
-            error_x=bars(known, walk),
+            error_x=error_bars(known, walk),
             mode="markers",
             name=name,
             showlegend=False,

@@ -54,7 +54,6 @@ class Workspace:
         Raises:
             PlanError: the layers are no list of layers of the backbone.
         """
-
         chosen = dimension.select_layers(
             backbone,
             layers or spec.layers,

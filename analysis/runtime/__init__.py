@@ -1,1 +1,1 @@
-"""What every floor stands on: paths, events, a fair lock, limits of a hosted server, logging."""
+"""What every part stands on: paths, environment, events, locks, hosted mode, request log."""

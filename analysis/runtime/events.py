@@ -1,7 +1,8 @@
 """What a person is told while work goes on: a place in a queue, a batch that had to be halved.
 
 The library says it here, and a page or the command line listens. A listener may stop the work by
-raising: what waits for its turn asks it twice a second, so a closed tab gives up its place.
+raising: what waits for its turn tells it its place twice a second, so a closed tab gives up its
+place.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,9 +18,17 @@ def quiet(_done: int, _total: int) -> None:
     """Progress that nobody watches."""
 
 
+def ignore_place(_place: int, _resource: str) -> None:
+    """A queue that nobody watches."""
+
+
 class Listener(NamedTuple):
-    """``say`` takes a sentence; ``wait`` the place in a queue, 0 once it is one's turn, and for
-    what."""
+    """Who listens in a thread.
+
+    Attributes:
+        say: takes a sentence.
+        wait: takes the place in a queue, 0 once it is this thread's turn, and what it waits for.
+    """
 
     say: Callable[[str], object]
     wait: Callable[[int, str], None]
@@ -29,10 +38,15 @@ _LISTENER: ContextVar[Listener | None] = ContextVar("listener", default=None)
 
 
 @contextmanager
-def heard(
-    say: Callable[[str], object], wait: Callable[[int, str], None] = lambda _place, _what: None
+def listening(
+    say: Callable[[str], object], wait: Callable[[int, str], None] = ignore_place
 ) -> Iterator[None]:
-    """Let ``say`` and ``wait`` hear what this thread is told inside the block."""
+    """Hand what this thread says inside the block to a listener.
+
+    Args:
+        say: takes a sentence.
+        wait: takes the place in a queue, 0 once it is this thread's turn, and what it waits for.
+    """
     token = _LISTENER.set(Listener(say, wait))
     try:
         yield
@@ -46,7 +60,7 @@ def say(sentence: str) -> None:
         listener.say(sentence)
 
 
-def waiting(place: int, what: str) -> None:
-    """Tell whoever listens how many are before this thread in the queue for ``what``."""
+def say_place(place: int, resource: str) -> None:
+    """Tell whoever listens how many are before this thread in the queue for ``resource``."""
     if (listener := _LISTENER.get()) is not None:
-        listener.wait(place, what)
+        listener.wait(place, resource)

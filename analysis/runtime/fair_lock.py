@@ -1,7 +1,7 @@
-"""Turns on what only one can use at a time: first come, first served.
+"""Locks on what only one can use at a time: first come, first served.
 
-A backbone's turn lasts one batch. Whoever has more batches queues again behind all others, so
-that sessions with much to do and with little take turns, and none is starved, as happens with a
+A backbone's lock is held for one batch. Whoever has more batches queues again behind all others,
+so that sessions with much to do and with little take turns, and none is starved, as happens with a
 plain lock: a thread that releases one mostly gets it right back.
 """
 
@@ -14,39 +14,41 @@ from weakref import WeakValueDictionary
 from . import events, request_log
 
 PATIENCE = 0.5
-"""Seconds between two words to who waits; none is said to who waits less."""
+"""Seconds between two messages to a thread that waits; one that waits less gets none."""
 
 
-class Turns:
-    """A lock that serves in the order of arrival and tells those who wait their place.
+class FairLock:
+    """A lock that is handed on in the order of arrival, and tells those who wait their place."""
 
-    ``what`` completes "waiting for".
-    """
+    def __init__(self, resource: str) -> None:
+        """Make a lock that is free.
 
-    def __init__(self, what: str) -> None:
-        self.what = what
-        self._line: deque[object] = deque()
+        Args:
+            resource: what it protects; completes "waiting for".
+        """
+        self.resource = resource
+        self._queue: deque[object] = deque()
         self._changed = threading.Condition()
 
     def locked(self) -> bool:
-        """Whether it is anyone's turn now."""
-        return bool(self._line)
+        """Whether anyone holds it now."""
+        return bool(self._queue)
 
     @property
     def waiting(self) -> int:
-        """How many wait, whoever has the turn left out."""
-        return max(0, len(self._line) - 1)
+        """How many wait, whoever holds it left out."""
+        return max(0, len(self._queue) - 1)
 
     def __enter__(self) -> None:
-        ticket, told, began = object(), False, time.perf_counter()
+        ticket, has_waited, began = object(), False, time.perf_counter()
         with self._changed:
-            self._line.append(ticket)
+            self._queue.append(ticket)
         try:
-            while not self._comes(ticket):
-                told = True
-                events.waiting(self._before(ticket), self.what)
-            if told:
-                events.waiting(0, self.what)
+            while not self._comes_first(ticket):
+                has_waited = True
+                events.say_place(self._place(ticket), self.resource)
+            if has_waited:
+                events.say_place(0, self.resource)
                 request_log.count(waited=time.perf_counter() - began)
         except BaseException:
             self._leave(ticket)
@@ -58,31 +60,38 @@ class Turns:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._leave(self._line[0])
+        self._leave(self._queue[0])
 
-    def _comes(self, ticket: object) -> bool:
-        """Wait a moment for the turn of ``ticket``; whether it is."""
+    def _comes_first(self, ticket: object) -> bool:
+        """Wait a moment for the turn of ``ticket``; whether it came."""
         with self._changed:
-            return self._changed.wait_for(lambda: self._line[0] is ticket, PATIENCE)
+            return self._changed.wait_for(lambda: self._queue[0] is ticket, PATIENCE)
 
-    def _before(self, ticket: object) -> int:
+    def _place(self, ticket: object) -> int:
         with self._changed:
-            return self._line.index(ticket)
+            return self._queue.index(ticket)
 
     def _leave(self, ticket: object) -> None:
         with self._changed:
-            self._line.remove(ticket)
+            self._queue.remove(ticket)
             self._changed.notify_all()
 
 
-_NAMED: WeakValueDictionary[str, Turns] = WeakValueDictionary()
+_BY_NAME: WeakValueDictionary[str, FairLock] = WeakValueDictionary()
 _NAMING = threading.Lock()
 
 
-def alone(name: str) -> Turns:
-    """The turns of one request: who asks for what another computes waits, and then finds it."""
+def lock_for(request: str) -> FairLock:
+    """The lock of one request: who asks for what another computes waits, and then reads it.
+
+    Args:
+        request: names what is computed, such as its key in a store.
+
+    Returns:
+        The same lock for the same name, as long as anyone uses it.
+    """
     with _NAMING:
-        found = _NAMED.get(name)
-        if found is None:
-            found = _NAMED[name] = Turns("the same request of another visit")
-        return found
+        lock = _BY_NAME.get(request)
+        if lock is None:
+            lock = _BY_NAME[request] = FairLock("the same request of another visit")
+        return lock

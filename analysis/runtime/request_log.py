@@ -1,7 +1,8 @@
 """One line of JSON for every request: what was asked, what it took, how it ended; never a text.
 
-Off unless ``KVE_LOG`` says where to write (``stderr``, or a file to append to) or the caller does:
-the app writes to standard error unless ``KVE_LOG`` is ``off``.
+``KVE_LOG`` says where the lines go: ``off``, ``stderr``, or a file to append to, which is written
+so that it cannot be anything else (``logs/requests.log``, ``./requests``, ``requests.jsonl``).
+Unset, a command writes none and the app writes to standard error.
 """
 
 import json
@@ -9,52 +10,94 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any
 
 import psutil
 
-from ..errors import ExplorerError
+from ..errors import ExplorerError, SettingsError
+
+VARIABLE = "KVE_LOG"
+OFF, STDERR = "off", "stderr"
+SUFFIXES = (".log", ".jsonl", ".json")
+"""Endings by which a name is a file's, even without a folder before it."""
+Fact = str | float | None | Mapping[str, object]
+"""What a line may hold."""
 
 _LOGGER = logging.getLogger("kve")
-_ENTRY: ContextVar[dict[str, Any] | None] = ContextVar("entry", default=None)
+_ENTRY: ContextVar[dict[str, Fact] | None] = ContextVar("entry", default=None)
 
 
-def start(default: str = "off") -> None:
-    """Write where ``KVE_LOG`` says, else to ``default``: ``off``, ``stderr`` or a file.
+def start(default: str = OFF) -> None:
+    """Write where ``KVE_LOG`` says from now on.
 
-    A file that cannot be opened is said on standard error, and the lines go there.
+    A file that cannot be opened is reported on standard error, and the lines go there.
+
+    Args:
+        default: where to write if it is not set: ``off``, ``stderr`` or a file.
+
+    Raises:
+        SettingsError: it is neither ``off`` nor ``stderr`` nor recognisable as a file.
     """
-    where = os.environ.get("KVE_LOG") or default
+    target = os.environ.get(VARIABLE, "").strip() or default
+    if target not in (OFF, STDERR) and not _names_a_file(target):
+        raise SettingsError(
+            f"{VARIABLE} is {target!r}: write off, stderr, or a file with its folder or one of the "
+            f"endings {', '.join(SUFFIXES)}, such as ./requests.log."
+        )
+    _write_to(target)
+
+
+def start_anyway(default: str) -> None:
+    """Like :func:`start`, but a setting that is refused is reported, and ``default`` taken."""
+    try:
+        start(default)
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        _write_to(default)
+
+
+def _names_a_file(target: str) -> bool:
+    """Whether a setting has a folder before it, or a file's ending behind a name."""
+    separators = [separator for separator in (os.sep, os.altsep) if separator]
+    return any(separator in target for separator in separators) or (
+        Path(target).suffix.lower() in SUFFIXES
+    )
+
+
+def _write_to(target: str) -> None:
     for handler in _LOGGER.handlers[:]:
         _LOGGER.removeHandler(handler)
         handler.close()
     _LOGGER.propagate = False
     _LOGGER.setLevel(logging.INFO)
-    if where == "off":
+    if target == OFF:
         _LOGGER.addHandler(logging.NullHandler())
         return
-    found: logging.Handler = logging.StreamHandler(sys.stderr)
-    if where != "stderr":
+    writer: logging.Handler = logging.StreamHandler(sys.stderr)
+    if target != STDERR:
         try:
-            found = logging.FileHandler(Path(where), encoding="utf-8")
+            writer = logging.FileHandler(Path(target), encoding="utf-8")
         except OSError as error:
-            print(f"KVE_LOG={where} cannot be written: {error.strerror}.", file=sys.stderr)
-    found.setFormatter(logging.Formatter("%(message)s"))
-    _LOGGER.addHandler(found)
+            print(f"{VARIABLE}={target} cannot be written: {error.strerror}.", file=sys.stderr)
+    writer.setFormatter(logging.Formatter("%(message)s"))
+    _LOGGER.addHandler(writer)
 
 
 @contextmanager
-def request(kind: str, **facts: Any) -> Iterator[None]:
-    """Note what happens inside the block, and write it as one line at its end.
+def request(kind: str, **facts: Fact) -> Iterator[None]:
+    """Log what happens inside the block as one line, written at its end.
 
-    ``outcome`` is ``done``; ``refused`` for what a person can solve, with its kind; ``stopped``
-    where the visit ended or went on; ``failed`` for a defect, with its kind.
+    The line's ``outcome`` is ``done``; ``refused`` for what a person can solve, with the error's
+    kind; ``stopped`` where the visit ended or went on; ``failed`` for a defect, with its kind.
+
+    Args:
+        kind: ``command`` or ``page``.
+        **facts: what else the line holds; never a text, a path or a file's name.
     """
-    entry: dict[str, Any] = {"request": kind, **facts}
+    entry: dict[str, Fact] = {"request": kind, **facts}
     token, began = _ENTRY.set(entry), time.perf_counter()
     outcome = "done"
     try:
@@ -77,10 +120,10 @@ def request(kind: str, **facts: Any) -> Iterator[None]:
             "seconds": time.perf_counter() - began,
             "memory_mb": psutil.Process().memory_info().rss / 1e6,
         }
-        _LOGGER.info(json.dumps({name: _short(value) for name, value in line.items()}))
+        _LOGGER.info(json.dumps({name: _rounded(value) for name, value in line.items()}))
 
 
-def note(**facts: Any) -> None:
+def note(**facts: Fact) -> None:
     """Add facts to the line of the request that runs."""
     if (entry := _ENTRY.get()) is not None:
         entry |= facts
@@ -90,8 +133,10 @@ def count(**amounts: float) -> None:
     """Add to the numbers of the request that runs."""
     if (entry := _ENTRY.get()) is not None:
         for name, amount in amounts.items():
-            entry[name] = entry.get(name, 0) + amount
+            before = entry.get(name, 0)
+            assert isinstance(before, int | float), f"{name} is no number"
+            entry[name] = before + amount
 
 
-def _short(value: Any) -> Any:
+def _rounded(value: Fact) -> Fact:
     return round(value, 3) if isinstance(value, float) else value

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import PlanError
-from ..runtime.fair_lock import Turns
+from ..runtime.fair_lock import FairLock
 from .neighbours import Floats, _checked
 
 How = Literal["umap", "pca"]
@@ -24,7 +24,7 @@ PROJECTIONS: tuple[How, ...] = ("umap", "pca")
 FEWEST_FOR_UMAP = 15
 """Below this many distinct texts neighbourhoods say little and UMAP's start fails."""
 
-FITTING = Turns("the drawing of another map")
+FITTING = FairLock("the drawing of another map")
 """Two fits at once abort the process under numba's workqueue layer."""
 
 

@@ -18,7 +18,7 @@ from analysis.errors import ExplorerError
 from analysis.recipes import files, scripts
 from analysis.recipes.recipe import Recipe
 from analysis.runtime import request_log
-from analysis.runtime.events import heard
+from analysis.runtime.events import listening
 from analysis.runtime.paths import program
 from pages.shared import downloads
 
@@ -80,7 +80,7 @@ def show_notices() -> Iterator[None]:
         else:
             queue.empty()
 
-    with heard(st.warning, wait):
+    with listening(st.warning, wait):
         yield
 
 

@@ -121,7 +121,7 @@ def toggle_layers(figure: str, rerouted: tuple[int, ...]) -> None:
 @st.cache_resource(show_spinner=False)
 def start_request_log() -> None:
     """Start the request log, once for the server: a line for every run of a page (``KVE_LOG``)."""
-    request_log.start("stderr")
+    request_log.start_anyway(request_log.STDERR)
 
 
 @st.cache_resource(show_spinner=False)

@@ -144,7 +144,7 @@ def test_rows_say_where_they_are_and_what_fails_says_where(
     notes: list[str] = []
     rows = runner.rows(one)
     place = {"bias": 0.0, "method": "mean, echo"}
-    with events.heard(notes.append):
+    with events.listening(notes.append):
         assert next(rows) == {"grid": place, "value": None}
         assert next(rows) == {"grid": place, "value": 1.5}
         with pytest.raises(PlanError, match=r"At bias 2\.0, method mean, echo: It does not fit\."):

@@ -12,6 +12,7 @@ GUARDED = {
     "HF_HOME": str(CACHE / "huggingface"),
     "HF_HUB_OFFLINE": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
+    "KVE_LOG": "off",
 }
 os.environ.update(GUARDED)  # some are read when huggingface_hub is imported, so before any test
 DROPPED = (

@@ -239,7 +239,7 @@ def test_a_batch_that_does_not_fit_is_halved_and_said(
     anywhere = clouds.any_token_states(llama, texts, points=200)
     said: list[str] = []
     ran = small(monkeypatch, 200, error)
-    with events.heard(said.append):
+    with events.listening(said.append):
         after = encoder.encode_methods(llama, texts, asked)
     assert len(said) == 3  # once a prompt
     assert "did not fit into memory and is computed in halves" in said[0]
@@ -300,7 +300,7 @@ def test_memory_that_really_runs_out_is_halved(
 
     monkeypatch.setattr(forward_pass, "run", run)
     said: list[str] = []
-    with events.heard(said.append):
+    with events.listening(said.append):
         found = encoder.encode(llama, texts, METHODS["mean"], batch_tokens=10**9).embeddings
     assert failed
     assert "did not fit into memory" in said[0]

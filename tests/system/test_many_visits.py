@@ -20,8 +20,6 @@ from analysis.errors import NoRoom
 from analysis.experiments import score as scores
 from analysis.experiments import sweep as sweeps
 from analysis.rerouting.plan import Plan
-from analysis.runtime import events, request_log
-from analysis.runtime.fair_lock import Turns, alone
 from analysis.spaces import projection
 from tests.support import encoding
 from tests.support.checks import assert_one_sentence
@@ -49,91 +47,6 @@ def at_once(number: int, work: Callable[[int], Any]) -> list[Any]:
 
     with ThreadPoolExecutor(number) as threads:
         return list(threads.map(begin, range(number)))
-
-
-def waiting(turns: Turns, number: int) -> None:
-    """Return once so many wait."""
-    end = time.monotonic() + 30
-    while turns.waiting < number:
-        assert time.monotonic() < end
-        time.sleep(0.002)
-
-
-# Turns
-
-
-def test_turns_come_in_the_order_of_arrival_and_batches_alternate() -> None:
-    turns, order = Turns("the backbone"), []
-
-    def batches(name: str, number: int) -> None:
-        for _ in range(number):
-            with turns:
-                order.append(name)
-                time.sleep(0.005)
-
-    with ThreadPoolExecutor(3) as threads, turns:
-        for place, (name, number) in enumerate((("long", 6), ("short", 2), ("other", 2)), 1):
-            threads.submit(batches, name, number)
-            waiting(turns, place)
-    assert order == ["long", "short", "other"] * 2 + ["long"] * 4
-    assert not turns.locked()
-
-
-def test_who_waits_is_told_the_place_and_may_leave(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("analysis.runtime.fair_lock.PATIENCE", 0.01)
-    turns, told = Turns("the backbone"), []
-
-    def leave(place: int, what: str) -> None:
-        told.append((place, what))
-        raise KeyboardInterrupt
-
-    def wait() -> None:
-        with pytest.raises(KeyboardInterrupt), events.heard(print, leave), turns:
-            pytest.fail("it was not its turn")
-
-    with turns:
-        first = threading.Thread(target=wait)
-        first.start()
-        first.join(30)
-        assert turns.waiting == 0  # the place is given up
-    assert told == [(1, "the backbone")]
-
-    places: list[int] = []
-
-    def stay(_: int) -> None:
-        def tell(place: int, _what: str) -> None:
-            places.append(place)
-            if place == 0:
-                assert turns.locked()
-
-        with events.heard(print, tell), turns:
-            pass
-
-    with ThreadPoolExecutor(3) as threads:
-        with turns:
-            waited = [threads.submit(stay, i) for i in range(3)]
-            waiting(turns, 3)
-            time.sleep(0.1)
-        for one in waited:
-            one.result(30)
-    assert {0, 1, 2, 3} <= set(places)
-
-
-def test_an_error_in_ones_turn_ends_it() -> None:
-    turns = Turns("the backbone")
-    with pytest.raises(ValueError, match="a defect"), turns:
-        raise ValueError("a defect")
-    assert not turns.locked()
-
-
-def test_one_request_is_alone_and_others_are_not_kept() -> None:
-    assert alone("a") is not alone("b")
-    mine = alone("a")
-    assert alone("a") is mine
-    gone = weakref.ref(mine)
-    del mine
-    gc.collect()
-    assert gone() is None
 
 
 def test_two_maps_are_never_drawn_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -253,7 +166,7 @@ def test_a_backbone_is_loaded_once_for_all_and_freed_when_the_last_leaves() -> N
     sharing._LATEST[:] = leases[:1]
     gc.collect()
     assert gone() is None, "nobody uses it"
-    assert [one.name for one in sharing.held()] == ["qwen2"]
+    assert [one.name for one in sharing.active()] == ["qwen2"]
     assert not trace_cache._TRACES
 
 
@@ -282,39 +195,3 @@ def test_what_does_not_fit_beside_others_names_them() -> None:
         sharing.lease("qwen2", "float32", load=refuse)
     assert_one_sentence(caught.value)
     assert sharing.lease("llama", "float32", load=refuse) is held
-
-
-# The journal
-
-
-def test_a_request_leaves_one_line_and_no_text(
-    llama: Backbone, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
-) -> None:
-    import json
-
-    log = tmp_path / "log.jsonl"
-    monkeypatch.setenv("KVE_LOG", str(log))
-    request_log.start()
-    try:
-        for _ in range(2):
-            with request_log.request("page", page="similarity"):
-                cached_encoder.encode_methods(llama, TEXTS, [DEFAULT])
-        with pytest.raises(NoRoom), request_log.request("page"):
-            raise NoRoom("no")
-        with pytest.raises(KeyboardInterrupt), request_log.request("page"):
-            raise KeyboardInterrupt
-        with pytest.raises(ZeroDivisionError), request_log.request("page"):
-            raise ZeroDivisionError
-    finally:
-        monkeypatch.setenv("KVE_LOG", "off")
-        request_log.start()
-    first, second, refused, stopped, failed = map(json.loads, log.read_text().splitlines())
-    assert first["encoded"] == 24
-    assert first["tokens"] > 24
-    assert first["known"] == 0
-    assert (second["known"], "encoded" in second) == (24, False)
-    assert {"time", "seconds", "memory_mb"} <= first.keys()
-    assert (refused["outcome"], refused["error"]) == ("refused", "NoRoom")
-    assert stopped["outcome"] == "stopped"
-    assert (failed["outcome"], failed["error"]) == ("failed", "ZeroDivisionError")
-    assert "Text number" not in log.read_text()
