@@ -1,7 +1,7 @@
 """``python -m benchmarks``: measure every claim; write results.json and docs/performance.md.
 
-``python -m benchmarks NAME ...`` measures some scripts anew and keeps the other numbers;
-``python -m benchmarks write`` only makes the page anew from the stored numbers.
+``python -m benchmarks NAME ...`` measures only the scripts of these names and keeps the other
+numbers; ``python -m benchmarks write`` measures nothing and writes the page from stored numbers.
 """
 
 import json
@@ -63,9 +63,9 @@ def machine() -> str:
     )
 
 
-def page(found: Measured) -> str:
+def page(stored: Measured) -> str:
     """docs/performance.md, from the stored numbers and the notes beside them."""
-    ratios = [Ratio(**ratio) for name in CLAIMS for ratio in found["claims"].get(name, ())]
+    ratios = [Ratio(**ratio) for name in CLAIMS for ratio in stored["claims"].get(name, ())]
     rows = [
         f"| {r.claim} | {r.against} | {r.on} | {r.ratio:.3f} [{r.low:.3f}, {r.high:.3f}] | "
         f"{_target(r)} | {_amount(r.ours, r.unit)} | {_amount(r.theirs, r.unit)} |"
@@ -73,38 +73,39 @@ def page(found: Measured) -> str:
     ]
     notes = [f"- {r.claim}: {r.note}." for r in ratios if r.note]
     return _PAGE.format(
-        machine=found["machine"],
-        dtype=found["dtype"],
+        machine=stored["machine"],
+        dtype=stored["dtype"],
         rows="\n".join(rows),
         notes="\n".join(notes),
-        growth=_growth([Point(**point) for point in found["growth"]]),
-        half=half_precision.tables([Checked(**one) for one in found["half_precision"]]),
-        told=NOTES.read_text(encoding="utf-8").strip(),
+        growth=_growth([Point(**point) for point in stored["growth"]]),
+        half=half_precision.tables([Checked(**row) for row in stored["half_precision"]]),
+        prose=NOTES.read_text(encoding="utf-8").strip(),
     )
 
 
 _PAGE = """# Performance
 
-Made by `make bench` from numbers measured on one machine that did nothing else. Each row compares
-two ways on the same texts in one run, in turn, after a warm-up: the median ratio [smallest,
-largest of single repetitions], what it should be, and the medians. SmolLM2 135M in {dtype} unless
-a row says otherwise; *share* and *encode* rows are speeds, larger is better, all others costs.
+Written by `make bench` from numbers measured on one machine that did nothing else. Each row
+compares two ways on the same texts in one run, in turn, after a warm-up: the median ratio
+[smallest, largest of single repetitions], its target, and the medians. SmolLM2 135M in {dtype}
+unless a row says otherwise. *share* and *encode* rows are speeds, where larger is better; all
+others are costs.
 
 Machine: {machine}.
 
-| claim | against | on | ratio | should be | ours | alternative |
+| claim | against | on | ratio | target | ours | alternative |
 | --- | --- | --- | --- | --- | --- | --- |
 {rows}
 
 {notes}
 
-{told}
+{prose}
 
 ## How cost grows
 
 {growth}
 
-## Whether bfloat16 changes what is found
+## Whether bfloat16 changes results
 
 {half}
 """
@@ -112,7 +113,7 @@ Machine: {machine}.
 
 def _target(ratio: Ratio) -> str:
     if ratio.target is None:
-        return "listed beside"
+        return "none, for comparison"
     bound = "at least" if ratio.at_least else "at most"
     return f"{bound} {ratio.target:g}: {'yes' if ratio.reached else '**no**'}"
 
@@ -135,27 +136,26 @@ def _growth(points: Sequence[Point]) -> str:
 
 
 def write() -> None:
-    """Make the page from the stored numbers."""
-    found = json.loads(RESULTS.read_text(encoding="utf-8"))
-    PAGE.write_text(page(found), encoding="utf-8")
+    """Write the page from the stored numbers."""
+    PAGE.write_text(page(json.loads(RESULTS.read_text(encoding="utf-8"))), encoding="utf-8")
 
 
 def measure(names: Sequence[str]) -> None:
-    """Measure the scripts of these names, all where there are none, and store what they found."""
-    found: Measured = {"claims": {}, "growth": [], "half_precision": []}
-    if names:
-        found = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else found
-    found |= {"machine": machine(), "dtype": choose_dtype().value}
+    """Measure the scripts of these names, all by default, and store the numbers."""
+    results: Measured = {"claims": {}, "growth": [], "half_precision": []}
+    if names and RESULTS.exists():
+        results = json.loads(RESULTS.read_text(encoding="utf-8"))
+    results |= {"machine": machine(), "dtype": choose_dtype().value}
     for name in names or (*CLAIMS, "growth", "half_precision"):
         if name in CLAIMS:
             ratios = CLAIMS[name].measure()
             for ratio in ratios:
                 print(f"{ratio.claim}: {ratio.ratio:.3f} ({_target(ratio)})", flush=True)
-            found["claims"][name] = [asdict(ratio) for ratio in ratios]
+            results["claims"][name] = [asdict(ratio) for ratio in ratios]
         else:
             script = growth if name == "growth" else half_precision
-            found[name] = [asdict(one) for one in script.measure()]
-        RESULTS.write_text(json.dumps(_rounded(found), indent=1) + "\n", encoding="utf-8")
+            results[name] = [asdict(row) for row in script.measure()]
+        RESULTS.write_text(json.dumps(_rounded(results), indent=1) + "\n", encoding="utf-8")
 
 
 def _rounded(value: Any) -> Any:
@@ -171,7 +171,7 @@ def main(arguments: list[str]) -> int:
     known = (*CLAIMS, "growth", "half_precision")
     if arguments != ["write"]:
         if unknown := [name for name in arguments if name not in known]:
-            print(f"There is no benchmark {unknown[0]!r}; choose of {', '.join(known)}, or write.")
+            print(f"There is no benchmark {unknown[0]!r}; use {', '.join(known)} or write.")
             return 2
         measure(arguments)
     write()

@@ -59,7 +59,7 @@ def test_every_claim_is_stored_and_every_miss_explained() -> None:
     found = json.loads(RESULTS.read_text(encoding="utf-8"))
     assert set(found["claims"]) == set(CLAIMS)
     told = PAGE.read_text(encoding="utf-8")
-    explained = told[told.index("## What is missed") :].split("\n## ")[0]
+    explained = told[told.index("## Targets that are missed") :].split("\n## ")[0]
     for ratio in (Ratio(**one) for ratios in found["claims"].values() for one in ratios):
         if ratio.reached is False:
             assert f"**{ratio.claim}**" in explained
@@ -67,4 +67,4 @@ def test_every_claim_is_stored_and_every_miss_explained() -> None:
 
 def test_an_unknown_name_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["warp"]) == 2
-    assert "There is no benchmark 'warp'; choose of rerouting_cost" in capsys.readouterr().out
+    assert "There is no benchmark 'warp'; use rerouting_cost" in capsys.readouterr().out
