@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Iterator
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,17 +34,6 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     budget = item.config.getoption("--budget")
     if budget is not None and time.monotonic() - _BEGAN > 60 * budget:
         pytest.skip(f"beyond the budget of {budget:g} minutes")
-
-
-@pytest.fixture(scope="session", autouse=True)
-def packages_read_once() -> Iterator[None]:
-    """Each visit of Streamlit's harness reads what every installed package says of itself."""
-    from streamlit.components.v2 import manifest_scanner
-
-    with pytest.MonkeyPatch.context() as patch:
-        scan = manifest_scanner.scan_component_manifests
-        patch.setattr(manifest_scanner, "scan_component_manifests", cache(scan))
-        yield
 
 
 @pytest.fixture(autouse=True)

@@ -5,6 +5,7 @@ import pickle
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ import analysis
 from analysis.backbones.backbone import Backbone
 from analysis.corpora.types import Texts
 from analysis.embedding import encoder
-from analysis.embedding.methods import METHODS
+from analysis.embedding.methods import METHODS, Method, MethodName
 from analysis.errors import ExplorerError, PlanError
 from analysis.integrations.scikit_learn import Vectorizer
 from analysis.integrations.sentence_transformers import Embedder
@@ -38,7 +39,12 @@ PLAN = Plan((2, 3))
 
 def test_encode_gives_what_the_encoder_gives(llama: Backbone) -> None:
     rerouting, mean = METHODS["kv-embedding"].under(PLAN), METHODS["mean"]
-    for method, expected in ((rerouting, rerouting), ("kv-embedding", rerouting), ("mean", mean)):
+    named: tuple[tuple[Method | MethodName, Method], ...] = (
+        (rerouting, rerouting),
+        ("kv-embedding", rerouting),
+        ("mean", mean),
+    )
+    for method, expected in named:
         vectors = analysis.encode(llama, TEXTS, method, layers="2-3", role="Query")
         encoding = encoder.encode(llama, TEXTS, expected, role="Query")
         np.testing.assert_allclose(vectors, encoding.embeddings, atol=1e-6)
@@ -75,7 +81,11 @@ def test_scores_are_compared_with_the_first_in_pairs(llama: Backbone) -> None:
     ]
     values = [one.measures[0].value for one in scores]
     assert [one.delta for one in differences] == pytest.approx([v - values[0] for v in values[1:]])
-    for wrong in (lambda: analysis.compare(scores[:1]), lambda: analysis.compare(scores, "x")):
+    refused: tuple[Callable[[], object], ...] = (
+        lambda: analysis.compare(scores[:1]),
+        lambda: analysis.compare(scores, "x"),
+    )
+    for wrong in refused:
         with pytest.raises(PlanError) as caught:
             wrong()
         assert_one_sentence(caught.value)
@@ -153,7 +163,7 @@ def test_the_notebook_runs() -> None:
 # In other libraries
 
 
-@parametrize_with_checks([Vectorizer()])
+@parametrize_with_checks([Vectorizer()])  # type: ignore[untyped-decorator]
 def test_scikit_learns_own_checks_pass(estimator: Any, check: Any) -> None:
     check(estimator)
 

@@ -24,7 +24,7 @@ from ..storage import provenance
 from ..storage.provenance import Provenance
 from . import catalog, devices, download, gguf_conversion, load_errors, packed_linear, sources
 from .decoder import build_skeleton, decoder_layers, text_decoder
-from .devices import DTYPES, SPREAD, Choice, Memory
+from .devices import SPREAD, Choice, Memory
 from .facts import Facts, facts_of
 from .probe import check_causal, probe
 from .sources import Progress
@@ -155,7 +155,7 @@ def load(
     loader = partial(
         AutoModel.from_pretrained,
         folder,
-        dtype=DTYPES[chosen_dtype.value],
+        dtype=getattr(torch, chosen_dtype.value),
         trust_remote_code=False,
         use_safetensors=True,
         output_loading_info=True,

@@ -2,7 +2,7 @@
 
 A model that one device cannot hold is *spread*: accelerate keeps its first layers on the GPUs, or
 without one in memory, the next in memory and the rest on disk, and fetches each layer when its
-turn comes.
+turn comes. torch is imported where a device is asked, since whoever only names one needs none.
 """
 
 import weakref
@@ -10,16 +10,17 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
-import torch
 
 from ..errors import BackboneError, NoRoom
 from ..runtime.paths import cache_home
 from .catalog import PRECISIONS
 
-DTYPES: dict[str, torch.dtype] = {name: getattr(torch, name) for name in PRECISIONS}
+if TYPE_CHECKING:
+    import torch
+
 SPREAD = "spread"
 Memory = Mapping[int | str, int]
 """Bytes of each device: GPUs by number, ``"cpu"`` and ``"disk"``."""
@@ -39,6 +40,8 @@ def choose_device(requested: str = "auto") -> Choice:
     Raises:
         BackboneError: the requested device does not exist here.
     """
+    import torch
+
     if requested == "auto":
         if torch.cuda.is_available():
             return Choice("cuda", f"a CUDA device is present ({torch.cuda.get_device_name()})")
@@ -62,13 +65,15 @@ def choose_dtype(requested: str = "auto", device: str = "cpu") -> Choice:
     Raises:
         BackboneError: the dtype is unknown.
     """
-    if requested in DTYPES:
+    if requested in PRECISIONS:
         return Choice(requested, "as requested")
     if requested != "auto":
-        raise BackboneError(f"There is no dtype {requested!r}; use auto, {', '.join(DTYPES)}.")
+        raise BackboneError(f"There is no dtype {requested!r}; use auto, {', '.join(PRECISIONS)}.")
     if device == SPREAD:
         device = choose_device().value
     if device.startswith("cuda"):
+        import torch
+
         if torch.cuda.is_bf16_supported():
             return Choice("bfloat16", "this GPU has bfloat16 units")
         return Choice("float16", "this GPU has no bfloat16 units")
@@ -85,6 +90,8 @@ def choose_dtype(requested: str = "auto", device: str = "cpu") -> Choice:
 
 def _cpu_has_bfloat16() -> bool:
     """Whether the CPU multiplies bfloat16 natively (AVX-512 BF16 or AMX)."""
+    import torch
+
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
@@ -94,6 +101,7 @@ def with_room(where: Choice, name: str, need: int, dtype: str, *, automatic: boo
     Raises:
         BackboneError: the weights do not fit.
     """
+    import torch
     from accelerate.utils import get_max_memory
 
     if where.value == SPREAD:
@@ -133,7 +141,7 @@ class Layout:
 
 
 def lay_out(
-    skeleton: Any, layers: Sequence[torch.nn.Module], name: str, dtype: str, limits: Memory | None
+    skeleton: Any, layers: "Sequence[torch.nn.Module]", name: str, dtype: str, limits: Memory | None
 ) -> Layout:
     """Spread a model, given on the meta device, over what is free or over ``limits``.
 
@@ -141,10 +149,11 @@ def lay_out(
         BackboneError: not even the embeddings and one layer at a time fit, or the disk's limit is
             too low for the rest.
     """
+    import torch
     from accelerate import infer_auto_device_map
     from accelerate.utils import get_balanced_memory, get_max_memory
 
-    skeleton.to(DTYPES[dtype])
+    skeleton.to(getattr(torch, dtype))
     whole = {type(layer).__name__ for layer in layers}
     if limits is None:  # a tenth is left to compute in
         limits = {device: size * 9 // 10 for device, size in get_max_memory().items()}

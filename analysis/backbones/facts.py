@@ -5,8 +5,8 @@ from pathlib import Path
 
 from ..errors import BackboneError
 from . import sources
+from .catalog import PRECISIONS
 from .decoder import build_skeleton, text_decoder
-from .devices import DTYPES
 from .sources import Source
 
 
@@ -46,11 +46,11 @@ class Facts:
 
     def memory(self, dtype: str) -> int:
         """Bytes of the weights in ``dtype``."""
-        return self.parameters * DTYPES[dtype].itemsize
+        return self.parameters * PRECISIONS[dtype]
 
     def as_dict(self) -> dict[str, object]:
         """The facts, and the weights' bytes in each dtype as ``memory``."""
-        return asdict(self) | {"memory": {name: self.memory(name) for name in DTYPES}}
+        return asdict(self) | {"memory": {name: self.memory(name) for name in PRECISIONS}}
 
 
 def describe(name: str) -> Facts:

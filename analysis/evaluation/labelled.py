@@ -4,9 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.cluster import KMeans
-from sklearn.metrics import v_measure_score
-from sklearn.neighbors import NearestNeighbors
 
 from ..errors import CorpusError
 from . import bootstrap, vectors
@@ -58,6 +55,8 @@ def neighbours(
     Raises:
         CorpusError: fewer than two labels, or not more than ``k`` texts.
     """
+    from sklearn.neighbors import NearestNeighbors
+
     codes = _codes(embeddings, labels, k)
     nearest = NearestNeighbors(n_neighbors=k + 1, metric="cosine", algorithm="brute")
     rows = nearest.fit(embeddings).kneighbors(embeddings, return_distance=False)
@@ -101,6 +100,9 @@ def clusters(
     Raises:
         CorpusError: fewer than two labels, or too few texts.
     """
+    from sklearn.cluster import KMeans
+    from sklearn.metrics import v_measure_score
+
     codes = _codes(embeddings, labels, 1)
     count = int(codes.max()) + 1
     unit = vectors.unit(embeddings, embeddings.dtype.type)

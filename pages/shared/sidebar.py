@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from analysis.backbones import devices
+from analysis.backbones import catalog, devices
 from analysis.backbones.facts import Facts, describe
 from analysis.dimension import selection
 from analysis.embedding import pooling, prompts
@@ -38,7 +38,7 @@ def choose_backbone() -> None:
     )
     st.selectbox(
         "Precision",
-        ["auto", *devices.DTYPES],
+        ["auto", *catalog.PRECISIONS],
         key="dtype",
         bind="query-params",
         help="The number format of the computation. auto picks one for this machine.",

@@ -20,7 +20,7 @@ from analysis.backbones.facts import Facts, describe
 from analysis.embedding.encoder import encode
 from analysis.embedding.methods import DEFAULT
 from analysis.errors import BackboneError
-from analysis.rerouting import attention_functions, forward_pass
+from analysis.rerouting import attention, attention_functions, forward_pass
 from analysis.rerouting.forward_pass import PassRequest
 from analysis.rerouting.patches import SDPA
 from analysis.rerouting.plan import Plan
@@ -330,13 +330,14 @@ def test_families_that_ignore_the_interface_are_loaded_and_say_so(
     assert loaded.facts.context in (0, CONTEXT)
 
 
-RIGHT = attention_functions.closed_form
+RIGHT: Callable[..., Any] = attention.closed_form
 
 
 def sees_the_future(*args: Any) -> tuple[torch.Tensor, torch.Tensor]:
     query = args[0]
     everything = torch.ones(1, 1, query.shape[2], query.shape[2], dtype=torch.bool)
-    return RIGHT(*args[:4], everything, *args[5:])
+    query, key, value, pair = args[:4]
+    return attention.closed_form(query, key, value, pair, everything, *args[5:])
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import transformers
 
 from analysis.backbones import devices, download
 from analysis.backbones.backbone import Backbone, load
-from analysis.backbones.devices import Choice, choose_device, choose_dtype
+from analysis.backbones.devices import Choice, Memory, choose_device, choose_dtype
 from analysis.backbones.facts import describe
 from analysis.dimension.states import last_token_states
 from analysis.embedding.encoder import encode
@@ -141,7 +141,7 @@ def test_weights_on_disk_are_read_in_the_dtype_asked_for(
 ) -> None:
     folder = save_folder(tmp_path / "llama")
     plain("llama").to(stored).save_pretrained(folder)
-    limit = {"cpu": int(describe(str(folder)).memory(dtype) * 0.7)}
+    limit: Memory = {"cpu": int(describe(str(folder)).memory(dtype) * 0.7)}
     whole = load(str(folder), dtype=dtype, device="cpu")
     parts = load(str(folder), dtype=dtype, device="spread", max_memory=limit)
     assert "on disk" in parts.device.reason
@@ -165,7 +165,8 @@ def test_a_resumed_pass_reads_only_the_layers_it_runs(
 
     def noted(self: OffloadedWeightsLoader, key: str) -> torch.Tensor:
         read.add(key.split(".self_attn")[0].split(".mlp")[0])
-        return get(self, key)
+        weight: torch.Tensor = get(self, key)
+        return weight
 
     monkeypatch.setattr(OffloadedWeightsLoader, "__getitem__", noted)
     trace.embed(Plan((4,)))
@@ -272,7 +273,7 @@ def test_layers_are_told_by_device() -> None:
         skeleton = plain("llama")
     layers = list(skeleton.layers)
     size = sum(p.numel() for p in layers[0].parameters()) * 4
-    room = {0: 5 * size, 1: 2 * size, "cpu": 3 * size}
+    room: Memory = {0: 5 * size, 1: 2 * size, "cpu": 3 * size}
     found = devices.lay_out(skeleton, layers, "a model", "float32", room)
     assert found.modules["embed_tokens"] == 0
     assert re.fullmatch(

@@ -4,7 +4,7 @@ import ast
 import errno
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -287,9 +287,13 @@ def spoil_the_header(path: Path) -> None:
     path.write_bytes(b"\xff" + path.read_bytes()[1:])
 
 
-def only_pickled(folder: Path) -> None:
-    for path in folder.glob("model*"):
+def remove(paths: Iterable[Path]) -> None:
+    for path in paths:
         path.unlink()
+
+
+def only_pickled(folder: Path) -> None:
+    remove(folder.glob("model*"))
     torch.save(plain("llama").state_dict(), folder / "pytorch_model.bin")
 
 
@@ -305,11 +309,11 @@ REMOTE = {"AutoConfig": "code.Config", "AutoModel": "code.Model"}
     ("damage", "said"),
     [
         (
-            lambda f: [p.unlink() for p in f.glob("token*")],
+            lambda f: remove(f.glob("token*")),
             "holds no tokenizer; add its tokenizer.json",
         ),
         (lambda f: shards(f)[1].unlink(), r"lacks 1 of its 10 weight files \(model-00002-of-00010"),
-        (lambda f: [p.unlink() for p in shards(f)], "lacks 10 of its 10 weight files"),
+        (lambda f: remove(shards(f)), "lacks 10 of its 10 weight files"),
         (lambda f: cut_short(shards(f)[1]), r"^model-00002-of-00010\.safetensors of .* cut short"),
         (lambda f: spoil_the_header(shards(f)[2]), r"^model-00003-of-00010\.safetensors of .* dam"),
         (lack_a_tensor, r"lacks 1 of its weights \(layers\.0\."),

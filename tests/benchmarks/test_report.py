@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from analysis.backbones import backbone as backbones
 from analysis.backbones.backbone import Backbone
 from analysis.corpora import registry, sampling
 from analysis.corpora.types import Pairs, Texts
@@ -41,7 +42,7 @@ def made(
     monkeypatch.setattr(runs, "DOCUMENTS", 20)
     monkeypatch.setattr(runs, "PART", 40)
     monkeypatch.setattr(runs, "STORED", tmp_path)
-    monkeypatch.setattr(runs.backbones, "load", lambda *_, **__: tiny("llama"))
+    monkeypatch.setattr(backbones, "load", lambda *_, **__: tiny("llama"))
     return {one.name: one for one in runs.runs() if one.backbone == runs.BACKBONES[0]}
 
 

@@ -8,12 +8,13 @@ import sys
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from analysis.corpora import packaged, registry, types
 from analysis.corpora import packaged as packaged_corpora
@@ -283,7 +284,7 @@ def test_chosen_columns_are_taken() -> None:
         (read_pairs, Columns("text", "other", "none")),
     ):
         with pytest.raises(CorpusError, match="has no column 'none'; its columns are") as caught:
-            read("a.csv", data, chosen)  # type: ignore[operator]
+            read("a.csv", data, chosen)
         assert_one_sentence(caught.value)
     with pytest.raises(CorpusError, match="no columns to choose from"):
         load_texts("chatterbot", Columns("text"))
@@ -514,7 +515,8 @@ def test_any_bytes_are_read_or_refused(name: str, data: bytes) -> None:
 @given(records, st.integers(3, 8), st.integers(0, 3))
 def test_parts_of_pairs_are_nested(rows: list[tuple[str, str, float]], n: int, seed: int) -> None:
     scores = list(range(len(rows)))
-    whole = types.Pairs(*_sides([row[:2] for row in rows]), np.array(scores, float), "here")
+    texts, left, right = _sides([row[:2] for row in rows])
+    whole = types.Pairs("made up", texts, left, right, np.array(scores, float), "here")
     small, large = draw(whole, n, seed), draw(whole, n + 2, seed)
     assert small.total == (None if n >= len(rows) else len(rows))
     if small.total:
@@ -525,10 +527,12 @@ def test_parts_of_pairs_are_nested(rows: list[tuple[str, str, float]], n: int, s
             assert (part.texts[i], part.texts[j]) == rows[int(score)][:2]
 
 
-def _sides(rows: list[tuple[str, str]]) -> tuple[Any, ...]:
+def _sides(
+    rows: list[tuple[str, str]],
+) -> tuple[tuple[str, ...], NDArray[np.int64], NDArray[np.int64]]:
     texts = tuple(dict.fromkeys(text for row in rows for text in row))
     left, right = (np.array([texts.index(row[side]) for row in rows]) for side in (0, 1))
-    return "made up", texts, left, right
+    return texts, left, right
 
 
 @given(st.lists(words.filter(lambda name: name.strip() != ""), min_size=3, max_size=5, unique=True))
@@ -542,10 +546,10 @@ def test_columns_round_trip(headers: list[str]) -> None:
         assert columns.available == tuple(f"h {h}" for h in headers)
         a, b, n = columns.available[0], columns.available[1], columns.available[-1]
         chosen = Columns(a, b, n) if kind == "pairs" else Columns(b)
-        found = read("a.csv", data, chosen)  # type: ignore[operator]
+        found = read("a.csv", data, chosen)
         assert found.texts[0] == ("cell 0 0" if kind == "pairs" else "cell 1 0")
         if None not in (columns.text, columns.score if kind == "pairs" else ""):
-            one, other = (read("a.csv", data, c) for c in (None, columns))  # type: ignore[operator]
+            one, other = (read("a.csv", data, c) for c in (None, columns))
             assert one.texts == other.texts
 
 

@@ -1,5 +1,7 @@
 """The curve and its band: against a plain recomputation, and where the truth is known."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from skdim.id import TwoNN
@@ -13,7 +15,7 @@ from tests.support.clouds import gaussian
 
 @pytest.mark.filterwarnings("ignore:Dropping")
 @pytest.mark.parametrize(("noise", "most"), [(0, 4.1), (1e-8, 3.6), (1e-6, 0.2)])
-def test_duplicates_do_not_lower_the_estimate(noise, most):
+def test_duplicates_do_not_lower_the_estimate(noise: float, most: float) -> None:
     rows = gaussian(900, 5, seed=0)
     again = rows[:100] * (1 + noise * np.random.default_rng(1).standard_normal((100, 1)))
     texts = np.concatenate([rows, again])
@@ -24,7 +26,7 @@ def test_duplicates_do_not_lower_the_estimate(noise, most):
     assert (found.samples, found.duplicates_dropped) == (900, 100)
 
 
-def test_the_resampled_curves_are_recentred_halves():
+def test_the_resampled_curves_are_recentred_halves() -> None:
     clouds = np.stack([gaussian(80, d, seed=d) for d in (3, 6)])
     found = curve(clouds, resamples=8, seed=1)
     rng = np.random.default_rng(1)
@@ -35,7 +37,7 @@ def test_the_resampled_curves_are_recentred_halves():
 
 
 @pytest.mark.parametrize("estimator", ["twonn", "twonn-mle", "mle"])
-def test_the_band_is_as_wide_as_estimates_scatter(estimator):
+def test_the_band_is_as_wide_as_estimates_scatter(estimator: str) -> None:
     curves = [
         curve(gaussian(200, 5, seed=s)[None], estimator=estimator, resamples=40, seed=s)
         for s in range(40)
@@ -48,7 +50,7 @@ def test_the_band_is_as_wide_as_estimates_scatter(estimator):
     assert all(c.low[0] < c.dims[0] < c.high[0] for c in curves)
 
 
-def test_a_valley_is_found_and_selected():
+def test_a_valley_is_found_and_selected() -> None:
     depths = (9, 9, 8, 8, 7, 3, 8, 9, 9, 9)
     clouds = [gaussian(300, d, seed=i).astype(np.float32) for i, d in enumerate(depths)]
     found = curve(clouds, resamples=20)
@@ -56,7 +58,7 @@ def test_a_valley_is_found_and_selected():
     np.testing.assert_array_equal(frequency(found.resampled), [0] * 5 + [1, 1] + [0] * 3)
 
 
-def test_the_seed_decides_and_progress_is_reported():
+def test_the_seed_decides_and_progress_is_reported() -> None:
     clouds = np.stack([gaussian(60, d, seed=d) for d in (2, 4, 6)])
     steps: list[tuple[int, int]] = []
     first = curve(clouds, resamples=5, seed=3, progress=lambda *step: steps.append(step))
@@ -70,7 +72,7 @@ def test_the_seed_decides_and_progress_is_reported():
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 @pytest.mark.filterwarnings("error")
-def test_a_degenerate_layer_is_nan_and_does_not_cost_the_others_their_texts(estimator):
+def test_a_degenerate_layer_is_nan_and_does_not_cost_the_others_their_texts(estimator: str) -> None:
     alike = np.full((60, 50), 7.0)
     cloud = gaussian(60, 3, seed=6)
     found = curve([alike, cloud, cloud], estimator=estimator, resamples=6)
@@ -82,7 +84,7 @@ def test_a_degenerate_layer_is_nan_and_does_not_cost_the_others_their_texts(esti
     np.testing.assert_array_equal(found.dims[1], found.dims[2])
 
 
-def test_texts_that_coincide_at_one_layer_stay_at_the_others():
+def test_texts_that_coincide_at_one_layer_stay_at_the_others() -> None:
     clouds = [gaussian(60, 3, seed=7), gaussian(60, 3, seed=8)]
     clouds[0][40:] = clouds[0][:20]
     found = curve(clouds, resamples=4)
@@ -90,7 +92,7 @@ def test_texts_that_coincide_at_one_layer_stay_at_the_others():
     np.testing.assert_allclose(found.dims, [estimate(clouds[0][:40]), estimate(clouds[1])])
 
 
-def test_result_names_what_was_done():
+def test_result_names_what_was_done() -> None:
     found = curve(gaussian(40, 3, seed=9)[None], estimator="lpca", resamples=3)
     assert isinstance(found, Curve)
     assert found.estimator == "lpca"
@@ -115,6 +117,8 @@ BAD_STATES = np.where(np.arange(30)[:, None] == 4, np.inf, GOOD)
         (lambda: curve(GOOD), ValueError, "texts by features"),
     ],
 )
-def test_bad_input_is_refused_in_one_sentence(call, error, message):
+def test_bad_input_is_refused_in_one_sentence(
+    call: Callable[[], object], error: type[Exception], message: str
+) -> None:
     with pytest.raises(error, match=message):
         call()

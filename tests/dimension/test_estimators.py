@@ -1,7 +1,10 @@
 """The estimators on clouds of known dimension, and the fast path against plain ones."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 from skdim.id import GRIDE, MLE, TwoNN, lPCA
 
@@ -10,7 +13,7 @@ from analysis.dimension.estimators import ESTIMATORS, drop_duplicates, estimate
 from analysis.errors import CorpusError, PlanError
 from tests.support.clouds import gaussian
 
-REFERENCES = {
+REFERENCES: dict[str, Callable[[NDArray[np.float64]], float]] = {
     "twonn": lambda rows: TwoNN().fit(rows).dimension_,
     "twonn-mle": lambda rows: TwoNN(method="mle").fit(rows).dimension_,
     "mle": lambda rows: MLE().fit(rows).dimension_,
@@ -19,7 +22,7 @@ REFERENCES = {
 }
 
 
-def test_every_estimator_has_a_reference_a_name_and_a_sentence():
+def test_every_estimator_has_a_reference_a_name_and_a_sentence() -> None:
     assert set(ESTIMATORS) == set(REFERENCES)
     for name, estimator in ESTIMATORS.items():
         assert estimator.name == name
@@ -28,7 +31,9 @@ def test_every_estimator_has_a_reference_a_name_and_a_sentence():
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-def test_estimates_equal_those_of_scikit_dimension_on_the_rows(estimator, dtype):
+def test_estimates_equal_those_of_scikit_dimension_on_the_rows(
+    estimator: str, dtype: type[np.floating]
+) -> None:
     rows = gaussian(300, 5, seed=0).astype(dtype)
     expected = REFERENCES[estimator](rows.astype(np.float64))
     assert estimate(rows, estimator) == pytest.approx(expected, rel=1e-6)
@@ -36,7 +41,7 @@ def test_estimates_equal_those_of_scikit_dimension_on_the_rows(estimator, dtype)
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1e4])
-def test_scale_and_place_do_not_matter(scale):
+def test_scale_and_place_do_not_matter(scale: float) -> None:
     rows = gaussian(200, 5, seed=1)
     assert estimate(scale * (rows + 3)) == pytest.approx(estimate(rows), rel=1e-6)
 
@@ -44,7 +49,9 @@ def test_scale_and_place_do_not_matter(scale):
 @pytest.mark.parametrize("noise", [0, 1e-8, 1e-6])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("offset", [0, 30])
-def test_the_first_of_coinciding_rows_is_kept(noise, dtype, offset):
+def test_the_first_of_coinciding_rows_is_kept(
+    noise: float, dtype: type[np.floating], offset: int
+) -> None:
     rng = np.random.default_rng(3)
     rows = offset + gaussian(100, 8, seed=3)
     groups = np.concatenate([np.arange(100), np.zeros(60, int), [7, 7, 99]])  # a group beyond 40
@@ -52,7 +59,7 @@ def test_the_first_of_coinciding_rows_is_kept(noise, dtype, offset):
     np.testing.assert_array_equal(drop_duplicates(cloud.astype(dtype)), np.arange(100))
 
 
-def test_rows_that_are_merely_close_are_kept():
+def test_rows_that_are_merely_close_are_kept() -> None:
     rows = gaussian(50, 8, seed=4)
     cloud = np.concatenate([rows, rows * (1 + 1e-3)])
     assert len(drop_duplicates(cloud)) == 100
@@ -60,12 +67,19 @@ def test_rows_that_are_merely_close_are_kept():
 
 @pytest.mark.parametrize("estimator", ["twonn", "mle"])
 @pytest.mark.parametrize("texts", [24, 150])
-def test_halves_equal_a_plain_recomputation(estimator, texts, monkeypatch):
+def test_halves_equal_a_plain_recomputation(
+    estimator: str, texts: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rng = np.random.default_rng(5)
     cloud = gaussian(texts, 6, seed=5)
     cloud[-1] = cloud[0]
-    seen: list[np.ndarray] = []
-    monkeypatch.setattr(estimators, "_fit", lambda _, points: seen.append(points) or 1.0)
+    seen: list[NDArray[np.float64]] = []
+
+    def fit(_: object, points: NDArray[np.float64]) -> float:
+        seen.append(points)
+        return 1.0
+
+    monkeypatch.setattr(estimators, "_fit", fit)
     kept, among = estimators.prepare(cloud, ESTIMATORS[estimator])
     for _ in range(20):
         members = rng.random(texts) < 0.5
@@ -78,13 +92,13 @@ def test_halves_equal_a_plain_recomputation(estimator, texts, monkeypatch):
 
 @pytest.mark.parametrize("estimator", ["twonn", "twonn-mle"])
 @pytest.mark.filterwarnings("error")
-def test_a_cloud_whose_distances_are_all_tied_has_no_estimate(estimator):
+def test_a_cloud_whose_distances_are_all_tied_has_no_estimate(estimator: str) -> None:
     assert np.isnan(estimate(np.eye(40), estimator))
 
 
 @pytest.mark.parametrize("estimator", ["twonn", "twonn-mle", "mle"])
 @pytest.mark.parametrize("members", [0, 1, 2])
-def test_a_half_too_small_for_neighbours_has_no_estimate(estimator, members):
+def test_a_half_too_small_for_neighbours_has_no_estimate(estimator: str, members: int) -> None:
     _, among = estimators.prepare(gaussian(40, 3, seed=0), ESTIMATORS[estimator])
     assert np.isnan(among(np.arange(40) < members))
 
@@ -104,6 +118,8 @@ BAD_STATES = np.where(np.arange(30)[:, None] == 4, np.inf, GOOD)
         (lambda: estimate(GOOD[:0]), ValueError, "texts by features"),
     ],
 )
-def test_bad_input_is_refused_in_one_sentence(call, error, message):
+def test_bad_input_is_refused_in_one_sentence(
+    call: Callable[[], object], error: type[Exception], message: str
+) -> None:
     with pytest.raises(error, match=message):
         call()

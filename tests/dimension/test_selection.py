@@ -1,10 +1,13 @@
 """Rules on curves with known answers, properties of all rules, and layer lists as text."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from numpy.typing import NDArray
 
 from analysis.dimension.selection import RULES, frequency, select, skipped, window_width
 from analysis.errors import PlanError
@@ -14,7 +17,7 @@ NAN = np.nan
 DIMENSIONS = st.floats(0.5, 100) | st.just(NAN)
 
 
-def curve_of(*values: float) -> np.ndarray:
+def curve_of(*values: float) -> NDArray[np.float64]:
     """A 20-layer curve (skip 4, window 3): ``values`` from layer 4 on, then 50 to the end."""
     return np.array([1.0, 1, 1, 60, *values] + [50.0] * (16 - len(values)))
 
@@ -23,7 +26,7 @@ def curve_of(*values: float) -> np.ndarray:
     ("n_layers", "skip", "width"),
     [(1, 0, 1), (4, 0, 1), (5, 1, 1), (10, 2, 2), (18, 3, 2), (28, 5, 3), (30, 6, 4), (36, 7, 4)],
 )
-def test_fractions_of_the_depth_are_floored_exactly(n_layers, skip, width):
+def test_fractions_of_the_depth_are_floored_exactly(n_layers: int, skip: int, width: int) -> None:
     assert (skipped(n_layers), window_width(n_layers)) == (skip, width)
 
 
@@ -51,13 +54,13 @@ def test_fractions_of_the_depth_are_floored_exactly(n_layers, skip, width):
         *[(rule, np.array([3.0]), (0,)) for rule in RULES],
     ],
 )
-def test_known_answers(rule, curve, layers):
+def test_known_answers(rule: str, curve: NDArray[np.float64], layers: tuple[int, ...]) -> None:
     assert select(curve, rule) == layers
 
 
 @pytest.mark.parametrize("rule", RULES)
 @given(curve=arrays(np.float64, st.integers(1, 48), elements=DIMENSIONS))
-def test_every_rule_selects_a_window_or_says_why_not(rule, curve):
+def test_every_rule_selects_a_window_or_says_why_not(rule: str, curve: NDArray[np.float64]) -> None:
     n_layers, before = len(curve), curve.copy()
     try:
         layers = select(curve, rule)
@@ -74,25 +77,25 @@ def test_every_rule_selects_a_window_or_says_why_not(rule, curve):
     np.testing.assert_array_equal(curve, before)
 
 
-def test_rules_are_listed_under_their_names_with_one_sentence():
+def test_rules_are_listed_under_their_names_with_one_sentence() -> None:
     for name, rule in RULES.items():
         assert rule.name == name
         assert rule.summary.endswith(".")
 
 
-def test_unknown_rule_lists_the_valid_ones():
+def test_unknown_rule_lists_the_valid_ones() -> None:
     with pytest.raises(PlanError, match="paper, lowest, first-minimum, early-minimum, largest-dr"):
         select(np.ones(10), "best")
 
 
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("curve", [np.full(10, NAN), np.array([1.0, 1.0] + [NAN] * 8), np.ones(0)])
-def test_no_layer_to_choose_from_is_said(rule, curve):
+def test_no_layer_to_choose_from_is_said(rule: str, curve: NDArray[np.float64]) -> None:
     with pytest.raises(PlanError, match="None of the layers"):
         select(curve, rule)
 
 
-def test_frequency_is_the_share_of_resamples():
+def test_frequency_is_the_share_of_resamples() -> None:
     low_at_2, low_at_5 = np.full(10, 9.0), np.full(10, 9.0)
     low_at_2[2], low_at_5[5] = 1, 1
     share = frequency(np.stack([low_at_2, low_at_5, low_at_5, low_at_5]))
@@ -113,7 +116,7 @@ def test_frequency_is_the_share_of_resamples():
         ("07", (7,)),
     ],
 )
-def test_layer_lists_are_read(text, layers):
+def test_layer_lists_are_read(text: str, layers: tuple[int, ...]) -> None:
     assert parse_layers(text, 30) == layers
 
 
@@ -138,14 +141,14 @@ def test_layer_lists_are_read(text, layers):
         ("auto", "no automatic choice"),
     ],
 )
-def test_bad_layer_lists_name_the_fault_and_the_valid_range(text, complaint):
+def test_bad_layer_lists_name_the_fault_and_the_valid_range(text: str, complaint: str) -> None:
     with pytest.raises(PlanError) as error:
         parse_layers(text, 30)
     assert complaint in str(error.value)
     assert "0 to 29" in str(error.value)
 
 
-def test_auto_is_looked_up_only_when_asked_for():
+def test_auto_is_looked_up_only_when_asked_for() -> None:
     def choose() -> tuple[int, ...]:
         calls.append(1)
         return (4, 5)
@@ -163,11 +166,11 @@ def test_auto_is_looked_up_only_when_asked_for():
     [((), "none"), (range(30), "all"), ((26, 27, 28, 29), "26-29"), ((9, 3, 5), "3,5,9"),
      ((1, 2, 3, 7), "1-3,7"), ((0,), "0")],
 )  # fmt: skip
-def test_layer_lists_are_written(layers, text):
+def test_layer_lists_are_written(layers: Iterable[int], text: str) -> None:
     assert format_layers(layers, 30) == text
 
 
 @given(st.integers(1, 60).flatmap(lambda n: st.tuples(st.just(n), st.sets(st.integers(0, n - 1)))))
-def test_written_layer_lists_are_read_back(case):
+def test_written_layer_lists_are_read_back(case: tuple[int, set[int]]) -> None:
     n_layers, layers = case
     assert parse_layers(format_layers(layers, n_layers), n_layers) == tuple(sorted(layers))

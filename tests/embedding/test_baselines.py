@@ -21,6 +21,7 @@ from analysis.rerouting.plan import Plan
 from tests.support import properties
 from tests.support.properties import Case
 from tests.support.slow_attention import Slow, attending
+from tests.support.tiny_models import LONG
 
 ECHO, EOL, TOKEN, META, BOTH = (
     METHODS[name]
@@ -54,7 +55,8 @@ def final(case: Case, ids: tuple[int, ...]) -> torch.Tensor:
     """Final states (T, D) of a model that this project never touched."""
     with torch.inference_mode():
         output = case.plain(input_ids=torch.tensor([ids]), use_cache=False)
-    return output.last_hidden_state[0]
+    states: torch.Tensor = output.last_hidden_state
+    return states[0]
 
 
 # Echo
@@ -148,7 +150,7 @@ def test_meta_eol_is_the_mean_of_eight_last_tokens(case: Case) -> None:
 def test_bidirectional_is_attention_without_the_mask(backbone: Backbone) -> None:
     """Against the formula, token by token and head by head, with padding and windows."""
     case = properties.case(backbone.facts.family.removesuffix("_text"))
-    ids, lengths = case.tokens(properties.LONG, 3)
+    ids, lengths = case.tokens(LONG, 3)
     found = forward_pass.run(case.backbone.model, PassRequest(ids, lengths, causal=False)).final
     real = torch.arange(ids.shape[1]) < lengths[:, None]
     with attending(case.plain, Slow((), 0.0, real, case.window, causal=False)):

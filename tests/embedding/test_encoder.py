@@ -114,7 +114,7 @@ def test_kv_embedding_is_the_papers_pooling_of_its_prompt(case: Case, norm: Any)
 
 def reported(case: Case, ids: torch.Tensor) -> tuple[list[torch.Tensor], torch.Tensor]:
     """From one pass of the untouched model: each layer's output (T, D), and the final states."""
-    kept: list[torch.Tensor] = []
+    kept: list[Any] = []
     layers = case.plain.h if hasattr(case.plain, "h") else case.plain.layers
     handle = layers[-1].register_forward_hook(lambda *args: kept.append(args[-1]))
     try:

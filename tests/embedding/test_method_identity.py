@@ -205,7 +205,12 @@ def test_vectors_of_what_cannot_be_identified_are_computed_each_time(
     monkeypatch.setenv("KVE_CACHE", str(tmp_path))
     backbone: Backbone = tiny("llama")
     kept: list[Any] = []
-    monkeypatch.setattr(vector_cache, "_packed", lambda vector: kept.append(vector) or b"")
+
+    def packed(vector: Any) -> bytes:
+        kept.append(vector)
+        return b""
+
+    monkeypatch.setattr(vector_cache, "_packed", packed)
     calls = []
     inner = encoder.encode_methods
 

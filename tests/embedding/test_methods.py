@@ -60,7 +60,7 @@ def vectors(backbone: Backbone, of: Method) -> np.ndarray:
 
 
 @pytest.mark.parametrize("family", ["llama", "gemma3", "gpt_oss"])
-def test_every_choice_gives_other_embeddings(family: str, tiny: Callable) -> None:
+def test_every_choice_gives_other_embeddings(family: str, tiny: Callable[[str], Backbone]) -> None:
     choices = [
         *(variant(DEFAULT, separator=name) for name in COMPRESSION),
         *(variant(DEFAULT, pooling=name) for name in POOLINGS if name != "last-copy-mean"),

@@ -48,6 +48,7 @@ def test_every_search_scores_as_each_plan_alone(
     for one, point in walk.points.items():
         (alone,) = scores.score(llama, pairs, [DEFAULT.under(one)])
         assert alone.cosines is not None
+        assert point.score.cosines is not None
         np.testing.assert_allclose(point.score.cosines, alone.cosines, atol=2e-6)
         assert point.change.delta == pytest.approx(
             point.score.first.value - plain.first.value, abs=1e-6

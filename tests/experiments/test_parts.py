@@ -10,7 +10,7 @@ from analysis.dimension.selection import RULES
 from analysis.embedding.methods import DEFAULT, METHODS
 from analysis.experiments import dimension, parts, rules
 from analysis.experiments import score as scores
-from analysis.experiments.parts import PARTS
+from analysis.experiments.parts import PARTS, How, Part
 from analysis.rerouting.plan import Plan
 from tests.support.visits import OWN_PAIRS
 
@@ -52,11 +52,12 @@ def test_what_a_part_brings_is_the_difference_of_two_scores(llama: Backbone, pai
     named = ("kv-embedding", "prompt-only", "re-routing-only", "mean")
     scored = scores.score(llama, pairs, [METHODS[name].under(plan) for name in named])
     kv, prompt_only, rerouting_only, mean = (one.measures[0].value for one in scored)
-    for key, expected in {
+    differences: dict[tuple[Part, How], float] = {
         ("re-routing", "with the rest"): kv - prompt_only,
         ("prompt", "with the rest"): kv - rerouting_only,
         ("all parts", "together"): kv - mean,
-    }.items():
+    }
+    for key, expected in differences.items():
         assert found[key].change.delta == pytest.approx(expected, abs=1e-9)
         assert found[key].change.p_holm is not None
     alone = found["bias", "alone"]

@@ -22,7 +22,7 @@ from analysis.evaluation.bootstrap import DRAWS
 from analysis.evaluation.labelled import labelled
 from analysis.evaluation.retrieval import retrieval
 from analysis.experiments import score as scores
-from analysis.experiments.score import known_score, score
+from analysis.experiments.score import Corpus, known_score, score
 from analysis.rerouting.plan import Plan
 from analysis.storage import result_store
 from tests.support.checks import assert_one_sentence
@@ -134,13 +134,14 @@ def test_post_processing_is_fitted_on_calibration_texts_alone(backbone: Backbone
             for texts in (calibration.texts, PAIRS.texts)
         )
         vectors = postprocessing(name).fit(fitted_on)(of_pairs)
+        assert found.cosines is not None
         np.testing.assert_allclose(found.cosines, similarity.cosines(vectors, PAIRS), atol=1e-5)
 
 
 def test_a_second_call_computes_nothing(
     backbone: Backbone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    corpus_list = (PAIRS, LABELLED, RETRIEVAL)
+    corpus_list: tuple[Corpus, ...] = (PAIRS, LABELLED, RETRIEVAL)
     first = [score(backbone, corpus, ASKED) for corpus in corpus_list]
     monkeypatch.setattr(encoder, "encode_methods", None)
     for module, name in (

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from analysis.backbones.backbone import Backbone, Choice
+from analysis.backbones.backbone import Backbone
+from analysis.backbones.devices import Choice
 from analysis.corpora import packaged, registry, sampling
 from analysis.corpora.types import Pairs, Texts
 from analysis.dimension import curve as curves
@@ -192,6 +193,23 @@ OTHER_BACKBONES = {
     "dtype": dataclasses.replace(LLAMA, dtype=Choice("bfloat16", "a test")),
     "device": dataclasses.replace(LLAMA, device=Choice("cuda", "a test")),
 }
+_CHANGED_METHODS: dict[str, dict[str, Any]] = {
+    "template": {"template": "{role}: {text} !"},
+    "pooling": {"pooling": "mean"},
+    "norm": {"norm": "pre"},
+    "tidy": {"tidy": METHODS["prompt-eol"].tidy},
+    "further templates": {"further": ("{text}.",)},
+    "mask": {"causal": False},
+    "placeholder": {"prepending": Prepending()},
+    "where the placeholder is left alone": {"prepending": Prepending(exit=2)},
+    "output": {"output": -2},
+}
+_CHANGED_PAIRS: dict[str, dict[str, Any]] = {
+    "texts": {"texts": (*PAIRS.texts[:-1], "Another text.")},
+    "order of texts": {"texts": PAIRS.texts[::-1]},
+    "ratings": {"scores": PAIRS.scores[::-1]},
+    "left": {"left": PAIRS.right, "right": PAIRS.left},
+}
 SCORES: dict[str, tuple[Any, ...]] = {
     **{name: (backbone, PAIRS, DEFAULT, PLAN) for name, backbone in OTHER_BACKBONES.items()},
     "layers": (LLAMA, PAIRS, DEFAULT, Plan((2, 4), 1.5)),
@@ -199,26 +217,11 @@ SCORES: dict[str, tuple[Any, ...]] = {
     "bias": (LLAMA, PAIRS, DEFAULT, Plan((2, 3), 1.0)),
     **{
         name: (LLAMA, PAIRS, dataclasses.replace(DEFAULT, **change), PLAN)
-        for name, change in {
-            "template": {"template": "{role}: {text} !"},
-            "pooling": {"pooling": "mean"},
-            "norm": {"norm": "pre"},
-            "tidy": {"tidy": METHODS["prompt-eol"].tidy},
-            "further templates": {"further": ("{text}.",)},
-            "mask": {"causal": False},
-            "placeholder": {"prepending": Prepending()},
-            "where the placeholder is left alone": {"prepending": Prepending(exit=2)},
-            "output": {"output": -2},
-        }.items()
+        for name, change in _CHANGED_METHODS.items()
     },
     **{
         name: (LLAMA, dataclasses.replace(PAIRS, **change), DEFAULT, PLAN)
-        for name, change in {
-            "texts": {"texts": (*PAIRS.texts[:-1], "Another text.")},
-            "order of texts": {"texts": PAIRS.texts[::-1]},
-            "ratings": {"scores": PAIRS.scores[::-1]},
-            "left": {"left": PAIRS.right, "right": PAIRS.left},
-        }.items()
+        for name, change in _CHANGED_PAIRS.items()
     },
 }
 SAME_SCORES: dict[str, tuple[Any, ...]] = {
@@ -283,9 +286,12 @@ def test_what_decides_a_space_is_in_its_key(
     with monkeypatch.context() as patched:
         asked: list[str] = []
         put = result_store.put
-        patched.setattr(
-            result_store, "put", lambda name, *rest: asked.append(name) or put(name, *rest)
-        )
+
+        def noted(name: str, *rest: Any) -> None:
+            asked.append(name)
+            put(name, *rest)
+
+        patched.setattr(result_store, "put", noted)
         for change in ({}, {"neighbours": 4}, {"min_dist": 0.5}, {"seed": 1}):
             space_experiment.projected(llama, TEXTS.texts[:10], DEFAULT.under(PLAN), **change)
         space_experiment.projected(llama, TEXTS.texts[:10], METHODS["mean"].under(PLAN))
@@ -321,7 +327,7 @@ def test_one_plain_pass_serves_every_plan_until_it_is_forgotten(
     llama: Backbone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     passes: list[int] = []
-    trace = trace_cache.Trace
+    trace = trace_embedding.Trace
 
     def counted(*arguments: Any, **options: Any) -> trace_embedding.Trace:
         passes.append(1)
@@ -356,6 +362,7 @@ def test_a_flip_runs_only_the_layers_from_the_flipped_one_on(
         assert set(starts) == {3 if layer == 1 else layer}
         alone = encoder.encode(llama, PAIRS.texts, DEFAULT.under(plan)).embeddings
         expected = similarity.cosines(alone, PAIRS)
+        assert found.cosines is not None
         np.testing.assert_allclose(found.cosines, expected, atol=2e-6)
 
 
@@ -421,6 +428,7 @@ def test_shipped_scores_are_what_is_computed_here(smollm2: Backbone, tmp_path: P
     assert computed.first.value == pytest.approx(known.first.value, abs=0.05)
     assert computed.first.ci_low == pytest.approx(known.first.ci_low, abs=0.3)
     assert computed.cosines is not None
+    assert known.cosines is not None
     np.testing.assert_allclose(computed.cosines, known.cosines, atol=1e-4)
 
 

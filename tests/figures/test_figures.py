@@ -25,7 +25,16 @@ from analysis.experiments.gates import Listening
 from analysis.experiments.score import Score
 from analysis.experiments.space import Space
 from analysis.figures import ablation as ablation_figures
-from analysis.figures import attention, causal, dimension, rerouting, scores, spaces, standing
+from analysis.figures import (
+    attention,
+    causal,
+    dimension,
+    plan_points,
+    rerouting,
+    scores,
+    spaces,
+    standing,
+)
 from analysis.rerouting.plan import PLAIN, Plan
 from analysis.spaces import comparison
 from analysis.spaces.projection import Projection
@@ -42,17 +51,8 @@ def dimensions(*, broken: bool = False) -> Dimensions:
     dims = RNG.uniform(5, 20, LAYERS)
     if broken:
         dims[3] = np.nan  # a layer without a dimension
-    curve = Curve(
-        **{
-            field.name: {
-                "dims": dims,
-                "low": dims - 1,
-                "high": dims + 1,
-                "resampled": dims + RNG.normal(0, 0.1, (20, LAYERS)),
-            }.get(field.name, 100)
-            for field in fields(Curve)
-        }
-    )
+    resampled = dims + RNG.normal(0, 0.1, (20, LAYERS))
+    curve = Curve(dims, dims - 1, dims + 1, resampled, 100, 100, "twonn")
     return Dimensions(curve, "corpus", 100, 2, True, 0, MADE, RNG.uniform(0, 1, LAYERS))
 
 
@@ -355,7 +355,7 @@ def test_a_search_marks_the_automatic_choice_and_the_best() -> None:
     assert list(named[searches.AUTOMATIC].x) == [2]
     assert named[searches.AUTOMATIC].y[0] == CHANGES[1].delta
     best = max(SWEEP, key=lambda one: one.first.value)
-    assert list(named[ablation_figures.BEST].x) == [best.plan.layers[0]]
+    assert list(named[plan_points.BEST].x) == [best.plan.layers[0]]
 
 
 def test_a_table_of_plans_ranks_them_among_all_that_are_known() -> None:

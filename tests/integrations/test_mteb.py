@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -37,7 +37,7 @@ METHOD = METHODS["kv-embedding"]
 PLAN = Plan((2, 3), 2.0)
 
 
-def metadata(name: str, kind: str, metric: str) -> TaskMetadata:
+def metadata(name: str, kind: Literal["STS", "Retrieval"], metric: str) -> TaskMetadata:
     return TaskMetadata(
         name=name,
         dataset={"path": "nobody/nothing", "revision": "0" * 40},
@@ -55,7 +55,7 @@ def sts_task(pairs: Pairs, name: str = "OwnSTS") -> Any:
     class OwnSTS(AbsTaskSTS):
         """Rated pairs of this project as a task."""
 
-        def load_data(self, **_: Any) -> None:
+        def load_data(self, num_proc: int | None = None, **_: Any) -> None:  # noqa: ARG002
             columns = {
                 "sentence1": [pairs.texts[at] for at in pairs.left],
                 "sentence2": [pairs.texts[at] for at in pairs.right],
@@ -82,7 +82,7 @@ def retrieval_task() -> Any:
     class OwnRetrieval(AbsTaskRetrieval):
         """Four documents, one of them empty, and two queries."""
 
-        def load_data(self, **_: Any) -> None:
+        def load_data(self, num_proc: int | None = None, **_: Any) -> None:  # noqa: ARG002
             documents = [{"id": k, "title": "", "text": v} for k, v in DOCUMENTS.items()]
             self.dataset = {
                 "default": {
@@ -185,13 +185,10 @@ def test_a_retrieval_task_takes_queries_as_queries(tmp_path: Path) -> None:
     own = MtebEncoder(Embedder(backbone, METHOD.under(PLAN)))
     (found,) = mteb_encoder.run(own, [retrieval_task()], tmp_path)
     assert own.blank == 1
-    documents, queries = (
-        encoder.encode(backbone, texts, METHOD.under(PLAN), role=role).embeddings
-        for texts, role in (
-            ([text or mteb_encoder.BLANK for text in DOCUMENTS.values()], "Context"),
-            (list(QUERIES.values()), "Query"),
-        )
-    )
+    texts = [text or mteb_encoder.BLANK for text in DOCUMENTS.values()]
+    method = METHOD.under(PLAN)
+    documents = encoder.encode(backbone, texts, method, role="Context").embeddings
+    queries = encoder.encode(backbone, list(QUERIES.values()), method, role="Query").embeddings
     cosines = queries @ documents.T
     places = [int((row > row[at]).sum()) for at, row in enumerate(cosines)]  # q1: d1, q2: d2
     expected = np.mean([1 / np.log2(2 + place) for place in places])

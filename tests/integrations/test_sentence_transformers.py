@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from analysis.backbones.backbone import Backbone
 from analysis.corpora.types import Pairs
@@ -19,7 +20,7 @@ from analysis.embedding.prompts import tokenize
 from analysis.errors import CorpusError, ExplorerError, PlanError
 from analysis.evaluation import similarity
 from analysis.experiments import dimension
-from analysis.integrations.sentence_transformers import Embedder
+from analysis.integrations.sentence_transformers import Embedder, Vectors
 from analysis.rerouting import forward_pass
 from analysis.rerouting.forward_pass import PassRequest
 from analysis.rerouting.plan import Plan
@@ -42,11 +43,17 @@ def embedder(backbone: Backbone) -> Embedder:
     return Embedder(backbone, METHOD.under(PLAN))
 
 
+def array(vectors: Vectors) -> NDArray[np.floating]:
+    assert isinstance(vectors, np.ndarray)
+    return vectors
+
+
 def test_it_gives_what_the_encoder_gives(backbone: Backbone, embedder: Embedder) -> None:
     expected = encoder.encode(backbone, TEXTS, METHOD.under(PLAN)).embeddings
     found = embedder.encode(TEXTS)
     assert isinstance(found, np.ndarray)
-    assert (found.dtype, found.shape) == (np.float32, (len(TEXTS), tiny_models.HIDDEN))
+    assert found.dtype == np.float32
+    assert found.shape == (len(TEXTS), tiny_models.HIDDEN)
     np.testing.assert_allclose(found, expected, atol=1e-6)
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-6)
     plain = Embedder(backbone, METHOD).encode(TEXTS)
@@ -104,21 +111,22 @@ def test_backbone_and_method_may_be_names(
     assert Embedder(llama, METHOD.under(PLAN)).method.plan == PLAN
     assert Embedder(llama, METHOD.under(PLAN), layers=(1,)).method.plan == Plan((1,))
     assert Embedder(llama, "mean").method == METHODS["mean"]
-    for make, said in (
+    refused: tuple[tuple[Callable[[], Embedder], str], ...] = (
         (lambda: Embedder(llama, "magic"), "no method 'magic'"),  # type: ignore[arg-type]
         (lambda: Embedder(llama, "mean", layers=(1,)), "mean re-routes no layers"),
         (lambda: Embedder(llama, layers=(99,)), "99"),
-    ):
+    )
+    for make, said in refused:
         with pytest.raises(PlanError, match=said) as caught:
             make()
         assert_one_sentence(caught.value)
 
 
 def test_the_shape_follows_what_is_asked(embedder: Embedder) -> None:
-    rows = embedder.encode(TEXTS[:3])
-    one = embedder.encode(TEXTS[0])
+    rows, one = array(embedder.encode(TEXTS[:3])), array(embedder.encode(TEXTS[0]))
     assert one.shape == (tiny_models.HIDDEN,)
     np.testing.assert_allclose(one, rows[0], atol=1e-6)
+    given: Any  # of any kind that is a sequence
     for given in (tuple(TEXTS[:3]), np.array(TEXTS[:3])):
         np.testing.assert_allclose(embedder.encode(given), rows, atol=1e-6)
     tensor = embedder.encode(TEXTS[:3], convert_to_tensor=True, convert_to_numpy=False)
@@ -128,8 +136,10 @@ def test_the_shape_follows_what_is_asked(embedder: Embedder) -> None:
     several = embedder.encode(TEXTS[:3], convert_to_numpy=False)
     assert isinstance(several, list)
     np.testing.assert_allclose(torch.stack(several).numpy(), rows, atol=1e-6)
-    assert embedder.encode([]).shape == (0, tiny_models.HIDDEN)
-    assert embedder.encode([], convert_to_tensor=True).shape == (0, tiny_models.HIDDEN)
+    assert array(embedder.encode([])).shape == (0, tiny_models.HIDDEN)
+    empty = embedder.encode([], convert_to_tensor=True)
+    assert isinstance(empty, torch.Tensor)
+    assert empty.shape == (0, tiny_models.HIDDEN)
 
 
 def test_roles_are_those_of_the_prompt(backbone: Backbone, embedder: Embedder) -> None:
@@ -138,14 +148,14 @@ def test_roles_are_those_of_the_prompt(backbone: Backbone, embedder: Embedder) -
     assert np.abs(query - context).max() > 1e-3
     for name in ("query", "Query"):
         np.testing.assert_allclose(embedder.encode(TEXTS, prompt_name=name), query, atol=1e-6)
-    for name in ("document", "Context", None):
-        np.testing.assert_allclose(embedder.encode(TEXTS, prompt_name=name), context, atol=1e-6)
+    for other in ("document", "Context", None):
+        np.testing.assert_allclose(embedder.encode(TEXTS, prompt_name=other), context, atol=1e-6)
     np.testing.assert_allclose(embedder.encode_query(TEXTS), query, atol=1e-6)
     np.testing.assert_allclose(embedder.encode_document(TEXTS), context, atol=1e-6)
 
 
 def test_similarities_are_cosines(embedder: Embedder) -> None:
-    a, b = embedder.encode(TEXTS[:4]), embedder.encode(TEXTS[4:7])
+    a, b = array(embedder.encode(TEXTS[:4])), array(embedder.encode(TEXTS[4:7]))
     found = embedder.similarity(3 * a, torch.from_numpy(b))
     assert found.dtype == torch.float32
     np.testing.assert_allclose(found.numpy(), a @ b.T, atol=1e-6)

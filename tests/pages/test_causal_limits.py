@@ -19,6 +19,7 @@ from pages.shared.example_sentences import EXAMPLES
 from tests.support import encoding, tiny_models
 from tests.support.visits import (
     charts,
+    downloads,
     metric,
     numbers,
     opened,
@@ -27,6 +28,7 @@ from tests.support.visits import (
     shown,
     tables,
     turn_to,
+    typed,
     unfolded,
     well,
 )
@@ -73,7 +75,7 @@ def test_early_tokens_of_the_plain_model_stay_exactly_and_rerouted_ones_move() -
     (table,) = (t.value for t in unfolded(app).dataframe)
     assert (table["plain"] == 0).all()
     assert list(table.columns) == ["token", "plain", "re-routed"]
-    assert [one.label for one in app.get("download_button")][:2] == ["CSV", "HTML"]
+    assert downloads(app)[:2] == ["CSV", "HTML"]
 
 
 @smollm2_page
@@ -175,7 +177,7 @@ def test_the_triangle_is_the_librarys(
 ) -> None:
     backbone, plan = load(folder_of(family)), Plan((2, 3))
     app = well(opened(backbone=folder_of(family), layers="2-3", step=NAMES[1]))
-    text = app.text_input(key="first").value
+    text = typed(app, "first")
     for asked, layer in (("auto", 2), (5, 5)):
         app.selectbox(key="layer").set_value(asked).run()
         expected = causality.attention(backbone, text, layer)
@@ -190,7 +192,7 @@ def test_the_triangle_is_the_librarys(
     app.selectbox(key="head").set_value(3).run()
     app.segmented_control(key="ending").set_value("another ending").run()
     step_to(app, NAMES[2])
-    expected = causality.attention(backbone, app.text_input(key="second").value, 2, plan)
+    expected = causality.attention(backbone, typed(app, "second"), 2, plan)
     assert expected.prefix is not None
     shares, pair = triangle(app)
     np.testing.assert_allclose(pair[:, 0], 100 * expected.prefix[3], rtol=1e-5)
@@ -222,9 +224,7 @@ def test_the_news_spreads_from_the_first_rerouted_layer(tiny_llama: dict[str, st
     assert movement.shape[0] == tiny_models.LAYERS + 1
     assert (movement[:3] == 0).all()
     assert (movement[3:] > 0).all()
-    found = causality.gates(
-        load(tiny_llama["backbone"]), app.text_input(key="first").value, Plan((2, 3))
-    )
+    found = causality.gates(load(tiny_llama["backbone"]), typed(app, "first"), Plan((2, 3)))
     np.testing.assert_allclose(gates, 100 * found.values.mean(1), rtol=1e-5)
     app.selectbox(key="head").set_value(2).run()
     gates = numbers(charts(well(app))[1]["data"][0]["z"])
@@ -234,7 +234,7 @@ def test_the_news_spreads_from_the_first_rerouted_layer(tiny_llama: dict[str, st
 def test_the_two_texts_cosines_are_the_librarys(tiny_llama: dict[str, str]) -> None:
     app = well(opened(own_pairs=True, **tiny_llama | {"step": NAMES[4]}))
     (bars,) = charts(app)[0]["data"]
-    texts = [app.text_input(key=key).value for key in ("first", "second")]
+    texts = [typed(app, key) for key in ("first", "second")]
     backbone = load(tiny_llama["backbone"])
     for name, value in zip(bars["y"], numbers(bars["x"]), strict=True):
         one, other = encoding.embeddings(backbone, texts, methods.METHODS[name].under(Plan((2, 3))))

@@ -13,7 +13,17 @@ from analysis.experiments.score import score
 from analysis.rerouting import layer_lists
 from analysis.rerouting.plan import Plan
 from analysis.spaces import projection
-from tests.support.visits import OWN_PAIRS, charts, metric, numbers, opened, press, shown, well
+from tests.support.visits import (
+    OWN_PAIRS,
+    charts,
+    metric,
+    numbers,
+    opened,
+    press,
+    shown,
+    typed,
+    well,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +49,7 @@ def test_every_search_runs_to_its_end_and_its_best_becomes_the_plan(
     assert -100 <= float(metric(app, "Best so far")) <= 100
     named = next(b.label for b in app.button if b.label.startswith("Use the best plan"))
     press(app, "Use the best plan")
-    layers = layer_lists.parse_layers(well(app).text_input(key="layers").value, 6)
+    layers = layer_lists.parse_layers(typed(well(app), "layers"), 6)
     assert layer_lists.spoken_layers(layers, 6) in named
     if kind == "bias":
         assert f"at bias {app.slider(key='bias').value:g}" in named

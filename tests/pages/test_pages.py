@@ -33,6 +33,7 @@ from tests.support.visits import (
     shown,
     turn_to,
     type_backbone,
+    typed,
     unescaped,
     unfolded,
     upload,
@@ -204,11 +205,11 @@ def test_flipping_a_switch_changes_the_plan_and_the_score(tiny_llama: dict[str, 
     app = opened("rerouting", own_pairs=True, **tiny_llama)
     well(app)
     assert "10 pairs" in shown(app)
-    seen = {app.text_input(key="layers").value: metric(app, "Re-routed")}
+    seen = {typed(app, "layers"): metric(app, "Re-routed")}
     plain = metric(app, "Nothing re-routed")
     for layer, text in ((5, "2-3,5"), (2, "3,5")):
         switches = app.pills(key="switches")
-        (switches.unselect if layer in switches.value else switches.select)(layer)
+        (switches.unselect if layer in (switches.value or ()) else switches.select)(layer)
         well(app.run())
         assert app.text_input(key="layers").value == text
         assert app.pills(key="switches").value == list(layer_lists.parse_layers(text, 6))
@@ -279,7 +280,7 @@ def test_a_sweep_is_started_scored_and_kept(tiny_llama: dict[str, str]) -> None:
         points |= dict(zip(numbers(trace["x"]), numbers(trace["y"]), strict=True))
     assert sorted(points) == [0, 1, 2, 3, 4, 5]
     press(app, "Use the best plan")
-    best = int(app.text_input(key="layers").value)
+    best = int(typed(app, "layers"))
     assert points[best] == max(points.values())
     again = opened("layer_ablation", own_pairs=True, **tiny_llama)
     again.segmented_control(key="sweep").set_value("single layers").run()

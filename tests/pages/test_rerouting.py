@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,9 +42,10 @@ LAYERS = tiny_models.LAYERS
 DIMS = np.array([9.0, 8, np.nan, 6, 5, 4])
 
 
-def trace(figure: dict[str, object], name: str) -> dict[str, object]:
+def trace(figure: dict[str, Any], name: str) -> dict[str, Any]:
     """A figure's trace by its name."""
-    (found,) = (t for t in figure["data"] if t.get("name") == name)  # type: ignore[attr-defined]
+    traces: list[dict[str, Any]] = figure["data"]
+    (found,) = (t for t in traces if t.get("name") == name)
     return found
 
 
@@ -85,16 +87,16 @@ def test_the_picture_holds_the_plan_the_gates_and_the_curve(tiny_llama: dict[str
     plan = Plan(found.selected())
     lit = [
         i for i, one in enumerate(numbers(trace(strip, "switch")["marker"]["opacity"])) if one == 1
-    ]  # type: ignore[index]
+    ]
     assert tuple(lit) == plan.layers
     texts = listening.drawn(columns_corpora.read_pairs("own.tsv", OWN_PAIRS.encode()).texts)
     gates = listening.listening(small, texts, methods.DEFAULT.under(plan))
     said = trace(strip, "layers")["customdata"]
     for layer, strength in zip(gates.layers, gates.strength, strict=True):
-        assert f"mean gate {100 * strength:.1f}%" in said[layer]  # type: ignore[index]
+        assert f"mean gate {100 * strength:.1f}%" in said[layer]
     dims = found.curve.dims
     for layer, value in enumerate(dims):
-        assert f"dimension {value:.1f}" in said[layer]  # type: ignore[index]
+        assert f"dimension {value:.1f}" in said[layer]
 
 
 def test_an_unknown_curve_is_measured_when_asked(tiny_llama: dict[str, str]) -> None:
@@ -152,14 +154,15 @@ def test_undo_and_redo_whatever_changed_the_plan(tiny_llama: dict[str, str]) -> 
 
     assert ends() == (True, True)
     steps = [now()]
-    for change in (
+    changes: tuple[Callable[[], object], ...] = (
         lambda: app.pills(key="switches").select(5).run(),
         lambda: app.slider(key="bias").set_value(2.5).run(),
         lambda: press(app, "Last third"),
         lambda: app.selectbox(key="key_position").set_value("first").run(),
         lambda: app.text_input(key="layers").set_value("auto").run(),
         lambda: app.selectbox(key="rule").set_value("lowest").run(),
-    ):
+    )
+    for change in changes:
         change()
         steps.append(now())
         assert ends() == (False, True)

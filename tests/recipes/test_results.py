@@ -11,7 +11,7 @@ import pytest
 from analysis.backbones import backbone
 from analysis.cli.main import main
 from analysis.errors import ResultsError
-from analysis.recipes import charts, comparison, files, findings, results
+from analysis.recipes import charts, comparison, files, findings, results, runner
 from analysis.recipes.recipe import Recipe
 from analysis.recipes.results import Results
 from tests.support import tiny_models
@@ -65,9 +65,12 @@ def test_a_grid_gives_the_same_numbers_twice_and_loads_a_backbone_once(
 ) -> None:
     monkeypatch.chdir(folder)
     loaded, load = [], backbone.load
-    monkeypatch.setattr(
-        backbone, "load", lambda name, **how: loaded.append(name) or load(name, **how)
-    )
+
+    def noted(name: str, **options: Any) -> backbone.Backbone:
+        loaded.append(name)
+        return load(name, **options)
+
+    monkeypatch.setattr(backbone, "load", noted)
     first = made / "results.json"
     assert main(["run", "grid.yaml", "--compare", str(first), "--output", str(folder / "o")]) == 0
     assert loaded == ["llama", "other"]
@@ -89,7 +92,7 @@ def test_other_numbers_are_found_and_said(
     rows = [dict(row) for row in old.rows]
     rows[4]["value"] += 3
     (folder / "moved.json").write_text(Results(old.recipe, tuple(rows), old.provenance).to_json())
-    monkeypatch.setattr(results.runner, "rows", lambda *_, **__: iter(old.rows))
+    monkeypatch.setattr(runner, "rows", lambda *_, **__: iter(old.rows))
     assert main(["run", "grid.yaml", "--compare", "moved.json"]) == 1
     assert "are not the same: value in row 5 is" in capsys.readouterr().out
 

@@ -93,7 +93,8 @@ def test_forms_equal_the_formula_for_any_shape(drawn: dict[str, Any]) -> None:
         return begin <= j <= i < stop and (window is None or i - j < window)
 
     expected, weights = rerouted(query, key, value, last, sees, scale, bias)
-    pair = tuple(gather_last(x, torch.tensor(last)) for x in (key, value))
+    ends = torch.tensor(last)
+    pair = gather_last(key, ends), gather_last(value, ends)
     same_masks: list[Mask] = [mask_of(sees, rows, width, drawn["mask_kind"])]
     if all(begin == 0 for begin, _ in real):  # padding on the right needs no mask
         same_masks.append(Band(width if window is None else window))
@@ -106,6 +107,7 @@ def test_forms_equal_the_formula_for_any_shape(drawn: dict[str, Any]) -> None:
                 concatenated_form(query, key, value, pair, mask, scale, bias, keep_gate=True),
             )
         for found, gate in both:
+            assert gate is not None
             assert_close(found.transpose(1, 2)[rows_real], expected.transpose(1, 2)[rows_real])
             assert_close(gate.transpose(1, 2)[rows_real], weights.transpose(1, 2)[rows_real])
             assert 0 <= float(gate[~gate.isnan()].min()) <= float(gate[~gate.isnan()].max()) <= 1
@@ -183,11 +185,11 @@ def test_only_what_is_a_band_gets_one() -> None:
 # Long texts
 
 
-class LargestTensor(TorchDispatchMode):
+class LargestTensor(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Remembers the number of elements of the largest tensor that any operation makes."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.elements = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

@@ -19,7 +19,7 @@ from analysis.embedding import encoder
 from analysis.embedding.methods import DEFAULT
 from analysis.rerouting import forward_pass
 from analysis.rerouting.forward_pass import PassRequest, RunningPass
-from analysis.rerouting.plan import PLAIN, Plan
+from analysis.rerouting.plan import PLAIN, KeyPosition, Plan
 from tests.support import properties
 from tests.support.tiny_models import BENT, FAMILIES, LAYERS, LONG
 
@@ -51,12 +51,13 @@ def test_many_encodes_with_different_plans_do_not_meet(
 ) -> None:
     backbone = tiny("gemma3")
     texts = ["the river rose after the flood", "a short one", "on"]
+    variants: tuple[tuple[float, KeyPosition], ...] = ((0.0, "own"), (3.0, "own"), (1.0, "first"))
     plans = [
         PLAIN,
         *(
             Plan(layers, bias, position)
             for layers in ((0,), (5,), (2, 3), tuple(range(LAYERS)))
-            for bias, position in ((0.0, "own"), (3.0, "own"), (1.0, "first"))
+            for bias, position in variants
         ),
     ]
 
@@ -138,8 +139,9 @@ def test_a_plan_kept_on_the_module_would_be_mixed_up(
         with torch.inference_mode(), forward_pass.running(request):
             first_is_set.set()
             both_are_set.wait(30)
-            states = case.backbone.model(input_ids=ids, use_cache=False).last_hidden_state
+            output = case.backbone.model(input_ids=ids, use_cache=False)
             all_done.wait(30)
+        states: torch.Tensor = output.last_hidden_state
         return states
 
     with ThreadPoolExecutor(2) as threads:

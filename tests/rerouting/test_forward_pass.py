@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from analysis.backbones.backbone import Backbone
 from analysis.rerouting import forward_pass
 from analysis.rerouting.forward_pass import PassRequest
 from analysis.rerouting.plan import PLAIN, Plan
@@ -54,13 +55,15 @@ def test_a_resumed_pass_equals_the_whole_one_to_the_bit(case: Case) -> None:
         assert torch.equal(states, before[layer]), "resuming must leave the kept states alone"
 
 
-def test_a_late_start_runs_no_earlier_layer(tiny: Callable) -> None:
+def test_a_late_start_runs_no_earlier_layer(tiny: Callable[[str], Backbone]) -> None:
     backbone = tiny("gemma3")
     state = forward_pass.run(backbone.model, PassRequest(IDS, LENGTHS, keep_inputs=[4])).inputs[4]
     ran: list[int] = []
     handles = [
-        layer.mlp.register_forward_hook(lambda *_, i=i: ran.append(i))
-        for i, layer in enumerate(backbone.model.layers)
+        backbone.model.get_submodule(f"layers.{i}.mlp").register_forward_hook(
+            lambda *_, i=i: ran.append(i)
+        )
+        for i in range(LAYERS)
     ]
     try:
         forward_pass.run(
@@ -100,7 +103,7 @@ def test_right_padding_needs_no_mask(case: Case) -> None:
     torch.testing.assert_close(found, masked.last_hidden_state[real], atol=1e-4, rtol=1e-4)
 
 
-def test_nothing_is_kept_that_was_not_asked_for(tiny: Callable) -> None:
+def test_nothing_is_kept_that_was_not_asked_for(tiny: Callable[[str], Backbone]) -> None:
     found = forward_pass.run(tiny("llama").model, PassRequest(IDS, LENGTHS, Plan((1,))))
     assert found.inputs == found.outputs == found.gates == {}
 
@@ -112,7 +115,7 @@ def test_a_model_outside_a_pass_is_as_transformers_made_it(case: Case) -> None:
     assert torch.equal(states[0].last_hidden_state, states[1].last_hidden_state)
 
 
-def test_a_pass_that_fails_leaves_nothing_behind(tiny: Callable) -> None:
+def test_a_pass_that_fails_leaves_nothing_behind(tiny: Callable[[str], Backbone]) -> None:
     model = tiny("llama").model
     plain = forward_pass.run(model, PassRequest(IDS, LENGTHS)).final
     with pytest.raises(IndexError):
@@ -124,13 +127,13 @@ def test_a_pass_that_fails_leaves_nothing_behind(tiny: Callable) -> None:
         assert torch.equal(model(input_ids=IDS, use_cache=False).last_hidden_state, plain)
 
 
-def test_states_carry_no_gradient(tiny: Callable) -> None:
+def test_states_carry_no_gradient(tiny: Callable[[str], Backbone]) -> None:
     found = forward_pass.run(tiny("llama").model, PassRequest(IDS, LENGTHS, Plan((1,))))
     assert found.final.is_inference()
     assert not any(p.requires_grad for p in tiny("llama").model.parameters())
 
 
-def test_an_inactive_plan_may_hold_layers_below_the_start(tiny: Callable) -> None:
+def test_an_inactive_plan_may_hold_layers_below_the_start(tiny: Callable[[str], Backbone]) -> None:
     backbone = tiny("llama")
     state = forward_pass.run(
         backbone.model, PassRequest(IDS, LENGTHS, keep_inputs=[LAYERS - 1])

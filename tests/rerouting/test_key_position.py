@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
+from analysis.backbones.backbone import Backbone
 from analysis.embedding import encoder
 from analysis.embedding import trace as trace_embedding
 from analysis.embedding.methods import DEFAULT
@@ -68,7 +69,7 @@ def test_a_moved_key_resumes_too() -> None:
         assert abs(trace.embed(plan) - whole).max() < 1e-6
 
 
-def test_absolute_positions_refuse_to_be_moved(tiny: Callable) -> None:
+def test_absolute_positions_refuse_to_be_moved(tiny: Callable[[str], Backbone]) -> None:
     with pytest.raises(BackboneError, match=r"gpt2.*no rotary positions.*key position own"):
         encoder.encode(tiny("gpt2"), ["a text"], DEFAULT.under(Plan((1,), 1.0, "first")))
     encoder.encode(tiny("gpt2"), ["a text"], DEFAULT.under(Plan((), 1.0, "first")))

@@ -96,7 +96,7 @@ def test_a_request_leaves_one_line_and_no_text(
     try:
         for _ in range(2):
             with request_log.request("page", page="similarity"):
-                cached_encoder.embedded(llama, TEXTS, [DEFAULT])
+                cached_encoder.encode_methods(llama, TEXTS, [DEFAULT])
         with pytest.raises(NoRoom), request_log.request("page"):
             raise NoRoom("no")
         with pytest.raises(KeyboardInterrupt), request_log.request("page"):

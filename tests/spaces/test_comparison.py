@@ -131,7 +131,7 @@ def test_labels_that_cannot_be_measured_are_left_out_with_a_reason(
     labels: list[str], reason: str
 ) -> None:
     found = compare(LEFT, RIGHT, MAPS, labels)
-    assert found.left.accuracy is found.right.accuracy is found.difference is None
+    assert (found.left.accuracy, found.right.accuracy, found.difference) == (None, None, None)
     assert reason in found.refusal
 
 

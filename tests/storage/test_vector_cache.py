@@ -231,6 +231,7 @@ def test_a_vector_kept_without_its_norm_is_read_and_known_to_lack_it(llama: Back
     assert not vector_cache.known(recipe, TEXTS[:1])[TEXTS[0]].has_norm
     assert CachedEncoder(encoder_).encode(TEXTS[:2]).norms is None
     found = CachedEncoder(encoder_, norms=True).encode(TEXTS[:2])
+    assert found.norms is not None
     np.testing.assert_allclose(found.norms, whole.norms, rtol=1e-6)
     again = CachedEncoder(encoder_).encode(TEXTS[:2])
     np.testing.assert_allclose(again.pooled, whole.pooled, atol=1e-5)

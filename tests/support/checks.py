@@ -3,8 +3,8 @@
 import re
 
 
-def assert_one_sentence(error: BaseException) -> None:
-    """An error that a person meets is one plain sentence."""
+def assert_one_sentence(error: BaseException | str) -> None:
+    """An error or a finding that a person meets is one plain sentence."""
     text = str(error)
     assert "\n" not in text
     assert 20 < len(text) < 420

@@ -111,8 +111,8 @@ def case(name: str) -> Case:
         return Case(loaded, _frozen(plain), lambda _layer: None, 3e-4)
     if name == "smollm2-as-mistral":
         llama = case("smollm2").plain
-        config = {k: v for k, v in llama.config.to_dict().items() if k != "model_type"}
-        config = MistralConfig(**config | {"sliding_window": WINDOW, "architectures": None})
+        same = {k: v for k, v in llama.config.to_dict().items() if k != "model_type"}
+        config = MistralConfig(**same | {"sliding_window": WINDOW, "architectures": None})
         models = []
         for _ in "ab":
             with torch.device("meta"):

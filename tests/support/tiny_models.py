@@ -26,7 +26,7 @@ LAYERS, HIDDEN, HEADS, VOCABULARY, CONTEXT, WINDOW = 6, 48, 4, 272, 256, 8
 LONG = WINDOW + 5
 """Tokens of a text that every sliding window is too short for."""
 
-_SIZES = {
+_SIZES: dict[str, Any] = {
     "vocab_size": VOCABULARY,
     "num_hidden_layers": LAYERS,
     "hidden_size": HIDDEN,
@@ -36,9 +36,9 @@ _SIZES = {
     "bos_token_id": 1,
     "eos_token_id": 2,
 }
-_GROUPED = {**_SIZES, "num_key_value_heads": 2, "pad_token_id": 0}
-_SIZED = {**_GROUPED, "head_dim": 16}
-_GPT = {
+_GROUPED: dict[str, Any] = {**_SIZES, "num_key_value_heads": 2, "pad_token_id": 0}
+_SIZED: dict[str, Any] = {**_GROUPED, "head_dim": 16}
+_GPT: dict[str, Any] = {
     "vocab_size": VOCABULARY,
     "n_layer": LAYERS,
     "n_embd": HIDDEN,
@@ -91,7 +91,7 @@ CONFIGS: dict[str, Callable[[], Any]] = {
     "cohere2": lambda: transformers.Cohere2Config(
         **_GROUPED, sliding_window=WINDOW, layer_types=_MIXED
     ),
-    "gpt_neox": lambda: transformers.GPTNeoXConfig(**_SIZES, rotary_pct=0.5),
+    "gpt_neox": lambda: transformers.GPTNeoXConfig(**_SIZES | {"rotary_pct": 0.5}),
     "opt": lambda: transformers.OPTConfig(
         vocab_size=VOCABULARY,
         hidden_size=HIDDEN,
@@ -101,7 +101,7 @@ CONFIGS: dict[str, Callable[[], Any]] = {
         max_position_embeddings=CONTEXT,
         word_embed_proj_dim=HIDDEN,
     ),
-    "stablelm": lambda: transformers.StableLmConfig(**_GROUPED, partial_rotary_factor=0.5),
+    "stablelm": lambda: transformers.StableLmConfig(**_GROUPED | {"partial_rotary_factor": 0.5}),
     "nemotron": lambda: transformers.NemotronConfig(**_GROUPED),
     "deepseek_v3": lambda: transformers.DeepseekV3Config(
         **_SIZES,
@@ -184,7 +184,7 @@ _ANY = {
 
 def _any(family: str) -> Any:
     """A family's own configuration with its sizes made small, whatever it calls them."""
-    kind = transformers.CONFIG_MAPPING[family]
+    kind: Any = transformers.CONFIG_MAPPING[family]
     usual = kind()
     latent = hasattr(usual, "qk_rope_head_dim")  # its head size follows from its parts
     small = {
@@ -243,7 +243,7 @@ def plain(family: str, seed: int = 0) -> Any:
     Its linear layers are packed as a backbone's are, so that equal numbers are equal to the bit.
     """
     torch.manual_seed(seed)
-    model = AutoModel.from_config(CONFIGS[family]())
+    model: Any = AutoModel.from_config(CONFIGS[family]())  # type: ignore[no-untyped-call]
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             # Biases, norms and sinks start as ones and zeros, which would hide mistakes.
@@ -290,7 +290,7 @@ def byte_tokenizer(
     the tokenizers of Llama 3 and Qwen do. ``trim_offsets``, as in Llama 3, leaves white space out
     of the tokens' offsets.
     """
-    letters = bytes_to_unicode()
+    letters = bytes_to_unicode()  # type: ignore[no-untyped-call]
     space, newline = letters[ord(" ")], letters[ord("\n")]
     merges = [("t", "h"), ("th", "e"), (space, "a"), (space, "the"), (".", newline), ("o", "n")]
     words = ["<s>", "</s>", "<pad>", *letters.values(), *("".join(pair) for pair in merges)]
@@ -343,14 +343,14 @@ def _wrapped(
     tokenizer: Tokenizer, *, bos: bool, eos: bool, trim_offsets: bool = False
 ) -> PreTrainedTokenizerFast:
     special = [(word, tokenizer.token_to_id(word)) for word in ("<s>", "</s>")]
-    steps = [processors.ByteLevel(trim_offsets=True)] if trim_offsets else []
+    steps: list[Any] = [processors.ByteLevel(trim_offsets=True)] if trim_offsets else []
     steps.append(
         processors.TemplateProcessing(
             single=" ".join(["<s>"] * bos + ["$A"] + ["</s>"] * eos), special_tokens=special
         )
     )
     tokenizer.post_processor = processors.Sequence(steps)
-    return PreTrainedTokenizerFast(
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=tokenizer,
         bos_token="<s>",
         eos_token="</s>",
@@ -366,7 +366,7 @@ def save_folder(folder: Path, family: str = "llama", seed: int = 0) -> Path:
     return folder
 
 
-GGUF_SIZES = {
+GGUF_SIZES: dict[str, Any] = {
     "hidden_size": 32,
     "num_attention_heads": 4,
     "num_key_value_heads": 2,
@@ -383,7 +383,7 @@ def write_gguf(
     ``qwen2`` has biases where the architecture has them. The tensor named ``without`` is left out.
     """
     hidden, heads, kv_heads, inner, layers = GGUF_SIZES.values()
-    words = ["<s>", "</s>", *bytes_to_unicode().values(), "th", "the"]
+    words = ["<s>", "</s>", *bytes_to_unicode().values(), "th", "the"]  # type: ignore[no-untyped-call]
     narrow = hidden * kv_heads // heads
     shapes: dict[str, tuple[int, ...]] = {"token_embd.weight": (len(words), hidden)}
     for layer in range(layers):
@@ -448,7 +448,7 @@ def model_of_gguf(tensors: dict[str, np.ndarray], architecture: str) -> Any:
         "rms_norm_eps": 1e-5,
         "rope_theta": 10_000.0,
     }
-    model = AutoModel.from_config(transformers.AutoConfig.for_model(architecture, **settings))
+    model: Any = AutoModel.from_config(transformers.AutoConfig.for_model(architecture, **settings))  # type: ignore[no-untyped-call]
     parts = {
         "attn_norm": "input_layernorm",
         "attn_q": "self_attn.q_proj",

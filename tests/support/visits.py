@@ -3,14 +3,19 @@
 import base64
 import json
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 from analysis.experiments import dimension, space
+
+# Each visit asks what every installed package says of itself, which does not change.
+manifest_scanner.scan_component_manifests = cache(manifest_scanner.scan_component_manifests)
 
 ROOT = Path(__file__).resolve().parents[2]
 UPLOADED = "uploaded file"
@@ -25,7 +30,10 @@ OWN_PAIRS = "sentence1\tsentence2\tscore\n" + "".join(
 
 
 def opened(
-    page: str = "causal_limits", *, own_pairs: bool = False, **query: str | list[str]
+    page: str = "causal_limits",
+    *,
+    own_pairs: bool | str | list[str] = False,  # a checker takes any key of ``query`` for it
+    **query: str | list[str],
 ) -> AppTest:
     """A fresh visit to one page, by a link with ``query``; ``own_pairs`` are uploaded at once."""
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=300)
@@ -111,6 +119,16 @@ def metric(app: AppTest, label: str) -> str:
     """The value of the metric whose label begins with ``label``."""
     (found,) = (m.value for m in app.metric if m.label.startswith(label))
     return str(found)
+
+
+def typed(app: AppTest, key: str) -> str:
+    """What stands in a text box."""
+    return str(app.text_input(key=key).value)
+
+
+def downloads(app: AppTest) -> list[str]:
+    """The labels of the download buttons."""
+    return [str(getattr(button, "label", "")) for button in app.get("download_button")]
 
 
 def press(app: AppTest, label: str) -> AppTest:

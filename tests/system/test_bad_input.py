@@ -239,7 +239,8 @@ FILES |= {
         "retrieval",
     ),
 }
-READ: dict[str, Callable[[str, bytes], Any]] = {
+Reader = Callable[[str, bytes], object]
+READ: dict[str, Reader] = {
     "pairs": columns.read_pairs,
     "texts": columns.read_texts,
     "labelled": columns.read_labelled,
@@ -273,7 +274,7 @@ def test_the_library_reads_a_file_or_says_why_not(case: Case) -> None:
 def test_a_million_rows_are_read(kind: str) -> None:
     name, row = {"pairs": ("a.tsv", "a {0}\tb {0}\t{0}\n"), "texts": ("a.txt", "a {0}\n")}[kind]
     data = (H * (kind == "pairs") + "".join(row.format(i) for i in range(10**6))).encode()
-    found = READ[kind](name, data)
+    found: Any = READ[kind](name, data)
     assert len(found.scores if kind == "pairs" else found.texts) == 10**6
 
 
@@ -629,7 +630,8 @@ def test_any_name_of_a_corpus_is_known_or_refused(name: str, kind: str) -> None:
 def test_any_file_is_read_or_refused(name: str, data: bytes, at: int, put: bytes) -> None:
     """Files of any bytes, and those of the table above with a few bytes put in."""
     data = data[:at] + put + data[at:]
-    for read in (*READ.values(), lambda n, d: columns.guess_columns(n, d, "pairs")):
+    guess: Reader = lambda name, data: columns.guess_columns(name, data, "pairs")  # noqa: E731
+    for read in (*READ.values(), guess):
         with refused():
             read(name, data)
 

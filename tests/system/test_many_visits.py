@@ -172,7 +172,8 @@ def test_a_backbone_is_loaded_once_for_all_and_freed_when_the_last_leaves() -> N
 
 @pytest.mark.usefixtures("no_lease")
 def test_switching_frees_the_old_backbone_before_the_new_one_loads() -> None:
-    held = sharing.lease("llama", "float32", load=loading({}))
+    held: sharing.Lease | None = sharing.lease("llama", "float32", load=loading({}))
+    assert held is not None
     gone = weakref.ref(held.backbone.model)
 
     def load(name: str, dtype: str) -> Backbone:

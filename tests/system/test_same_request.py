@@ -100,8 +100,8 @@ def _causal(app: AppTest, rows: Rows) -> tuple[Any, Any]:
 
 def _space(app: AppTest, rows: Rows) -> tuple[Any, Any]:
     table = _table(app, "measure", "left", "right").set_index("measure")
-    page = table.loc["trustworthiness of the map", ["left", "right"]].tolist()
-    return page, rows[0]["trustworthiness"]
+    page = table.loc[["trustworthiness of the map"], ["left", "right"]].to_numpy()
+    return page[0].tolist(), rows[0]["trustworthiness"]
 
 
 def _ablation(app: AppTest, rows: Rows) -> tuple[Any, Any]:
@@ -120,7 +120,7 @@ def _ablation(app: AppTest, rows: Rows) -> tuple[Any, Any]:
         for row in rows
     }
     both = page.keys() & answered.keys()  # the page shows random plans too
-    return tuple({name: side[name] for name in both} for side in (page, answered))
+    return {name: page[name] for name in both}, {name: answered[name] for name in both}
 
 
 @dataclass(frozen=True)

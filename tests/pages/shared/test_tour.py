@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 from analysis.recipes import files
 from analysis.spaces import projection
 from pages.shared import glossary, tour
-from tests.support.visits import ROOT, opened, press, turn_to, unfolded, well
+from tests.support.visits import ROOT, downloads, opened, press, turn_to, unfolded, well
 
 PAGES = sorted(
     path.stem
@@ -76,5 +76,5 @@ def test_every_page_is_taken_along_as_what_it_shows(page: str, tiny_llama: dict[
     assert command.startswith("python -m analysis ")
     assert f"--backbone={Path(tiny_llama['backbone'])}" in command
     compile(script, page, "exec")
-    assert any(button.label == "Download recipe" for button in app.get("download_button"))
+    assert "Download recipe" in downloads(app)
     assert files.VERSION == 1
