@@ -98,6 +98,14 @@ def llama(empty_cache: Path) -> "Iterator[Backbone]":  # noqa: ARG001
     trace_cache.forget()
 
 
+@pytest.fixture
+def idle(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """After ``idle()`` whatever computes a result fails."""
+    from tests.support import scoring
+
+    return partial(scoring.forbid_computing, monkeypatch)
+
+
 @pytest.fixture(scope="session")
 def folder_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
     """``folder_of(family)``: a tiny backbone on disk, to be typed in as a folder."""
