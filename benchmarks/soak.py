@@ -21,7 +21,7 @@ from pathlib import Path
 import psutil
 
 from tests.support.serving import served
-from tests.support.visitor import tab
+from tests.support.streamlit_client import tab
 
 METRIC = "Re-routed"
 PATIENCE = 1800

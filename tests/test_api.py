@@ -59,7 +59,9 @@ def test_layers_are_read_as_the_command_line_does(llama: Backbone) -> None:
             analysis.select_layers(llama, layers)
 
 
-def test_a_backbone_that_cannot_be_rerouted_has_no_layers_to_select(tiny: Any) -> None:
+def test_a_backbone_that_cannot_be_rerouted_has_no_layers_to_select(
+    tiny: Callable[[str], Backbone],
+) -> None:
     assert analysis.select_layers(tiny("falcon")) == ()
 
 
@@ -169,7 +171,7 @@ def test_scikit_learns_own_checks_pass(estimator: Any, check: Any) -> None:
 
 
 @pytest.fixture
-def vectorizer(folder_of: Any, empty_cache: Path) -> Vectorizer:
+def vectorizer(folder_of: Callable[[str], str], empty_cache: Path) -> Vectorizer:
     del empty_cache
     return Vectorizer(folder_of("llama"), layers="2-3", dtype="float32", device="cpu")
 

@@ -3,9 +3,9 @@
 import importlib.metadata
 import json
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import psutil
 import pytest
@@ -104,7 +104,10 @@ def test_the_page_opens_where_the_backbone_does_not() -> None:
 
 
 def test_a_command_is_logged_without_its_texts(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, folder_of: Any, empty_cache: Path
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    folder_of: Callable[[str], str],
+    empty_cache: Path,
 ) -> None:
     log = tmp_path / "log"
     monkeypatch.setenv("KVE_LOG", str(log))

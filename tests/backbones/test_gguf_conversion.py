@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 
 from analysis.backbones import download, gguf_conversion
-from analysis.backbones.backbone import load
+from analysis.backbones.backbone import Backbone, load
 from analysis.backbones.download import config_of
 from analysis.backbones.gguf_conversion import PROVENANCE, converted
 from analysis.backbones.sources import resolve
@@ -342,7 +342,7 @@ def test_a_gguf_file_that_lacks_a_tensor_is_refused(
 
 @pytest.mark.weights
 def test_the_packaged_backbone_loads_from_its_conversion(
-    smollm2: Any, monkeypatch: pytest.MonkeyPatch
+    smollm2: Backbone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(gguf_conversion, "_convert", failing(RuntimeError("converted again")))
     source = resolve("smollm2")

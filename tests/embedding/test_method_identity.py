@@ -4,6 +4,7 @@ import functools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -187,7 +188,7 @@ def test_what_cannot_be_identified_is_never_stored(name: str) -> None:
 
 @pytest.mark.parametrize("traced", [False, True])
 def test_the_second_of_two_lambdas_gets_its_own_vectors(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Any, traced: bool
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, traced: bool
 ) -> None:
     monkeypatch.setenv("KVE_CACHE", str(tmp_path))
     backbone = tiny("llama")
@@ -200,7 +201,7 @@ def test_the_second_of_two_lambdas_gets_its_own_vectors(
 
 
 def test_vectors_of_what_cannot_be_identified_are_computed_each_time(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("KVE_CACHE", str(tmp_path))
     backbone: Backbone = tiny("llama")

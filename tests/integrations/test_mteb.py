@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 
+from analysis.backbones.backbone import Backbone
 from tests.support import tiny_models
 from tests.support.checks import assert_one_sentence
 
@@ -20,7 +21,6 @@ from mteb.abstasks.aggregated_task import AbsTaskAggregate  # noqa: E402
 from mteb.abstasks.task_metadata import TaskMetadata  # noqa: E402
 from mteb.models.models_protocols import EncoderProtocol  # noqa: E402
 
-from analysis.backbones.backbone import Backbone  # noqa: E402
 from analysis.cli.main import main  # noqa: E402
 from analysis.corpora import registry  # noqa: E402
 from analysis.corpora.types import Pairs  # noqa: E402
@@ -173,7 +173,9 @@ def test_an_sts_task_scores_as_this_project_does(
 
 @pytest.mark.weights
 @pytest.mark.slow
-def test_the_packaged_backbone_scores_alike(evaldata: Path, tmp_path: Path, smollm2: Any) -> None:
+def test_the_packaged_backbone_scores_alike(
+    evaldata: Path, tmp_path: Path, smollm2: Backbone
+) -> None:
     pairs = fewer(registry.load_pairs(str(evaldata / "sts" / "stsb-dev.tsv")), 30, 80)
     plan = Plan((29,))
     (found,) = results(smollm2, [sts_task(pairs)], tmp_path, plan)

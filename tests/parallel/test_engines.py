@@ -27,7 +27,7 @@ from analysis.evaluation import similarity
 from analysis.experiments import ablation, searches
 from analysis.experiments import score as scores
 from analysis.parallel import engines, sharded_encoding, sweeps
-from analysis.parallel.engines import Engine
+from analysis.parallel.engines import Engine, Workers
 from analysis.recipes import runner
 from analysis.recipes.recipe import Recipe
 from analysis.rerouting.plan import PLAIN, Plan
@@ -79,7 +79,7 @@ def _patiently(start: Callable[[], object], attempts: int = 4) -> None:
 
 
 @pytest.fixture(scope="module")
-def workers(cluster: None, folder_of: Any) -> Iterator[Any]:  # noqa: ARG001
+def workers(cluster: None, folder_of: Callable[[str], str]) -> Iterator[Workers[Backbone]]:  # noqa: ARG001
     """Two of them, with a tiny backbone each."""
     with engines.opened(RAY, partial(MAKE, folder_of("llama"))) as found:
         yield found
@@ -175,7 +175,7 @@ def _ray(nodes: list[tuple[int, int]]) -> Any:
 @pytest.mark.slow
 def test_a_grid_is_shared_out(
     cluster: None,  # noqa: ARG001
-    folder_of: Any,
+    folder_of: Callable[[str], str],
     tmp_path: Path,
     empty_cache: Path,  # noqa: ARG001
 ) -> None:
@@ -230,7 +230,7 @@ def slowly(_: object, item: int) -> int:
     return item * 2
 
 
-def test_results_come_in_order_and_few_items_are_taken_ahead(workers: Any) -> None:
+def test_results_come_in_order_and_few_items_are_taken_ahead(workers: Workers[Backbone]) -> None:
     taken: list[int] = []
     items = noting(taken, range(60))
     for done, result in enumerate(workers.map(slowly, items)):
@@ -245,7 +245,7 @@ def refuse(_: object, item: int) -> int:
     return item
 
 
-def test_what_a_worker_refuses_is_said_as_it_says_it(workers: Any) -> None:
+def test_what_a_worker_refuses_is_said_as_it_says_it(workers: Workers[Backbone]) -> None:
     with pytest.raises(CorpusError, match=r"^Text 3 cannot be encoded; leave it out\.$"):
         list(workers.map(refuse, range(9)))
 
@@ -258,7 +258,9 @@ def noted(folder: Path, _: object, item: int) -> int:
 
 
 @pytest.mark.slow
-def test_a_killed_worker_costs_no_more_than_what_it_was_at(workers: Any, tmp_path: Path) -> None:
+def test_a_killed_worker_costs_no_more_than_what_it_was_at(
+    workers: Workers[Backbone], tmp_path: Path
+) -> None:
     found, killed = [], None
     for result in workers.map(partial(noted, tmp_path), range(40)):
         found.append(result)
@@ -286,7 +288,7 @@ def itself(loaded: Backbone, _: None) -> Backbone:
 
 
 def test_a_file_is_encoded_to_the_same_bytes_though_a_worker_is_killed(
-    workers: Any, folder_of: Any, tmp_path: Path
+    workers: Workers[Backbone], folder_of: Callable[[str], str], tmp_path: Path
 ) -> None:
     source = tmp_path / "texts.txt"
     source.write_text("\n".join(TEXTS), encoding="utf-8")
@@ -315,7 +317,7 @@ def test_a_file_is_encoded_to_the_same_bytes_though_a_worker_is_killed(
 
 
 def test_a_shared_sweep_scores_as_one_alone(
-    workers: Any, folder_of: Any, empty_cache: Path
+    workers: Workers[Backbone], folder_of: Callable[[str], str], empty_cache: Path
 ) -> None:
     del empty_cache
     texts, rated = tuple(TEXTS[:24]), np.random.default_rng(0).random(12)
@@ -334,7 +336,7 @@ def test_a_shared_sweep_scores_as_one_alone(
         assert scores.known_score(loaded, pairs, DEFAULT.under(plan)) is not None  # kept here, too
 
 
-def test_a_worker_of_another_dtype_is_refused(folder_of: Any) -> None:
+def test_a_worker_of_another_dtype_is_refused(folder_of: Callable[[str], str]) -> None:
     other = backbone.load(folder_of("llama"), dtype="bfloat16", device="cpu")
     pairs = Pairs("made", tuple(TEXTS[:6]), np.arange(3), np.arange(3, 6), np.arange(3.0), "")
     with (

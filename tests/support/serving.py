@@ -26,7 +26,7 @@ PAGES = (
     "studies",
     "diagnostics",
 )
-CHROMIUM = shutil.which("chromium")
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 _SWITCHES = [
     "--no-sandbox",
     "--disable-gpu",

@@ -146,7 +146,9 @@ def test_texts_share_a_batch_only_where_they_have_as_many_tokens(
         assert batch.ids.numel() == int(batch.lengths.sum()), "nothing is padded"
 
 
-def test_history_leaves_no_trace(llama: Backbone, tmp_path: Path, monkeypatch: Any) -> None:
+def test_history_leaves_no_trace(
+    llama: Backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def embed() -> Any:
         return cached_encoder.encode_methods(llama, TEXTS, [DEFAULT.under(Plan((2,)))])[
             0

@@ -9,8 +9,8 @@ import pytest
 
 from benchmarks.soak import soak
 from tests.support.serving import served
+from tests.support.streamlit_client import tab
 from tests.support.tiny_models import save_folder
-from tests.support.visitor import tab
 
 
 def lines(log: Path) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.support import serving, visitor
+from tests.support import serving, streamlit_client
 from tests.support.packaging import requirements
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -171,7 +171,7 @@ def installed_app(programs: Path, tmp_path: Path) -> Iterator[str]:
 @pytest.mark.slow
 @pytest.mark.weights
 def test_the_app_is_served_from_any_folder(installed_app: str) -> None:
-    with visitor.tab(installed_app) as tab:
+    with streamlit_client.tab(installed_app) as tab:
         for page in ("", "rerouting", "studies", "diagnostics"):
             assert "error" not in tab.read(page, "layers=26-29")
         tab.ask("", "")
