@@ -1,4 +1,4 @@
-"""Claim: an ablation takes a part of the time that one full pass for each plan takes."""
+"""Claim: an ablation takes less time than one full pass for each plan."""
 
 import tempfile
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from benchmarks.measuring import Ratio, backbone, compare, described, pairs
 
 
 def measure() -> list[Ratio]:
-    """Single layers and windows of the rule's width and all windows, as the page does them."""
+    """Measure single layers, windows of the rule's width, and all windows, as the page does."""
     loaded = backbone()
     layers = loaded.layers
     width = selection.window_width(layers)

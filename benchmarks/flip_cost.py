@@ -1,4 +1,4 @@
-"""Claim: one switch flipped at layer s runs the layers from s on, and no others."""
+"""Claim: flipping the switch of layer s runs only the layers from s on."""
 
 import tempfile
 from functools import partial

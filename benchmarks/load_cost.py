@@ -1,4 +1,4 @@
-"""Claim: a packaged backbone is converted once, and loads at once from then on."""
+"""Claim: a packaged backbone is converted once, and loads quickly after that."""
 
 import os
 import subprocess
@@ -20,7 +20,7 @@ print(time.perf_counter() - began)
 
 
 def measure() -> list[Ratio]:
-    """The first load of all, which converts the weights, and the second; a process each."""
+    """Measure the first load, which converts the weights, and the second, in a process each."""
     found = []
     for _ in range(2):
         with tempfile.TemporaryDirectory() as folder:

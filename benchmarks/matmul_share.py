@@ -1,4 +1,4 @@
-"""Claim: most of a pass is matrix products at the rate that the machine reaches for them alone."""
+"""Claim: a pass spends most of its time in matrix products, near the machine's rate for them."""
 
 from functools import partial
 
@@ -37,7 +37,7 @@ def measure() -> list[Ratio]:
 
 
 def _share(loaded: Backbone, name: str, texts: list[str], target: float) -> Ratio:
-    """Which part of a pass's time its matrix products take at the rate measured beside it."""
+    """Measure the share of a pass's time that its matrix products alone would take."""
     layers = [m for m in loaded.model.modules() if isinstance(m, torch.nn.Linear)]
     weights = sum(layer.weight.numel() for layer in layers)
     dtype = layers[0].weight.dtype

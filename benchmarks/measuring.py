@@ -1,4 +1,4 @@
-"""Two ways in turn, several times after a warm-up: medians, spread and their ratio."""
+"""Time two ways in turn, repeatedly, after a warm-up: medians, spread and ratio."""
 
 import gc
 import os
@@ -24,7 +24,7 @@ if BESIDE.is_dir():
 
 @dataclass(frozen=True)
 class Ratio:
-    """What ours takes over what the alternative takes, the median of paired repetitions.
+    """Our cost divided by that of the alternative, the median of paired repetitions.
 
     ``low`` and ``high`` are the smallest and largest ratio of one repetition; ``ours`` and
     ``theirs`` medians in ``unit``; ``target`` the most that the ratio should be, or with
@@ -55,7 +55,7 @@ class Ratio:
 
 @dataclass(frozen=True)
 class Point:
-    """One step of a cost that grows: ``seconds`` at ``size`` of what ``axis`` counts.
+    """One point of a growing cost: ``seconds`` at ``size`` on ``axis``.
 
     ``each`` is the cost of one more unit, named by ``unit``, or a ratio to the plain model's.
     """
@@ -80,7 +80,7 @@ def compare(
     repetitions: int = REPETITIONS,
     note: str = "",
 ) -> Ratio:
-    """Time both in turn, each first in every other repetition, after one round that is not kept.
+    """Time both in turn, after one warm-up round; they alternate in going first.
 
     ``scale`` multiplies the alternative's seconds where it is measured once and done many times.
     ``at_least`` turns the ratio round: the alternative's seconds over ours, a speed-up.
@@ -134,7 +134,7 @@ def _round(
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """What ``work`` takes by the clock."""
+    """The seconds that ``work`` takes."""
     gc.collect()
     began = time.perf_counter()
     work()
@@ -143,13 +143,13 @@ def seconds(work: Callable[[], object]) -> float:
 
 @cache
 def backbone(dtype: str = "auto") -> Backbone:
-    """SmolLM2 on the CPU, in the dtype that is chosen there unless another is asked for."""
+    """SmolLM2 on the CPU, by default in the dtype that is chosen there automatically."""
     return backbones.load("smollm2", dtype=dtype, device="cpu")
 
 
 @cache
 def pairs(number: int) -> Pairs:
-    """``number`` pairs of STS-B's dev set where it is at hand, else of the packaged lee50."""
+    """``number`` pairs of STS-B's dev set if it is available, else of the packaged lee50."""
     try:
         whole = registry.load_pairs("stsb-dev")
     except CorpusError:
@@ -159,7 +159,7 @@ def pairs(number: int) -> Pairs:
 
 @cache
 def distinct(number: int) -> tuple[str, ...]:
-    """At most ``number`` distinct sentences: rated ones where they are at hand, else packaged."""
+    """At most ``number`` distinct sentences: rated ones if available, else packaged."""
     found: dict[str, None] = {}
     for name in ("stsb-dev", "sickr-test", "sts12"):
         try:
@@ -176,7 +176,7 @@ def distinct(number: int) -> tuple[str, ...]:
 
 
 def long_texts(loaded: Backbone, tokens: int, number: int = 1) -> list[str]:
-    """Texts of about so many tokens each, cut from packaged news."""
+    """Texts of about the given number of tokens each, cut from packaged news."""
     news = " ".join(registry.load_texts("lee-background").texts)
     ids = loaded.tokenizer(news, add_special_tokens=False)["input_ids"]
     while len(ids) < tokens * number:
@@ -185,5 +185,5 @@ def long_texts(loaded: Backbone, tokens: int, number: int = 1) -> list[str]:
 
 
 def described(texts: Sequence[str], of: str) -> str:
-    """For the table: how many texts of which corpus."""
+    """How many texts of which corpus, in words for the table."""
     return f"{len(texts):,} texts of {of}"

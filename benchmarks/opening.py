@@ -1,8 +1,8 @@
 """Seconds from a link to a page's first figure: ``python -m benchmarks.opening``.
 
-A fresh headless Chromium beside a server that has every page warm and the backbone loaded; then
-the same browser again. The alternative named in the same run is a page of nothing but Streamlit
-and one Plotly figure, below which no page of ours can come.
+A new headless Chromium on the machine of a server that has every page warm and the backbone
+loaded; then the same browser again. The alternative in the same run is a page with only Streamlit
+and one Plotly figure, which no page of ours can beat.
 """
 
 import argparse
@@ -48,7 +48,7 @@ def seconds(browser: Browser, address: str, picture: str) -> tuple[float, float]
 
 
 def measured(times: int) -> dict[str, list[tuple[float, float]]]:
-    """Both seconds of each page, ``times`` over, the bare page's under ``BARE``."""
+    """Measure both visits of each page ``times`` times; those of the bare page under ``BARE``."""
     with (
         tempfile.TemporaryDirectory() as folder,
         browsing() as browser,

@@ -1,9 +1,9 @@
 """How ``encode`` scales over workers, and that its memory stays flat. Tables of docs/scale.md.
 
 ``python -m benchmarks.scaling speed`` encodes the same texts by SmolLM2 in this process and by one
-and two of Ray's workers with one thread each; ``python -m benchmarks.scaling memory N`` encodes N
-short texts by a model of a few thousand parameters, where all that costs is the way there and back,
-and watches the memory of all processes. Both print a table.
+and two of Ray's workers with one thread each. ``python -m benchmarks.scaling memory N`` encodes N
+short texts by a model of a few thousand parameters, where transport is nearly all the cost, and
+watches the memory of all processes. Both print a table.
 """
 
 import os
@@ -68,7 +68,7 @@ def _seconds(engine: Engine, cores: int, texts: tuple[str, ...]) -> tuple[float,
 
 
 def _worked() -> float:
-    """Processor seconds of this process and all that it began, so far."""
+    """Processor seconds so far of this process and all its children."""
     root = psutil.Process()
     return sum(sum(one.cpu_times()[:2]) for one in (root, *root.children(recursive=True)))
 
@@ -81,7 +81,7 @@ def _ready(loaded: backbone.Backbone, _: int) -> backbone.Backbone:
 
 @contextmanager
 def _cores(engine: Engine, cores: int) -> Iterator[None]:
-    """A Ray cluster of so many cores, or this process kept to so many threads."""
+    """Start a Ray cluster with ``cores`` cores, or limit this process to as many threads."""
     import torch
 
     if engine.name == "local":
@@ -104,7 +104,7 @@ def _cores(engine: Engine, cores: int) -> Iterator[None]:
 
 
 def memory(count: int) -> Iterator[str]:
-    """Memory of all processes of an ``encode`` of ``count`` texts, at tenths of the way."""
+    """Memory of all processes while ``count`` texts are encoded, at each tenth of them."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         source = folder / "texts.txt"
@@ -142,7 +142,7 @@ def _watched(folder: Path, source: Path, engine: str) -> tuple[float, list[int]]
 
 
 def _used(pid: int) -> int:
-    """Bytes of a process and all that it began, what they share counted once."""
+    """Bytes of a process and all its children; shared memory counts once."""
     whole = 0
     root = psutil.Process(pid)
     for process in (root, *root.children(recursive=True)):
@@ -154,7 +154,7 @@ def _used(pid: int) -> int:
 
 
 def _word(number: int) -> str:
-    """A word that no other number has, of letters only."""
+    """A word of letters for a number, different for each number."""
     letters = ""
     while number or not letters:
         number, rest = divmod(number, 26)

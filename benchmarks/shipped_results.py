@@ -1,6 +1,6 @@
 """The results that ship with the project: what the pages show first, computed in advance.
 
-``python -m benchmarks.shipped_results`` computes them anew into ``assets/results``; a test
+``python -m benchmarks.shipped_results`` computes them again into ``assets/results``; a test
 recomputes a part and compares. They are for the packaged default backbone on a CPU, in the dtypes
 that are chosen there automatically: bfloat16 where the CPU has units for it, else float32.
 """
@@ -30,7 +30,7 @@ MEASURED = ("float32",)
 
 
 def compute() -> None:
-    """Compute every shipped result into ``store.SHIPPED``, in place of those that are there."""
+    """Compute every shipped result again, and replace those in ``result_store.SHIPPED``."""
     shutil.rmtree(result_store.SHIPPED, ignore_errors=True)
     add()
 

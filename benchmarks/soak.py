@@ -1,9 +1,9 @@
 """Many visits for a long time: ``python -m benchmarks.soak --minutes 60`` on a running machine.
 
 Each session follows links to the page *Re-routing*, with plans of its own, on one backbone; every
-fifth closes its tab in the middle of the work. Afterwards a lone visitor on a fresh server with an
-empty cache follows some of the same links: every score must be the same. The server's memory is
-noted all along; what counts is its growth after the first third, when everything is warm.
+fifth closes its tab during the work. Afterwards a single visitor on a new server with an empty
+cache follows some of the same links: every score must be the same. The server's memory is recorded
+throughout; what counts is its growth after the first third, when everything is warm.
 """
 
 import argparse
@@ -30,7 +30,7 @@ PATIENCE = 1800
 
 @dataclass
 class Soaked:
-    """What a soak found. Memory in MB; ``journal`` counts the server's lines by outcome."""
+    """The result of a soak test. Memory in MB; ``journal`` counts the server's lines by outcome."""
 
     sessions: int
     minutes: float

@@ -82,7 +82,7 @@ def _transformer(dtype: str, folder: str) -> Any:
 
 
 def _agreement(theirs: Any, dtype: str) -> float:
-    """The least cosine of both ways' vectors of the same texts: that the same thing is timed."""
+    """The lowest cosine of both ways' vectors of the same texts; near 1 if they agree."""
     texts = list(distinct(TEXTS))[:40]
     others = np.asarray(theirs.encode(texts, show_progress_bar=False), np.float32)
     others /= np.linalg.norm(others, axis=1, keepdims=True)

@@ -43,14 +43,14 @@ Stored = dict[tuple[str, str], dict[str, Any]]
 
 @dataclass(frozen=True)
 class Run:
-    """One run: a backbone on a corpus, by ``methods`` or, where there are none, by all windows."""
+    """One run: a backbone on a corpus by ``methods``, or by all windows if there are none."""
 
     backbone: str
     name: str
     methods: tuple[str, ...]
     compute: Callable[[Backbone], dict[str, Any]]
     items: int | None = None
-    """Pairs or queries that are drawn, where it is a part."""
+    """Pairs or queries that are drawn; None for all."""
 
     @property
     def path(self) -> Path:
@@ -58,7 +58,7 @@ class Run:
         return STORED / f"{self.backbone}.{self.name}.json"
 
     def left(self, found: Stored) -> bool:
-        """Whether it, one of its methods or a part of its size is not among ``found``."""
+        """Whether the run, one of its methods or some of its items are missing in ``found``."""
         result = found.get((self.backbone, self.name))
         return (
             result is None
@@ -147,7 +147,7 @@ def _scores(loaded: Backbone, corpus: Corpus, length: int | None) -> dict[str, A
 
 
 def _windows(name: str, loaded: Backbone) -> dict[str, Any]:
-    """Every window of the rule's width, and every rule's choice, under test."""
+    """Score every window of the rule's width, and test every rule's choice."""
     pairs, found = _pairs(name), _dimensions(loaded)
     chosen = {rule: found.selected(rule) for rule in selection.RULES}
     width = selection.window_width(loaded.layers)
@@ -184,7 +184,7 @@ def _windows(name: str, loaded: Backbone) -> dict[str, Any]:
 
 
 def run() -> None:
-    """Compute and store every run that is not stored whole."""
+    """Compute and store every run that is missing or incomplete."""
     STORED.mkdir(parents=True, exist_ok=True)
     loaded: dict[str, Backbone] = {}
     for one in runs():

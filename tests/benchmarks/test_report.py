@@ -13,7 +13,7 @@ from analysis.corpora import registry, sampling
 from analysis.corpora.types import Pairs, Texts
 from analysis.embedding.methods import METHODS
 from benchmarks.report import page as page_report
-from benchmarks.report import runs
+from benchmarks.report import runs, tables
 from benchmarks.report.page import page
 from benchmarks.report.runs import Run, stored
 from tests.support import encoding
@@ -139,7 +139,7 @@ def test_bold_is_what_is_clear_after_correction() -> None:
         }
         for name, (delta, low, high, p) in sides.items()
     ]
-    text = page_report._compared(
+    text = tables.compared(
         {"made": {"differences": {"Spearman": stored_ones}}}, ["made"], "Spearman"
     )
     assert "| mean | **+2.0** [+1.0, +3.0] |" in text

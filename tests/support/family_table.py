@@ -1,13 +1,11 @@
-"""The table of docs/backbones.md: what every property found on every family.
+"""The table of docs/backbones.md: every property checked on every family.
 
-``python -m tests.family_table`` writes the page anew; a test compares it with what is there.
+``python -m tests.support.family_table`` writes the page; a test compares it with the results.
 """
 
 import os
-import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
 os.environ.setdefault("KVE_CACHE", str(Path(__file__).resolve().parents[2] / ".cache" / "tests"))
 
 from tests.support import properties, tiny_models
@@ -19,28 +17,29 @@ Each row is a family's own code in transformers with tiny random weights of {tin
 layers, or real weights in float32; each cell is a property that the tests check, on texts up to
 {tiny_models.LONG} tokens with sliding windows of {tiny_models.WINDOW}, batched and alone, with no
 layer, the first, the last, two in the middle and all layers re-routed. A cell that fails stops the
-tests, and this page is compared with what they find.
+tests, and this page is compared with their results.
 
 - *layers*: those that re-routing reaches; *form*: how it is computed on a CPU, closed from the
   causal kernel's log-sum-exp, or concatenated through the family's own attention function.
-- *nothing re-routed*: with no layer selected, or a bias of minus infinity, every layer's states
-  against the model that transformers builds by itself; close to it when the bias is very low.
-- *earlier tokens*: how far they move, up to the input of the first selected layer, when the last
-  token changes; from its output on they all move.
-- *last token*: at the first selected layer it weighs itself by 1 + e^b as much, nothing else.
+- *nothing re-routed*: with no layer selected, or a bias of minus infinity, the states of every
+  layer against those of the unchanged transformers model; close to them if the bias is very low.
+- *earlier tokens*: how far they move, up to the input of the first selected layer, if the last
+  token changes; from the output of that layer on they all move.
+- *last token*: at the first selected layer its weight on itself is multiplied by 1 + e^b, and
+  nothing else changes.
 - *batch, padding*: states do not depend on the batch, the padding or its side.
 - *formula*: closed form, concatenated form and a loop written from the formula agree, relative to
   the largest state, gates included.
-- *key at first*: whether the prefix's key can stand before the first token. It needs rotary
+- *key at first*: whether the prefix's key can be moved before the first token, which needs rotary
   positions.
-- *resumed*: a pass that starts at the first selected layer against the whole pass.
+- *resumed*: a pass that starts at the first selected layer against the full pass.
 
-A family that cannot be re-routed is still explored: its curve, its plain space, the baselines.
+A family that cannot be re-routed can still be explored: its curve, its plain space, the baselines.
 
-## Real weights and the families that are tried whole
+## Real weights, and families with every property
 
-In every run, but for two of the real weights, which `make test-all` tries: Gemma 3 270M, and
-SmolLM2 as a Mistral.
+`make test` checks these, except two of the real weights that only `make test-all` checks: Gemma 3
+270M, and SmolLM2 as a Mistral.
 
 | family | layers | form | nothing re-routed | earlier tokens | last token | batch, padding | \
 formula | key at first | resumed |
@@ -49,8 +48,8 @@ formula | key at first | resumed |
 
 OTHERS = """## Other families
 
-Their own default configurations made small. Three properties of each stand here; every run
-tries every fifth family, `make test-all` all of them, and the properties that are not shown, which
+Their default configurations, made small. Three properties of each are shown. `make test` checks
+every fifth family, `make test-all` checks all of them and the properties that are not shown, which
 hold as well.
 
 | family | layers | form | nothing re-routed | earlier tokens | resumed | key position |
@@ -68,15 +67,15 @@ def row(name: str) -> str:
         return f"- {backbone.refusal}"
     reached = len(backbone.reroutable)
     layers = "all" if reached == backbone.layers else f"{reached} of {backbone.layers}"
-    of_interest = properties.QUICK if name in tiny_models.OTHERS else properties.PROPERTIES
-    found = [properties.outcome(name, of) for of in of_interest]
+    checked = properties.QUICK if name in tiny_models.OTHERS else properties.PROPERTIES
+    outcomes = [properties.outcome(name, checked_property) for checked_property in checked]
     if name in tiny_models.OTHERS:
-        found.append(" or ".join(backbone.key_positions))
-    return "| " + " | ".join((name, layers, backbone.form, *found)) + " |"
+        outcomes.append(" or ".join(backbone.key_positions))
+    return "| " + " | ".join((name, layers, backbone.form, *outcomes)) + " |"
 
 
 def page() -> str:
-    """The whole page."""
+    """The full page."""
     tiny = sorted((*tiny_models.FAMILIES, *tiny_models.MORE, *tiny_models.PARTLY))
     parts = (
         (OPENING, (*properties.REAL, *tiny)),
@@ -90,4 +89,4 @@ def page() -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page())
+    PAGE.write_text(page(), encoding="utf-8")
