@@ -263,6 +263,15 @@ def test_labels_stand_on_the_pages(name: str) -> None:
     assert not [label for label in labels if label not in code]
 
 
+def test_the_families_are_counted() -> None:
+    """The README's numbers, against the rows of docs/backbones.md, three of which are weights."""
+    table = (ROOT / "docs" / "backbones.md").read_text(encoding="utf-8")
+    rerouted = len(re.findall(r"^\| (?!family )\w", table, re.MULTILINE)) - 3
+    refused = len(re.findall(r"^- \w+ cannot be re-routed", table, re.MULTILINE))
+    counts = f"{rerouted} families that can be re-routed, {refused} that cannot and three sets"
+    assert counts in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
 def test_the_public_names_are_documented() -> None:
     page = (ROOT / "docs" / "library.md").read_text(encoding="utf-8")
     assert not {name for name in analysis.__all__ if not re.search(rf"\b{name}\b", page)}
