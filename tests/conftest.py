@@ -144,8 +144,8 @@ def browser() -> "Iterator[Browser]":
         if os.environ.get("CI"):
             pytest.fail("no chromium; install Debian's package")
         pytest.skip("no chromium")
-    with serving.browsing() as found:
-        yield found
+    with serving.browsing() as chromium:
+        yield chromium
 
 
 @pytest.fixture(scope="session")
@@ -153,17 +153,17 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The running app, with the cache that all tests share."""
     from tests.support import serving
 
-    with serving.served(tmp_path_factory.mktemp("server") / "log.txt") as found:
-        yield found
+    with serving.served(tmp_path_factory.mktemp("server") / "log.txt") as url:
+        yield url
 
 
 @pytest.fixture
 def context(browser: "Browser") -> "Iterator[BrowserContext]":
     """A visitor who was never here before."""
-    found = browser.new_context(viewport={"width": 1440, "height": 1000})
-    found.set_default_timeout(120_000)
-    yield found
-    found.close()
+    visitor = browser.new_context(viewport={"width": 1440, "height": 1000})
+    visitor.set_default_timeout(120_000)
+    yield visitor
+    visitor.close()
 
 
 @pytest.fixture

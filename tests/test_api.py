@@ -213,8 +213,8 @@ def test_langchain_stores_and_finds(embedder: Embedder) -> None:
     np.testing.assert_allclose(query, embedder.encode_query(TEXTS[3]), atol=1e-6)
     store = vectorstores.InMemoryVectorStore(model)
     store.add_texts(TEXTS)
-    (found,) = store.similarity_search(TEXTS[3], k=1)
-    assert found.page_content == TEXTS[int((documents @ query).argmax())]
+    (result,) = store.similarity_search(TEXTS[3], k=1)
+    assert result.page_content == TEXTS[int((documents @ query).argmax())]
 
 
 def test_llamaindex_stores_and_finds(embedder: Embedder) -> None:
@@ -228,8 +228,8 @@ def test_llamaindex_stores_and_finds(embedder: Embedder) -> None:
     np.testing.assert_allclose(query, embedder.encode_query(TEXTS[3]), atol=1e-6)
     nodes = [core.schema.TextNode(text=text) for text in TEXTS]
     index = core.VectorStoreIndex(nodes, embed_model=model)
-    (found,) = index.as_retriever(similarity_top_k=1).retrieve(TEXTS[3])
-    assert found.node.get_content() == TEXTS[int((np.array(rows) @ query).argmax())]
+    (result,) = index.as_retriever(similarity_top_k=1).retrieve(TEXTS[3])
+    assert result.node.get_content() == TEXTS[int((np.array(rows) @ query).argmax())]
 
 
 @pytest.mark.parametrize("name", ["scikit_learn", "langchain", "llamaindex"])

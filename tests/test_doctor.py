@@ -20,8 +20,8 @@ from tests.support.visits import opened, shown, well
 
 
 def of(name: str) -> Check:
-    (found,) = (check for check in doctor.checks() if check.check == name)
-    return found
+    (result,) = (check for check in doctor.checks() if check.check == name)
+    return result
 
 
 @pytest.fixture
@@ -37,8 +37,10 @@ def test_a_sound_installation_is_healthy_and_the_command_says_so(
 ) -> None:
     assert {check.check: check.advice for check in doctor.checks() if check.state == "error"} == {}
     assert main(["doctor", "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert {"torch", "weights of smollm2", "cache", "disk", "memory"} <= {r["check"] for r in found}
+    result = json.loads(capsys.readouterr().out)
+    assert {"torch", "weights of smollm2", "cache", "disk", "memory"} <= {
+        r["check"] for r in result
+    }
 
 
 @pytest.mark.usefixtures("light")

@@ -137,11 +137,11 @@ def test_weights_are_loaded_in_the_dtype_asked_for(folder: Path, dtype: str) -> 
     assert {str(p.dtype) for p in loaded.model.parameters()} == {f"torch.{dtype}"}
     assert loaded.dtype == Choice(dtype, "as requested")
     assert loaded.reroutable == tuple(range(LAYERS))
-    found = encode(loaded, ["a narrow text", "b"], DEFAULT.under(Plan((2, 3)))).embeddings
+    result = encode(loaded, ["a narrow text", "b"], DEFAULT.under(Plan((2, 3)))).embeddings
     wide = encode(
         load(str(folder), dtype="float32"), ["a narrow text", "b"], DEFAULT.under(Plan((2, 3)))
     )
-    assert (found * wide.embeddings).sum(1).min() > 0.99
+    assert (result * wide.embeddings).sum(1).min() > 0.99
 
 
 def test_a_backbone_that_does_not_fit_is_refused_before_it_is_fetched(
@@ -173,8 +173,8 @@ def test_a_folder_is_loaded_frozen_and_fingerprinted(folder: Path, tmp_path: Pat
 
 def test_loading_does_not_change_the_weights(folder: Path) -> None:
     expected = plain("llama").state_dict()
-    found = load(str(folder), dtype="float32").model.state_dict()
-    assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
+    result = load(str(folder), dtype="float32").model.state_dict()
+    assert all(torch.equal(result[name], tensor) for name, tensor in expected.items())
 
 
 Breaker = Callable[[Path], Any]
@@ -288,10 +288,10 @@ def test_a_model_without_a_list_of_layers_is_refused() -> None:
 def test_families_of_the_attention_interface_are_rerouted_at_every_layer(
     family: str, tiny: Callable[[str], Backbone]
 ) -> None:
-    found = tiny(family)
-    assert found.reroutable == tuple(range(LAYERS))
-    assert found.refusal is None
-    assert found.form == ("concatenated" if family in BENT else "closed")
+    result = tiny(family)
+    assert result.reroutable == tuple(range(LAYERS))
+    assert result.refusal is None
+    assert result.form == ("concatenated" if family in BENT else "closed")
 
 
 def test_of_a_model_that_also_sees_the_text_decoder_is_used(tmp_path: Path) -> None:
@@ -354,20 +354,22 @@ def test_the_probe_refuses_an_attention_that_goes_wrong(
     fault: Callable[..., Any], reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(attention_functions, "closed_form", fault)
-    found = backbone_of(plain("llama"), byte_tokenizer())
-    assert found.reroutable == ()
-    assert found.refusal is not None
-    assert found.refusal.startswith(f"llama cannot be re-routed: {reason}")
+    result = backbone_of(plain("llama"), byte_tokenizer())
+    assert result.reroutable == ()
+    assert result.refusal is not None
+    assert result.refusal.startswith(f"llama cannot be re-routed: {reason}")
     expected = plain("llama")(input_ids=torch.tensor([[5, 6, 7]])).last_hidden_state
-    assert torch.equal(found.model(input_ids=torch.tensor([[5, 6, 7]])).last_hidden_state, expected)
+    assert torch.equal(
+        result.model(input_ids=torch.tensor([[5, 6, 7]])).last_hidden_state, expected
+    )
 
 
 def test_the_probe_refuses_an_attention_without_its_mask(monkeypatch: pytest.MonkeyPatch) -> None:
     """A name without a mask function silently loses the sliding window."""
     masks = transformers.AttentionMaskInterface._global_mapping
     monkeypatch.setitem(masks, SDPA, lambda *_args, **_kwargs: None)
-    found = backbone_of(plain("mistral"), byte_tokenizer())
-    assert found.refusal == (
+    result = backbone_of(plain("mistral"), byte_tokenizer())
+    assert result.refusal == (
         "mistral cannot be re-routed: with no layer selected its output would differ from the "
         "plain model's."
     )

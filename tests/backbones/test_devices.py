@@ -119,14 +119,14 @@ def test_a_model_spread_over_memory_and_disk_is_the_same_to_rounding(
         DEFAULT.under(Plan((5,), 3.0)),
     ):
         expected = encode(whole, TEXTS, method).embeddings
-        found = encode(parts, TEXTS, method).embeddings
-        np.testing.assert_allclose(found, expected, atol=1e-6)
+        result = encode(parts, TEXTS, method).embeddings
+        np.testing.assert_allclose(result, expected, atol=1e-6)
     states = last_token_states(whole, TEXTS)
     np.testing.assert_allclose(last_token_states(parts, TEXTS), states, atol=5e-5)
     ours, theirs = (Trace(backbone, TEXTS, DEFAULT) for backbone in (parts, whole))
     for layers in ((), (0,), (3, 4), (5,)):
-        found, expected = (trace.embed(Plan(layers)) for trace in (ours, theirs))
-        np.testing.assert_allclose(found, expected, atol=1e-6)
+        result, expected = (trace.embed(Plan(layers)) for trace in (ours, theirs))
+        np.testing.assert_allclose(result, expected, atol=1e-6)
     assert all(p.device.type == "meta" for p in on_disk)
     assert len(list((empty_cache / "offload").iterdir())) == 1
 
@@ -146,9 +146,11 @@ def test_weights_on_disk_are_read_in_the_dtype_asked_for(
     parts = load(str(folder), dtype=dtype, device="spread", max_memory=limit)
     assert "on disk" in parts.device.reason
     for plan in (PLAIN, Plan((4,))):
-        found, expected = (encode(b, TEXTS, DEFAULT.under(plan)).embeddings for b in (parts, whole))
+        result, expected = (
+            encode(b, TEXTS, DEFAULT.under(plan)).embeddings for b in (parts, whole)
+        )
         # layers on disk are not packed: equal to rounding, in the dtype asked for
-        np.testing.assert_allclose(found, expected, atol=1e-6 if dtype == "float32" else 2e-2)
+        np.testing.assert_allclose(result, expected, atol=1e-6 if dtype == "float32" else 2e-2)
 
 
 def test_a_resumed_pass_reads_only_the_layers_it_runs(
@@ -187,8 +189,8 @@ def test_weights_of_a_model_with_a_head_are_found_on_disk(
     model.save_pretrained(folder, max_shard_size="60KB")
     assert not (folder / "model.safetensors").exists()
     expected = encode(tiny("llama"), TEXTS, DEFAULT.under(Plan((2,)))).embeddings
-    found = encode(spread_of(folder), TEXTS, DEFAULT.under(Plan((2,)))).embeddings
-    np.testing.assert_allclose(found, expected, atol=1e-6)
+    result = encode(spread_of(folder), TEXTS, DEFAULT.under(Plan((2,)))).embeddings
+    np.testing.assert_allclose(result, expected, atol=1e-6)
 
 
 def test_a_spread_that_fits_into_memory_uses_no_disk(
@@ -274,10 +276,10 @@ def test_layers_are_told_by_device() -> None:
     layers = list(skeleton.layers)
     size = sum(p.numel() for p in layers[0].parameters()) * 4
     room: Memory = {0: 5 * size, 1: 2 * size, "cpu": 3 * size}
-    found = devices.lay_out(skeleton, layers, "a model", "float32", room)
-    assert found.modules["embed_tokens"] == 0
+    result = devices.lay_out(skeleton, layers, "a model", "float32", room)
+    assert result.modules["embed_tokens"] == 0
     assert re.fullmatch(
         r"\d layers? on cuda:0, \d layers? on cuda:1, \d layers? in memory(, \d layers? on disk)?",
-        found.summary,
+        result.summary,
     )
-    assert sum(int(word) for word in found.summary.split() if word.isdigit()) == 6
+    assert sum(int(word) for word in result.summary.split() if word.isdigit()) == 6

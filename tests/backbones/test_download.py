@@ -104,7 +104,7 @@ def test_what_does_not_fit_is_refused_before_anything_is_fetched(
     need = describe(hub_id).memory("bfloat16") / 1e9
     said = refusal_of(hub_id, dtype="bfloat16")
     assert f"needs {need:.1f} GB for its weights in bfloat16 and cpu has 6.0 GB free" in said
-    assert hub.asked == [("GET", f"/api/models/{hub_id}/revision/main")] * 2
+    assert hub.requests == [("GET", f"/api/models/{hub_id}/revision/main")] * 2
 
 
 def test_a_gated_one_says_so_after_its_facts(
@@ -134,9 +134,9 @@ def test_a_backbone_is_fetched_from_the_hub_and_then_needs_none(
     assert again.fingerprint == loaded.fingerprint
     whole = load(str(save_folder(tmp_path / "whole")), dtype="float32", device="cpu")
     for backbone in (loaded, again):
-        found = encode(backbone, ["a text"], DEFAULT.under(Plan((2,)))).embeddings
+        result = encode(backbone, ["a text"], DEFAULT.under(Plan((2,)))).embeddings
         np.testing.assert_array_equal(
-            found, encode(whole, ["a text"], DEFAULT.under(Plan((2,)))).embeddings
+            result, encode(whole, ["a text"], DEFAULT.under(Plan((2,)))).embeddings
         )
 
 
@@ -268,8 +268,8 @@ def test_a_sharded_folder_is_the_same_to_the_bit(tmp_path: Path) -> None:
     state = whole.model.state_dict()
     for name, tensor in parts.model.state_dict().items():
         assert torch.equal(tensor, state[name])
-    found, expected = (encode(b, ["a text"], DEFAULT.under(Plan((1, 3)))) for b in (parts, whole))
-    np.testing.assert_array_equal(found.embeddings, expected.embeddings)
+    result, expected = (encode(b, ["a text"], DEFAULT.under(Plan((1, 3)))) for b in (parts, whole))
+    np.testing.assert_array_equal(result.embeddings, expected.embeddings)
 
 
 def lack_a_tensor(folder: Path) -> None:
@@ -333,9 +333,9 @@ def test_a_damaged_folder_is_refused_in_one_sentence(
 ) -> None:
     folder = sharded(tmp_path / "a-model")
     damage(folder)
-    found = refusal_of(str(folder))
-    assert re.search(said, found), found
-    assert str(folder) in found
+    result = refusal_of(str(folder))
+    assert re.search(said, result), result
+    assert str(folder) in result
 
 
 @pytest.mark.parametrize("family", ["gpt2", "gemma3", "qwen2"])

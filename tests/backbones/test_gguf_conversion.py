@@ -105,10 +105,10 @@ def test_a_gguf_file_embeds_as_the_model_of_its_tensors(
     first, again = (load(str(path), dtype="float32", device="cpu") for _ in range(2))
     direct = backbone_of(model_of_gguf(written, architecture), first.tokenizer)
     for plan in (PLAIN, Plan((1,)), Plan((0, 1), 2.0)):
-        found = encode(first, texts, DEFAULT.under(plan)).embeddings
-        np.testing.assert_array_equal(encode(again, texts, DEFAULT.under(plan)).embeddings, found)
+        result = encode(first, texts, DEFAULT.under(plan)).embeddings
+        np.testing.assert_array_equal(encode(again, texts, DEFAULT.under(plan)).embeddings, result)
         expected = encode(direct, texts, DEFAULT.under(plan)).embeddings
-        np.testing.assert_allclose(found, expected, rtol=0, atol=2e-6)
+        np.testing.assert_allclose(result, expected, rtol=0, atol=2e-6)
     assert first.fingerprint == again.fingerprint
 
 

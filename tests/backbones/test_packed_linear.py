@@ -36,10 +36,10 @@ def test_packed_layers_equal_plain_ones(
     plain = model(given)
     assert packed_linear.pack(model) == int(dtype == torch.float32 or HAS_BFLOAT16)
     with torch.inference_mode():
-        found = model(given)
-    assert found.dtype == dtype
+        result = model(given)
+    assert result.dtype == dtype
     tolerance = 1e-6 if dtype == torch.float32 else 8e-3
-    torch.testing.assert_close(found, plain, atol=tolerance, rtol=tolerance)
+    torch.testing.assert_close(result, plain, atol=tolerance, rtol=tolerance)
 
 
 @pytest.mark.skipif(not HAS_BFLOAT16, reason="the CPU has no units for bfloat16")

@@ -27,28 +27,28 @@ def _calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_ratios_are_of_paired_repetitions_after_a_warm_up(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = _calls(monkeypatch)
     how = {"on": "texts", "target": 0.4, "scale": 2.0, "repetitions": 3}
-    found = compare("a", lambda: "ours", "b", lambda: "theirs", **how)  # type: ignore[arg-type]
-    assert (found.ratio, found.low, found.high) == (0.5, 0.25, 0.75)
-    assert (found.ours, found.theirs, found.reached) == (2.0, 4.0, False)
+    result = compare("a", lambda: "ours", "b", lambda: "theirs", **how)  # type: ignore[arg-type]
+    assert (result.ratio, result.low, result.high) == (0.5, 0.25, 0.75)
+    assert (result.ours, result.theirs, result.reached) == (2.0, 4.0, False)
     assert calls == ["ours", "theirs", "theirs", "ours"] * 2
 
 
 def test_speeds_are_the_other_way_round(monkeypatch: pytest.MonkeyPatch) -> None:
     _calls(monkeypatch)
     how = {"on": "texts", "target": 0.9, "at_least": True, "repetitions": 3}
-    found = compare("a", lambda: "ours", "b", lambda: "theirs", **how)  # type: ignore[arg-type]
-    assert (found.ratio, found.high) == (1.0, 2.0)
-    assert found.low == pytest.approx(2 / 3)
-    assert found.reached is True
-    assert replace(found, target=None).reached is None
-    assert replace(found, target=1.5).reached is False
+    result = compare("a", lambda: "ours", "b", lambda: "theirs", **how)  # type: ignore[arg-type]
+    assert (result.ratio, result.high) == (1.0, 2.0)
+    assert result.low == pytest.approx(2 / 3)
+    assert result.reached is True
+    assert replace(result, target=None).reached is None
+    assert replace(result, target=1.5).reached is False
 
 
 def test_ratios_of_numbers_measured_elsewhere() -> None:
-    found = of_repetitions(
+    result = of_repetitions(
         "a", "b", np.array([[1.0, 4.0], [3.0, 4.0]]), on="c", target=1, unit="MB"
     )
-    assert (found.ratio, found.ours, found.theirs, found.unit) == (0.5, 2.0, 4.0, "MB")
+    assert (result.ratio, result.ours, result.theirs, result.unit) == (0.5, 2.0, 4.0, "MB")
 
 
 def test_the_page_is_made_from_the_stored_numbers() -> None:
@@ -57,11 +57,11 @@ def test_the_page_is_made_from_the_stored_numbers() -> None:
 
 
 def test_every_claim_is_stored_and_every_miss_explained() -> None:
-    found = json.loads(RESULTS.read_text(encoding="utf-8"))
-    assert set(found["claims"]) == set(CLAIMS)
+    result = json.loads(RESULTS.read_text(encoding="utf-8"))
+    assert set(result["claims"]) == set(CLAIMS)
     told = PAGE.read_text(encoding="utf-8")
     explained = told[told.index("## Targets that are missed") :].split("\n## ")[0]
-    for ratio in (Ratio(**one) for ratios in found["claims"].values() for one in ratios):
+    for ratio in (Ratio(**one) for ratios in result["claims"].values() for one in ratios):
         if ratio.reached is False:
             assert f"**{ratio.claim}**" in explained
 

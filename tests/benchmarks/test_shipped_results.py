@@ -46,8 +46,8 @@ def test_everything_that_pages_open_with_ships(
         by_method = {one.name: one for one in scores.score(smollm2, pairs, every)}
         assert set(by_method) == set(METHODS)
         for name, score in properties.LEE50.items():
-            found = by_method[name].measure("Spearman").value
-            assert found == pytest.approx(score, abs=0.3 if dtype == "float32" else 0.6)
+            result = by_method[name].measure("Spearman").value
+            assert result == pytest.approx(score, abs=0.3 if dtype == "float32" else 0.6)
         variants = long_texts.places(asked)
         few = [METHODS[name].under(automatic) for name in long_texts.LONG_METHODS]
         for variant in variants.values() if measured else ():

@@ -33,9 +33,9 @@ def graver(tab: Page) -> list[tuple[str, list[str]]]:
     """
     grave = []
     for _ in range(3):
-        found = Axe().run(tab, options={"resultTypes": ["violations"]}).response
-        assert len(found["passes"]) > 10  # it looked
-        grave = [one for one in found["violations"] if one["impact"] in GRAVE]
+        result = Axe().run(tab, options={"resultTypes": ["violations"]}).response
+        assert len(result["passes"]) > 10  # it looked
+        grave = [one for one in result["violations"] if one["impact"] in GRAVE]
         if not grave:
             break
         tab.wait_for_timeout(1000)
@@ -81,8 +81,8 @@ def test_no_page_has_serious_findings_or_scrolls_sideways(
 
 def test_the_rules_find_what_is_wrong(tab: Page) -> None:
     tab.set_content('<html lang="en"><title>t</title><p style="color:#ccc">pale</p><img src="a">')
-    found = {one["id"] for one in Axe().run(tab).response["violations"]}
-    assert {"color-contrast", "image-alt"} <= found
+    result = {one["id"] for one in Axe().run(tab).response["violations"]}
+    assert {"color-contrast", "image-alt"} <= result
     words = '<g class="xtick"><text style="fill: rgb(128, 132, 149)">1</text></g>'
     tab.set_content(f'<div class="js-plotly-plot"><svg>{words}</svg></div>')
     assert faintest(tab, "rgb(255, 255, 255)") == pytest.approx(3.72, abs=0.01)

@@ -15,8 +15,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.weights]
 def metric(page: Page, label: str) -> str:
     """The value of the metric with this label."""
     named = page.get_by_test_id("stMetricLabel").get_by_text(label, exact=True)
-    found = page.get_by_test_id("stMetric").filter(has=named)
-    return found.get_by_test_id("stMetricValue").inner_text()
+    result = page.get_by_test_id("stMetric").filter(has=named)
+    return result.get_by_test_id("stMetricValue").inner_text()
 
 
 def test_a_walk_through_the_app(visit: Page, address: str, complaints: list[str]) -> None:

@@ -11,15 +11,15 @@ from tests.support.serving import settled
 pytestmark = [pytest.mark.browser, pytest.mark.weights]
 
 
-def pixels(found: Locator) -> float:
+def pixels(result: Locator) -> float:
     """The size of an element's letters."""
-    size = found.evaluate("element => getComputedStyle(element).fontSize")
+    size = result.evaluate("element => getComputedStyle(element).fontSize")
     return float(str(size).removesuffix("px"))
 
 
-def colours(found: Locator, *names: str) -> list[tuple[float, ...]]:
+def colours(result: Locator, *names: str) -> list[tuple[float, ...]]:
     """An element's colours by their CSS names, as red, green and blue."""
-    styles = found.evaluate(
+    styles = result.evaluate(
         "(element, names) => names.map(name => getComputedStyle(element)[name])", list(names)
     )
     return [tuple(float(part) for part in re.findall(r"[\d.]+", style)[:3]) for style in styles]

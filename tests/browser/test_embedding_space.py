@@ -42,11 +42,11 @@ def maps(visit: Page, address: str) -> Locator:
     """Both maps, drawn."""
     visit.goto(f"{address}/embedding_space")
     settled(visit)
-    found = visit.get_by_test_id("stPlotlyChart")
-    expect(found).to_have_count(2)
-    found.first.scroll_into_view_if_needed()
+    result = visit.get_by_test_id("stPlotlyChart")
+    expect(result).to_have_count(2)
+    result.first.scroll_into_view_if_needed()
     visit.wait_for_timeout(500)
-    return found
+    return result
 
 
 def state(page: Page, **expected: Any) -> list[dict[str, Any]]:

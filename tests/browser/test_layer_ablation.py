@@ -18,9 +18,9 @@ OWN = "\n".join([HEAD, *ROWS[:5]]) + "\n"
 
 def scored(page: Page) -> int:
     """How many plans the bar says are scored."""
-    found = SCORED.search(page.get_by_test_id("stProgress").inner_text())
-    assert found is not None
-    return int(found[1])
+    result = SCORED.search(page.get_by_test_id("stProgress").inner_text())
+    assert result is not None
+    return int(result[1])
 
 
 def upload(page: Page) -> None:

@@ -17,17 +17,17 @@ pytestmark = [pytest.mark.browser, pytest.mark.weights]
 
 def downloaded(page: Page, button: Locator) -> bytes:
     """The file that a click on the button gives."""
-    with page.expect_download() as found:
+    with page.expect_download() as result:
         button.click()
-    return Path(found.value.path()).read_bytes()
+    return Path(result.value.path()).read_bytes()
 
 
 def unfolded(page: Page, title: str) -> Locator:
     """What is folded away under a title, opened."""
-    found = page.get_by_test_id("stExpander").filter(has_text=title).first
-    found.locator("summary").click()
+    result = page.get_by_test_id("stExpander").filter(has_text=title).first
+    result.locator("summary").click()
     settled(page)
-    return found
+    return result
 
 
 def test_methods_are_compared_and_everything_is_taken_along(visit: Page, address: str) -> None:
@@ -68,9 +68,9 @@ def test_methods_are_compared_and_everything_is_taken_along(visit: Page, address
 
     along = unfolded(visit, "Reproduce this view")
     file = downloaded(visit, along.get_by_role("button", name="Download recipe"))
-    found = files.read(file)
-    assert (found.command, found.spec.values()["on"]) == ("score", "labelled")
-    expect(along.get_by_text(found.command_line())).to_be_visible()
+    result = files.read(file)
+    assert (result.command, result.spec.values()["on"]) == ("score", "labelled")
+    expect(along.get_by_text(result.command_line())).to_be_visible()
 
 
 def test_the_same_link_shows_the_same_in_a_fresh_browser(visit: Page, address: str) -> None:

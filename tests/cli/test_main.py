@@ -105,7 +105,7 @@ def test_encode_writes_what_the_library_encodes(
 ) -> None:
     output = tmp_path / "out.npy"
     plan = ("--layers", "2-3,5", "--bias", "2.5")
-    found = ask(
+    result = ask(
         "encode", *model, *plan, "--input", files / "five.txt", "--output", output, "--json"
     ).document
     rows = np.load(output, allow_pickle=False)
@@ -117,9 +117,9 @@ def test_encode_writes_what_the_library_encodes(
         METHODS["kv-embedding"].under(Plan((2, 3, 5), 2.5)),
     )
     np.testing.assert_allclose(rows, expected.embeddings, atol=1e-6)
-    assert found["layers"] == [2, 3, 5]
-    assert (found["bias"], found["texts"], found["hidden"]) == (2.5, 5, tiny_models.HIDDEN)
-    assert (found["method"], found["dtype"]) == ("kv-embedding", "float32")
+    assert result["layers"] == [2, 3, 5]
+    assert (result["bias"], result["texts"], result["hidden"]) == (2.5, 5, tiny_models.HIDDEN)
+    assert (result["method"], result["dtype"]) == ("kv-embedding", "float32")
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -153,8 +153,8 @@ def test_a_bias_of_minus_infinity_shuts_the_plan_out(
     for name, plan in {"shut": ("all", "--bias=-inf"), "none": ("none",)}.items():
         output = tmp_path / f"{name}.npy"
         common = ("--input", files / "five.txt", "--output", output, "--json")
-        found = ask("encode", *model, "--layers", *plan, *common).document
-        assert found["bias"] == (None if name == "shut" else 1.0)
+        result = ask("encode", *model, "--layers", *plan, *common).document
+        assert result["bias"] == (None if name == "shut" else 1.0)
         rows.append(np.load(output))
     np.testing.assert_allclose(rows[0], rows[1], atol=1e-6)
 
@@ -163,17 +163,17 @@ def test_dimension_gives_the_curve_its_band_and_the_selected_layers(
     ask: Ask, model: tuple[str, ...], files: Path
 ) -> None:
     corpus = ("--corpus", files / "texts.txt", "--samples", "40", "--seed", "3")
-    found = ask("dimension", *model, *corpus, "--json").document
-    assert {"curve", "band", "selected", "duplicates_dropped", "samples"} <= set(found)
-    assert len(found["curve"]) == len(found["band"]) == tiny_models.LAYERS
-    for value, (low, high) in zip(found["curve"], found["band"], strict=True):
+    result = ask("dimension", *model, *corpus, "--json").document
+    assert {"curve", "band", "selected", "duplicates_dropped", "samples"} <= set(result)
+    assert len(result["curve"]) == len(result["band"]) == tiny_models.LAYERS
+    for value, (low, high) in zip(result["curve"], result["band"], strict=True):
         assert 0 < low <= value <= high
-    assert set(found["selected"]) <= set(range(1, tiny_models.LAYERS))
-    assert found["samples"] + found["duplicates_dropped"] >= 40
+    assert set(result["selected"]) <= set(range(1, tiny_models.LAYERS))
+    assert result["samples"] + result["duplicates_dropped"] >= 40
     again = ask("dimension", *model, *corpus, "--json").document
-    assert again == found
+    assert again == result
     other = ask("dimension", *model, *corpus[:-1], "4", "--json").document
-    assert other["curve"] != found["curve"]
+    assert other["curve"] != result["curve"]
 
 
 def test_dimension_counts_the_duplicates_it_leaves_out(
@@ -181,9 +181,9 @@ def test_dimension_counts_the_duplicates_it_leaves_out(
 ) -> None:
     corpus = tmp_path / "twice.txt"
     corpus.write_text("\n".join(TEXTS + TEXTS[:7]), encoding="utf-8")
-    found = ask("dimension", *model, "--corpus", corpus, "--json").document
-    assert found["samples"] + found["duplicates_dropped"] == len(TEXTS) + 7
-    assert found["duplicates_dropped"] >= 7
+    result = ask("dimension", *model, "--corpus", corpus, "--json").document
+    assert result["samples"] + result["duplicates_dropped"] == len(TEXTS) + 7
+    assert result["duplicates_dropped"] >= 7
 
 
 @pytest.mark.parametrize(
@@ -228,11 +228,11 @@ def test_sts_scores_every_method_asked_for(ask: Ask, model: tuple[str, ...], fil
     assert (first["method"], second["method"]) == ("kv-embedding", "mean")
     assert (first["layers"], first["bias"]) == ([1, 2], 0.5)
     assert (second["layers"], second["bias"]) == ([], None)
-    for found in (first, second):
-        assert found["pairs"] == len(TEXTS) - 1
-        assert -100 <= found["ci_low"] <= found["spearman"] <= found["ci_high"] <= 100
-        assert (found["backbone"], found["dtype"]) == ("llama", "float32")
-        assert found["corpus"].endswith("pairs.tsv")
+    for result in (first, second):
+        assert result["pairs"] == len(TEXTS) - 1
+        assert -100 <= result["ci_low"] <= result["spearman"] <= result["ci_high"] <= 100
+        assert (result["backbone"], result["dtype"]) == ("llama", "float32")
+        assert result["corpus"].endswith("pairs.tsv")
 
 
 def test_space_writes_one_page_that_needs_nothing_else(
@@ -241,30 +241,30 @@ def test_space_writes_one_page_that_needs_nothing_else(
     output = tmp_path / "maps.html"
     methods = ("--method", "mean", "--method", "kv-embedding", "--layers", "all")
     corpus = ("--corpus", files / "five.txt")
-    found = ask("space", *model, *methods, *corpus, "--output", output, "--json").document
+    result = ask("space", *model, *methods, *corpus, "--output", output, "--json").document
     page = output.read_text(encoding="utf-8")
     assert TEXTS[0] in page
     assert "<script src" not in page
-    assert found["methods"] == ["mean", "kv-embedding"]
-    assert 0 <= found["neighbours_kept"] <= 1
-    assert "PCA" in found["projection"].upper()  # five texts are too few for UMAP
+    assert result["methods"] == ["mean", "kv-embedding"]
+    assert 0 <= result["neighbours_kept"] <= 1
+    assert "PCA" in result["projection"].upper()  # five texts are too few for UMAP
 
 
 def test_backbones_lists_facts_and_reasons(ask: Ask, files: Path) -> None:
-    (found,) = ask("backbones", "--backbone", files / "llama", "--json").document
-    assert (found["layers"], found["hidden"]) == (tiny_models.LAYERS, tiny_models.HIDDEN)
-    assert found["memory"]["float32"] == 4 * found["parameters"]
-    assert found["device_reason"]
-    assert found["dtype_reason"]
+    (result,) = ask("backbones", "--backbone", files / "llama", "--json").document
+    assert (result["layers"], result["hidden"]) == (tiny_models.LAYERS, tiny_models.HIDDEN)
+    assert result["memory"]["float32"] == 4 * result["parameters"]
+    assert result["device_reason"]
+    assert result["dtype_reason"]
 
 
 @pytest.mark.weights
 def test_backbones_lists_what_is_packaged_and_the_papers(ask: Ask) -> None:
-    found = {facts["name"]: facts for facts in ask("backbones", "--json").document}
-    assert found["smollm2"]["layers"] == 30
-    assert found["smollm2"]["licence"] == "Apache-2.0"
-    llama = found["meta-llama/Llama-3.1-8B"]
-    assert {"Qwen/Qwen3-4B", "mistralai/Mistral-7B-v0.1"} < set(found)
+    result = {facts["name"]: facts for facts in ask("backbones", "--json").document}
+    assert result["smollm2"]["layers"] == 30
+    assert result["smollm2"]["licence"] == "Apache-2.0"
+    llama = result["meta-llama/Llama-3.1-8B"]
+    assert {"Qwen/Qwen3-4B", "mistralai/Mistral-7B-v0.1"} < set(result)
     assert llama["memory"]["bfloat16"] == 15_009_849_344
     assert "gated" in llama["needs"]
 
@@ -293,8 +293,8 @@ def test_a_family_that_cannot_be_rerouted_still_encodes(
 ) -> None:
     output = tmp_path / "out.npy"
     common = ("--input", files / "five.txt", "--output", output, "--json")
-    found = ask("encode", "--backbone", files / "falcon", "--layers", "auto", *common).document
-    assert found["layers"] == []
+    result = ask("encode", "--backbone", files / "falcon", "--layers", "auto", *common).document
+    assert result["layers"] == []
     assert np.load(output).shape == (5, tiny_models.HIDDEN)
 
 
@@ -437,8 +437,8 @@ def test_a_shell_gets_code_2_and_one_line() -> None:
 @pytest.mark.weights
 def test_scores_that_ship_come_at_once(ask: Ask) -> None:
     """The default question on the default backbone, whose automatic layers ship too."""
-    (found,) = ask("sts", "--dtype", "float32", "--device", "cpu", "--json").document
-    assert (found["method"], found["corpus"], found["pairs"]) == ("kv-embedding", "lee50", 1225)
-    assert found["ci_low"] < found["spearman"] < found["ci_high"]
-    assert found["layers"] == sorted(found["layers"])
-    assert 1 <= len(found["layers"]) <= 4
+    (result,) = ask("sts", "--dtype", "float32", "--device", "cpu", "--json").document
+    assert (result["method"], result["corpus"], result["pairs"]) == ("kv-embedding", "lee50", 1225)
+    assert result["ci_low"] < result["spearman"] < result["ci_high"]
+    assert result["layers"] == sorted(result["layers"])
+    assert 1 <= len(result["layers"]) <= 4

@@ -48,12 +48,12 @@ def zipped(files: Mapping[str, bytes]) -> bytes:
     return content.getvalue()
 
 
-def check(found: Retrieval) -> None:
-    assert found.queries == ("which?", "all")
-    assert found.documents == ("one", "Two two", "Three")
-    assert found.relevance == ({1: 2}, {2: 1, 1: 3})
-    assert found.total is None
-    assert found.note == (
+def check(result: Retrieval) -> None:
+    assert result.queries == ("which?", "all")
+    assert result.documents == ("one", "Two two", "Three")
+    assert result.relevance == ({1: 2}, {2: 1, 1: 3})
+    assert result.total is None
+    assert result.note == (
         "Of 3 queries 1 have no relevant document here and are left out. Judgements that name a "
         "query or document that is not here: 2. Documents without a text, left out: 1."
     )

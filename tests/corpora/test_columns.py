@@ -118,9 +118,9 @@ def test_pairs_by_content_are_noted(first: str) -> None:
 def test_columns_are_known_guessed_or_left_to_the_reader(
     kind: Literal["texts", "labelled", "pairs"], content: str, expected: Columns
 ) -> None:
-    found = guess_columns("a.csv", content.encode(), kind)
-    assert replace(found, available=()) == expected
-    assert len(found.available) == content.split("\n")[0].count(",") + 1
+    result = guess_columns("a.csv", content.encode(), kind)
+    assert replace(result, available=()) == expected
+    assert len(result.available) == content.split("\n")[0].count(",") + 1
 
 
 def test_chosen_columns_are_taken() -> None:
@@ -232,8 +232,8 @@ def test_columns_round_trip(headers: list[str]) -> None:
         assert columns.available == tuple(f"h {h}" for h in headers)
         a, b, n = columns.available[0], columns.available[1], columns.available[-1]
         chosen = Columns(a, b, n) if kind == "pairs" else Columns(b)
-        found = read("a.csv", data, chosen)
-        assert found.texts[0] == ("cell 0 0" if kind == "pairs" else "cell 1 0")
+        result = read("a.csv", data, chosen)
+        assert result.texts[0] == ("cell 0 0" if kind == "pairs" else "cell 1 0")
         if None not in (columns.text, columns.score if kind == "pairs" else ""):
             one, other = (read("a.csv", data, c) for c in (None, columns))
             assert one.texts == other.texts

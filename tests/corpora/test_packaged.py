@@ -26,9 +26,9 @@ PACKAGED = [entry for entry in list_corpora() if entry.where == "packaged"]
 def test_packaged_corpora_are_what_the_menu_says(entry: registry.Entry) -> None:
     assert entry.offline
     if entry.kind == "retrieval":
-        found = registry.load_retrieval(entry.name)
-        assert (found.name, len(found.queries)) == (entry.name, entry.size)
-        assert found.source == entry.description
+        result = registry.load_retrieval(entry.name)
+        assert (result.name, len(result.queries)) == (entry.name, entry.size)
+        assert result.source == entry.description
     elif entry.kind != "pairs":
         corpus = (load_texts if entry.kind == "texts" else load_labelled)(entry.name)
         assert corpus.total is None
@@ -70,15 +70,15 @@ def test_lee50_pairs_are_the_upper_triangle() -> None:
 
 
 def test_the_packaged_questions_find_their_answers() -> None:
-    found = registry.load_retrieval("chatterbot-answers")
-    (entry,) = (e for e in registry.list_corpora() if e.name == found.name)
-    assert entry.size == len(found.queries) == len(found.relevance)
-    assert len(set(found.queries)) == len(found.queries)
-    assert len(set(found.documents)) == len(found.documents) > 100
-    at = found.queries.index("Where is the uvula located?")
-    assert [found.documents[i] for i in found.relevance[at]] == ["In The Throat"]
-    named = {document for grades in found.relevance for document in grades}
-    assert named == set(range(len(found.documents)))
+    result = registry.load_retrieval("chatterbot-answers")
+    (entry,) = (e for e in registry.list_corpora() if e.name == result.name)
+    assert entry.size == len(result.queries) == len(result.relevance)
+    assert len(set(result.queries)) == len(result.queries)
+    assert len(set(result.documents)) == len(result.documents) > 100
+    at = result.queries.index("Where is the uvula located?")
+    assert [result.documents[i] for i in result.relevance[at]] == ["In The Throat"]
+    named = {document for grades in result.relevance for document in grades}
+    assert named == set(range(len(result.documents)))
 
 
 def test_packages_are_not_imported() -> None:

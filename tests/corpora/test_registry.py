@@ -106,10 +106,10 @@ def test_a_bad_local_copy_is_listed_with_the_reason(
     (tmp_path / "sts/.hidden.tsv").write_text(RATED_TABLE, "utf-8")
     (tmp_path / "retrieval/v1.5").mkdir(parents=True)
     monkeypatch.setenv("KVE_CORPORA", str(tmp_path))
-    found = {entry.name: entry for entry in list_corpora() if entry.where == "folder"}
-    assert set(found) == {"own", "v1.5"}
-    assert not any(entry.offline or entry.size for entry in found.values())
-    assert found["own"].description == "own.tsv has a header line but no rows."
+    result = {entry.name: entry for entry in list_corpora() if entry.where == "folder"}
+    assert set(result) == {"own", "v1.5"}
+    assert not any(entry.offline or entry.size for entry in result.values())
+    assert result["own"].description == "own.tsv has a header line but no rows."
     assert len(load_pairs("lee50").scores) == 1225
     monkeypatch.setenv("KVE_CORPORA", str(tmp_path / "none"))
     assert {entry.where for entry in list_corpora()} == {"packaged", "hub"}

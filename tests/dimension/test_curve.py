@@ -20,20 +20,20 @@ def test_duplicates_do_not_lower_the_estimate(noise: float, most: float) -> None
     again = rows[:100] * (1 + noise * np.random.default_rng(1).standard_normal((100, 1)))
     texts = np.concatenate([rows, again])
     assert TwoNN().fit(texts).dimension_ < most  # what they do to it
-    found = curve(texts[None], resamples=10)
-    assert found.dims[0] == pytest.approx(5, rel=0.05)
-    assert found.dims[0] == pytest.approx(TwoNN().fit(rows).dimension_, rel=1e-6)
-    assert (found.samples, found.duplicates_dropped) == (900, 100)
+    result = curve(texts[None], resamples=10)
+    assert result.dims[0] == pytest.approx(5, rel=0.05)
+    assert result.dims[0] == pytest.approx(TwoNN().fit(rows).dimension_, rel=1e-6)
+    assert (result.samples, result.duplicates_dropped) == (900, 100)
 
 
 def test_the_resampled_curves_are_recentred_halves() -> None:
     clouds = np.stack([gaussian(80, d, seed=d) for d in (3, 6)])
-    found = curve(clouds, resamples=8, seed=1)
+    result = curve(clouds, resamples=8, seed=1)
     rng = np.random.default_rng(1)
     halves = [rng.choice(80, 40, replace=False) for _ in range(8)]
     plain = np.array([[TwoNN().fit(cloud[h]).dimension_ for cloud in clouds] for h in halves])
-    np.testing.assert_allclose(found.resampled, found.dims + plain - plain.mean(axis=0))
-    np.testing.assert_allclose(found.resampled.mean(axis=0), found.dims)
+    np.testing.assert_allclose(result.resampled, result.dims + plain - plain.mean(axis=0))
+    np.testing.assert_allclose(result.resampled.mean(axis=0), result.dims)
 
 
 @pytest.mark.parametrize("estimator", ["twonn", "twonn-mle", "mle"])
@@ -53,9 +53,9 @@ def test_the_band_is_as_wide_as_estimates_scatter(estimator: str) -> None:
 def test_a_valley_is_found_and_selected() -> None:
     depths = (9, 9, 8, 8, 7, 3, 8, 9, 9, 9)
     clouds = [gaussian(300, d, seed=i).astype(np.float32) for i, d in enumerate(depths)]
-    found = curve(clouds, resamples=20)
-    assert select(found.dims) == (5, 6)
-    np.testing.assert_array_equal(frequency(found.resampled), [0] * 5 + [1, 1] + [0] * 3)
+    result = curve(clouds, resamples=20)
+    assert select(result.dims) == (5, 6)
+    np.testing.assert_array_equal(frequency(result.resampled), [0] * 5 + [1, 1] + [0] * 3)
 
 
 def test_the_seed_decides_and_progress_is_reported() -> None:
@@ -75,29 +75,29 @@ def test_the_seed_decides_and_progress_is_reported() -> None:
 def test_a_degenerate_layer_is_nan_and_does_not_cost_the_others_their_texts(estimator: str) -> None:
     alike = np.full((60, 50), 7.0)
     cloud = gaussian(60, 3, seed=6)
-    found = curve([alike, cloud, cloud], estimator=estimator, resamples=6)
-    assert (found.samples, found.duplicates_dropped) == (60, 0)
-    assert np.isnan(found.dims[0])
-    assert found.dims[1] == pytest.approx(3, rel=0.4)
-    for part in (found.low, found.high, *found.resampled):
-        np.testing.assert_array_equal(np.isnan(part), np.isnan(found.dims))
-    np.testing.assert_array_equal(found.dims[1], found.dims[2])
+    result = curve([alike, cloud, cloud], estimator=estimator, resamples=6)
+    assert (result.samples, result.duplicates_dropped) == (60, 0)
+    assert np.isnan(result.dims[0])
+    assert result.dims[1] == pytest.approx(3, rel=0.4)
+    for part in (result.low, result.high, *result.resampled):
+        np.testing.assert_array_equal(np.isnan(part), np.isnan(result.dims))
+    np.testing.assert_array_equal(result.dims[1], result.dims[2])
 
 
 def test_texts_that_coincide_at_one_layer_stay_at_the_others() -> None:
     clouds = [gaussian(60, 3, seed=7), gaussian(60, 3, seed=8)]
     clouds[0][40:] = clouds[0][:20]
-    found = curve(clouds, resamples=4)
-    assert (found.samples, found.duplicates_dropped) == (60, 0)
-    np.testing.assert_allclose(found.dims, [estimate(clouds[0][:40]), estimate(clouds[1])])
+    result = curve(clouds, resamples=4)
+    assert (result.samples, result.duplicates_dropped) == (60, 0)
+    np.testing.assert_allclose(result.dims, [estimate(clouds[0][:40]), estimate(clouds[1])])
 
 
 def test_result_names_what_was_done() -> None:
-    found = curve(gaussian(40, 3, seed=9)[None], estimator="lpca", resamples=3)
-    assert isinstance(found, Curve)
-    assert found.estimator == "lpca"
-    assert found.dims.shape == found.low.shape == found.high.shape == (1,)
-    assert found.resampled.shape == (3, 1)
+    result = curve(gaussian(40, 3, seed=9)[None], estimator="lpca", resamples=3)
+    assert isinstance(result, Curve)
+    assert result.estimator == "lpca"
+    assert result.dims.shape == result.low.shape == result.high.shape == (1,)
+    assert result.resampled.shape == (3, 1)
 
 
 GOOD = gaussian(30, 3, seed=10)

@@ -73,8 +73,8 @@ def backbone(request: pytest.FixtureRequest, tiny: Callable[[str], Backbone]) ->
     return tiny(request.param)
 
 
-def assert_same(found: Vectors, expected: Vectors) -> None:
-    np.testing.assert_allclose(found, expected, atol=2e-5)
+def assert_same(result: Vectors, expected: Vectors) -> None:
+    np.testing.assert_allclose(result, expected, atol=2e-5)
 
 
 # Encoding
@@ -82,28 +82,28 @@ def assert_same(found: Vectors, expected: Vectors) -> None:
 
 @pytest.mark.parametrize("name", METHODS)
 def test_embeddings_are_finite_unit_vectors(backbone: Backbone, name: str) -> None:
-    found = encode(backbone, TEXTS, method(name).under(Plan((2, 3))))
-    assert found.embeddings.shape == (len(TEXTS), backbone.facts.hidden)
-    assert found.embeddings.dtype == np.float32
-    assert_same(np.linalg.norm(found.embeddings, axis=1), np.ones(len(TEXTS), np.float32))
-    assert np.array_equal(found.embeddings[0], found.embeddings[4])
+    result = encode(backbone, TEXTS, method(name).under(Plan((2, 3))))
+    assert result.embeddings.shape == (len(TEXTS), backbone.facts.hidden)
+    assert result.embeddings.dtype == np.float32
+    assert_same(np.linalg.norm(result.embeddings, axis=1), np.ones(len(TEXTS), np.float32))
+    assert np.array_equal(result.embeddings[0], result.embeddings[4])
     distinct = {
         prompt.ids
         for template in method(name).templates
         for prompt in tokenize(backbone.tokenizer, TEXTS, template, tidy=method(name).tidy)
     }
     placeholders = len(distinct) if method(name).prepending else 0
-    assert found.tokens == sum(map(len, distinct)) + placeholders
-    assert (found.texts_cut, found.tokens_cut) == (0, 0)
-    assert found.seconds > 0
+    assert result.tokens == sum(map(len, distinct)) + placeholders
+    assert (result.texts_cut, result.tokens_cut) == (0, 0)
+    assert result.seconds > 0
 
 
 @pytest.mark.parametrize("norm", ["post", "pre"])
 def test_kv_embedding_is_the_papers_pooling_of_its_prompt(case: Case, norm: Any) -> None:
     """e = normalise((h_last + h_mean) / 2) from states that transformers itself computes."""
     chosen = Method("m", "", COMPRESSION["newline"], "hybrid", norm=norm)
-    found = encode(case.backbone, TEXTS, chosen).embeddings
-    for text, vector in zip(TEXTS, found, strict=True):
+    result = encode(case.backbone, TEXTS, chosen).embeddings
+    for text, vector in zip(TEXTS, result, strict=True):
         prompt = f"Context: {text}\nCompress the Context in one word:"
         ids = torch.tensor([case.backbone.tokenizer(prompt)["input_ids"]])
         outputs, final = reported(case, ids)
@@ -135,8 +135,8 @@ def test_encode_does_not_depend_on_order_duplicates_or_batches(case: Case, plan:
     shuffled = encode(case.backbone, [TEXTS[i] for i in order], DEFAULT.under(plan)).embeddings
     assert_same(shuffled, expected[order])
     for batch_tokens in (1, 100, 10**9):
-        found = encode(case.backbone, TEXTS, DEFAULT.under(plan), batch_tokens=batch_tokens)
-        assert_same(found.embeddings, expected)
+        result = encode(case.backbone, TEXTS, DEFAULT.under(plan), batch_tokens=batch_tokens)
+        assert_same(result.embeddings, expected)
     doubled = encode(case.backbone, (*TEXTS, *TEXTS[::-1]), DEFAULT.under(plan))
     assert_same(doubled.embeddings, np.concatenate([expected, expected[::-1]]))
     alone = [encode(case.backbone, [text], DEFAULT.under(plan)).embeddings[0] for text in TEXTS[:2]]
@@ -246,7 +246,7 @@ def test_together_is_what_each_gives_alone(backbone: Backbone) -> None:
         m.under(plan) for m in METHODS.values() for plan in (PLAIN, Plan((2, 3)), Plan((1, 4)))
     ]
     steps: list[tuple[int, int]] = []
-    found = encode_methods(
+    result = encode_methods(
         backbone,
         TEXTS,
         asked,
@@ -254,7 +254,7 @@ def test_together_is_what_each_gives_alone(backbone: Backbone) -> None:
         batch_tokens=100,
         progress=lambda *step: steps.append(step),
     )
-    for m, together in zip(asked, found, strict=True):
+    for m, together in zip(asked, result, strict=True):
         alone = encode(backbone, TEXTS, m, role="Query")
         assert_same(together.embeddings, alone.embeddings)
         assert (together.tokens, together.texts_cut) == (alone.tokens, alone.texts_cut)
@@ -304,12 +304,12 @@ def test_all_windows_share_their_beginnings(
         return run(model, request)
 
     monkeypatch.setattr(forward_pass, "run", counted)
-    found = encode_methods(backbone, TEXTS, [DEFAULT.under(plan) for plan in WINDOWS])
+    result = encode_methods(backbone, TEXTS, [DEFAULT.under(plan) for plan in WINDOWS])
     batches = layers_run.count(LAYERS) // 2  # the plain pass and the first window of layer 0
     assert sum(layers_run) == batches * (LAYERS + LAYERS * (LAYERS + 1) * (LAYERS + 2) // 6)
 
     monkeypatch.undo()
-    for plan, together in zip(WINDOWS, found, strict=True):
+    for plan, together in zip(WINDOWS, result, strict=True):
         assert_same(together.embeddings, encode(backbone, TEXTS, DEFAULT.under(plan)).embeddings)
 
 
@@ -318,21 +318,23 @@ def test_all_windows_share_their_beginnings(
 
 @pytest.mark.parametrize("prompted", [True, False])
 def test_last_token_states_are_those_that_transformers_reports(case: Case, prompted: bool) -> None:
-    found = last_token_states(case.backbone, TEXTS, prompted=prompted)
-    assert found.shape == (case.backbone.layers, len(TEXTS), case.backbone.facts.hidden)
-    assert found.dtype == np.float32
+    result = last_token_states(case.backbone, TEXTS, prompted=prompted)
+    assert result.shape == (case.backbone.layers, len(TEXTS), case.backbone.facts.hidden)
+    assert result.dtype == np.float32
     for i, text in enumerate(TEXTS):
         prompt = f"Context: {text}\nCompress the Context in one word:" if prompted else text
         ids = torch.tensor([case.backbone.tokenizer(prompt)["input_ids"]])
         wanted = torch.stack([states[-1] for states in reported(case, ids)[0]]).numpy()
-        np.testing.assert_allclose(found[:, i], wanted, atol=1e-5 * np.abs(wanted).max(), rtol=1e-3)
+        np.testing.assert_allclose(
+            result[:, i], wanted, atol=1e-5 * np.abs(wanted).max(), rtol=1e-3
+        )
 
 
 @pytest.mark.parametrize("prompted", [True, False])
 def test_any_token_states_are_those_that_transformers_reports(case: Case, prompted: bool) -> None:
     """All tokens of all texts, each beginning once; found again among what each text gives."""
     texts = [*TEXTS, "the thermostat is off"]
-    found = any_token_states(case.backbone, texts, points=10_000, prompted=prompted)
+    result = any_token_states(case.backbone, texts, points=10_000, prompted=prompted)
     wanted: dict[tuple[int, ...], np.ndarray] = {}
     for text in texts:
         prompt = f"Context: {text}\nCompress the Context in one word:" if prompted else text
@@ -340,10 +342,10 @@ def test_any_token_states_are_those_that_transformers_reports(case: Case, prompt
         states = np.stack([s.numpy() for s in reported(case, torch.tensor([ids]))[0]])
         for stop in range(1, len(ids) + 1):
             wanted[tuple(ids[:stop])] = states[:, stop - 1]
-    assert found.shape == (case.backbone.layers, len(wanted), case.backbone.facts.hidden)
+    assert result.shape == (case.backbone.layers, len(wanted), case.backbone.facts.hidden)
     expected = np.stack(list(wanted.values()), axis=1)
     for layer in (0, case.backbone.layers // 2, case.backbone.layers - 1):
-        apart = cdist(found[layer], expected[layer])
+        apart = cdist(result[layer], expected[layer])
         near = 1e-3 * np.linalg.norm(expected[layer], axis=1).max()
         assert apart.min(0).max() < near, "all of them"
         assert apart.min(1).max() < near, "nothing else"
@@ -371,16 +373,16 @@ def test_last_token_states_report_progress(backbone: Backbone) -> None:
 
 def test_a_text_longer_than_the_context_is_cut_and_counted(backbone: Backbone) -> None:
     long = "word " * CONTEXT
-    found = encode(backbone, ["short", long, long + "more"], DEFAULT.under(Plan((2, 3))))
-    assert found.texts_cut == 2
+    result = encode(backbone, ["short", long, long + "more"], DEFAULT.under(Plan((2, 3))))
+    assert result.texts_cut == 2
     whole = tokenize(backbone.tokenizer, [long, long + "more"], DEFAULT.template)
     ready = prepare(backbone, ["short", long, long + "more"], DEFAULT)
     lengths = [len(prompt.ids) for prompt in ready.prompts[0]]
     assert CONTEXT - 2 <= lengths[1] == lengths[2] <= CONTEXT
-    assert found.tokens_cut == sum(len(prompt.ids) for prompt in whole) - lengths[1] * 2
+    assert result.tokens_cut == sum(len(prompt.ids) for prompt in whole) - lengths[1] * 2
     end = "\nCompress the Context in one word:"
     assert backbone.tokenizer.decode(list(ready.prompts[0][1].ids)).endswith(end)
-    assert np.array_equal(found.embeddings[1], found.embeddings[2]), "cut, they are the same text"
+    assert np.array_equal(result.embeddings[1], result.embeddings[2]), "cut, they are the same text"
     assert [c > 0 for c in Trace(backbone, ["short", long, long + "more"], DEFAULT).cut] == [
         False,
         True,
@@ -449,8 +451,8 @@ def test_a_family_that_cannot_be_rerouted_is_encoded_plainly(
     case = properties.case(family)
     with pytest.raises(BackboneError, match=f"{family} cannot be re-routed"):
         encode(case.backbone, TEXTS, DEFAULT.under(Plan((1,))))
-    found = encode(case.backbone, TEXTS, method("mean").under(Plan((1,)))).embeddings
-    for text, vector in zip(TEXTS, found, strict=True):
+    result = encode(case.backbone, TEXTS, method("mean").under(Plan((1,)))).embeddings
+    for text, vector in zip(TEXTS, result, strict=True):
         with torch.inference_mode():
             ids = torch.tensor([case.backbone.tokenizer(text)["input_ids"]])
             mean = case.plain(input_ids=ids, use_cache=False).last_hidden_state[0].mean(0)
@@ -493,5 +495,5 @@ def test_scores_of_the_baselines_on_smollm2(name: str, smollm2: Backbone) -> Non
     pairs = load_pairs("lee50")
     vectors = encode(smollm2, pairs.texts, method(name)).embeddings
     cosines = (vectors[pairs.left] * vectors[pairs.right]).sum(1)
-    found = 100 * spearmanr(cosines, pairs.scores).statistic
-    assert found == pytest.approx(properties.LEE50[name], abs=0.3)
+    result = 100 * spearmanr(cosines, pairs.scores).statistic
+    assert result == pytest.approx(properties.LEE50[name], abs=0.3)

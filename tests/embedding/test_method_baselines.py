@@ -63,12 +63,12 @@ def final(case: Case, ids: tuple[int, ...]) -> torch.Tensor:
 
 
 def test_echo_averages_the_second_copy_only(case: Case) -> None:
-    for text, found in zip(TEXTS, vectors(case.backbone, ECHO), strict=True):
+    for text, result in zip(TEXTS, vectors(case.backbone, ECHO), strict=True):
         (prompt,) = tokenize(case.backbone.tokenizer, [text], ECHO.template)
         first, stop = prompt.spans[1]
         assert case.backbone.tokenizer.decode(prompt.ids[first:stop]).strip() == text
         expected = unit(final(case, prompt.ids)[first:stop].mean(0))
-        np.testing.assert_allclose(found, expected, atol=2e-5)
+        np.testing.assert_allclose(result, expected, atol=2e-5)
 
 
 # Token prepending
@@ -77,11 +77,11 @@ def test_echo_averages_the_second_copy_only(case: Case) -> None:
 def test_a_placeholder_that_is_never_overwritten_is_prompt_eol_with_it(case: Case) -> None:
     idle = replace(TOKEN, prepending=Prepending(start=1, exit=1), output=-1)
     token = case.backbone.tokenizer.encode("*", add_special_tokens=False)[-1]
-    for text, found in zip(TEXTS, vectors(case.backbone, idle), strict=True):
+    for text, result in zip(TEXTS, vectors(case.backbone, idle), strict=True):
         (prompt,) = tokenize(case.backbone.tokenizer, [text], EOL.template, tidy=EOL.tidy)
         at = prompt.spans[0][0]
         ids = (*prompt.ids[:at], token, *prompt.ids[at:])
-        np.testing.assert_allclose(found, unit(final(case, ids)[-1]), atol=2e-5)
+        np.testing.assert_allclose(result, unit(final(case, ids)[-1]), atol=2e-5)
 
 
 def test_the_placeholder_holds_the_last_tokens_state_between_start_and_exit(
@@ -91,12 +91,12 @@ def test_the_placeholder_holds_the_last_tokens_state_between_start_and_exit(
     ids = torch.tensor([[3, 4, 5, 6, 7, 8], [9, 8, 7, 0, 0, 0]])
     lengths, slots = torch.tensor([6, 3]), torch.tensor([2, 1])
     held = forward_pass.Overwriting(slots, 1, 3)
-    found = forward_pass.run(
+    result = forward_pass.run(
         backbone.model, PassRequest(ids, lengths, keep_inputs=range(layers), overwriting=held)
     ).inputs
-    state = found[0]
+    state = result[0]
     for layer in range(layers):  # each layer again, by hand
-        assert torch.equal(found[layer], state)
+        assert torch.equal(result[layer], state)
         if 1 <= layer < 3:
             state = state.clone()
             for row in range(2):
@@ -111,19 +111,19 @@ def test_the_placeholder_holds_the_last_tokens_state_between_start_and_exit(
     plain = forward_pass.run(
         backbone.model, PassRequest(ids, lengths, keep_inputs=range(layers))
     ).inputs
-    assert torch.equal(plain[1], found[1])
-    assert not torch.allclose(plain[2], found[2])
+    assert torch.equal(plain[1], result[1])
+    assert not torch.allclose(plain[2], result[2])
 
 
 def test_token_prepending_reads_the_last_layer_but_one(case: Case) -> None:
     off = replace(TOKEN, prepending=None)
-    for text, found in zip(TEXTS, vectors(case.backbone, off), strict=True):
+    for text, result in zip(TEXTS, vectors(case.backbone, off), strict=True):
         (prompt,) = tokenize(case.backbone.tokenizer, [text], EOL.template, tidy=EOL.tidy)
         with torch.inference_mode():
             states = case.plain(
                 input_ids=torch.tensor([prompt.ids]), use_cache=False, output_hidden_states=True
             ).hidden_states
-        np.testing.assert_allclose(found, unit(states[-2][0, -1]), atol=2e-5)
+        np.testing.assert_allclose(result, unit(states[-2][0, -1]), atol=2e-5)
 
 
 def test_the_exit_is_a_fifth_of_the_depth_unless_given() -> None:
@@ -136,12 +136,12 @@ def test_the_exit_is_a_fifth_of_the_depth_unless_given() -> None:
 
 def test_meta_eol_is_the_mean_of_eight_last_tokens(case: Case) -> None:
     assert len(set(META.templates)) == 8
-    for text, found in zip(TEXTS, vectors(case.backbone, META), strict=True):
+    for text, result in zip(TEXTS, vectors(case.backbone, META), strict=True):
         states = []
         for template in META.templates:
             (prompt,) = tokenize(case.backbone.tokenizer, [text], template, tidy=META.tidy)
             states.append(final(case, prompt.ids)[-1])
-        np.testing.assert_allclose(found, unit(torch.stack(states).mean(0)), atol=2e-5)
+        np.testing.assert_allclose(result, unit(torch.stack(states).mean(0)), atol=2e-5)
 
 
 # Bidirectional
@@ -151,12 +151,12 @@ def test_bidirectional_is_attention_without_the_mask(backbone: Backbone) -> None
     """Against the formula, token by token and head by head, with padding and windows."""
     case = properties.case(backbone.facts.family.removesuffix("_text"))
     ids, lengths = case.tokens(LONG, 3)
-    found = forward_pass.run(case.backbone.model, PassRequest(ids, lengths, causal=False)).final
+    result = forward_pass.run(case.backbone.model, PassRequest(ids, lengths, causal=False)).final
     real = torch.arange(ids.shape[1]) < lengths[:, None]
     with attending(case.plain, Slow((), 0.0, real, case.window, causal=False)):
         expected = case.plain(input_ids=ids, use_cache=False).last_hidden_state
     for row, length in enumerate(lengths.tolist()):
-        case.close(found[row, :length], expected[row, :length])
+        case.close(result[row, :length], expected[row, :length])
 
 
 def test_bidirectional_sees_the_future(case: Case) -> None:
@@ -181,13 +181,13 @@ def test_bidirectional_does_not_see_padding(case: Case) -> None:
 def test_the_mask_is_removed_in_blocks_too(tiny: Callable[[str], Backbone]) -> None:
     """Longer than one block of queries: the same as one block."""
     for family in ("llama", "gemma3"):
-        found = tiny(family)
+        result = tiny(family)
         case = properties.case(family)
         ids, lengths = case.tokens(300, 270)
-        whole = forward_pass.run(found.model, PassRequest(ids, lengths, causal=False)).final
+        whole = forward_pass.run(result.model, PassRequest(ids, lengths, causal=False)).final
         for row, length in enumerate(lengths.tolist()):
             alone = forward_pass.run(
-                found.model,
+                result.model,
                 PassRequest(ids[row : row + 1, :length], lengths[row : row + 1], causal=False),
             ).final
             case.close(whole[row, :length], alone[0])
@@ -230,9 +230,9 @@ def test_the_parts_differ_in_what_their_names_say() -> None:
 @pytest.mark.parametrize("name", METHODS)
 def test_what_is_shown_is_what_is_pooled(backbone: Backbone, name: str) -> None:
     method = METHODS[name]
-    found = shown(backbone, TEXTS[0], method)
-    assert len(found) == len(method.templates)
-    for one, template in zip(found, method.templates, strict=True):
+    result = shown(backbone, TEXTS[0], method)
+    assert len(result) == len(method.templates)
+    for one, template in zip(result, method.templates, strict=True):
         assert len(one.tokens) == len(one.weights) == len(one.text)
         assert one.weights.sum() == pytest.approx(1)
         inside = "".join(t for t, is_text in zip(one.tokens, one.text, strict=True) if is_text)

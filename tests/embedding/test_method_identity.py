@@ -194,10 +194,10 @@ def test_the_second_of_two_lambdas_gets_its_own_vectors(
     backbone = tiny("llama")
     base = DEFAULT.under(Plan((2,)))
     one, other = (tidied(tidy, base) for tidy in (lambda t: t.upper(), lambda t: t.lower()))
-    found = [encoding.embeddings(backbone, TEXTS, m, traced=traced) for m in (one, other)]
-    for vectors, method in zip(found, (one, other), strict=True):
+    result = [encoding.embeddings(backbone, TEXTS, m, traced=traced) for m in (one, other)]
+    for vectors, method in zip(result, (one, other), strict=True):
         assert np.array_equal(vectors, encoder.encode(backbone, TEXTS, method).embeddings)
-    assert not np.allclose(found[0], found[1])
+    assert not np.allclose(result[0], result[1])
 
 
 def test_vectors_of_what_cannot_be_identified_are_computed_each_time(

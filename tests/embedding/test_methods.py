@@ -43,9 +43,9 @@ def test_variants_leave_methods_with_no_such_choice_alone() -> None:
     ],
 )
 def test_separators_as_they_are_reported(separator: str, prompt: str) -> None:
-    found = variant(DEFAULT, separator=separator)
-    assert render(found.template, "a b", "Query")[0] == prompt
-    assert found.reroutes
+    result = variant(DEFAULT, separator=separator)
+    assert render(result.template, "a b", "Query")[0] == prompt
+    assert result.reroutes
 
 
 @pytest.mark.parametrize("asked", ["separator", "pooling", "norm"])
@@ -66,9 +66,9 @@ def test_every_choice_gives_other_embeddings(family: str, tiny: Callable[[str], 
         *(variant(DEFAULT, pooling=name) for name in POOLINGS if name != "last-copy-mean"),
         *(variant(DEFAULT, norm=name) for name in NORMS),
     ]
-    found = {choice: vectors(tiny(family), choice) for choice in choices}
-    assert len(found) == 3 + 4 + 2 - 2, "each kind of choice holds the default once"
-    values = list(found.values())
+    result = {choice: vectors(tiny(family), choice) for choice in choices}
+    assert len(result) == 3 + 4 + 2 - 2, "each kind of choice holds the default once"
+    values = list(result.values())
     for i, one in enumerate(values):
         assert np.allclose(np.linalg.norm(one, axis=1), 1, atol=1e-5)
         assert not any(np.allclose(one, other, atol=1e-3) for other in values[:i])

@@ -21,11 +21,11 @@ def test_directions_become_even(name: str) -> None:
         unit = x / np.linalg.norm(x, axis=1, keepdims=True)
         return float((unit @ unit.T)[~np.eye(len(x), dtype=bool)].mean())
 
-    found = postprocessing(name).fit(CONE)(CONE)
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-6)
+    result = postprocessing(name).fit(CONE)(CONE)
+    assert result.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(result, axis=1), 1, atol=1e-6)
     assert mean_cosine(CONE) > 0.5
-    assert abs(mean_cosine(found)) < 0.01
+    assert abs(mean_cosine(result)) < 0.01
 
 
 def test_whitening_evens_out_the_spread() -> None:
@@ -46,8 +46,8 @@ def test_it_depends_on_the_calibration_texts_only() -> None:
 
 
 def test_fewer_texts_than_directions_are_enough() -> None:
-    found = postprocessing("whiten").fit(CONE[:5])(CONE)
-    assert np.isfinite(found).all()
+    result = postprocessing("whiten").fit(CONE[:5])(CONE)
+    assert np.isfinite(result).all()
     mean = CONE[:5].mean(axis=0, keepdims=True)
     assert np.isfinite(postprocessing("centre").fit(CONE[:5])(mean)).all()
 

@@ -245,14 +245,14 @@ def test_any_text_fits_any_limit_with_room(
     empty = len(one(tokenizer, "a", template).ids)
     whole = one(tokenizer, text, template)
     limit = empty + room * copies  # one character takes four tokens at most
-    found = one(tokenizer, text, template, max_tokens=limit)
-    assert len(found.ids) <= limit
-    assert (found.tokens_cut > 0) == (len(whole.ids) > limit)
+    result = one(tokenizer, text, template, max_tokens=limit)
+    assert len(result.ids) <= limit
+    assert (result.tokens_cut > 0) == (len(whole.ids) > limit)
     end = render(template, "\0")[0].rpartition("\0")[2]
-    assert decoded(tokenizer, found.ids).endswith(end)
+    assert decoded(tokenizer, result.ids).endswith(end)
     begin = begin_of(tokenizer)
-    assert found.ids[: len(begin)] == begin
-    for (first, stop), (a, b) in zip(found.spans, whole.spans, strict=True):
+    assert result.ids[: len(begin)] == begin
+    for (first, stop), (a, b) in zip(result.spans, whole.spans, strict=True):
         assert 0 < stop - first <= b - a
 
 

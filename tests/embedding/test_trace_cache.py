@@ -51,10 +51,10 @@ def test_a_flip_runs_only_the_layers_from_the_flipped_one_on(
     flipped = {4: Plan((1, 4)), 3: Plan((1, 3, 4)), 5: Plan((1, 3, 4, 5)), 1: Plan((3, 4, 5))}
     for layer, plan in flipped.items():
         starts.clear()
-        found = scored(llama, PAIRS, DEFAULT.under(plan), traced=True)
+        result = scored(llama, PAIRS, DEFAULT.under(plan), traced=True)
         # Taking out the only layer below is as near to the plain pass: its first layer decides.
         assert set(starts) == {3 if layer == 1 else layer}
         alone = encoder.encode(llama, PAIRS.texts, DEFAULT.under(plan)).embeddings
         expected = similarity.cosines(alone, PAIRS)
-        assert found.cosines is not None
-        np.testing.assert_allclose(found.cosines, expected, atol=2e-6)
+        assert result.cosines is not None
+        np.testing.assert_allclose(result.cosines, expected, atol=2e-6)

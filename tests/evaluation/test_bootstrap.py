@@ -66,10 +66,10 @@ def test_the_stream_does_not_depend_on_its_blocks(units: int, at_once: int, seed
 
 
 def test_components_are_those_of_the_graph() -> None:
-    found = bootstrap.components(np.array([0, 1, 4]), np.array([1, 2, 5]), 6)
-    assert len(set(found[:3])) == 1
-    assert found[4] == found[5]
-    assert len(set(found.tolist())) == 3
+    result = bootstrap.components(np.array([0, 1, 4]), np.array([1, 2, 5]), 6)
+    assert len(set(result[:3])) == 1
+    assert result[4] == result[5]
+    assert len(set(result.tolist())) == 3
 
 
 def test_the_interval_covers_the_truth() -> None:

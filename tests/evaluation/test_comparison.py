@@ -51,11 +51,11 @@ def test_holm_by_hand() -> None:
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
 def test_holm_is_between_the_raw_values_and_bonferroni(p: list[float]) -> None:
-    found = holm(p)
-    for raw, value in zip(p, found, strict=True):
+    result = holm(p)
+    for raw, value in zip(p, result, strict=True):
         assert raw <= value <= min(1, raw * len(p)) + 1e-12
     order = np.argsort(p, kind="stable")
-    assert (np.diff(np.array(found)[order]) >= -1e-12).all()
+    assert (np.diff(np.array(result)[order]) >= -1e-12).all()
 
 
 def test_one_comparison_is_not_corrected() -> None:

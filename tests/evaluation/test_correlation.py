@@ -28,7 +28,7 @@ def test_weighted_correlations_are_those_of_repeated_items(case: Case) -> None:
     x, y, weights = case
     for precision, exact in ((np.float64, 1e-12), (np.float32, 1e-6)):
         weighted = Weighted(y, weights.astype(np.float64), precision)
-        found = weighted.spearman(x), weighted.pearson(x)
+        result = weighted.spearman(x), weighted.pearson(x)
         for number, times in enumerate(weights):
             with warnings.catch_warnings(action="ignore"):  # nothing to rank, on both sides
                 repeated = np.repeat(np.stack([x, y]), times, axis=1)
@@ -38,7 +38,7 @@ def test_weighted_correlations_are_those_of_repeated_items(case: Case) -> None:
                     if varied
                     else (np.nan, np.nan)
                 )
-            for values, truth in zip(found, expected, strict=True):
+            for values, truth in zip(result, expected, strict=True):
                 np.testing.assert_allclose(values[number], truth, atol=exact)
 
 

@@ -88,10 +88,10 @@ def test_alignment_is_the_distance_of_pairs_rated_alike() -> None:
 
 def test_all_measures_at_once_and_layer_by_layer() -> None:
     states = np.random.default_rng(0).normal(0.5, 1, size=(3, 40, 8)).astype(np.float32)
-    found = geometry(states[0])
-    assert (found.anisotropy, found.texts) == (anisotropy(states[0]), 40)
-    assert (found.uniformity, found.isotropy) == (uniformity(states[0]), isotropy(states[0]))
-    assert found.alignment is None
+    result = geometry(states[0])
+    assert (result.anisotropy, result.texts) == (anisotropy(states[0]), 40)
+    assert (result.uniformity, result.isotropy) == (uniformity(states[0]), isotropy(states[0]))
+    assert result.alignment is None
     np.testing.assert_array_equal(anisotropy_by_layer(states), [anisotropy(s) for s in states])
 
 

@@ -30,10 +30,10 @@ def blobs(
 
 def test_groups_that_lie_apart_score_full_marks_and_noise_scores_chance() -> None:
     points, labels = blobs(5, 20, 0.01)
-    for found in labelled(points, labels):
-        assert found.value == pytest.approx(100)
-        assert (found.ci_low, found.ci_high) == pytest.approx((100, 100))
-        assert (found.items, found.things) == (100, "texts")
+    for result in labelled(points, labels):
+        assert result.value == pytest.approx(100)
+        assert (result.ci_low, result.ci_high) == pytest.approx((100, 100))
+        assert (result.items, result.things) == (100, "texts")
     noise = np.random.default_rng(1).normal(size=points.shape)
     accuracy, agreement = labelled(noise, labels)
     assert 5 < accuracy.value < 40
@@ -43,8 +43,8 @@ def test_groups_that_lie_apart_score_full_marks_and_noise_scores_chance() -> Non
 def test_many_small_groups_lie_within_their_interval() -> None:
     """Repeated texts agree with themselves, which would put the bootstrap above the score."""
     points, labels = blobs(20, 3, 2.0)
-    found = clusters(points, labels)
-    assert found.ci_low < found.value < found.ci_high
+    result = clusters(points, labels)
+    assert result.ci_low < result.value < result.ci_high
 
 
 def test_neighbours_are_those_of_a_loop() -> None:
@@ -63,17 +63,17 @@ def test_neighbours_are_those_of_a_loop() -> None:
 def test_a_text_does_not_vote_for_itself_even_among_duplicates() -> None:
     points = np.repeat(np.eye(3), 4, axis=0)
     labels = ["a", "b"] * 6
-    found = neighbours(points, labels, k=3)
-    assert found.value == 0, "of four equal points, two of the three others bear the other label"
+    result = neighbours(points, labels, k=3)
+    assert result.value == 0, "of four equal points, two of the three others bear the other label"
 
 
 @given(st.integers(0, 1000))
 def test_v_measures_of_tables_are_scikit_learns(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    truth, found = rng.integers(4, size=(2, 50))
+    truth, result = rng.integers(4, size=(2, 50))
     table = np.zeros((1, 4, 4))
-    np.add.at(table[0], (truth, found), 1)
-    expected = v_measure_score(truth, found)
+    np.add.at(table[0], (truth, result), 1)
+    expected = v_measure_score(truth, result)
     assert scores._v_measures(table)[0] == pytest.approx(expected, abs=1e-9)
 
 
@@ -81,13 +81,13 @@ def test_differences_are_paired_and_corrected() -> None:
     good, labels = blobs(4, 25, 1.0)
     worse = good + 2 * np.random.default_rng(2).normal(size=good.shape)
     base = neighbours(worse, labels)
-    found = comparison.differences(
+    result = comparison.differences(
         {"good": neighbours(good, labels), "same": base}, base, "worse", of=500
     )
-    assert found[0].sentence.startswith("good is ahead of worse by ")
-    assert "on 100 of 500 texts (Holm-corrected p = " in found[0].sentence
-    assert (found[1].delta, found[1].ci_low, found[1].ci_high) == (0, 0, 0)
-    assert found[1].p == 1
+    assert result[0].sentence.startswith("good is ahead of worse by ")
+    assert "on 100 of 500 texts (Holm-corrected p = " in result[0].sentence
+    assert (result[1].delta, result[1].ci_low, result[1].ci_high) == (0, 0, 0)
+    assert result[1].p == 1
     other = neighbours(good[:50], labels[:50])
     with pytest.raises(CorpusError) as raised:
         comparison.differences({"other": other}, base, "worse")

@@ -37,15 +37,15 @@ def compare(
 def test_scores_are_scipys() -> None:
     pairs = load_pairs("lee50")
     embeddings = np.random.default_rng(0).normal(size=(50, 8)).astype(np.float32)
-    found = cosines(embeddings, pairs)
-    rank, linear = agreement(found, pairs)
+    result = cosines(embeddings, pairs)
+    rank, linear = agreement(result, pairs)
     wide = embeddings.astype(np.float64)
     wide /= np.linalg.norm(wide, axis=1, keepdims=True)
     expected = (wide[pairs.left] * wide[pairs.right]).sum(axis=1)
-    np.testing.assert_allclose(found, expected, atol=1e-15)
-    assert found.dtype == np.float64
-    assert rank.value == pytest.approx(100 * spearmanr(found, pairs.scores).statistic, abs=1e-12)
-    assert linear.value == pytest.approx(100 * pearsonr(found, pairs.scores).statistic, abs=1e-12)
+    np.testing.assert_allclose(result, expected, atol=1e-15)
+    assert result.dtype == np.float64
+    assert rank.value == pytest.approx(100 * spearmanr(result, pairs.scores).statistic, abs=1e-12)
+    assert linear.value == pytest.approx(100 * pearsonr(result, pairs.scores).statistic, abs=1e-12)
     for measure, name in ((rank, "Spearman"), (linear, "Pearson")):
         assert (measure.name, measure.items, measure.things) == (name, 1225, "pairs")
         assert (measure.resampled, measure.drawn.shape) == ("texts", (DRAWS,))
@@ -123,9 +123,9 @@ def test_draws_of_many_pairs_are_those_of_few(monkeypatch: pytest.MonkeyPatch) -
 
 def test_stored_measures_draw_again_when_asked() -> None:
     embeddings, pairs = world(30, seed=0)
-    found = cosines(embeddings, pairs)
-    computed = agreement(found, pairs)
-    stored = similarity.known([measure.to_dict() for measure in computed], found, pairs)
+    result = cosines(embeddings, pairs)
+    computed = agreement(result, pairs)
+    stored = similarity.known([measure.to_dict() for measure in computed], result, pairs)
     for one, other in zip(computed, stored, strict=True):
         assert one.to_dict() == other.to_dict()
         np.testing.assert_array_equal(one.drawn, other.drawn)

@@ -36,48 +36,48 @@ def test_plain_tokens_stay_to_the_last_bit_and_rerouted_ones_move(
     tiny: Callable[[str], Backbone], family: str, prompted: bool
 ) -> None:
     template = DEFAULT.template if prompted else BARE
-    found = causal.movement(tiny(family), FIRST, SECOND, PLAN, template=template)
-    shared = len(found.tokens)
-    assert found.plain.shape == found.rerouted.shape == (tiny_models.LAYERS + 1, shared)
-    assert (found.plain == 0).all()
-    assert (found.rerouted[: PLAN.layers[0] + 1] == 0).all()  # states entering layers 0 to 2
+    result = causal.movement(tiny(family), FIRST, SECOND, PLAN, template=template)
+    shared = len(result.tokens)
+    assert result.plain.shape == result.rerouted.shape == (tiny_models.LAYERS + 1, shared)
+    assert (result.plain == 0).all()
+    assert (result.rerouted[: PLAN.layers[0] + 1] == 0).all()  # states entering layers 0 to 2
     if not prompted or family not in SLIDING:
-        assert (found.rerouted[PLAN.layers[0] + 1 :] > 0).all()
-    assert np.isfinite(found.rerouted).all()
+        assert (result.rerouted[PLAN.layers[0] + 1 :] > 0).all()
+    assert np.isfinite(result.rerouted).all()
 
 
 @pytest.mark.weights
 def test_smollm2_knows_nothing_of_the_ending(smollm2: Backbone) -> None:
-    found = causal.movement(smollm2, FIRST, SECOND, Plan((10, 11, 12, 13)))
-    assert (found.plain == 0).all()
-    assert (found.rerouted[:11] == 0).all()
-    assert (found.rerouted[-1] > 0).all()
-    words = "".join(found.tokens)
+    result = causal.movement(smollm2, FIRST, SECOND, Plan((10, 11, 12, 13)))
+    assert (result.plain == 0).all()
+    assert (result.rerouted[:11] == 0).all()
+    assert (result.rerouted[-1] > 0).all()
+    words = "".join(result.tokens)
     assert words.endswith("She walked along the bank and")
-    assert found.endings[0].startswith(" watched")
-    assert found.endings[1].startswith(" asked")
+    assert result.endings[0].startswith(" watched")
+    assert result.endings[1].startswith(" asked")
 
 
 def test_tokens_are_the_texts_own(tiny: Callable[[str], Backbone]) -> None:
-    found = causal.movement(tiny("llama"), FIRST, SECOND, PLAN, template=BARE)
-    assert "".join(found.tokens) + found.endings[0] == FIRST
-    assert "".join(found.tokens) + found.endings[1] == SECOND
-    assert found.plan == PLAN
+    result = causal.movement(tiny("llama"), FIRST, SECOND, PLAN, template=BARE)
+    assert "".join(result.tokens) + result.endings[0] == FIRST
+    assert "".join(result.tokens) + result.endings[1] == SECOND
+    assert result.plan == PLAN
 
 
 def test_one_text_may_be_the_beginning_of_the_other(tiny: Callable[[str], Backbone]) -> None:
-    found = causal.movement(tiny("llama"), "The old", "The old bridge", PLAN, template=BARE)
-    assert "".join(found.tokens) == "The old"
-    assert found.endings == ("", " bridge")
-    assert (found.plain == 0).all()
+    result = causal.movement(tiny("llama"), "The old", "The old bridge", PLAN, template=BARE)
+    assert "".join(result.tokens) == "The old"
+    assert result.endings == ("", " bridge")
+    assert (result.plain == 0).all()
 
 
 @pytest.mark.parametrize("plan", [PLAIN, Plan((2, 3), -np.inf)])
 def test_a_plan_that_does_nothing_moves_nothing(
     tiny: Callable[[str], Backbone], plan: Plan
 ) -> None:
-    found = causal.movement(tiny("llama"), FIRST, SECOND, plan)
-    assert (found.rerouted == 0).all()
+    result = causal.movement(tiny("llama"), FIRST, SECOND, plan)
+    assert (result.rerouted == 0).all()
     gates = causal.gates(tiny("llama"), FIRST, plan)
     assert gates.values.shape == (0, tiny_models.HEADS, len(gates.tokens))
 
@@ -87,11 +87,11 @@ def test_gates_are_shares_that_grow_with_the_bias(
     tiny: Callable[[str], Backbone], family: str
 ) -> None:
     low, high = (causal.gates(tiny(family), FIRST, Plan((1, 4), b)) for b in (-1.0, 3.0))
-    for found in (low, high):
-        assert found.layers == (1, 4)
-        assert found.values.shape == (2, tiny_models.HEADS, len(found.tokens))
-        assert found.values.dtype == np.float32
-        assert ((found.values > 0) & (found.values < 1)).all()
+    for result in (low, high):
+        assert result.layers == (1, 4)
+        assert result.values.shape == (2, tiny_models.HEADS, len(result.tokens))
+        assert result.values.dtype == np.float32
+        assert ((result.values > 0) & (result.values < 1)).all()
     assert (high.values[0] > low.values[0]).all()  # the first layer's queries are the same
 
 
@@ -107,10 +107,10 @@ def seen_at(layer: int) -> Iterator[list[tuple[torch.Tensor, torch.Tensor]]]:
         def attend(
             module: Any, query: Any, key: Any, value: Any, *rest: Any, **options: Any
         ) -> Any:
-            found = inner(module, query, key, value, *rest, **options)
+            result = inner(module, query, key, value, *rest, **options)
             if module.layer_idx == layer:
-                kept.append((value, found[0]))
-            return found
+                kept.append((value, result[0]))
+            return result
 
         return attend
 
@@ -132,15 +132,15 @@ def test_weights_times_values_are_what_the_layer_puts_out(
     backbone = tiny(family)
     for layer in (0, 2, 3):
         with seen_at(layer) as kept:
-            found = causal.attention(backbone, FIRST, layer, plan)
+            result = causal.attention(backbone, FIRST, layer, plan)
         (value, out), heads = kept[-1], backbone.facts.heads
         values = value[0].repeat_interleave(heads // value.shape[1], 0)
-        listened = torch.from_numpy(found.weights) @ values
-        assert (found.prefix is not None) == (layer in plan.layers)
-        if found.prefix is not None:
-            assert ((found.prefix >= 0) & (found.prefix <= 1)).all()
-            assert (found.prefix > 0).any()
-            listened += torch.from_numpy(found.prefix)[..., None] * values[:, -1:]
+        listened = torch.from_numpy(result.weights) @ values
+        assert (result.prefix is not None) == (layer in plan.layers)
+        if result.prefix is not None:
+            assert ((result.prefix >= 0) & (result.prefix <= 1)).all()
+            assert (result.prefix > 0).any()
+            listened += torch.from_numpy(result.prefix)[..., None] * values[:, -1:]
         expected = out[0].transpose(0, 1)
         assert float((listened - expected).abs().max()) < 2e-6 * float(expected.abs().max() + 1)
 
@@ -151,18 +151,18 @@ def test_rows_are_shares_of_what_may_be_seen(
     tiny: Callable[[str], Backbone], family: str, plan: Plan
 ) -> None:
     for layer in (0, 2):
-        found = causal.attention(tiny(family), FIRST, layer, plan)
-        tokens = len(found.tokens)
-        assert found.weights.shape == (tiny_models.HEADS, tokens, tokens)
-        assert found.weights.dtype == np.float32
+        result = causal.attention(tiny(family), FIRST, layer, plan)
+        tokens = len(result.tokens)
+        assert result.weights.shape == (tiny_models.HEADS, tokens, tokens)
+        assert result.weights.dtype == np.float32
         i, j = np.arange(tokens)[:, None], np.arange(tokens)
         window = tiny_models.window_of(family, layer) or tokens
-        np.testing.assert_array_equal(found.visible, (j <= i) & (i - j < window))
-        assert (found.weights[:, ~found.visible] == 0).all()
-        assert (found.weights[:, found.visible] >= 0).all()
-        rows = found.weights.sum(2, dtype=np.float64)
-        if found.prefix is not None:
-            rows += found.prefix
+        np.testing.assert_array_equal(result.visible, (j <= i) & (i - j < window))
+        assert (result.weights[:, ~result.visible] == 0).all()
+        assert (result.weights[:, result.visible] >= 0).all()
+        rows = result.weights.sum(2, dtype=np.float64)
+        if result.prefix is not None:
+            rows += result.prefix
         if family == "gpt_oss":  # its sink takes the rest
             assert ((rows > 0) & (rows < 1)).all()
         else:
@@ -179,16 +179,16 @@ def test_plain_weights_are_those_that_transformers_reports(
     with torch.inference_mode():
         reported = model(input_ids=ids, output_attentions=True, use_cache=False).attentions
     for layer in range(tiny_models.LAYERS):
-        found = causal.attention(tiny(family), FIRST, layer, template=BARE)
-        np.testing.assert_allclose(found.weights, reported[layer][0].numpy(), atol=2e-5)
+        result = causal.attention(tiny(family), FIRST, layer, template=BARE)
+        np.testing.assert_allclose(result.weights, reported[layer][0].numpy(), atol=2e-5)
 
 
 def test_gates_are_the_prefixes_share(tiny: Callable[[str], Backbone]) -> None:
     gates = causal.gates(tiny("gemma2"), FIRST, PLAN)
     for number, layer in enumerate(PLAN.layers):
-        found = causal.attention(tiny("gemma2"), FIRST, layer, PLAN)
-        np.testing.assert_array_equal(found.prefix, gates.values[number])
-        assert found.tokens == gates.tokens
+        result = causal.attention(tiny("gemma2"), FIRST, layer, PLAN)
+        np.testing.assert_array_equal(result.prefix, gates.values[number])
+        assert result.tokens == gates.tokens
 
 
 @pytest.mark.parametrize("text", ["a", FIRST])
@@ -196,18 +196,18 @@ def test_attention_with_the_prefix_before_the_first_token(
     tiny: Callable[[str], Backbone], text: str
 ) -> None:
     plan = Plan((2,), 1.0, "first")
-    found = causal.attention(tiny("llama"), text, 2, plan, template=BARE)
-    assert found.prefix is not None
-    assert found.weights.shape == (tiny_models.HEADS, len(found.tokens), len(found.tokens))
-    np.testing.assert_allclose(found.weights.sum(2) + found.prefix, 1, atol=2e-6)
+    result = causal.attention(tiny("llama"), text, 2, plan, template=BARE)
+    assert result.prefix is not None
+    assert result.weights.shape == (tiny_models.HEADS, len(result.tokens), len(result.tokens))
+    np.testing.assert_allclose(result.weights.sum(2) + result.prefix, 1, atol=2e-6)
 
 
 def test_rows_add_up_in_half_precision() -> None:
     model = tiny_models.plain("mistral").to(torch.bfloat16)
     backbone = tiny_models.backbone_of(model, tiny_models.byte_tokenizer())
-    found = causal.attention(backbone, FIRST, 2, PLAN)
-    assert found.prefix is not None
-    np.testing.assert_allclose(found.weights.sum(2) + found.prefix, 1, atol=1e-5)
+    result = causal.attention(backbone, FIRST, 2, PLAN)
+    assert result.prefix is not None
+    np.testing.assert_allclose(result.weights.sum(2) + result.prefix, 1, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -243,9 +243,9 @@ def test_attention_that_cannot_be_shown(
 def test_characters_of_several_tokens_are_named_with_their_parts(text: str) -> None:
     backbone = tiny_models.tiny("llama")
     ids = tuple(backbone.tokenizer(text).input_ids)
-    found = causal.pieces(backbone, ids)
-    assert len(found) == len(ids)
-    whole = [re.sub(r" 1/[2-8]$", "", piece, flags=re.S) for piece in found]
+    result = causal.pieces(backbone, ids)
+    assert len(result) == len(ids)
+    whole = [re.sub(r" 1/[2-8]$", "", piece, flags=re.S) for piece in result]
     kept = [piece for piece in whole if not re.search(r" [2-8]/[2-8]$", piece)]
     assert "".join(kept).replace("\u00b7", "") == text.replace("\u00b7", "")
 
@@ -262,9 +262,9 @@ def test_bytes_say_which_character_they_belong_to(tokenizer: Any) -> None:
 
 def test_endings_begin_with_a_whole_character(tiny: Callable[[str], Backbone]) -> None:
     """The two characters share their first byte."""
-    found = causal.movement(tiny("llama"), "a\u00e4b", "a\u00f6b", PLAN, template=BARE)
-    assert found.tokens == ("a", "(part)")
-    assert found.endings == ("\u00e4b", "\u00f6b")
+    result = causal.movement(tiny("llama"), "a\u00e4b", "a\u00f6b", PLAN, template=BARE)
+    assert result.tokens == ("a", "(part)")
+    assert result.endings == ("\u00e4b", "\u00f6b")
 
 
 def test_line_breaks_are_made_visible(tiny: Callable[[str], Backbone]) -> None:
@@ -298,7 +298,7 @@ def test_bad_input_is_refused_in_one_sentence(
 def test_a_family_that_cannot_be_rerouted_still_shows_its_plain_side(
     tiny: Callable[[str], Backbone],
 ) -> None:
-    found = causal.movement(tiny("falcon"), FIRST, SECOND, PLAIN)
-    assert (found.plain == 0).all()
+    result = causal.movement(tiny("falcon"), FIRST, SECOND, PLAIN)
+    assert (result.plain == 0).all()
     with pytest.raises(BackboneError, match="cannot be re-routed"):
         causal.movement(tiny("falcon"), FIRST, SECOND, PLAN)

@@ -27,24 +27,24 @@ def test_it_is_the_average_over_texts_that_run_alone(
     empty_cache: object,  # noqa: ARG001
     family: str,
 ) -> None:
-    found = listening.listening(tiny(family), TEXTS, DEFAULT.under(PLAN))
+    result = listening.listening(tiny(family), TEXTS, DEFAULT.under(PLAN))
     alone = [causal.gates(tiny(family), text, PLAN, template=DEFAULT.template) for text in TEXTS]
     expected = np.stack([gates.values.mean(axis=(1, 2)) for gates in alone], axis=1)
-    np.testing.assert_allclose(found.by_text, expected, rtol=1e-4)
-    np.testing.assert_allclose(found.strength, expected.mean(axis=1), rtol=1e-4)
-    assert found.layers == (2, 4)
-    assert found.tokens == sum(len(gates.tokens) for gates in alone)
+    np.testing.assert_allclose(result.by_text, expected, rtol=1e-4)
+    np.testing.assert_allclose(result.strength, expected.mean(axis=1), rtol=1e-4)
+    assert result.layers == (2, 4)
+    assert result.tokens == sum(len(gates.tokens) for gates in alone)
 
 
 def test_long_texts_are_cut_and_counted_as_they_are_read(llama: Backbone) -> None:
-    found = listening.listening(llama, ("word " * 1000,), DEFAULT.under(PLAN))
-    assert found.tokens <= listening.LONGEST
+    result = listening.listening(llama, ("word " * 1000,), DEFAULT.under(PLAN))
+    assert result.tokens <= listening.LONGEST
 
 
 def test_nothing_rerouted_has_no_gate(llama: Backbone) -> None:
-    found = listening.listening(llama, TEXTS, DEFAULT)
-    assert found.layers == ()
-    assert found.strength.shape == (0,)
+    result = listening.listening(llama, TEXTS, DEFAULT)
+    assert result.layers == ()
+    assert result.strength.shape == (0,)
 
 
 def test_a_second_call_computes_nothing_and_each_request_is_its_own(
@@ -83,8 +83,8 @@ def test_what_cannot_be_listened_to_is_refused(llama: Backbone) -> None:
 @given(st.integers(1, 200))
 def test_texts_are_drawn_evenly_and_once(number: int) -> None:
     texts = [str(i) for i in range(number)]
-    found = [int(text) for text in listening.drawn(texts)]
-    assert len(found) == min(number, listening.MOST)
-    assert found == sorted(set(found))
+    result = [int(text) for text in listening.drawn(texts)]
+    assert len(result) == min(number, listening.MOST)
+    assert result == sorted(set(result))
     if number > listening.MOST:
-        assert max(np.diff([*found, number])) <= number // listening.MOST + 1
+        assert max(np.diff([*result, number])) <= number // listening.MOST + 1

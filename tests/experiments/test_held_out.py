@@ -35,9 +35,9 @@ def noisy(levels: list[float]) -> dict[tuple[int, ...], np.ndarray]:
 
 
 def test_a_window_that_is_better_is_found_on_either_half() -> None:
-    found = held_out(noisy([1, 2, 2, 0.3, 2, 2, 2]), PAIRS, {"good": (2, 3), "bad": (0, 1)})
-    good, bad, best = found
-    assert [one.name for one in found] == ["good", "bad", BEST]
+    result = held_out(noisy([1, 2, 2, 0.3, 2, 2, 2]), PAIRS, {"good": (2, 3), "bad": (0, 1)})
+    good, bad, best = result
+    assert [one.name for one in result] == ["good", "bad", BEST]
     assert (good.rank.mean, good.windows) == (1, 6)
     assert good.gain.low > 0
     assert bad.gain.mean < 0
@@ -85,10 +85,10 @@ def test_the_selections_own_variability() -> None:
     curves[7:, 6] = 1
     scores: dict[tuple[int, ...], float] = {(4, 5): 60.0, (6, 7): 50.0}
     assert selection.select(curves[0]) == (4, 5)
-    found = variability(curves, "paper", scores)
-    assert found.shares == (((4, 5), 0.7), ((6, 7), 0.3))
-    assert found.score.mean == pytest.approx(57)
-    assert (found.score.low, found.score.high, found.unscored) == (50, 60, 0)
+    result = variability(curves, "paper", scores)
+    assert result.shares == (((4, 5), 0.7), ((6, 7), 0.3))
+    assert result.score.mean == pytest.approx(57)
+    assert (result.score.low, result.score.high, result.unscored) == (50, 60, 0)
     half = variability(curves, "paper", {(4, 5): 60.0})
     assert half.score.mean == 60
     assert half.unscored == pytest.approx(0.3)

@@ -48,7 +48,7 @@ def test_each_question_differs_by_its_part() -> None:
 
 def test_what_a_part_brings_is_the_difference_of_two_scores(llama: Backbone, pairs: Pairs) -> None:
     plan = Plan((1, 2))
-    found = {(one.part, one.how): one for one in parts.brought(llama, pairs, DEFAULT.under(plan))}
+    result = {(one.part, one.how): one for one in parts.brought(llama, pairs, DEFAULT.under(plan))}
     named = ("kv-embedding", "prompt-only", "re-routing-only", "mean")
     scored = scores.score(llama, pairs, [METHODS[name].under(plan) for name in named])
     kv, prompt_only, rerouting_only, mean = (one.measures[0].value for one in scored)
@@ -58,20 +58,20 @@ def test_what_a_part_brings_is_the_difference_of_two_scores(llama: Backbone, pai
         ("all parts", "together"): kv - mean,
     }
     for key, expected in differences.items():
-        assert found[key].change.delta == pytest.approx(expected, abs=1e-9)
-        assert found[key].change.p_holm is not None
-    alone = found["bias", "alone"]
+        assert result[key].change.delta == pytest.approx(expected, abs=1e-9)
+        assert result[key].change.p_holm is not None
+    alone = result["bias", "alone"]
     assert (alone.without.plan.bias, alone.together.plan.bias) == (0.0, 1.0)
 
 
 def test_ranks_and_their_intervals_count_the_better_windows(llama: Backbone, pairs: Pairs) -> None:
     texts = types.Texts("some", tuple(f"{n} boats lie by bank {n}." for n in range(40)), "")
     curve = dimension.dimensions(llama, texts, samples=40)
-    found = rules.ranked(llama, pairs, curve)
-    windows = [one for one in found if one.plan.layers in {(n,) for n in range(llama.layers)}]
-    assert len(windows) == found[0].windows == llama.layers  # a tenth of the layers, and one
+    result = rules.ranked(llama, pairs, curve)
+    windows = [one for one in result if one.plan.layers in {(n,) for n in range(llama.layers)}]
+    assert len(windows) == result[0].windows == llama.layers  # a tenth of the layers, and one
     drawn = np.stack([one.scored.measures[0].drawn for one in windows])
-    for one in found[::3]:
+    for one in result[::3]:
         measure = one.scored.measures[0]
         better = [w for w in windows if w.scored.measures[0].value > measure.value]
         assert one.rank == 1 + len(better)
@@ -80,10 +80,10 @@ def test_ranks_and_their_intervals_count_the_better_windows(llama: Backbone, pai
         )
         assert one.low == ranks[round(0.025 * (len(ranks) - 1))]
         assert one.high == ranks[round(0.975 * (len(ranks) - 1))]
-    assert {rule for one in found for rule in one.rules} == set(RULES)
-    for one in found:
+    assert {rule for one in result for rule in one.rules} == set(RULES)
+    for one in result:
         assert all(curve.selected(rule) == one.plan.layers for rule in one.rules)
     (nothing,) = scores.score(llama, pairs, [DEFAULT])
-    assert found[0].change.delta == pytest.approx(
-        found[0].scored.measures[0].value - nothing.measures[0].value
+    assert result[0].change.delta == pytest.approx(
+        result[0].scored.measures[0].value - nothing.measures[0].value
     )

@@ -50,20 +50,20 @@ def backbone(
 
 
 def test_pairs_are_scored_as_the_evaluation_does(backbone: Backbone) -> None:
-    for found, method in zip(score(backbone, PAIRS, ASKED), ASKED, strict=True):
+    for result, method in zip(score(backbone, PAIRS, ASKED), ASKED, strict=True):
         vectors = encoder.encode(backbone, PAIRS.texts, method).embeddings
         cosines = similarity.cosines(vectors, PAIRS)
-        assert found.cosines is not None
-        np.testing.assert_allclose(found.cosines, cosines, atol=1e-6)
-        rank, linear = found.measures
+        assert result.cosines is not None
+        np.testing.assert_allclose(result.cosines, cosines, atol=1e-6)
+        rank, linear = result.measures
         assert (rank.name, linear.name) == ("Spearman", "Pearson")
         assert rank.value == pytest.approx(100 * spearmanr(cosines, PAIRS.scores).statistic)
         for measure, expected in zip(
-            found.measures, similarity.agreement(cosines, PAIRS), strict=True
+            result.measures, similarity.agreement(cosines, PAIRS), strict=True
         ):
             assert measure.to_dict() == pytest.approx(expected.to_dict())
             assert measure.ci_low <= measure.value <= measure.ci_high
-        assert (found.method, found.plan) == (method, method.plan)
+        assert (result.method, result.plan) == (method, method.plan)
 
 
 def test_differences_are_paired_however_the_scores_came(backbone: Backbone) -> None:
@@ -80,41 +80,41 @@ def test_labelled_and_retrieval_are_those_of_the_measures(backbone: Backbone) ->
     method = ASKED[0]
     texts = encoder.encode(backbone, TEXTS, method).embeddings
     queries = encoder.encode(backbone, WORDS, method, role="Query").embeddings
-    (found,) = score(backbone, LABELLED, ASKED[:1])
+    (result,) = score(backbone, LABELLED, ASKED[:1])
     expected = labelled(texts, LABELLED.labels or ())
-    assert [m.value for m in found.measures] == pytest.approx([m.value for m in expected])
-    (found,) = score(backbone, RETRIEVAL, ASKED[:1])
+    assert [m.value for m in result.measures] == pytest.approx([m.value for m in expected])
+    (result,) = score(backbone, RETRIEVAL, ASKED[:1])
     expected = retrieval(queries, texts, RETRIEVAL.relevance)
-    assert [m.value for m in found.measures] == pytest.approx([m.value for m in expected])
+    assert [m.value for m in result.measures] == pytest.approx([m.value for m in expected])
 
 
 def test_all_measures_rest_on_the_same_number_of_draws(backbone: Backbone) -> None:
     for corpus in (PAIRS, LABELLED, RETRIEVAL):
-        for found in score(backbone, corpus, ASKED):
-            assert {len(measure.drawn) for measure in found.measures} == {DRAWS}
+        for result in score(backbone, corpus, ASKED):
+            assert {len(measure.drawn) for measure in result.measures} == {DRAWS}
 
 
 def test_a_score_knows_what_made_it_and_becomes_data(backbone: Backbone) -> None:
-    (found,) = score(backbone, RETRIEVAL, ASKED[:1])
-    assert found.provenance == backbone.provenance()
-    plain = json.loads(json.dumps(found.to_dict()))
+    (result,) = score(backbone, RETRIEVAL, ASKED[:1])
+    assert result.provenance == backbone.provenance()
+    plain = json.loads(json.dumps(result.to_dict()))
     assert (plain["method"], plain["layers"]) == ("kv-embedding", [2, 3])
     assert [measure["name"] for measure in plain["measures"]] == ["nDCG@10", "recall@10"]
     assert plain["provenance"]["backbone"] == backbone.facts.name
-    table = found.to_dataframe()
-    assert table["value"].tolist() == [measure.value for measure in found.measures]
+    table = result.to_dataframe()
+    assert table["value"].tolist() == [measure.value for measure in result.measures]
     assert table["queries"].tolist() == [10, 10]
-    assert found.sentence.startswith("kv-embedding on made: nDCG@10 ")
-    assert_one_sentence(found.sentence)
+    assert result.sentence.startswith("kv-embedding on made: nDCG@10 ")
+    assert_one_sentence(result.sentence)
 
 
 def test_a_known_score_is_read_and_an_unknown_one_is_none(backbone: Backbone) -> None:
     assert known_score(backbone, PAIRS, ASKED[0]) is None
-    (found,) = score(backbone, PAIRS, ASKED[:1])
+    (result,) = score(backbone, PAIRS, ASKED[:1])
     known = known_score(backbone, PAIRS, ASKED[0])
     assert known is not None
-    assert known.to_dict() == found.to_dict()
-    np.testing.assert_array_equal(known.first.drawn, found.first.drawn)
+    assert known.to_dict() == result.to_dict()
+    np.testing.assert_array_equal(known.first.drawn, result.first.drawn)
 
 
 def test_documents_are_cut_and_counted(backbone: Backbone) -> None:
@@ -128,14 +128,14 @@ def test_documents_are_cut_and_counted(backbone: Backbone) -> None:
 def test_post_processing_is_fitted_on_calibration_texts_alone(backbone: Backbone) -> None:
     calibration = sampling.sample(registry.load_texts(packaged.CALIBRATION), scores.FITTED_ON, 0)
     for name in ("centre", "whiten"):
-        (found,) = score(backbone, PAIRS, ASKED[1:], processing=name)
+        (result,) = score(backbone, PAIRS, ASKED[1:], processing=name)
         fitted_on, of_pairs = (
             encoder.encode(backbone, texts, METHODS["mean"]).embeddings
             for texts in (calibration.texts, PAIRS.texts)
         )
         vectors = postprocessing(name).fit(fitted_on)(of_pairs)
-        assert found.cosines is not None
-        np.testing.assert_allclose(found.cosines, similarity.cosines(vectors, PAIRS), atol=1e-5)
+        assert result.cosines is not None
+        np.testing.assert_allclose(result.cosines, similarity.cosines(vectors, PAIRS), atol=1e-5)
 
 
 def test_a_second_call_computes_nothing(
@@ -175,8 +175,8 @@ def test_what_decides_a_measure_is_in_its_key(
     for corpus in (PAIRS, part, LABELLED, relabelled, RETRIEVAL, judged):
         for how in ({}, {"max_tokens": 50}, {"processing": "centre"}):
             score(backbone, corpus, ASKED, **how)
-    found = {key for key in keys if key.startswith("measured")}
-    assert len(found) == 6 * 3 * len(ASKED)
+    result = {key for key in keys if key.startswith("measured")}
+    assert len(result) == 6 * 3 * len(ASKED)
     assert score(backbone, part, ASKED)[0].of == 20
 
 

@@ -35,9 +35,9 @@ class Additive(dict[Plan, float]):
 def test_greedy_finds_the_best_where_layers_add_up(brings: list[int], most: int) -> None:
     scores = Additive([float(b) for b in brings])
     steps = searched(searches.greedy(PLAIN, range(len(brings)), most), scores)
-    found = max((plan for step in steps for plan in step), key=scores.__getitem__)
+    result = max((plan for step in steps for plan in step), key=scores.__getitem__)
     helpful = sorted((b for b in brings if b > 0), reverse=True)[:most]
-    assert max(scores[found], 0) == sum(helpful)
+    assert max(scores[result], 0) == sum(helpful)
     assert len(steps) <= min(most, len(brings), len(helpful) + 1)
 
 
@@ -64,11 +64,11 @@ def test_a_bias_sweep_keeps_the_layers_and_the_key_and_tries_the_plans_own() -> 
 
 
 def test_reference_points_are_the_same_each_time_and_reach_no_other_layer() -> None:
-    found = searches.references(Plan((1, 2)), (0, 1, 2, 5))
-    assert found == searches.references(Plan((1, 2)), (0, 1, 2, 5))
-    assert found[AUTOMATIC] == (Plan((1, 2)),)
-    assert found[ALL] == (Plan((0, 1, 2, 5)),)
-    sets = [plan.layers for plan in found[RANDOM]]
+    result = searches.references(Plan((1, 2)), (0, 1, 2, 5))
+    assert result == searches.references(Plan((1, 2)), (0, 1, 2, 5))
+    assert result[AUTOMATIC] == (Plan((1, 2)),)
+    assert result[ALL] == (Plan((0, 1, 2, 5)),)
+    sets = [plan.layers for plan in result[RANDOM]]
     assert len(sets) == len(set(sets)) == searches.DRAWN
     assert all(len(layers) == 2 and set(layers) <= {0, 1, 2, 5} for layers in sets)
     few = searches.references(Plan((0, 1)), (0, 1))[RANDOM]

@@ -77,11 +77,11 @@ def test_embeddings_are_stored(llama: Backbone, idle: Callable[[], None]) -> Non
 
 
 def test_a_traced_score_is_the_untraced_one(llama: Backbone, tmp_path: Path) -> None:
-    found = []
+    result = []
     for traced in (False, True):
         with result_store.only(tmp_path / str(traced)):
-            found.append(scored(llama, PAIRS, DEFAULT.under(PLAN), traced=traced))
-    same(found[0], found[1], 1e-6)
+            result.append(scored(llama, PAIRS, DEFAULT.under(PLAN), traced=traced))
+    same(result[0], result[1], 1e-6)
 
 
 def test_a_result_is_the_librarys_own_parts_put_together(llama: Backbone) -> None:
@@ -91,10 +91,10 @@ def test_a_result_is_the_librarys_own_parts_put_together(llama: Backbone) -> Non
     for one, other in zip(score.measures, similarity.agreement(cosines, PAIRS), strict=True):
         same(one, other)
     assert (score.name, score.corpus, score.plan) == ("kv-embedding", "made up", PLAN)
-    found = dimension_experiment.dimensions(llama, TEXTS, samples=40, seed=2)
+    result = dimension_experiment.dimensions(llama, TEXTS, samples=40, seed=2)
     drawn = sampling.sample(TEXTS, 40, 2).texts
-    same(found.curve, curves.curve(states.last_token_states(llama, drawn), seed=2))
-    assert found.selected() == selection.select(found.curve.dims)
+    same(result.curve, curves.curve(states.last_token_states(llama, drawn), seed=2))
+    assert result.selected() == selection.select(result.curve.dims)
 
 
 def test_provenance_says_what_made_it_and_whether_it_shipped(

@@ -29,6 +29,6 @@ def test_a_sweep_that_is_stopped_goes_on_from_there(
         return embed(self, plan, *rest)
 
     monkeypatch.setattr(trace_embedding.Trace, "embed", counted)
-    found = list(sweeps.sweep(llama, PAIRS, plans))
-    assert len(found) == len(plans)
+    result = list(sweeps.sweep(llama, PAIRS, plans))
+    assert len(result) == len(plans)
     assert sorted(plan.layers for plan in computed) == sorted(p.layers for p in plans)[:3]

@@ -269,20 +269,20 @@ def test_hover_labels_say_the_text_in_one_short_line() -> None:
 def test_a_table_has_a_row_for_each(
     table: Callable[..., pd.DataFrame], arguments: tuple[Any, ...], rows: int
 ) -> None:
-    found = table(*arguments)
-    assert len(found) == rows
-    assert not found.isna().to_numpy()[:, 0].any()
-    assert table(*arguments).equals(found)
+    result = table(*arguments)
+    assert len(result) == rows
+    assert not result.isna().to_numpy()[:, 0].any()
+    assert table(*arguments).equals(result)
 
 
 def test_maps_put_every_text_on_both_sides_with_its_row() -> None:
     figure = spaces.two_maps(FIRST, SECOND, TEXTS, ["a", "b"] * 4, ("left", "right"))
-    for axis, found in (("x", FIRST), ("x2", SECOND)):
+    for axis, result in (("x", FIRST), ("x2", SECOND)):
         traces = [trace for trace in figure.data if (trace.xaxis or "x") == axis]
         rows = np.concatenate([trace.customdata for trace in traces])
         assert sorted(rows) == list(range(len(TEXTS)))
         x = np.concatenate([trace.x for trace in traces])
-        np.testing.assert_array_equal(x, found.projection.points[rows, 0])
+        np.testing.assert_array_equal(x, result.projection.points[rows, 0])
     assert [note.text for note in figure.layout.annotations] == ["left", "right"]
     assert [trace.showlegend for trace in figure.data] == [True, True, False, False]
 

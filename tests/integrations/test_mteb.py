@@ -138,10 +138,10 @@ def test_it_follows_the_protocol_and_says_what_it_is() -> None:
     backbone = tiny_models.tiny("llama")
     own = MtebEncoder(Embedder(backbone, METHOD.under(PLAN)))
     assert isinstance(own, EncoderProtocol)
-    found = own.mteb_model_meta
-    assert found.name == "kv-embedding-explorer/tiny-llama--kv-embedding"
-    assert (found.embed_dim, found.max_tokens) == (tiny_models.HIDDEN, tiny_models.CONTEXT)
-    assert found.n_parameters == backbone.facts.parameters
+    result = own.mteb_model_meta
+    assert result.name == "kv-embedding-explorer/tiny-llama--kv-embedding"
+    assert (result.embed_dim, result.max_tokens) == (tiny_models.HIDDEN, tiny_models.CONTEXT)
+    assert result.n_parameters == backbone.facts.parameters
     revisions = {
         MtebEncoder(made).mteb_model_meta.revision
         for made in (
@@ -154,20 +154,20 @@ def test_it_follows_the_protocol_and_says_what_it_is() -> None:
         )
     }
     assert len(revisions) == 6
-    assert found.revision in revisions
+    assert result.revision in revisions
 
 
 def test_an_sts_task_scores_as_this_project_does(
     pairs: Pairs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     backbone = tiny_models.tiny("llama")
-    (found,) = results(backbone, [sts_task(pairs)], tmp_path)
-    assert 100 * found.score == pytest.approx(own_score(backbone, pairs), abs=1e-4)
-    assert (found.task, found.split, found.subset) == ("OwnSTS", "test", "default")
-    assert (found.metric, found.reused) == ("cosine_spearman", False)
-    assert found.file.is_relative_to(tmp_path)
-    (row,) = json.loads(found.file.read_text())["scores"]["test"]
-    assert row["main_score"] == pytest.approx(found.score, abs=1e-6)
+    (result,) = results(backbone, [sts_task(pairs)], tmp_path)
+    assert 100 * result.score == pytest.approx(own_score(backbone, pairs), abs=1e-4)
+    assert (result.task, result.split, result.subset) == ("OwnSTS", "test", "default")
+    assert (result.metric, result.reused) == ("cosine_spearman", False)
+    assert result.file.is_relative_to(tmp_path)
+    (row,) = json.loads(result.file.read_text())["scores"]["test"]
+    assert row["main_score"] == pytest.approx(result.score, abs=1e-6)
     assert capsys.readouterr().out == ""
 
 
@@ -178,14 +178,14 @@ def test_the_packaged_backbone_scores_alike(
 ) -> None:
     pairs = fewer(registry.load_pairs(str(evaldata / "sts" / "stsb-dev.tsv")), 30, 80)
     plan = Plan((29,))
-    (found,) = results(smollm2, [sts_task(pairs)], tmp_path, plan)
-    assert found.score == pytest.approx(own_score(smollm2, pairs, plan) / 100, abs=1e-6)
+    (result,) = results(smollm2, [sts_task(pairs)], tmp_path, plan)
+    assert result.score == pytest.approx(own_score(smollm2, pairs, plan) / 100, abs=1e-6)
 
 
 def test_a_retrieval_task_takes_queries_as_queries(tmp_path: Path) -> None:
     backbone = tiny_models.tiny("llama")
     own = MtebEncoder(Embedder(backbone, METHOD.under(PLAN)))
-    (found,) = mteb_encoder.run(own, [retrieval_task()], tmp_path)
+    (result,) = mteb_encoder.run(own, [retrieval_task()], tmp_path)
     assert own.blank == 1
     texts = [text or mteb_encoder.BLANK for text in DOCUMENTS.values()]
     method = METHOD.under(PLAN)
@@ -194,7 +194,7 @@ def test_a_retrieval_task_takes_queries_as_queries(tmp_path: Path) -> None:
     cosines = queries @ documents.T
     places = [int((row > row[at]).sum()) for at, row in enumerate(cosines)]  # q1: d1, q2: d2
     expected = np.mean([1 / np.log2(2 + place) for place in places])
-    assert found.score == pytest.approx(expected, abs=1e-4)  # mteb rounds it
+    assert result.score == pytest.approx(expected, abs=1e-4)  # mteb rounds it
 
 
 def test_results_that_are_there_are_taken(pairs: Pairs, tmp_path: Path) -> None:

@@ -50,14 +50,14 @@ def array(vectors: Vectors) -> NDArray[np.floating]:
 
 def test_it_gives_what_the_encoder_gives(backbone: Backbone, embedder: Embedder) -> None:
     expected = encoder.encode(backbone, TEXTS, METHOD.under(PLAN)).embeddings
-    found = embedder.encode(TEXTS)
-    assert isinstance(found, np.ndarray)
-    assert found.dtype == np.float32
-    assert found.shape == (len(TEXTS), tiny_models.HIDDEN)
-    np.testing.assert_allclose(found, expected, atol=1e-6)
-    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-6)
+    result = embedder.encode(TEXTS)
+    assert isinstance(result, np.ndarray)
+    assert result.dtype == np.float32
+    assert result.shape == (len(TEXTS), tiny_models.HIDDEN)
+    np.testing.assert_allclose(result, expected, atol=1e-6)
+    np.testing.assert_allclose(np.linalg.norm(result, axis=1), 1, atol=1e-6)
     plain = Embedder(backbone, METHOD).encode(TEXTS)
-    assert np.abs(plain - found).max() > 1e-3
+    assert np.abs(plain - result).max() > 1e-3
 
 
 @pytest.mark.parametrize("cached", [True, False])
@@ -72,8 +72,8 @@ def test_embeddings_are_not_normalised_where_that_is_asked(
     unit = embedder.encode(TEXTS[:5])
     assert np.abs(np.linalg.norm(pooled, axis=1) - 1).min() > 0.01
     for _ in range(2):  # the second time from the disk
-        found = embedder.encode(TEXTS[:5], normalize_embeddings=False)
-        np.testing.assert_allclose(found, pooled, rtol=1e-4, atol=1e-5)
+        result = embedder.encode(TEXTS[:5], normalize_embeddings=False)
+        np.testing.assert_allclose(result, pooled, rtol=1e-4, atol=1e-5)
         np.testing.assert_array_equal(embedder.encode(TEXTS[:5]), unit)
     norms = np.linalg.norm(pooled, axis=1, keepdims=True)
     np.testing.assert_allclose(unit, pooled / norms, atol=1e-5)
@@ -156,9 +156,9 @@ def test_roles_are_those_of_the_prompt(backbone: Backbone, embedder: Embedder) -
 
 def test_similarities_are_cosines(embedder: Embedder) -> None:
     a, b = array(embedder.encode(TEXTS[:4])), array(embedder.encode(TEXTS[4:7]))
-    found = embedder.similarity(3 * a, torch.from_numpy(b))
-    assert found.dtype == torch.float32
-    np.testing.assert_allclose(found.numpy(), a @ b.T, atol=1e-6)
+    result = embedder.similarity(3 * a, torch.from_numpy(b))
+    assert result.dtype == torch.float32
+    np.testing.assert_allclose(result.numpy(), a @ b.T, atol=1e-6)
     np.testing.assert_allclose(embedder.similarity(a[0], list(b)).numpy(), a[:1] @ b.T, atol=1e-6)
     paired = embedder.similarity_pairwise(a[:3], b)
     np.testing.assert_allclose(paired.numpy(), (a[:3] * b).sum(axis=1), atol=1e-6)
@@ -237,15 +237,15 @@ def test_the_similarity_evaluator_scores_as_this_project_does(
     evaluators = pytest.importorskip("sentence_transformers.sentence_transformer.evaluation")
     first, second = zip(*pairwise(TEXTS), strict=True)
     scores = [float(number % 7) for number in range(len(first))]
-    found = evaluators.EmbeddingSimilarityEvaluator(list(first), list(second), scores, name="own")(
+    result = evaluators.EmbeddingSimilarityEvaluator(list(first), list(second), scores, name="own")(
         embedder
     )
     at = np.arange(len(first))
     pairs = Pairs("own", tuple(TEXTS), at, at + 1, np.array(scores), "this test")
     vectors = encoder.encode(backbone, TEXTS, METHOD.under(PLAN)).embeddings
     expected = similarity.agreement(similarity.cosines(vectors, pairs), pairs)[0].value
-    assert 100 * found["own_spearman_cosine"] == pytest.approx(expected, abs=1e-4)
-    assert embedder.model_card_data.metrics == found
+    assert 100 * result["own_spearman_cosine"] == pytest.approx(expected, abs=1e-4)
+    assert embedder.model_card_data.metrics == result
 
 
 def test_the_retrieval_evaluator_runs(embedder: Embedder) -> None:
@@ -253,5 +253,5 @@ def test_the_retrieval_evaluator_runs(embedder: Embedder) -> None:
     documents = {f"d{number}": text for number, text in enumerate(TEXTS)}
     queries = {f"q{number}": text for number, text in enumerate(TEXTS[:3])}
     relevant = {f"q{number}": {f"d{number}"} for number in range(3)}
-    found = evaluators.InformationRetrievalEvaluator(queries, documents, relevant)(embedder)
-    assert 0 <= found["cosine_ndcg@10"] <= 1
+    result = evaluators.InformationRetrievalEvaluator(queries, documents, relevant)(embedder)
+    assert 0 <= result["cosine_ndcg@10"] <= 1

@@ -81,8 +81,8 @@ def _patiently(start: Callable[[], object], attempts: int = 4) -> None:
 @pytest.fixture(scope="module")
 def workers(cluster: None, folder_of: Callable[[str], str]) -> Iterator[Workers[Backbone]]:  # noqa: ARG001
     """Two of them, with a tiny backbone each."""
-    with engines.opened(RAY, partial(MAKE, folder_of("llama"))) as found:
-        yield found
+    with engines.opened(RAY, partial(MAKE, folder_of("llama"))) as result:
+        yield result
 
 
 def noting(taken: list[int], numbers: Iterable[int]) -> Iterator[int]:
@@ -98,10 +98,10 @@ def noting(taken: list[int], numbers: Iterable[int]) -> Iterator[int]:
 def test_here_items_are_taken_as_results_are_asked_for() -> None:
     taken: list[int] = []
     items = noting(taken, range(9))
-    found = engines.run(lambda item: item * 2, items)
-    assert [next(found), next(found)] == [0, 2]
+    result = engines.run(lambda item: item * 2, items)
+    assert [next(result), next(result)] == [0, 2]
     assert taken == [0, 1]
-    assert list(found) == [4, 6, 8, 10, 12, 14, 16]
+    assert list(result) == [4, 6, 8, 10, 12, 14, 16]
 
 
 @pytest.mark.parametrize("told", [{"address": "auto"}, {"workers": 2}])
@@ -305,9 +305,9 @@ def test_a_file_is_encoded_to_the_same_bytes_though_a_worker_is_killed(
 
     lines = Lines(str(source))
     asked = (lines, tmp_path / "ray.npy", DEFAULT.under(PLAN))
-    found = sharded_encoding.encode(workers, known, *asked, progress=kill)
+    result = sharded_encoding.encode(workers, known, *asked, progress=kill)
     assert killed
-    assert (found.shards, found.kept) == (len(TEXTS) // sharded_encoding.FEWEST + 1, 0)
+    assert (result.shards, result.kept) == (len(TEXTS) // sharded_encoding.FEWEST + 1, 0)
     with engines.opened(Engine(), partial(MAKE, folder_of("llama"))) as here:
         sharded_encoding.encode(here, known, lines, tmp_path / "here.npy", DEFAULT.under(PLAN))
     lines.close()
@@ -329,8 +329,8 @@ def test_a_shared_sweep_scores_as_one_alone(
     assert set(walk.points) == {PLAIN, *plans}
     loaded = MAKE(folder_of("llama"))
     for plan, point in walk.points.items():
-        found = encoder.encode(loaded, texts, DEFAULT.under(plan)).embeddings
-        alone = similarity.cosines(found, pairs)
+        result = encoder.encode(loaded, texts, DEFAULT.under(plan)).embeddings
+        alone = similarity.cosines(result, pairs)
         assert point.score.cosines is not None
         np.testing.assert_allclose(point.score.cosines, alone, atol=2e-6)
         assert scores.known_score(loaded, pairs, DEFAULT.under(plan)) is not None  # kept here, too

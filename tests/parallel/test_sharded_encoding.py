@@ -74,8 +74,8 @@ def test_the_array_is_that_of_all_texts_at_once(
     encode: Encode, llama: Backbone, tmp_path: Path
 ) -> None:
     seen: list[tuple[int, int]] = []
-    found = encode(progress=lambda *place: seen.append(place))
-    assert (found.shards, found.kept, found.texts_cut) == (4, 0, 0)
+    result = encode(progress=lambda *place: seen.append(place))
+    assert (result.shards, result.kept, result.texts_cut) == (4, 0, 0)
     assert seen == [(min(n * FEWEST, len(TEXTS)), len(TEXTS)) for n in (1, 2, 3, 4)]
     rows = np.load(tmp_path / "out.npy", mmap_mode="r", allow_pickle=False)
     assert rows.dtype == np.float32
@@ -95,8 +95,8 @@ def test_a_stopped_run_goes_on_after_its_last_whole_shard(
     assert not (tmp_path / "out.npy").exists()
     encoded.clear()
     told: list[tuple[int, int]] = []
-    found = encode(resumed=lambda *place: told.append(place))
-    assert (found.kept, told) == (2, [(2, 4)])
+    result = encode(resumed=lambda *place: told.append(place))
+    assert (result.kept, told) == (2, [(2, 4)])
     assert encoded == TEXTS[2 * FEWEST :]
     assert (tmp_path / "out.npy").read_bytes() == undisturbed
 
@@ -106,9 +106,9 @@ def test_cut_tokens_of_both_runs_are_counted(encode: Encode, llama: Backbone) ->
     texts = [long + TEXTS[0], *TEXTS[1:-1], long + TEXTS[-1]]
     with pytest.raises(KeyboardInterrupt):
         encode(texts, progress=stop_after(1))
-    found = encode(texts)
-    assert (found.kept, found.texts_cut) == (1, 2)
-    assert found.tokens_cut > 2
+    result = encode(texts)
+    assert (result.kept, result.texts_cut) == (1, 2)
+    assert result.tokens_cut > 2
 
 
 @pytest.mark.parametrize(

@@ -112,8 +112,8 @@ def test_any_file_is_a_recipe_or_a_sentence(text: str | bytes) -> None:
 
 
 def test_an_unquoted_on_is_not_taken_for_true() -> None:
-    found = files.read("version: 1\ncommand: score\non: labelled\n")
-    assert found.spec.values()["on"] == "labelled"
+    result = files.read("version: 1\ncommand: score\non: labelled\n")
+    assert result.spec.values()["on"] == "labelled"
 
 
 def test_a_file_that_is_not_there(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -65,9 +65,9 @@ def test_each_is_taken_with_each_and_parts_follow_one_another() -> None:
             {"backbone": ["a"], "on": ["labelled"]},
         ),
     )
-    found = [[point.spec.values()[axis] for axis in one.axes] for point in one.points()]
+    result = [[point.spec.values()[axis] for axis in one.axes] for point in one.points()]
     assert one.axes == ("backbone", "layers", "on")
-    assert found == [
+    assert result == [
         ["a", "none", "pairs"],
         ["a", "1-2", "pairs"],
         ["a", "auto", "labelled"],

@@ -132,9 +132,9 @@ def document(**changed: Any) -> str:
 
 
 def test_results_survive_their_file() -> None:
-    found = results.read(document())
-    assert found.recipe == Recipe.of("sts", {})
-    assert found.rows == (ROW | {"corpus": "x"},)
+    result = results.read(document())
+    assert result.recipe == Recipe.of("sts", {})
+    assert result.rows == (ROW | {"corpus": "x"},)
 
 
 @pytest.mark.parametrize(
@@ -197,9 +197,9 @@ def of(*rows: dict[str, Any], made: Recipe | None = None) -> Results:
     ],
 )
 def test_whether_two_are_the_same(change: dict[str, Any], same: bool, said: str) -> None:
-    found = comparison.compare(of(ROW), of(ROW | change))
-    assert found.same is same
-    assert said in found.sentence
+    result = comparison.compare(of(ROW), of(ROW | change))
+    assert result.same is same
+    assert said in result.sentence
 
 
 def test_one_text_more_or_less_of_few_is_rounding() -> None:

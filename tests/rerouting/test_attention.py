@@ -30,11 +30,11 @@ FORMS: tuple[Form, ...] = ("closed", "concatenated")
 OFF = -math.inf
 
 
-def assert_close(found: torch.Tensor, expected: torch.Tensor, tolerance: float = 2e-5) -> None:
+def assert_close(result: torch.Tensor, expected: torch.Tensor, tolerance: float = 2e-5) -> None:
     """Equal to float32 rounding, which grows with the largest number around."""
-    assert found.shape == expected.shape
+    assert result.shape == expected.shape
     scale = max(1.0, float(expected.abs().max()))
-    assert float((found - expected).abs().max()) <= tolerance * scale
+    assert float((result - expected).abs().max()) <= tolerance * scale
 
 
 @st.composite
@@ -106,9 +106,9 @@ def test_forms_equal_the_formula_for_any_shape(drawn: dict[str, Any]) -> None:
                 closed_form(query, key, value, pair, mask, scale, bias),
                 concatenated_form(query, key, value, pair, mask, scale, bias, keep_gate=True),
             )
-        for found, gate in both:
+        for result, gate in both:
             assert gate is not None
-            assert_close(found.transpose(1, 2)[rows_real], expected.transpose(1, 2)[rows_real])
+            assert_close(result.transpose(1, 2)[rows_real], expected.transpose(1, 2)[rows_real])
             assert_close(gate.transpose(1, 2)[rows_real], weights.transpose(1, 2)[rows_real])
             assert 0 <= float(gate[~gate.isnan()].min()) <= float(gate[~gate.isnan()].max()) <= 1
 
@@ -116,11 +116,11 @@ def test_forms_equal_the_formula_for_any_shape(drawn: dict[str, Any]) -> None:
 def test_closed_form_with_the_prefix_off_is_the_kernel_to_the_bit() -> None:
     query, key, value = (torch.randn(2, 4, 9, 16) for _ in range(3))
     pair = key[:, :, -1:], value[:, :, -1:]
-    found, gate = closed_form(query, key, value, pair, None, 0.25, OFF)
+    result, gate = closed_form(query, key, value, pair, None, 0.25, OFF)
     plain = torch.nn.functional.scaled_dot_product_attention(
         query, key, value, is_causal=True, scale=0.25
     )
-    assert torch.equal(found, plain)
+    assert torch.equal(result, plain)
     assert (gate == 0).all()
 
 
@@ -132,9 +132,9 @@ def test_narrow_dtypes_follow_the_wide_one(dtype: torch.dtype) -> None:
     wide, _ = closed_form(query, key, value, (key[:, :, -1:], value[:, :, -1:]), None, 0.25, 1.0)
     query, key, value = (x.to(dtype) for x in (query, key, value))
     for form in (closed_form, concatenated_form):
-        found, _ = form(query, key, value, (key[:, :, -1:], value[:, :, -1:]), None, 0.25, 1.0)
-        assert found.dtype == dtype
-        assert_close(found.float(), wide, 2e-2)
+        result, _ = form(query, key, value, (key[:, :, -1:], value[:, :, -1:]), None, 0.25, 1.0)
+        assert result.dtype == dtype
+        assert_close(result.float(), wide, 2e-2)
 
 
 # Masks
@@ -151,11 +151,11 @@ def test_bands_are_the_mask_that_transformers_makes(window: int, block: int) -> 
         allow_is_causal_skip=False,
     )
     assert expected is not None
-    found = torch.zeros(11, 11, dtype=torch.bool)
+    result = torch.zeros(11, 11, dtype=torch.bool)
     with patch.object(masks, "BLOCK", block):
         for rows, columns, seen in Band(window).blocks(11, torch.device("cpu")):
-            found[rows, columns] = seen[0, 0]
-    assert torch.equal(found, expected[0, 0])
+            result[rows, columns] = seen[0, 0]
+    assert torch.equal(result, expected[0, 0])
 
 
 def kind_of(mask_function: Callable[..., Any], **asked: Any) -> str:
@@ -253,8 +253,8 @@ def test_long_texts_are_exact(tokens: int, window: int | None) -> None:
         logits = (0.25 * q @ k.T).masked_fill_(hidden, OFF)
         logits = torch.cat([0.25 * (q @ k[-1:].T) + bias, logits], 1)
         expected = torch.cat([v[-1:], v]).T @ logits.softmax(1).T
-        for found in both:
-            assert_close(found[0, head], expected.T.float())
+        for result in both:
+            assert_close(result[0, head], expected.T.float())
 
 
 @pytest.mark.parametrize("family", ["mistral", "gemma3", "gemma2"])
@@ -267,5 +267,5 @@ def test_a_text_of_many_blocks_is_the_plain_model_when_nothing_is_rerouted(
     with torch.inference_mode():
         expected = tiny_models.plain(family)(input_ids=ids, use_cache=False).last_hidden_state
     request = PassRequest(ids, torch.tensor([900, 900]))
-    found = forward_pass.run(tiny(family).model, request).final
-    assert_close(found, expected)
+    result = forward_pass.run(tiny(family).model, request).final
+    assert_close(result, expected)

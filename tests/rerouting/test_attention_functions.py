@@ -68,9 +68,9 @@ def test_many_encodes_with_different_plans_do_not_meet(
     for i, one in enumerate(expected):
         assert not any(np.allclose(one, other, atol=1e-4) for other in expected[:i])
     with eager_switching(), ThreadPoolExecutor(8) as threads:
-        found = list(threads.map(embeddings, (plans * 80)[:encodes]))
-    wrong = [i for i, e in enumerate(found) if not np.array_equal(e, expected[i % len(plans)])]
-    assert len(found) == encodes
+        result = list(threads.map(embeddings, (plans * 80)[:encodes]))
+    wrong = [i for i, e in enumerate(result) if not np.array_equal(e, expected[i % len(plans)])]
+    assert len(result) == encodes
     assert not wrong
 
 
@@ -86,8 +86,8 @@ def test_passes_that_run_at_the_same_time_do_not_meet() -> None:
     with ThreadPoolExecutor(1) as one:
         expected = list(one.map(final, plans))
     with eager_switching(), ThreadPoolExecutor(4) as several:
-        found = list(several.map(final, plans * 6))
-    for i, states in enumerate(found):
+        result = list(several.map(final, plans * 6))
+    for i, states in enumerate(result):
         assert torch.equal(states, expected[i % len(plans)])
 
 
@@ -145,10 +145,10 @@ def test_a_plan_kept_on_the_module_would_be_mixed_up(
         return states
 
     with ThreadPoolExecutor(2) as threads:
-        found = list(threads.map(final, (0, 1)))
+        result = list(threads.map(final, (0, 1)))
     carried_out = [
         next(i for i in (0, 1) if torch.allclose(states, expected[i], atol=1e-5))
-        for states in found
+        for states in result
     ]
     assert carried_out == ([1, 1] if shared else [0, 1])
 

@@ -84,5 +84,5 @@ def test_families_that_ignore_the_interface_run_as_they_are(name: str) -> None:
     assert case.backbone.refusal
     assert not case.backbone.key_positions
     ids, lengths = case.tokens(tiny_models.LONG)
-    found = case.run(ids, lengths).final
-    assert (found - case.plain(ids, use_cache=False).last_hidden_state).abs().max() < 1e-4
+    result = case.run(ids, lengths).final
+    assert (result - case.plain(ids, use_cache=False).last_hidden_state).abs().max() < 1e-4

@@ -79,33 +79,33 @@ def test_kept_states_are_those_that_transformers_reports(case: Case) -> None:
     layers = case.backbone.layers
     with torch.inference_mode():
         expected = case.plain(input_ids=IDS, use_cache=False, output_hidden_states=True)
-    found = forward_pass.run(
+    result = forward_pass.run(
         case.backbone.model, PassRequest(IDS, LENGTHS, keep_inputs=range(layers), keep_at=LAST)
     )
     states = expected.hidden_states
     assert len(states) == layers + 1
     rows = torch.arange(len(IDS))
     for layer in range(layers):
-        assert torch.equal(found.inputs[layer], states[layer])
+        assert torch.equal(result.inputs[layer], states[layer])
         if layer + 1 < layers:  # transformers' last one comes after the final norm
-            assert torch.equal(found.outputs[layer], states[layer + 1][rows, LENGTHS - 1])
-        assert found.outputs[layer].dtype == torch.float32
-    assert torch.equal(found.outputs[layers - 1], found.pre_norm[rows, LENGTHS - 1])
-    assert torch.equal(found.final, expected.last_hidden_state)
-    assert not torch.equal(found.pre_norm, found.final)
+            assert torch.equal(result.outputs[layer], states[layer + 1][rows, LENGTHS - 1])
+        assert result.outputs[layer].dtype == torch.float32
+    assert torch.equal(result.outputs[layers - 1], result.pre_norm[rows, LENGTHS - 1])
+    assert torch.equal(result.final, expected.last_hidden_state)
+    assert not torch.equal(result.pre_norm, result.final)
 
 
 def test_right_padding_needs_no_mask(case: Case) -> None:
     real = torch.arange(IDS.shape[1]) < LENGTHS[:, None]
     with torch.inference_mode():
         masked = case.plain(input_ids=IDS, attention_mask=real.long(), use_cache=False)
-    found = forward_pass.run(case.backbone.model, PassRequest(IDS, LENGTHS)).final[real]
-    torch.testing.assert_close(found, masked.last_hidden_state[real], atol=1e-4, rtol=1e-4)
+    result = forward_pass.run(case.backbone.model, PassRequest(IDS, LENGTHS)).final[real]
+    torch.testing.assert_close(result, masked.last_hidden_state[real], atol=1e-4, rtol=1e-4)
 
 
 def test_nothing_is_kept_that_was_not_asked_for(tiny: Callable[[str], Backbone]) -> None:
-    found = forward_pass.run(tiny("llama").model, PassRequest(IDS, LENGTHS, Plan((1,))))
-    assert found.inputs == found.outputs == found.gates == {}
+    result = forward_pass.run(tiny("llama").model, PassRequest(IDS, LENGTHS, Plan((1,))))
+    assert result.inputs == result.outputs == result.gates == {}
 
 
 def test_a_model_outside_a_pass_is_as_transformers_made_it(case: Case) -> None:
@@ -128,8 +128,8 @@ def test_a_pass_that_fails_leaves_nothing_behind(tiny: Callable[[str], Backbone]
 
 
 def test_states_carry_no_gradient(tiny: Callable[[str], Backbone]) -> None:
-    found = forward_pass.run(tiny("llama").model, PassRequest(IDS, LENGTHS, Plan((1,))))
-    assert found.final.is_inference()
+    result = forward_pass.run(tiny("llama").model, PassRequest(IDS, LENGTHS, Plan((1,))))
+    assert result.final.is_inference()
     assert not any(p.requires_grad for p in tiny("llama").model.parameters())
 
 
@@ -139,7 +139,7 @@ def test_an_inactive_plan_may_hold_layers_below_the_start(tiny: Callable[[str], 
         backbone.model, PassRequest(IDS, LENGTHS, keep_inputs=[LAYERS - 1])
     ).inputs[LAYERS - 1]
     off = Plan((0,), -math.inf)
-    found = forward_pass.run(
+    result = forward_pass.run(
         backbone.model, PassRequest(IDS, LENGTHS, off, start=LAYERS - 1, start_states=state)
     ).final
-    assert torch.equal(found, forward_pass.run(backbone.model, PassRequest(IDS, LENGTHS)).final)
+    assert torch.equal(result, forward_pass.run(backbone.model, PassRequest(IDS, LENGTHS)).final)

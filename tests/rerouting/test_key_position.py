@@ -52,9 +52,9 @@ def test_the_moved_key_is_the_formulas(family: str) -> None:
             expected = case.plain(input_ids=ids, use_cache=False).last_hidden_state[real]
         plan = Plan(layers, 1.0, "first")
         for form in properties.FORMS:
-            found = case.run(ids, lengths, plan, form=form, keep_gates=True)
-            case.close(found.final[real], expected)
-            for layer, gate in found.gates.items():
+            result = case.run(ids, lengths, plan, form=form, keep_gates=True)
+            case.close(result.final[real], expected)
+            for layer, gate in result.gates.items():
                 weights = slow.gates[layer].transpose(1, 2)[real]
                 case.close(gate.transpose(1, 2)[real], weights, times=4)
 

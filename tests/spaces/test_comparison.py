@@ -35,9 +35,9 @@ def test_nearest_equals_a_plain_recomputation() -> None:
     unit = LEFT.astype(np.float64) / np.linalg.norm(LEFT, axis=1, keepdims=True)
     cosines = unit @ unit.T
     np.fill_diagonal(cosines, -np.inf)
-    found = nearest(LEFT, 7)
-    np.testing.assert_array_equal(found.rows, np.argsort(-cosines, axis=1)[:, :7])
-    np.testing.assert_allclose(found.cosines, -np.sort(-cosines, axis=1)[:, :7], atol=1e-6)
+    result = nearest(LEFT, 7)
+    np.testing.assert_array_equal(result.rows, np.argsort(-cosines, axis=1)[:, :7])
+    np.testing.assert_allclose(result.cosines, -np.sort(-cosines, axis=1)[:, :7], atol=1e-6)
     assert nearest(LEFT[:4], 7).rows.shape == (4, 3)
 
 
@@ -102,25 +102,25 @@ def test_those_that_moved_most_come_first(compared: Comparison) -> None:
 def test_a_text_that_changed_its_group_moved_most() -> None:
     moved = LEFT.copy()
     moved[3] = LEFT[100] + 0.1
-    found = compare(LEFT, moved, MAPS)
-    assert found.most_moved[0] == 3
-    assert found.kept.mean() > 0.9
+    result = compare(LEFT, moved, MAPS)
+    assert result.most_moved[0] == 3
+    assert result.kept.mean() > 0.9
 
 
 def test_a_space_and_itself_turned_keep_everything() -> None:
     turn, _ = np.linalg.qr(RNG.standard_normal((20, 20)))
-    found = compare(LEFT, 3 * LEFT @ turn, MAPS)
-    np.testing.assert_array_equal(found.kept, np.ones(120))
-    assert found.left.accuracy is None
-    assert found.difference is None
+    result = compare(LEFT, 3 * LEFT @ turn, MAPS)
+    np.testing.assert_array_equal(result.kept, np.ones(120))
+    assert result.left.accuracy is None
+    assert result.difference is None
 
 
 @pytest.mark.parametrize("texts", [3, 4, 7, 12])
 def test_few_texts(texts: int) -> None:
-    found = compare(LEFT[:texts], RIGHT[:texts], (MAPS[0][:texts], MAPS[1][:texts]))
-    assert found.left.nearest.rows.shape == (texts, min(NEAREST, texts - 1))
-    assert found.wider >= found.left.nearest.rows.shape[1]
-    assert ((found.kept >= 0) & (found.kept <= 1)).all()
+    result = compare(LEFT[:texts], RIGHT[:texts], (MAPS[0][:texts], MAPS[1][:texts]))
+    assert result.left.nearest.rows.shape == (texts, min(NEAREST, texts - 1))
+    assert result.wider >= result.left.nearest.rows.shape[1]
+    assert ((result.kept >= 0) & (result.kept <= 1)).all()
 
 
 @pytest.mark.parametrize(
@@ -130,9 +130,9 @@ def test_few_texts(texts: int) -> None:
 def test_labels_that_cannot_be_measured_are_left_out_with_a_reason(
     labels: list[str], reason: str
 ) -> None:
-    found = compare(LEFT, RIGHT, MAPS, labels)
-    assert (found.left.accuracy, found.right.accuracy, found.difference) == (None, None, None)
-    assert reason in found.refusal
+    result = compare(LEFT, RIGHT, MAPS, labels)
+    assert (result.left.accuracy, result.right.accuracy, result.difference) == (None, None, None)
+    assert reason in result.refusal
 
 
 def test_progress_counts_to_the_end() -> None:
@@ -156,19 +156,19 @@ def test_shared_counts_members_whatever_their_order() -> None:
 def test_clusters_find_groups_and_number_them_by_size() -> None:
     rows = np.concatenate([LEFT[:50], LEFT[60:70], LEFT[90:]])
     groups = np.concatenate([GROUPS[:50], GROUPS[60:70], GROUPS[90:]])
-    found = clusters(rows, 4)
-    assert adjusted_rand_score(groups, found) > 0.9
-    sizes = np.bincount(found)
+    result = clusters(rows, 4)
+    assert adjusted_rand_score(groups, result) > 0.9
+    sizes = np.bincount(result)
     assert list(sizes) == sorted(sizes, reverse=True)
-    np.testing.assert_array_equal(clusters(rows * 7, 4), found)  # by direction
+    np.testing.assert_array_equal(clusters(rows * 7, 4), result)  # by direction
     np.testing.assert_array_equal(clusters(np.ones((5, 3)), 4), np.zeros(5))
 
 
 def test_pca_is_asked_for_by_name() -> None:
-    found = project(LEFT, how="pca")
-    assert (found.how, found.reason) == ("pca", "PCA: 120 texts")
+    result = project(LEFT, how="pca")
+    assert (result.how, result.reason) == ("pca", "PCA: 120 texts")
     spreads = np.linalg.svd(LEFT - LEFT.mean(axis=0), compute_uv=False)[:2]
-    np.testing.assert_allclose(np.linalg.norm(found.points, axis=0), spreads, rtol=1e-4)
+    np.testing.assert_allclose(np.linalg.norm(result.points, axis=0), spreads, rtol=1e-4)
 
 
 def test_a_texts_mean_rating_is_that_of_its_pairs() -> None:

@@ -24,14 +24,14 @@ CIRCLE = np.exp(1j * np.sort(RNG.uniform(0, 2 * np.pi, 40))).view(float).reshape
 
 def test_umap_separates_what_is_apart_and_repeats_itself() -> None:
     warm_up()
-    found = project(EMBEDDINGS, seed=1)
-    assert found.how == "umap"
-    assert found.reason == "UMAP: 60 texts, 15 neighbours, cosine"
-    assert found.points.shape == (60, 2)
-    assert found.points.dtype == np.float64
-    assert silhouette_score(found.points, CLUSTERS) > 0.5
-    np.testing.assert_array_equal(project(EMBEDDINGS, seed=1).points, found.points)
-    assert not np.array_equal(project(EMBEDDINGS, seed=2).points, found.points)
+    result = project(EMBEDDINGS, seed=1)
+    assert result.how == "umap"
+    assert result.reason == "UMAP: 60 texts, 15 neighbours, cosine"
+    assert result.points.shape == (60, 2)
+    assert result.points.dtype == np.float64
+    assert silhouette_score(result.points, CLUSTERS) > 0.5
+    np.testing.assert_array_equal(project(EMBEDDINGS, seed=1).points, result.points)
+    assert not np.array_equal(project(EMBEDDINGS, seed=2).points, result.points)
 
 
 def test_umap_compares_by_direction_alone() -> None:
@@ -58,9 +58,9 @@ def test_equal_texts_share_a_place_and_leave_the_others_where_they_are() -> None
     ids=["identical", "zero", "near-identical"],
 )
 def test_umap_survives_awkward_rows(embeddings: NDArray[np.floating]) -> None:
-    found = project(embeddings)
-    assert found.how == "umap"
-    assert np.isfinite(found.points).all()
+    result = project(embeddings)
+    assert result.how == "umap"
+    assert np.isfinite(result.points).all()
 
 
 def test_neighbours_are_capped_at_the_distinct_texts() -> None:
@@ -80,13 +80,13 @@ def test_neighbours_are_capped_at_the_distinct_texts() -> None:
     ids=["few", "few-distinct", "identical", "one", "two", "one-feature"],
 )
 def test_pca_below_fifteen_distinct_texts(embeddings: NDArray[np.floating]) -> None:
-    found = project(embeddings)
-    assert (found.how, found.reason) == ("pca", "PCA: fewer than 15 distinct texts")
+    result = project(embeddings)
+    assert (result.how, result.reason) == ("pca", "PCA: fewer than 15 distinct texts")
     centred = embeddings - embeddings.mean(axis=0, dtype=np.float64)
     spreads = np.linalg.svd(centred, compute_uv=False)[:2]
-    assert found.points.shape == (len(embeddings), 2)
+    assert result.points.shape == (len(embeddings), 2)
     expected = np.pad(spreads, (0, 2 - len(spreads)))
-    np.testing.assert_allclose(np.linalg.norm(found.points, axis=0), expected, atol=1e-6)
+    np.testing.assert_allclose(np.linalg.norm(result.points, axis=0), expected, atol=1e-6)
 
 
 def test_only_one_umap_runs_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,14 +57,14 @@ def test_what_is_put_in_comes_out(
 ) -> None:
     with result_store.only(tmp_path):
         result_store.put("any", facts, arrays)
-        found = result_store.get("any")
-    assert found is not None
+        result = result_store.get("any")
+    assert result is not None
     added = {"versions": result_store.versions(), "shipped": False}
-    assert found[0] == facts | added
-    assert set(found[1]) == set(arrays)
+    assert result[0] == facts | added
+    assert set(result[1]) == set(arrays)
     for name, array in arrays.items():
-        assert found[1][name].dtype == array.dtype
-        np.testing.assert_array_equal(found[1][name], array)
+        assert result[1][name].dtype == array.dtype
+        np.testing.assert_array_equal(result[1][name], array)
 
 
 def test_what_was_never_put_in_is_missing(shelf: Path) -> None:
@@ -86,9 +86,9 @@ def test_a_damaged_file_counts_as_missing_and_is_mended(
         for place in data.draw(st.lists(st.integers(0, len(whole) - 1), min_size=1, max_size=4)):
             whole[place] ^= data.draw(st.integers(1, 255))
         path.write_bytes(whole)
-    found = got(tmp_path)
-    if found is not None:  # harmless: in a date, say
-        np.testing.assert_array_equal(found[1].get("cosines", np.ones(50)), np.ones(50))
+    result = got(tmp_path)
+    if result is not None:  # harmless: in a date, say
+        np.testing.assert_array_equal(result[1].get("cosines", np.ones(50)), np.ones(50))
     put_one(tmp_path)
     assert got(tmp_path) is not None
 
@@ -152,9 +152,9 @@ def test_a_write_that_fails_leaves_nothing_half_done(
     put_one(shelf, 2.0)
     monkeypatch.undo()
     assert [path.name for path in shelf.iterdir()] == ["score-1.npz"]
-    found = got(shelf)
-    assert found is not None
-    assert (found[1]["cosines"] == 1).all()
+    result = got(shelf)
+    assert result is not None
+    assert (result[1]["cosines"] == 1).all()
 
 
 def test_readers_never_see_half_a_file(shelf: Path) -> None:
@@ -169,9 +169,9 @@ def test_readers_never_see_half_a_file(shelf: Path) -> None:
     writer = threading.Thread(target=write)
     writer.start()
     while not done.is_set():
-        found = got(shelf)
-        assert found is not None
-        assert len(set(found[1]["cosines"])) == 1
+        result = got(shelf)
+        assert result is not None
+        assert len(set(result[1]["cosines"])) == 1
     writer.join()
 
 
@@ -200,13 +200,13 @@ def test_ones_own_results_come_before_shipped_ones(
     monkeypatch.setattr(result_store, "SHIPPED", tmp_path / "shipped")
     with result_store.only(result_store.SHIPPED):
         result_store.put("score-1", {"from": "shipped"}, {})
-    found = result_store.get("score-1")
-    assert found is not None
-    assert (found[0]["from"], found[0]["shipped"]) == ("shipped", True)
+    result = result_store.get("score-1")
+    assert result is not None
+    assert (result[0]["from"], result[0]["shipped"]) == ("shipped", True)
     result_store.put("score-1", {"from": "here"}, {})
-    found = result_store.get("score-1")
-    assert found is not None
-    assert (found[0]["from"], found[0]["shipped"]) == ("here", False)
+    result = result_store.get("score-1")
+    assert result is not None
+    assert (result[0]["from"], result[0]["shipped"]) == ("here", False)
 
 
 @given(FACTS, FACTS)

@@ -58,9 +58,9 @@ def test_what_is_kept_is_known(
     norm: float,
 ) -> None:
     vector_cache.keep("recipe", {text: Vector(embedding, cut, norm)})
-    found = vector_cache.known("recipe", [text])[text]
-    np.testing.assert_array_equal(found.embedding, embedding)
-    assert (found.cut, found.norm) == (cut, norm)
+    result = vector_cache.known("recipe", [text])[text]
+    np.testing.assert_array_equal(result.embedding, embedding)
+    assert (result.cut, result.norm) == (cut, norm)
     assert vector_cache.known("another", [text]) == {}
 
 
@@ -105,8 +105,8 @@ def test_a_bad_disk_is_no_disaster(
 
     monkeypatch.setattr(diskcache.Cache, "set", refuse)
     monkeypatch.setattr(diskcache.Cache, "get", refuse)
-    (found,) = cached_encoder.encode_methods(llama, TEXTS, [DEFAULT])
-    assert found.embeddings.shape[0] == len(TEXTS)
+    (result,) = cached_encoder.encode_methods(llama, TEXTS, [DEFAULT])
+    assert result.embeddings.shape[0] == len(TEXTS)
 
 
 def test_inside_one_shelf_nothing_is_kept(tmp_path: Path) -> None:
@@ -164,14 +164,14 @@ def test_interrupted_work_goes_on_from_its_last_chunk(
         cached_encoder.encode_methods(llama, TEXTS, [DEFAULT], progress=stop)
     encoded.clear()
     steps: list[int] = []
-    (found,) = cached_encoder.encode_methods(
+    (result,) = cached_encoder.encode_methods(
         llama, TEXTS, [DEFAULT], progress=lambda done, _: steps.append(done)
     )
     assert len(encoded) == 24
     assert steps == sorted(steps)
     assert steps[-1] == len(TEXTS)
     whole = encoder.encode(llama, TEXTS, DEFAULT).embeddings
-    np.testing.assert_allclose(found.embeddings, whole, atol=2e-6)
+    np.testing.assert_allclose(result.embeddings, whole, atol=2e-6)
 
 
 def test_traced_plans_leave_their_vectors(
@@ -230,9 +230,9 @@ def test_a_vector_kept_without_its_norm_is_read_and_known_to_lack_it(llama: Back
     vector_cache.keep(recipe, old)
     assert not vector_cache.known(recipe, TEXTS[:1])[TEXTS[0]].has_norm
     assert CachedEncoder(encoder_).encode(TEXTS[:2]).norms is None
-    found = CachedEncoder(encoder_, norms=True).encode(TEXTS[:2])
-    assert found.norms is not None
-    np.testing.assert_allclose(found.norms, whole.norms, rtol=1e-6)
+    result = CachedEncoder(encoder_, norms=True).encode(TEXTS[:2])
+    assert result.norms is not None
+    np.testing.assert_allclose(result.norms, whole.norms, rtol=1e-6)
     again = CachedEncoder(encoder_).encode(TEXTS[:2])
     np.testing.assert_allclose(again.pooled, whole.pooled, atol=1e-5)
     assert again.tokens == 0

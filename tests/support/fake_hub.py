@@ -20,8 +20,8 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 class FakeHub:
     """One repository with the files of ``folder``, or a ``refusal`` of everything.
 
-    A ``gated`` one lists its files and gives none. ``sizes`` are pretended; ``asked`` holds the
-    method and path of each request.
+    A ``gated`` one lists its files and gives none. ``sizes`` are pretended; ``requests`` holds
+    the method and path of each.
     """
 
     hub_id: str = "someone/model"
@@ -29,20 +29,20 @@ class FakeHub:
     gated: bool = False
     refusal: Callable[[], httpx.Response] | None = None
     sizes: dict[str, int] = field(default_factory=dict)
-    asked: list[tuple[str, str]] = field(default_factory=list)
+    requests: list[tuple[str, str]] = field(default_factory=list)
 
     def fetched(self) -> list[str]:
         """Names of the files whose content was asked for."""
         return [
             path.rpartition("/")[2]
-            for verb, path in self.asked
+            for verb, path in self.requests
             if "/resolve/" in path and verb == "GET"
         ]
 
     def answer(self, request: httpx.Request) -> httpx.Response:
         """What the hub says to one request."""
         path = request.url.path
-        self.asked.append((request.method, path))
+        self.requests.append((request.method, path))
         if self.refusal:
             return self.refusal()
         if self.folder is None or self.hub_id not in path:
@@ -61,12 +61,12 @@ class FakeHub:
                 }
                 for name, data in files.items()
             ]
-            whole = {
+            listing = {
                 "id": self.hub_id,
                 "sha": COMMIT,
                 "siblings": [{"rfilename": n} for n in files],
             }
-            return httpx.Response(200, json=listed if "/tree/" in path else whole)
+            return httpx.Response(200, json=listed if "/tree/" in path else listing)
         _, _, rest = path.partition("/resolve/")
         revision, _, name = rest.partition("/")
         if self.gated:
@@ -101,10 +101,10 @@ def no_network() -> httpx.Response:
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeHub]:
     """The client talks to a fake hub, and caches in a folder of the test's own."""
-    found = FakeHub()
+    fake = FakeHub()
     for name, value in (("HF_HUB_OFFLINE", False), ("HF_HUB_CACHE", str(tmp_path / "hub"))):
         monkeypatch.setattr(huggingface_hub.constants, name, value)
-    transport = httpx.MockTransport(found.answer)
+    transport = httpx.MockTransport(fake.answer)
     huggingface_hub.set_client_factory(lambda: httpx.Client(transport=transport))
-    yield found
+    yield fake
     huggingface_hub.set_client_factory(default_client_factory)

@@ -82,11 +82,11 @@ class Case:
         request = PassRequest(ids, lengths, *args, **wishes)
         return forward_pass.run(self.backbone.model, request)
 
-    def close(self, found: torch.Tensor, expected: torch.Tensor, times: float = 1.0) -> None:
+    def close(self, result: torch.Tensor, expected: torch.Tensor, times: float = 1.0) -> None:
         """Equal to float32 rounding, which grows with the largest number around."""
-        assert found.shape == expected.shape
+        assert result.shape == expected.shape
         scale = max(1.0, float(expected.abs().max()))
-        assert float((found - expected).abs().max()) <= times * self.tolerance * scale
+        assert float((result - expected).abs().max()) <= times * self.tolerance * scale
 
 
 @cache
@@ -147,10 +147,10 @@ def nothing_rerouted(case: Case) -> str:
         expected = case.plain(input_ids=ids, use_cache=False, output_hidden_states=True)
     for form in FORMS:
         for plan in (PLAIN, Plan((), 5.0), case.plan("all", OFF)):
-            found = case.run(ids, lengths, plan, form=form, keep_inputs=layers)
-            assert torch.equal(found.final, expected.last_hidden_state)
+            result = case.run(ids, lengths, plan, form=form, keep_inputs=layers)
+            assert torch.equal(result.final, expected.last_hidden_state)
             for layer in layers:
-                assert torch.equal(found.inputs[layer], expected.hidden_states[layer])
+                assert torch.equal(result.inputs[layer], expected.hidden_states[layer])
         shut = case.run(ids, lengths, case.plan("all", -1e4), form=form).final
         case.close(shut, expected.last_hidden_state)
     return "equal to the bit"
@@ -192,13 +192,13 @@ def last_token(case: Case) -> str:
             for bias in (-2.0, 1.0):
                 plan = Plan((first,), bias)
                 keep = {"keep_at": (torch.tensor([0]), lengths - 1)}
-                found = case.run(ids, lengths, plan, form=form, **keep).outputs[first]
+                result = case.run(ids, lengths, plan, form=form, **keep).outputs[first]
                 real = torch.ones_like(ids).bool()
                 slow = Slow((first,), bias, real, case.window, self_weighted=True)
                 with attending(case.plain, slow):
                     states = case.plain(input_ids=ids, use_cache=False, output_hidden_states=True)
                 if first + 1 < case.backbone.layers:
-                    case.close(found, states.hidden_states[first + 1][:, -1])
+                    case.close(result, states.hidden_states[first + 1][:, -1])
     return "holds"
 
 
@@ -260,10 +260,10 @@ def forms_and_formula(case: Case) -> str:
                 with attending(case.plain, slow):
                     expected = case.plain(input_ids=ids, use_cache=False).last_hidden_state[real]
                 for form in FORMS:
-                    found = case.run(ids, lengths, plan, form=form, keep_gates=True)
-                    case.close(found.final[real], expected)
-                    assert set(found.gates) == set(plan.layers)
-                    for layer, gate in found.gates.items():
+                    result = case.run(ids, lengths, plan, form=form, keep_gates=True)
+                    case.close(result.final[real], expected)
+                    assert set(result.gates) == set(plan.layers)
+                    for layer, gate in result.gates.items():
                         assert gate.dtype == torch.float32
                         assert 0 <= gate.min() <= gate.max() <= 1
                         weights = slow.gates[layer].transpose(1, 2)[real]
@@ -288,10 +288,10 @@ def key_at_first(case: Case) -> str:
                 doubled = torch.cat([text[:, -1:], text], 1)
                 expected = case.plain(doubled, use_cache=False, output_hidden_states=True)
             for form in FORMS:
-                found = case.run(
+                result = case.run(
                     ids, lengths, Plan((0,), 0.0, "first"), form=form, keep_inputs=[1]
                 ).inputs[1]
-                case.close(found[row, :length], expected.hidden_states[1][0, 1:])
+                case.close(result[row, :length], expected.hidden_states[1][0, 1:])
     for name in ("first", "last", "window", "all"):
         layers = case.layer_sets[name]
         closed, concatenated = (

@@ -50,20 +50,20 @@ class Visitor:
             TimeoutError: it is not there after so long.
         """
         self.ask(page, query)
-        found: dict[str, str] = {}
+        shown: dict[str, str] = {}
         end = time.monotonic() + seconds
         while True:
             message = self.heard(max(0.1, end - time.monotonic()))
             match message.WhichOneof("type"):
                 case "new_session":
-                    found = {}
+                    shown = {}
                 case "delta":
                     element = message.delta.new_element
                     if element.WhichOneof("type") == "metric":
-                        found[element.metric.label] = element.metric.body
+                        shown[element.metric.label] = element.metric.body
                     elif element.WhichOneof("type") == "exception":
-                        found["error"] = element.exception.message
+                        shown["error"] = element.exception.message
                     elif element.WhichOneof("type") == "alert" and element.alert.format == 1:
-                        found["error"] = element.alert.body
+                        shown["error"] = element.alert.body
                 case "script_finished" if message.script_finished == 0:
-                    return found
+                    return shown

@@ -66,15 +66,15 @@ def turn_to(app: AppTest, page: str) -> AppTest:
 
 def tables(app: AppTest) -> list[str]:
     """The names of the tables that are folded away or open."""
-    names = (one.label.partition("Table: ")[2] for one in app.expander)
+    names = (part.label.partition("Table: ")[2] for part in app.expander)
     return [name for name in names if name]
 
 
 def unfolded(app: AppTest) -> AppTest:
-    """The same visit with every table open, and what takes the view along."""
-    for one in app.expander:
-        if one.label.startswith(("Table: ", "Reproduce this view")):
-            app.session_state[f"open {one.label}"] = True
+    """The same visit with every table open, and what reproduces the view."""
+    for part in app.expander:
+        if part.label.startswith(("Table: ", "Reproduce this view")):
+            app.session_state[f"open {part.label}"] = True
     return app.run()
 
 
@@ -89,11 +89,11 @@ def sentence(app: AppTest) -> str:
     """The one sentence that a page shows where its result would have been."""
     assert not app.exception, app.exception[0].message
     assert len(app.error) == 1
-    said = unescaped(str(app.error[0].value))
-    assert "\n" not in said
-    assert "Traceback" not in said
-    assert said.endswith((".", "packaged"))
-    return said
+    message = unescaped(str(app.error[0].value))
+    assert "\n" not in message
+    assert "Traceback" not in message
+    assert message.endswith((".", "packaged"))
+    return message
 
 
 def charts(app: AppTest) -> list[dict[str, Any]]:
@@ -117,8 +117,8 @@ def numbers(data: Any) -> NDArray[np.float64]:
 
 def metric(app: AppTest, label: str) -> str:
     """The value of the metric whose label begins with ``label``."""
-    (found,) = (m.value for m in app.metric if m.label.startswith(label))
-    return str(found)
+    (value,) = (m.value for m in app.metric if m.label.startswith(label))
+    return str(value)
 
 
 def typed(app: AppTest, key: str) -> str:
@@ -133,8 +133,8 @@ def downloads(app: AppTest) -> list[str]:
 
 def press(app: AppTest, label: str) -> AppTest:
     """Click the button whose label begins with ``label``."""
-    (found,) = (b for b in app.button if b.label.startswith(label))
-    return found.click().run()
+    (button,) = (b for b in app.button if b.label.startswith(label))
+    return button.click().run()
 
 
 def shown(app: AppTest) -> str:

@@ -280,8 +280,8 @@ def test_the_library_reads_a_file_or_says_why_not(case: Case) -> None:
 def test_a_million_rows_are_read(kind: str) -> None:
     name, row = {"pairs": ("a.tsv", "a {0}\tb {0}\t{0}\n"), "texts": ("a.txt", "a {0}\n")}[kind]
     data = (H * (kind == "pairs") + "".join(row.format(i) for i in range(10**6))).encode()
-    found: Any = READ[kind](name, data)
-    assert len(found.scores if kind == "pairs" else found.texts) == 10**6
+    result: Any = READ[kind](name, data)
+    assert len(result.scores if kind == "pairs" else result.texts) == 10**6
 
 
 @dataclass(frozen=True)
@@ -601,9 +601,9 @@ anything = st.text() | st.text("0123456789,-. autonel\0\ud800\u0661")
 @given(anything, st.integers(1, 40))
 def test_any_layer_list_is_read_or_refused(text: str, layers: int) -> None:
     with refused():
-        found = layer_lists.parse_layers(text, layers, (0,))
-        assert list(found) == sorted(set(found))
-        assert all(0 <= layer < layers for layer in found)
+        result = layer_lists.parse_layers(text, layers, (0,))
+        assert list(result) == sorted(set(result))
+        assert all(0 <= layer < layers for layer in result)
 
 
 @given(anything)

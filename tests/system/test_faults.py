@@ -142,9 +142,9 @@ def test_killed_in_a_sweep_and_while_writing_the_next_start_goes_on(
     assert len(list(cache.rglob("*.part"))) == 1
     kept = {path: path.stat().st_mtime_ns for path in cache.rglob("*.npz")}
     assert len(kept) == 3
-    found = here(cache, *asked)
+    result = here(cache, *asked)
     assert all(path.stat().st_mtime_ns == then for path, then in kept.items()), "nothing twice"
-    assert found == here(whole, *asked)
+    assert result == here(whole, *asked)
 
 
 @pytest.mark.parametrize("seconds", [0, 2 * result_store._LEFT])
@@ -179,8 +179,8 @@ def test_a_disk_that_is_full_loses_no_result_and_recovers(
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         signal.signal(signal.SIGXFSZ, ignored)
     assert not list(empty_cache.rglob("*.npz"))
-    found = encoding.embeddings(llama, TEXTS, DEFAULT.under(Plan((2,))))
-    np.testing.assert_array_equal(found, full.embeddings)
+    result = encoding.embeddings(llama, TEXTS, DEFAULT.under(Plan((2,))))
+    np.testing.assert_array_equal(result, full.embeddings)
     assert list(empty_cache.rglob("embeddings-*.npz"))
 
 
@@ -301,10 +301,10 @@ def test_memory_that_really_runs_out_is_halved(
     monkeypatch.setattr(forward_pass, "run", run)
     said: list[str] = []
     with events.listening(said.append):
-        found = encoder.encode(llama, texts, METHODS["mean"], batch_tokens=10**9).embeddings
+        result = encoder.encode(llama, texts, METHODS["mean"], batch_tokens=10**9).embeddings
     assert failed
     assert "did not fit into memory" in said[0]
-    np.testing.assert_allclose(found, expected, atol=2e-6)
+    np.testing.assert_allclose(result, expected, atol=2e-6)
 
 
 # Numbers that overflow
@@ -349,9 +349,9 @@ def test_the_hub_gone_mid_download_the_next_try_goes_on(
         load("someone/model", dtype="float32", device="cpu")
     assert_one_sentence(caught.value)
     huggingface_hub.set_client_factory(lambda: httpx.Client(transport=httpx.MockTransport(answer)))
-    found = load("someone/model", dtype="float32", device="cpu")
+    result = load("someone/model", dtype="float32", device="cpu")
     expected = load(str(hub.folder), dtype="float32", device="cpu")
     np.testing.assert_array_equal(
-        encoder.encode(found, TEXTS, DEFAULT).embeddings,
+        encoder.encode(result, TEXTS, DEFAULT).embeddings,
         encoder.encode(expected, TEXTS, DEFAULT).embeddings,
     )

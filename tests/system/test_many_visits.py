@@ -82,8 +82,8 @@ def test_twenty_sessions_with_different_plans_get_what_each_gets_alone(llama: Ba
             ].embeddings
         return encoding.embeddings(llama, TEXTS, DEFAULT.under(PLANS[i]), traced=i % 2 == 1)
 
-    for found, alone_ in zip(at_once(20, visit), expected, strict=True):
-        np.testing.assert_array_equal(found, alone_)
+    for result, alone_ in zip(at_once(20, visit), expected, strict=True):
+        np.testing.assert_array_equal(result, alone_)
 
 
 def test_twenty_sessions_that_ask_the_same_compute_it_once(
@@ -98,9 +98,9 @@ def test_twenty_sessions_that_ask_the_same_compute_it_once(
 
     monkeypatch.setattr(encoder, "encode_methods", counted)
     method = DEFAULT.under(Plan((2,)))
-    found = at_once(20, lambda _: scores.score(llama, PAIRS, [method])[0])
+    result = at_once(20, lambda _: scores.score(llama, PAIRS, [method])[0])
     assert encoded == [24]
-    assert len({one.first.value for one in found}) == 1
+    assert len({one.first.value for one in result}) == 1
 
 
 def test_two_sweeps_of_the_same_plans_share_the_work(
@@ -124,14 +124,14 @@ def test_states_kept_in_memory_have_an_end(llama: Backbone) -> None:
         texts = [f"{text} {i}" for text in TEXTS]
         return encoding.embeddings(llama, texts, DEFAULT.under(Plan((3,))), traced=True)
 
-    found = at_once(12, flip)
+    result = at_once(12, flip)
     assert len(trace_cache._TRACES) <= trace_cache.KEPT
     for i in range(trace_cache.KEPT + 2):
         encoding.embeddings(
             llama, [f"{t} {i}!" for t in TEXTS], DEFAULT.under(Plan((3,))), traced=True
         )
     assert len(trace_cache._TRACES) == trace_cache.KEPT
-    for i, rows in enumerate(found):
+    for i, rows in enumerate(result):
         texts = [f"{text} {i}" for text in TEXTS]
         np.testing.assert_array_equal(
             rows, encoder.encode(llama, texts, DEFAULT.under(Plan((3,)))).embeddings

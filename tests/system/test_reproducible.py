@@ -79,13 +79,13 @@ def test_a_command_gives_the_same_bytes_from_an_empty_cache_and_from_a_full_one(
         ]
         told = ["--backbone", str(files / "llama"), "--dtype", "float32", "--json"]
         assert main([command, *told, *words]) == 0
-        found = json.loads(capsys.readouterr().out)
-        if isinstance(found, dict):
-            found.pop("seconds", None)
+        result = json.loads(capsys.readouterr().out)
+        if isinstance(result, dict):
+            result.pop("seconds", None)
         written = {path.name: path.read_bytes() for path in work.iterdir()}
         for path in work.iterdir():
             path.unlink()
-        return found, written
+        return result, written
 
     first = run("one")
     assert run("one") == first, "from the store"
@@ -128,8 +128,8 @@ def _independent(backbone: Backbone, texts: list[str]) -> None:
     ):
         whole = encoder.encode(backbone, texts, method).embeddings
         for part in (slice(0, None, 3), slice(1, 4), slice(-1, None), slice(None, None, -1)):
-            found = encoder.encode(backbone, texts[part], method).embeddings
-            np.testing.assert_array_equal(found, whole[part])
+            result = encoder.encode(backbone, texts[part], method).embeddings
+            np.testing.assert_array_equal(result, whole[part])
         wide = encoder.encode(backbone, texts, method, batch_tokens=4096).embeddings
         np.testing.assert_array_equal(wide, whole)
         traced = Trace(backbone, texts, method.under(PLAIN)).embed(method.plan)

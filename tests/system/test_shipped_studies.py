@@ -36,23 +36,23 @@ def test_every_study_has_its_results() -> None:
 
 @pytest.mark.parametrize("name", STUDIES)
 def test_results_are_of_their_recipe_and_whole(name: str) -> None:
-    made, found = files.read_file(str(FOLDER / f"{name}.yaml")), committed(name)
-    assert found.recipe == made
-    assert found.recipe.digest == made.digest
+    made, result = files.read_file(str(FOLDER / f"{name}.yaml")), committed(name)
+    assert result.recipe == made
+    assert result.recipe.digest == made.digest
     places = [{axis: point.spec.values()[axis] for axis in made.axes} for point in made.points()]
-    assert list({str(row["grid"]): row["grid"] for row in found.rows}.values()) == places
+    assert list({str(row["grid"]): row["grid"] for row in result.rows}.values()) == places
     assert (FOLDER / f"{name}.yaml").read_text(encoding="utf-8") == files.write(made)
-    assert set(found.provenance) == {"versions", "python", "machine", "day"}
+    assert set(result.provenance) == {"versions", "python", "machine", "day"}
 
 
 @pytest.mark.parametrize("name", STUDIES)
 def test_a_study_states_its_finding_with_intervals_and_draws_it(name: str) -> None:
-    found = committed(name)
-    said = found.sentences
+    result = committed(name)
+    said = result.sentences
     assert said
     assert any("[" in sentence for sentence in said)
-    assert all(chart.figure is not None for chart in found.charts())
-    assert found.recipe.title.rstrip("?") in html_report.html(found)
+    assert all(chart.figure is not None for chart in result.charts())
+    assert result.recipe.title.rstrip("?") in html_report.html(result)
 
 
 @pytest.mark.parametrize("name", STUDIES)
@@ -117,9 +117,9 @@ def test_a_small_part_comes_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
         if (row["grid"]["backbone"], row["grid"]["on"]) == ("smollm2", "labelled")
     ]
     new = results.run(point)
-    found = comparison.compare(new, Results(point, tuple(there), {}))
-    assert found.same, found.sentence
-    assert found.numbers > 90
+    result = comparison.compare(new, Results(point, tuple(there), {}))
+    assert result.same, result.sentence
+    assert result.numbers > 90
 
 
 # Long news texts
@@ -139,13 +139,13 @@ def test_long_news_texts_are_the_beginnings_of_longer_ones() -> None:
 
 def test_an_article_asks_for_the_document_that_holds_its_rest() -> None:
     articles = [f"Opening {n}. Rest {n} of it." for n in range(6)] + ["No second sentence here"]
-    found = long_documents("x", articles, 2, 8, 8)
-    assert [len(document.split()) for document in found.documents] == [8, 8]
-    assert len(found.queries) == 4
-    for query, relevant in zip(found.queries, found.relevance, strict=True):
+    result = long_documents("x", articles, 2, 8, 8)
+    assert [len(document.split()) for document in result.documents] == [8, 8]
+    assert len(result.queries) == 4
+    for query, relevant in zip(result.queries, result.relevance, strict=True):
         number = query.removeprefix("Opening ").removesuffix(".")
         (place,) = relevant
-        assert f"Rest {number} of it." in found.documents[place]
+        assert f"Rest {number} of it." in result.documents[place]
     with pytest.raises(CorpusError, match="needs more articles than there are"):
         long_documents("x", articles, 4, 8, 8)
 

@@ -41,13 +41,13 @@ def test_a_closed_tab_stops_its_work_at_the_next_batch(tmp_path: Path) -> None:
 )
 def test_many_sessions_for_a_while(sessions: int, minutes: float, tmp_path: Path) -> None:
     folder = save_folder(tmp_path / "llama")
-    found = soak(sessions, minutes, str(folder), layers=6, compared=int(12 * minutes))
-    assert not found.errors
-    assert not found.unlike
+    result = soak(sessions, minutes, str(folder), layers=6, compared=int(12 * minutes))
+    assert not result.errors
+    assert not result.unlike
     # Each came at least once, however slow the machine; three begin with a tab that is closed.
-    assert found.visits + found.closed >= sessions
-    assert found.visits >= found.compared > 0
-    assert found.closed
-    assert found.journal.keys() <= {"done", "stopped"}
+    assert result.visits + result.closed >= sessions
+    assert result.visits >= result.compared > 0
+    assert result.closed
+    assert result.journal.keys() <= {"done", "stopped"}
     if minutes == 1:  # a shorter one is over before every session has seen its first page
-        assert found.growth < 200
+        assert result.growth < 200
