@@ -139,11 +139,11 @@ def test_every_block_of_the_page_runs(capsys: pytest.CaptureFixture[str]) -> Non
     names: dict[str, Any] = {}
     for block in blocks:
         exec(compile(block, "docs/library.md", "exec"), names)
-    said = capsys.readouterr().out
-    assert "(2, 576) float32" in said
-    assert "There is no method 'magic'" in said
-    assert "The boat is by the bank." in said
-    assert said.count("576") >= 4
+    message = capsys.readouterr().out
+    assert "(2, 576) float32" in message
+    assert "There is no method 'magic'" in message
+    assert "The boat is by the bank." in message
+    assert message.count("576") >= 4
     imports = (node for block in blocks for node in ast.walk(ast.parse(block)))
     assert any(isinstance(node, ast.ImportFrom) for node in imports)
 

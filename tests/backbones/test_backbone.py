@@ -159,9 +159,9 @@ def test_a_backbone_that_does_not_fit_is_refused_before_it_is_fetched(
 
 
 def test_a_folder_is_loaded_frozen_and_fingerprinted(folder: Path, tmp_path: Path) -> None:
-    said: list[str] = []
-    loaded = load(str(folder), dtype="float32", device="cpu", progress=said.append)
-    assert said == ["Loading a-llama in float32 on cpu"]
+    messages: list[str] = []
+    loaded = load(str(folder), dtype="float32", device="cpu", progress=messages.append)
+    assert messages == ["Loading a-llama in float32 on cpu"]
     assert not loaded.model.training
     assert not any(p.requires_grad for p in loaded.model.parameters())
     assert loaded.layers == LAYERS == len(decoder_layers(loaded.model))
@@ -297,8 +297,8 @@ def test_families_of_the_attention_interface_are_rerouted_at_every_layer(
 def test_of_a_model_that_also_sees_the_text_decoder_is_used(tmp_path: Path) -> None:
     folder = save_folder(tmp_path / "seeing", "gemma3_seeing")
     loaded = load(str(folder), dtype="float32", device="cpu")
-    whole = transformers.AutoModel.from_pretrained(folder, dtype=torch.float32)
-    decoder = whole.language_model.eval()
+    full = transformers.AutoModel.from_pretrained(folder, dtype=torch.float32)
+    decoder = full.language_model.eval()
     assert loaded.reroutable == tuple(range(LAYERS))
     assert loaded.facts == describe(str(folder))
     assert loaded.facts.parameters == sum(p.numel() for p in decoder.parameters())

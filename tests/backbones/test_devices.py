@@ -99,7 +99,7 @@ def test_a_model_spread_over_memory_and_disk_is_the_same_to_rounding(
     empty_cache: Path,
 ) -> None:
     folder = save_folder(tmp_path / family, family)
-    whole, parts = load(str(folder), dtype="float32", device="cpu"), spread_of(folder)
+    full, parts = load(str(folder), dtype="float32", device="cpu"), spread_of(folder)
     on_disk = [p for p in parts.model.parameters() if p.device.type == "meta"]
     assert on_disk
     assert parts.device.value == "spread"
@@ -107,23 +107,23 @@ def test_a_model_spread_over_memory_and_disk_is_the_same_to_rounding(
         r"as requested: [23] layers in memory, [34] layers on disk", parts.device.reason
     )
     assert (parts.fingerprint, parts.facts, parts.form) == (
-        whole.fingerprint,
-        whole.facts,
-        whole.form,
+        full.fingerprint,
+        full.facts,
+        full.form,
     )
-    assert (parts.reroutable, parts.refusal) == (whole.reroutable, None)
+    assert (parts.reroutable, parts.refusal) == (full.reroutable, None)
     for method in (
         MEAN,
         DEFAULT,
         DEFAULT.under(Plan((1, 4))),
         DEFAULT.under(Plan((5,), 3.0)),
     ):
-        expected = encode(whole, TEXTS, method).embeddings
+        expected = encode(full, TEXTS, method).embeddings
         result = encode(parts, TEXTS, method).embeddings
         np.testing.assert_allclose(result, expected, atol=1e-6)
-    states = last_token_states(whole, TEXTS)
+    states = last_token_states(full, TEXTS)
     np.testing.assert_allclose(last_token_states(parts, TEXTS), states, atol=5e-5)
-    ours, theirs = (Trace(backbone, TEXTS, DEFAULT) for backbone in (parts, whole))
+    ours, theirs = (Trace(backbone, TEXTS, DEFAULT) for backbone in (parts, full))
     for layers in ((), (0,), (3, 4), (5,)):
         result, expected = (trace.embed(Plan(layers)) for trace in (ours, theirs))
         np.testing.assert_allclose(result, expected, atol=1e-6)
@@ -142,13 +142,11 @@ def test_weights_on_disk_are_read_in_the_dtype_asked_for(
     folder = save_folder(tmp_path / "llama")
     plain("llama").to(stored).save_pretrained(folder)
     limit: Memory = {"cpu": int(describe(str(folder)).memory(dtype) * 0.7)}
-    whole = load(str(folder), dtype=dtype, device="cpu")
+    full = load(str(folder), dtype=dtype, device="cpu")
     parts = load(str(folder), dtype=dtype, device="spread", max_memory=limit)
     assert "on disk" in parts.device.reason
     for plan in (PLAIN, Plan((4,))):
-        result, expected = (
-            encode(b, TEXTS, DEFAULT.under(plan)).embeddings for b in (parts, whole)
-        )
+        result, expected = (encode(b, TEXTS, DEFAULT.under(plan)).embeddings for b in (parts, full))
         # layers on disk are not packed: equal to rounding, in the dtype asked for
         np.testing.assert_allclose(result, expected, atol=1e-6 if dtype == "float32" else 2e-2)
 

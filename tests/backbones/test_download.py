@@ -102,8 +102,8 @@ def test_what_does_not_fit_is_refused_before_anything_is_fetched(
     monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=6 * 10**9))
     hub.refusal = no_network
     need = describe(hub_id).memory("bfloat16") / 1e9
-    said = refusal_of(hub_id, dtype="bfloat16")
-    assert f"needs {need:.1f} GB for its weights in bfloat16 and cpu has 6.0 GB free" in said
+    message = refusal_of(hub_id, dtype="bfloat16")
+    assert f"needs {need:.1f} GB for its weights in bfloat16 and cpu has 6.0 GB free" in message
     assert hub.requests == [("GET", f"/api/models/{hub_id}/revision/main")] * 2
 
 
@@ -132,16 +132,16 @@ def test_a_backbone_is_fetched_from_the_hub_and_then_needs_none(
     hub.refusal = no_network
     again = load("someone/model", dtype="float32", device="cpu")
     assert again.fingerprint == loaded.fingerprint
-    whole = load(str(save_folder(tmp_path / "whole")), dtype="float32", device="cpu")
+    full = load(str(save_folder(tmp_path / "whole")), dtype="float32", device="cpu")
     for backbone in (loaded, again):
         result = encode(backbone, ["a text"], DEFAULT.under(Plan((2,)))).embeddings
         np.testing.assert_array_equal(
-            result, encode(whole, ["a text"], DEFAULT.under(Plan((2,)))).embeddings
+            result, encode(full, ["a text"], DEFAULT.under(Plan((2,)))).embeddings
         )
 
 
 @pytest.mark.parametrize(
-    ("name", "settings", "said"),
+    ("name", "settings", "message"),
     [
         ("someone/model", {"gated": True}, "someone/model is gated: accept its licence"),
         ("someone/model", {"refusal": lambda: refused(403, "GatedRepo")}, "is gated: accept"),
@@ -152,16 +152,16 @@ def test_a_backbone_is_fetched_from_the_hub_and_then_needs_none(
     ],
 )
 def test_a_hub_id_that_cannot_be_had_says_why(
-    name: str, settings: dict[str, Any], said: str, hub: FakeHub, tmp_path: Path
+    name: str, settings: dict[str, Any], message: str, hub: FakeHub, tmp_path: Path
 ) -> None:
     hub.folder = save_folder(tmp_path / "theirs")
     for key, value in settings.items():
         setattr(hub, key, value)
-    assert said in refusal_of(name)
+    assert message in refusal_of(name)
 
 
 @pytest.mark.parametrize(
-    ("missing", "said"),
+    ("missing", "message"),
     [
         ("config.json", "someone/model holds no config.json; choose a model in Hugging Face"),
         ("model.safetensors", "no complete safetensors weights"),
@@ -169,11 +169,11 @@ def test_a_hub_id_that_cannot_be_had_says_why(
     ],
 )
 def test_a_repository_that_lacks_a_file_is_refused(
-    missing: str, said: str, hub: FakeHub, tmp_path: Path
+    missing: str, message: str, hub: FakeHub, tmp_path: Path
 ) -> None:
     hub.folder = save_folder(tmp_path / "theirs")
     (hub.folder / missing).rename(hub.folder / "pytorch_model.bin")
-    assert said in refusal_of("someone/model")
+    assert message in refusal_of("someone/model")
 
 
 def test_what_the_disk_cannot_hold_is_refused_before_it_is_fetched(
@@ -183,9 +183,9 @@ def test_what_the_disk_cannot_hold_is_refused_before_it_is_fetched(
     first, *others = (path.name for path in shards(hub.folder))
     hub.sizes = dict.fromkeys(others, 2 * 10**9)
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=5 * 10**9))
-    said = refusal_of("someone/model")
+    message = refusal_of("someone/model")
     need = 2 * len(others)
-    assert f"still has {need:.1f} GB to fetch and the disk of {tmp_path / 'hub'} has 5.0" in said
+    assert f"still has {need:.1f} GB to fetch and the disk of {tmp_path / 'hub'} has 5.0" in message
     assert not [name for name in hub.fetched() if name.endswith(".safetensors")]
     assert first
 
@@ -201,9 +201,9 @@ def test_a_partly_downloaded_snapshot_is_said_to_be_one(hub: FakeHub, tmp_path: 
     assert "only partly in the local hub cache" in refusal_of("someone/model")
     (repository / "trees" / f"{COMMIT}.json").unlink()
     _tree_cache._IN_MEMORY_TREE_CACHE.clear()
-    said = refusal_of("someone/model")
-    assert f"lacks 1 of its 10 weight files ({missing.name} among them)" in said
-    assert said.endswith("load it again with the hub in reach.")
+    message = refusal_of("someone/model")
+    assert f"lacks 1 of its 10 weight files ({missing.name} among them)" in message
+    assert message.endswith("load it again with the hub in reach.")
     hub.refusal = None
     assert load("someone/model", dtype="float32", device="cpu").layers == 6
 
@@ -251,12 +251,12 @@ def test_what_the_hub_says_becomes_one_sentence(
             raise OSError(f"could not fetch\n  the files: {cause!r}") from cause
 
     monkeypatch.setattr("huggingface_hub.snapshot_download", refuse)
-    said: list[str] = []
+    messages: list[str] = []
     with pytest.raises(BackboneError, match=advice) as caught:
-        download.folder_of(resolve("someone/model@v9"), said.append)
+        download.folder_of(resolve("someone/model@v9"), messages.append)
     assert_one_sentence(caught.value)
     assert "someone/model" in str(caught.value)
-    assert said == ["Fetching someone/model from the Hugging Face hub"]
+    assert messages == ["Fetching someone/model from the Hugging Face hub"]
 
 
 # Folders
@@ -264,11 +264,11 @@ def test_what_the_hub_says_becomes_one_sentence(
 
 def test_a_sharded_folder_is_the_same_to_the_bit(tmp_path: Path) -> None:
     parts = load(str(sharded(tmp_path / "parts")), dtype="float32", device="cpu")
-    whole = load(str(save_folder(tmp_path / "whole")), dtype="float32", device="cpu")
-    state = whole.model.state_dict()
+    full = load(str(save_folder(tmp_path / "whole")), dtype="float32", device="cpu")
+    state = full.model.state_dict()
     for name, tensor in parts.model.state_dict().items():
         assert torch.equal(tensor, state[name])
-    result, expected = (encode(b, ["a text"], DEFAULT.under(Plan((1, 3)))) for b in (parts, whole))
+    result, expected = (encode(b, ["a text"], DEFAULT.under(Plan((1, 3)))) for b in (parts, full))
     np.testing.assert_array_equal(result.embeddings, expected.embeddings)
 
 
@@ -306,7 +306,7 @@ REMOTE = {"AutoConfig": "code.Config", "AutoModel": "code.Model"}
 
 
 @pytest.mark.parametrize(
-    ("damage", "said"),
+    ("damage", "message"),
     [
         (
             lambda f: remove(f.glob("token*")),
@@ -329,12 +329,12 @@ REMOTE = {"AutoConfig": "code.Config", "AutoModel": "code.Model"}
     ],
 )
 def test_a_damaged_folder_is_refused_in_one_sentence(
-    damage: Callable[[Path], Any], said: str, tmp_path: Path
+    damage: Callable[[Path], Any], message: str, tmp_path: Path
 ) -> None:
     folder = sharded(tmp_path / "a-model")
     damage(folder)
     result = refusal_of(str(folder))
-    assert re.search(said, result), result
+    assert re.search(message, result), result
     assert str(folder) in result
 
 
@@ -366,8 +366,8 @@ def test_a_models_own_code_is_never_trusted() -> None:
             if isinstance(node, ast.Call):
                 called = [node.func, *node.args]
                 if any(isinstance(f, ast.Attribute) and f.attr in LOADERS for f in called):
-                    said = {k.arg: k.value for k in node.keywords}.get("trust_remote_code")
-                    assert isinstance(said, ast.Constant), f"{path}:{node.lineno}"
-                    assert said.value is False
+                    value = {k.arg: k.value for k in node.keywords}.get("trust_remote_code")
+                    assert isinstance(value, ast.Constant), f"{path}:{node.lineno}"
+                    assert value.value is False
                     checked += 1
     assert checked >= 7

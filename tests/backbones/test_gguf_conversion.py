@@ -151,14 +151,14 @@ def test_the_configuration_of_a_header_is_read_once_and_anew_for_another_file(
 
 
 def test_a_conversion_is_done_once(gguf: Path, conversions: list[Path], tmp_path: Path) -> None:
-    said: list[str] = []
-    folder = converted(gguf, said.append)
-    assert converted(gguf, said.append) == folder
+    messages: list[str] = []
+    folder = converted(gguf, messages.append)
+    assert converted(gguf, messages.append) == folder
     moved = gguf.rename(tmp_path / "tiny_model.gguf")
-    assert converted(moved, said.append) == folder
+    assert converted(moved, messages.append) == folder
     assert len(conversions) == 1
-    assert len(said) == 1
-    assert said[0].startswith("Converting tiny model.gguf")
+    assert len(messages) == 1
+    assert messages[0].startswith("Converting tiny model.gguf")
 
 
 def test_other_content_under_the_same_name_is_another_backbone(
@@ -216,10 +216,10 @@ def test_a_damaged_conversion_is_rebuilt(
     before = weights_of(folder)
     damage(folder / name)
     config_of(resolve(str(gguf)))  # reads the GGUF's own where the copy is not to be trusted
-    said: list[str] = []
-    assert converted(gguf, said.append) == folder
+    messages: list[str] = []
+    assert converted(gguf, messages.append) == folder
     assert len(conversions) == 2
-    assert said[0].startswith("Rebuilding the damaged copy of tiny model.gguf")
+    assert messages[0].startswith("Rebuilding the damaged copy of tiny model.gguf")
     after = weights_of(folder)
     assert all(torch.equal(after[key], before[key]) for key in before)
     assert converted(gguf) == folder

@@ -60,12 +60,12 @@ def test_a_row_does_not_depend_on_how_many_are_given(
     states[:, inputs - half :] = -states[:, :half].flip(1)
     plain = model(states)
     packed_linear.pack(model)
-    whole = model(states)
-    torch.testing.assert_close(whole, plain, atol=8e-3, rtol=8e-3)
+    full = model(states)
+    torch.testing.assert_close(full, plain, atol=8e-3, rtol=8e-3)
     for count in (1, 2, 20, 63, 64, 65, 300, 540, 1024):
         for begin in (0, 7, 1100 - count):
             part = slice(begin, begin + count)
-            assert torch.equal(model(states[part]), whole[part])
+            assert torch.equal(model(states[part]), full[part])
 
 
 @pytest.mark.parametrize("inputs", [24, 576])

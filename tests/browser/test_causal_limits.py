@@ -87,7 +87,7 @@ def test_a_lecture(visit: Page, address: str, complaints: list[str]) -> None:
     expect(visit.get_by_test_id("stSidebar")).to_be_visible()
     settled(visit)
     assert pixels(sentence) == before[0]
-    assert not [said for said in complaints if "_stcore" not in said]
+    assert not [message for message in complaints if "_stcore" not in message]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

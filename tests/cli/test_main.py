@@ -59,8 +59,8 @@ def ask(capsys: pytest.CaptureFixture[str]) -> Ask:
             code = main([str(argument) for argument in arguments])
         except SystemExit as stop:
             code = int(stop.code or 0)
-        said = capsys.readouterr()
-        return Answer(code, said.out, said.err)
+        output = capsys.readouterr()
+        return Answer(code, output.out, output.err)
 
     return run
 
@@ -205,9 +205,9 @@ def test_score_measures_and_compares(
     for row in rows:
         assert row["ci_low"] <= row["value"] <= row["ci_high"]
         assert row[things] == int(part) < row["of"]
-    said = answer.err.splitlines()
-    assert [line.partition(":")[0] for line in said[-2:]] == names
-    assert all("mean" in line and "kv-embedding" in line for line in said[-2:])
+    lines = answer.err.splitlines()
+    assert [line.partition(":")[0] for line in lines[-2:]] == names
+    assert all("mean" in line and "kv-embedding" in line for line in lines[-2:])
 
 
 def test_score_reads_files_and_post_processes(
@@ -365,9 +365,9 @@ BAD: dict[str, tuple[str, str]] = {
 }
 
 
-@pytest.mark.parametrize(("line", "said"), BAD.values(), ids=BAD)
+@pytest.mark.parametrize(("line", "message"), BAD.values(), ids=BAD)
 def test_bad_input_ends_with_code_2_and_one_sentence(
-    ask: Ask, model: tuple[str, ...], files: Path, tmp_path: Path, line: str, said: str
+    ask: Ask, model: tuple[str, ...], files: Path, tmp_path: Path, line: str, message: str
 ) -> None:
     chosen = " ".join(model)
     arguments = line.format(
@@ -383,7 +383,7 @@ def test_bad_input_ends_with_code_2_and_one_sentence(
     assert answer.out == ""
     *progress, sentence = answer.err.splitlines()
     assert all(note.startswith(("Loading ", "Converting ", "Fetching ")) for note in progress)
-    assert said in sentence
+    assert message in sentence
     assert sentence.endswith((".", "install"))
     assert "Traceback" not in answer.err
     assert "_bias" not in sentence

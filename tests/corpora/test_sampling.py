@@ -63,11 +63,11 @@ def test_parts_are_drawn_nested_and_marked() -> None:
 def test_parts_of_pairs_are_nested(rows: list[tuple[str, str, float]], n: int, seed: int) -> None:
     scores = list(range(len(rows)))
     texts, left, right = _sides([row[:2] for row in rows])
-    whole = types.Pairs("made up", texts, left, right, np.array(scores, float), "here")
-    small, large = draw(whole, n, seed), draw(whole, n + 2, seed)
+    full = types.Pairs("made up", texts, left, right, np.array(scores, float), "here")
+    small, large = draw(full, n, seed), draw(full, n + 2, seed)
     assert small.total == (None if n >= len(rows) else len(rows))
     if small.total:
-        assert small.scores.tolist() == large.scores.tolist()[:n] or large is whole
+        assert small.scores.tolist() == large.scores.tolist()[:n] or large is full
     for part in (small, large):
         assert sorted({*part.left, *part.right}) == list(range(len(part.texts)))
         for i, j, score in zip(part.left, part.right, part.scores, strict=True):
@@ -103,8 +103,8 @@ def test_parts_keep_all_documents_or_the_relevant_ones_and_some() -> None:
     for one, other in zip(part.relevance, fewer.relevance, strict=True):
         answers = {RETRIEVAL.documents[i]: grade for i, grade in one.items()}
         assert {fewer.documents[i]: grade for i, grade in other.items()} == answers
-    whole = draw(RETRIEVAL, 6, 0, documents=12)
-    assert (whole.queries, whole.total) == (RETRIEVAL.queries, 6)
+    full = draw(RETRIEVAL, 6, 0, documents=12)
+    assert (full.queries, full.total) == (RETRIEVAL.queries, 6)
     with pytest.raises(CorpusError, match="7 documents of made up are relevant to the 6") as caught:
         draw(RETRIEVAL, 6, 0, documents=6)
     assert_one_sentence(caught.value)

@@ -375,11 +375,11 @@ def test_a_text_longer_than_the_context_is_cut_and_counted(backbone: Backbone) -
     long = "word " * CONTEXT
     result = encode(backbone, ["short", long, long + "more"], DEFAULT.under(Plan((2, 3))))
     assert result.texts_cut == 2
-    whole = tokenize(backbone.tokenizer, [long, long + "more"], DEFAULT.template)
+    full = tokenize(backbone.tokenizer, [long, long + "more"], DEFAULT.template)
     ready = prepare(backbone, ["short", long, long + "more"], DEFAULT)
     lengths = [len(prompt.ids) for prompt in ready.prompts[0]]
     assert CONTEXT - 2 <= lengths[1] == lengths[2] <= CONTEXT
-    assert result.tokens_cut == sum(len(prompt.ids) for prompt in whole) - lengths[1] * 2
+    assert result.tokens_cut == sum(len(prompt.ids) for prompt in full) - lengths[1] * 2
     end = "\nCompress the Context in one word:"
     assert backbone.tokenizer.decode(list(ready.prompts[0][1].ids)).endswith(end)
     assert np.array_equal(result.embeddings[1], result.embeddings[2]), "cut, they are the same text"

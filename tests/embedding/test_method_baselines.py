@@ -184,13 +184,13 @@ def test_the_mask_is_removed_in_blocks_too(tiny: Callable[[str], Backbone]) -> N
         result = tiny(family)
         case = properties.case(family)
         ids, lengths = case.tokens(300, 270)
-        whole = forward_pass.run(result.model, PassRequest(ids, lengths, causal=False)).final
+        full = forward_pass.run(result.model, PassRequest(ids, lengths, causal=False)).final
         for row, length in enumerate(lengths.tolist()):
             alone = forward_pass.run(
                 result.model,
                 PassRequest(ids[row : row + 1, :length], lengths[row : row + 1], causal=False),
             ).final
-            case.close(whole[row, :length], alone[0])
+            case.close(full[row, :length], alone[0])
 
 
 def test_where_the_mask_cannot_be_removed_it_is_said(tiny: Callable[[str], Backbone]) -> None:
@@ -210,16 +210,16 @@ def test_where_the_mask_cannot_be_removed_it_is_said(tiny: Callable[[str], Backb
 
 
 def test_the_parts_differ_in_what_their_names_say() -> None:
-    whole, prompt, routing, pooling = (
+    full, prompt, routing, pooling = (
         METHODS[name] for name in ("kv-embedding", "prompt-only", "re-routing-only", "pooling-only")
     )
-    assert replace(whole, name="", summary="", reroutes=False) == replace(
+    assert replace(full, name="", summary="", reroutes=False) == replace(
         prompt, name="", summary=""
     )
     assert replace(routing, name="", summary="", reroutes=False) == replace(
         pooling, name="", summary=""
     )
-    assert replace(whole, name="", summary="", template="{text}") == replace(
+    assert replace(full, name="", summary="", template="{text}") == replace(
         routing, name="", summary=""
     )
 
@@ -238,9 +238,9 @@ def test_what_is_shown_is_what_is_pooled(backbone: Backbone, name: str) -> None:
         inside = "".join(t for t, is_text in zip(one.tokens, one.text, strict=True) if is_text)
         assert method.tidy(TEXTS[0]) in inside.replace("*", "")
         assert (one.slot is not None) == (method.prepending is not None)
-        whole = "".join(one.tokens)
+        full = "".join(one.tokens)
         for part in template.replace("{role}", "Context").split("{text}"):
-            assert part in whole
+            assert part in full
         if one.slot is not None:
             assert one.tokens[one.slot] == "*"
             assert not one.text[one.slot]

@@ -98,8 +98,8 @@ def test_compression_prompts_are_worded_as_the_paper_has_them() -> None:
 def test_the_prompt_is_tokenised_as_a_whole(tokenizer: Any, template: str, text: str) -> None:
     prompted = one(tokenizer, text, template)
     begin = begin_of(tokenizer)
-    whole = tuple(tokenizer(render(template, text)[0], add_special_tokens=False)["input_ids"])
-    assert prompted.ids == begin + whole, "BOS as the tokenizer gives it, and no EOS"
+    full = tuple(tokenizer(render(template, text)[0], add_special_tokens=False)["input_ids"])
+    assert prompted.ids == begin + full, "BOS as the tokenizer gives it, and no EOS"
     assert prompted.tokens_cut == 0
 
 
@@ -152,24 +152,24 @@ def test_no_chat_template_is_applied() -> None:
 @pytest.mark.parametrize("template", TEMPLATES.values(), ids=TEMPLATES)
 def test_a_long_text_is_cut_and_the_prompts_end_survives(tokenizer: Any, template: str) -> None:
     words = " ".join(f"word{i}" for i in range(60))
-    whole = one(tokenizer, words, template)
-    empty = len(whole.ids) - len(whole.spans) * (whole.spans[0][1] - whole.spans[0][0])
-    limit = empty + 20 * len(whole.spans)
+    full = one(tokenizer, words, template)
+    empty = len(full.ids) - len(full.spans) * (full.spans[0][1] - full.spans[0][0])
+    limit = empty + 20 * len(full.spans)
     cut = one(tokenizer, words, template, max_tokens=limit)
     end = render(template, "\0")[0].rpartition("\0")[2]
-    assert limit - 2 * len(whole.spans) <= len(cut.ids) <= limit, "no more is cut than needed"
+    assert limit - 2 * len(full.spans) <= len(cut.ids) <= limit, "no more is cut than needed"
     assert decoded(tokenizer, cut.ids).endswith(end)
     kept = {decoded(tokenizer, cut.ids[a:b]).strip(' "\n') for a, b in cut.spans}
     assert len(kept) == 1, "every copy is cut alike"
     assert words.startswith(kept.pop())
-    first, stop = whole.spans[0]
+    first, stop = full.spans[0]
     a, b = cut.spans[0]
     assert cut.tokens_cut == (stop - first) - (b - a) > 0
 
 
 def test_a_text_within_the_limit_is_not_cut(tokenizer: Any) -> None:
-    whole = one(tokenizer, TEXTS[0], COMPRESSION["newline"])
-    assert one(tokenizer, TEXTS[0], COMPRESSION["newline"], max_tokens=len(whole.ids)) == whole
+    full = one(tokenizer, TEXTS[0], COMPRESSION["newline"])
+    assert one(tokenizer, TEXTS[0], COMPRESSION["newline"], max_tokens=len(full.ids)) == full
 
 
 def test_a_cut_never_halves_a_character() -> None:
@@ -243,16 +243,16 @@ def test_any_text_fits_any_limit_with_room(
         assume(False)
     copies = template.count("{text}")
     empty = len(one(tokenizer, "a", template).ids)
-    whole = one(tokenizer, text, template)
+    full = one(tokenizer, text, template)
     limit = empty + room * copies  # one character takes four tokens at most
     result = one(tokenizer, text, template, max_tokens=limit)
     assert len(result.ids) <= limit
-    assert (result.tokens_cut > 0) == (len(whole.ids) > limit)
+    assert (result.tokens_cut > 0) == (len(full.ids) > limit)
     end = render(template, "\0")[0].rpartition("\0")[2]
     assert decoded(tokenizer, result.ids).endswith(end)
     begin = begin_of(tokenizer)
     assert result.ids[: len(begin)] == begin
-    for (first, stop), (a, b) in zip(result.spans, whole.spans, strict=True):
+    for (first, stop), (a, b) in zip(result.spans, full.spans, strict=True):
         assert 0 < stop - first <= b - a
 
 

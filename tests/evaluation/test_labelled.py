@@ -95,7 +95,7 @@ def test_differences_are_paired_and_corrected() -> None:
 
 
 @pytest.mark.parametrize(
-    ("points", "labels", "said"),
+    ("points", "labels", "message"),
     [
         (np.eye(8), ["a"] * 8, "same label"),
         (np.eye(4), ["a", "b"] * 2, "too few"),
@@ -103,8 +103,8 @@ def test_differences_are_paired_and_corrected() -> None:
         (np.eye(8), list("abcdefgh"), "too few"),
     ],
 )
-def test_what_cannot_be_measured_is_said(points: Any, labels: list[str], said: str) -> None:
-    with pytest.raises(CorpusError, match=said) as raised:
+def test_what_cannot_be_measured_is_said(points: Any, labels: list[str], message: str) -> None:
+    with pytest.raises(CorpusError, match=message) as raised:
         labelled(points, labels)
     assert_one_sentence(raised.value)
 

@@ -211,7 +211,7 @@ def test_rows_add_up_in_half_precision() -> None:
 
 
 @pytest.mark.parametrize(
-    ("family", "layer", "text", "error", "said"),
+    ("family", "layer", "text", "error", "message"),
     [
         ("llama", 6, FIRST, PlanError, "There is no layer 6: tiny llama has layers 0 to 5"),
         ("llama", -1, FIRST, PlanError, "There is no layer -1"),
@@ -228,10 +228,10 @@ def test_attention_that_cannot_be_shown(
     layer: int,
     text: str,
     error: type[Exception],
-    said: str,
+    message: str,
 ) -> None:
     monkeypatch.setattr(causal, "WATCHED", 120)
-    with pytest.raises(error, match=said) as caught:
+    with pytest.raises(error, match=message) as caught:
         causal.attention(tiny(family), text, layer)
     assert_one_sentence(caught.value)
 
@@ -245,8 +245,8 @@ def test_characters_of_several_tokens_are_named_with_their_parts(text: str) -> N
     ids = tuple(backbone.tokenizer(text).input_ids)
     result = causal.pieces(backbone, ids)
     assert len(result) == len(ids)
-    whole = [re.sub(r" 1/[2-8]$", "", piece, flags=re.S) for piece in result]
-    kept = [piece for piece in whole if not re.search(r" [2-8]/[2-8]$", piece)]
+    full = [re.sub(r" 1/[2-8]$", "", piece, flags=re.S) for piece in result]
+    kept = [piece for piece in full if not re.search(r" [2-8]/[2-8]$", piece)]
     assert "".join(kept).replace("\u00b7", "") == text.replace("\u00b7", "")
 
 
@@ -274,7 +274,7 @@ def test_line_breaks_are_made_visible(tiny: Callable[[str], Backbone]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "plan", "error", "said"),
+    ("first", "second", "plan", "error", "message"),
     [
         ("", SECOND, PLAN, CorpusError, "empty"),
         (FIRST, " \n", PLAN, CorpusError, "empty"),
@@ -289,9 +289,9 @@ def test_bad_input_is_refused_in_one_sentence(
     second: str,
     plan: Plan,
     error: type[Exception],
-    said: str,
+    message: str,
 ) -> None:
-    with pytest.raises(error, match=said):
+    with pytest.raises(error, match=message):
         causal.movement(tiny("llama"), first, second, plan, template=BARE)
 
 

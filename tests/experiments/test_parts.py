@@ -23,9 +23,9 @@ def pairs() -> Pairs:
 def test_all_parts_are_the_method_and_none_are_the_mean() -> None:
     plan = Plan((1, 2), 1.5)
     all_parts = DEFAULT.under(plan)
-    whole = parts.assembled(frozenset(PARTS), all_parts)
-    assert (whole.template, whole.pooling, whole.reroutes) == (DEFAULT.template, "hybrid", True)
-    assert whole.plan == plan
+    full = parts.assembled(frozenset(PARTS), all_parts)
+    assert (full.template, full.pooling, full.reroutes) == (DEFAULT.template, "hybrid", True)
+    assert full.plan == plan
     none = parts.assembled(frozenset(), all_parts)
     mean = METHODS["mean"]
     assert (none.name, none.template, none.pooling) == ("mean", mean.template, mean.pooling)

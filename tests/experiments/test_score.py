@@ -118,8 +118,8 @@ def test_a_known_score_is_read_and_an_unknown_one_is_none(backbone: Backbone) ->
 
 
 def test_documents_are_cut_and_counted(backbone: Backbone) -> None:
-    whole, cut = (score(backbone, RETRIEVAL, ASKED, max_tokens=limit)[0] for limit in (None, 50))
-    assert whole.texts_cut == 0
+    full, cut = (score(backbone, RETRIEVAL, ASKED, max_tokens=limit)[0] for limit in (None, 50))
+    assert full.texts_cut == 0
     assert cut.texts_cut > 0
     with pytest.raises(PlanError, match="leaves no room"):
         score(backbone, RETRIEVAL, ASKED, max_tokens=10)

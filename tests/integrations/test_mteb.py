@@ -245,7 +245,7 @@ def test_data_that_cannot_be_had_are_one_sentence(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("STSBenchmrk", "STSBenchmark"),
         ("scifact", "SciFact"),
@@ -253,8 +253,8 @@ def test_data_that_cannot_be_had_are_one_sentence(tmp_path: Path) -> None:
         ("CIFAR10", "text"),
     ],
 )
-def test_tasks_that_cannot_be_run_are_refused(name: str, said: str) -> None:
-    with pytest.raises(PlanError, match=said) as caught:
+def test_tasks_that_cannot_be_run_are_refused(name: str, message: str) -> None:
+    with pytest.raises(PlanError, match=message) as caught:
         mteb_encoder.find_tasks([name])
     assert_one_sentence(caught.value)
 
@@ -282,8 +282,8 @@ def ask(
     def run(*arguments: str) -> tuple[int, str, str]:
         model = ("--backbone", str(folder), "--dtype", "float32", "--layers", "2-3")
         code = main(["mteb", *model, "--bias", "2", *arguments])
-        said = capsys.readouterr()
-        return code, said.out, said.err
+        output = capsys.readouterr()
+        return code, output.out, output.err
 
     return run
 

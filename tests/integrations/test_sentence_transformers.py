@@ -116,8 +116,8 @@ def test_backbone_and_method_may_be_names(
         (lambda: Embedder(llama, "mean", layers=(1,)), "mean re-routes no layers"),
         (lambda: Embedder(llama, layers=(99,)), "99"),
     )
-    for make, said in refused:
-        with pytest.raises(PlanError, match=said) as caught:
+    for make, message in refused:
+        with pytest.raises(PlanError, match=message) as caught:
             make()
         assert_one_sentence(caught.value)
 
@@ -177,7 +177,7 @@ def test_sizes(backbone: Backbone, embedder: Embedder) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "options", "kind", "said"),
+    ("given", "options", "kind", "message"),
     [
         (TEXTS[:2], {"prompt_name": "passage"}, PlanError, "query, document, Query, Context"),
         (TEXTS[:2], {"prompt": "query: "}, PlanError, "belong to the method"),
@@ -188,9 +188,9 @@ def test_sizes(backbone: Backbone, embedder: Embedder) -> None:
     ],
 )
 def test_what_cannot_be_met_is_refused(
-    embedder: Embedder, given: Any, options: dict[str, Any], kind: type[ExplorerError], said: str
+    embedder: Embedder, given: Any, options: dict[str, Any], kind: type[ExplorerError], message: str
 ) -> None:
-    with pytest.raises(kind, match=said) as caught:
+    with pytest.raises(kind, match=message) as caught:
         embedder.encode(given, **options)
     assert_one_sentence(caught.value)
 
@@ -216,9 +216,9 @@ def test_the_bar_is_on_standard_error(
     embedder.encode(TEXTS, batch_size=1)
     assert capsys.readouterr() == ("", "")
     embedder.encode([*TEXTS, *TEXTS], show_progress_bar=True)
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert f"{len(TEXTS)}/{len(TEXTS)}" in said.err
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert f"{len(TEXTS)}/{len(TEXTS)}" in output.err
 
 
 # sentence-transformers' own callers

@@ -79,8 +79,8 @@ def test_the_array_is_that_of_all_texts_at_once(
     assert seen == [(min(n * FEWEST, len(TEXTS)), len(TEXTS)) for n in (1, 2, 3, 4)]
     rows = np.load(tmp_path / "out.npy", mmap_mode="r", allow_pickle=False)
     assert rows.dtype == np.float32
-    whole = encoder.encode(llama, TEXTS, DEFAULT.under(PLAN)).embeddings
-    np.testing.assert_allclose(rows, whole, atol=1e-6)
+    full = encoder.encode(llama, TEXTS, DEFAULT.under(PLAN)).embeddings
+    np.testing.assert_allclose(rows, full, atol=1e-6)
     assert [path.name for path in sorted(tmp_path.glob("out*"))] == ["out.npy"]
 
 
@@ -181,12 +181,12 @@ def test_lines_are_what_stands_between_line_ends(texts: list[str], data: st.Data
     ends = data.draw(st.lists(st.sampled_from(["\n", "\r\n"]), min_size=len(texts)))
     mark = data.draw(st.sampled_from([b"", b"\xef\xbb\xbf"]))
     bare = data.draw(st.booleans())  # no end after the last line
-    whole = "".join(text + end for text, end in zip(texts, ends, strict=False))
+    full = "".join(text + end for text, end in zip(texts, ends, strict=False))
     if texts and bare and texts[-1]:
-        whole = whole.removesuffix(ends[len(texts) - 1])
+        full = full.removesuffix(ends[len(texts) - 1])
     blank = next((n for n, text in enumerate(texts, 1) if not text.strip()), None)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(mark + whole.encode())))
+        patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(mark + full.encode())))
         if blank or not texts:
             with pytest.raises(CorpusError, match=f"line {blank}: no text" if blank else "no text"):
                 Lines("-")

@@ -73,7 +73,7 @@ def test_a_command_line_is_as_short_as_can_be_and_a_file_says_everything() -> No
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("", "no recipe"),
         ("[1, 2]", "no recipe"),
@@ -99,8 +99,8 @@ def test_a_command_line_is_as_short_as_can_be_and_a_file_says_everything() -> No
         ("#" * 200_000, "larger than"),
     ],
 )
-def test_what_is_no_recipe_is_refused_with_a_sentence(text: str, said: str) -> None:
-    with pytest.raises(RecipeError, match=re.escape(said)) as raised:
+def test_what_is_no_recipe_is_refused_with_a_sentence(text: str, message: str) -> None:
+    with pytest.raises(RecipeError, match=re.escape(message)) as raised:
         files.read(text)
     assert_one_sentence(raised.value)
 

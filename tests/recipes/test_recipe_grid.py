@@ -100,7 +100,7 @@ HEAD = "version: 1\ncommand: score\n"
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("grid: 3", "a list of values"),
         ("grid: {bias: 3}", "a list of values"),
@@ -119,8 +119,8 @@ HEAD = "version: 1\ncommand: score\n"
         ("about: 3", "'about' must be a text"),
     ],
 )
-def test_what_is_no_grid_is_refused_with_a_sentence(text: str, said: str) -> None:
-    with pytest.raises(RecipeError, match=re.escape(said)) as raised:
+def test_what_is_no_grid_is_refused_with_a_sentence(text: str, message: str) -> None:
+    with pytest.raises(RecipeError, match=re.escape(message)) as raised:
         files.read(HEAD + text)
     assert_one_sentence(raised.value)
 

@@ -138,7 +138,7 @@ def test_results_survive_their_file() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("", "no readable JSON"),
         ("[" * 100_000, "no readable JSON"),
@@ -159,8 +159,8 @@ def test_results_survive_their_file() -> None:
         (" " * (results.LARGEST + 1), "larger than"),
     ],
 )
-def test_what_are_no_results_is_refused_with_a_sentence(text: str, said: str) -> None:
-    with pytest.raises(ResultsError, match=re.escape(said)) as raised:
+def test_what_are_no_results_is_refused_with_a_sentence(text: str, message: str) -> None:
+    with pytest.raises(ResultsError, match=re.escape(message)) as raised:
         results.read(text)
     assert_one_sentence(raised.value)
 
@@ -186,7 +186,7 @@ def of(*rows: dict[str, Any], made: Recipe | None = None) -> Results:
 
 
 @pytest.mark.parametrize(
-    ("change", "same", "said"),
+    ("change", "same", "message"),
     [
         ({}, True, "all 3 numbers are equal"),
         ({"spearman": 50.2}, True, "to rounding: of 3 numbers 1 differ, by 0.2 at most (spearman"),
@@ -196,10 +196,10 @@ def of(*rows: dict[str, Any], made: Recipe | None = None) -> Results:
         ({"more": 1.0}, False, "more in row 1 is None, it was 1.0"),
     ],
 )
-def test_whether_two_are_the_same(change: dict[str, Any], same: bool, said: str) -> None:
+def test_whether_two_are_the_same(change: dict[str, Any], same: bool, message: str) -> None:
     result = comparison.compare(of(ROW), of(ROW | change))
     assert result.same is same
-    assert said in result.sentence
+    assert message in result.sentence
 
 
 def test_one_text_more_or_less_of_few_is_rounding() -> None:
@@ -242,8 +242,8 @@ def test_differences_over_places_name_those_that_are_clear() -> None:
 
 
 def test_what_is_not_clear_among_many_is_not_called_so() -> None:
-    (said,) = findings.sentences("parts", [parts_row("a", 3.0, 1.0, 5.0) | {"p_holm": 0.2}])
-    assert "clearly up: none" in said
+    (message,) = findings.sentences("parts", [parts_row("a", 3.0, 1.0, 5.0) | {"p_holm": 0.2}])
+    assert "clearly up: none" in message
 
 
 def test_commands_that_only_list_say_nothing() -> None:

@@ -65,8 +65,8 @@ def test_a_moved_key_resumes_too() -> None:
     trace = trace_embedding.Trace(case.backbone, texts, DEFAULT)
     for layers in ((0,), (2, 3), (5,)):
         plan = Plan(layers, 1.0, "first")
-        whole = encoder.encode(case.backbone, texts, DEFAULT.under(plan)).embeddings
-        assert abs(trace.embed(plan) - whole).max() < 1e-6
+        full = encoder.encode(case.backbone, texts, DEFAULT.under(plan)).embeddings
+        assert abs(trace.embed(plan) - full).max() < 1e-6
 
 
 def test_absolute_positions_refuse_to_be_moved(tiny: Callable[[str], Backbone]) -> None:

@@ -51,10 +51,10 @@ def test_trust_equals_scikit_learns(seed: int, texts: int, k: int) -> None:
 
 
 def test_trust_over_many_blocks_equals_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = trust(LEFT, MAPS[0]), nearest(LEFT, 9).rows
+    full = trust(LEFT, MAPS[0]), nearest(LEFT, 9).rows
     monkeypatch.setattr("analysis.spaces.neighbours.MEGABYTES", 0.004)  # four rows of distances
-    assert trust(LEFT, MAPS[0]) == pytest.approx(whole[0], abs=1e-12)
-    np.testing.assert_array_equal(nearest(LEFT, 9).rows, whole[1])
+    assert trust(LEFT, MAPS[0]) == pytest.approx(full[0], abs=1e-12)
+    np.testing.assert_array_equal(nearest(LEFT, 9).rows, full[1])
 
 
 def test_no_table_of_all_distances_is_held() -> None:
@@ -137,7 +137,7 @@ def test_labels_that_cannot_be_measured_are_left_out_with_a_reason(
 
 def test_progress_counts_to_the_end() -> None:
     steps: list[tuple[int, int]] = []
-    compare(LEFT, RIGHT, MAPS, progress=lambda done, whole: steps.append((done, whole)))
+    compare(LEFT, RIGHT, MAPS, progress=lambda done, full: steps.append((done, full)))
     assert steps == [(step, 6) for step in range(6)]
 
 

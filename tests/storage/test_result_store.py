@@ -79,13 +79,13 @@ def test_a_damaged_file_counts_as_missing_and_is_mended(
     tmp_path: Path, data: st.DataObject
 ) -> None:
     path = put_one(tmp_path)
-    whole = bytearray(path.read_bytes())
+    full = bytearray(path.read_bytes())
     if data.draw(st.booleans(), "cut"):
-        path.write_bytes(whole[: data.draw(st.integers(0, len(whole) - 1))])
+        path.write_bytes(full[: data.draw(st.integers(0, len(full) - 1))])
     else:
-        for place in data.draw(st.lists(st.integers(0, len(whole) - 1), min_size=1, max_size=4)):
-            whole[place] ^= data.draw(st.integers(1, 255))
-        path.write_bytes(whole)
+        for place in data.draw(st.lists(st.integers(0, len(full) - 1), min_size=1, max_size=4)):
+            full[place] ^= data.draw(st.integers(1, 255))
+        path.write_bytes(full)
     result = got(tmp_path)
     if result is not None:  # harmless: in a date, say
         np.testing.assert_array_equal(result[1].get("cosines", np.ones(50)), np.ones(50))

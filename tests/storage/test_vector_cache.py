@@ -155,8 +155,8 @@ def test_interrupted_work_goes_on_from_its_last_chunk(
 ) -> None:
     monkeypatch.setattr(vector_cache, "CHUNK", 8)
 
-    def stop(done: int, whole: int) -> None:
-        assert whole == len(TEXTS)
+    def stop(done: int, full: int) -> None:
+        assert full == len(TEXTS)
         if done >= 20:
             raise KeyboardInterrupt
 
@@ -170,8 +170,8 @@ def test_interrupted_work_goes_on_from_its_last_chunk(
     assert len(encoded) == 24
     assert steps == sorted(steps)
     assert steps[-1] == len(TEXTS)
-    whole = encoder.encode(llama, TEXTS, DEFAULT).embeddings
-    np.testing.assert_allclose(result.embeddings, whole, atol=2e-6)
+    full = encoder.encode(llama, TEXTS, DEFAULT).embeddings
+    np.testing.assert_allclose(result.embeddings, full, atol=2e-6)
 
 
 def test_traced_plans_leave_their_vectors(
@@ -224,15 +224,15 @@ def test_several_processes_keep_at_once(empty_cache: Path) -> None:
 def test_a_vector_kept_without_its_norm_is_read_and_known_to_lack_it(llama: Backbone) -> None:
     encoder_ = MethodEncoder(llama, METHODS["mean"])
     recipe = result_store.digest(encoder_.identity, "Context")
-    whole = encoder_.encode(TEXTS[:2])
-    assert whole.norms is not None
-    old = {text: Vector(row, 0) for text, row in zip(TEXTS[:2], whole.embeddings, strict=True)}
+    full = encoder_.encode(TEXTS[:2])
+    assert full.norms is not None
+    old = {text: Vector(row, 0) for text, row in zip(TEXTS[:2], full.embeddings, strict=True)}
     vector_cache.keep(recipe, old)
     assert not vector_cache.known(recipe, TEXTS[:1])[TEXTS[0]].has_norm
     assert CachedEncoder(encoder_).encode(TEXTS[:2]).norms is None
     result = CachedEncoder(encoder_, norms=True).encode(TEXTS[:2])
     assert result.norms is not None
-    np.testing.assert_allclose(result.norms, whole.norms, rtol=1e-6)
+    np.testing.assert_allclose(result.norms, full.norms, rtol=1e-6)
     again = CachedEncoder(encoder_).encode(TEXTS[:2])
-    np.testing.assert_allclose(again.pooled, whole.pooled, atol=1e-5)
+    np.testing.assert_allclose(again.pooled, full.pooled, atol=1e-5)
     assert again.tokens == 0

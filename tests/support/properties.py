@@ -311,13 +311,13 @@ def resumed(case: Case) -> str:
     for name in ("first", "window", "last"):
         plan = case.plan(name)
         start = plan.layers[0]
-        whole = case.run(ids, lengths, plan, form=case.backbone.form)
+        full = case.run(ids, lengths, plan, form=case.backbone.form)
         late = case.run(
             *(ids, lengths, plan, case.backbone.form),
             start=start,
             start_states=plain.inputs[start],
         )
-        assert torch.equal(late.final, whole.final)
+        assert torch.equal(late.final, full.final)
     return "equal to the bit"
 
 

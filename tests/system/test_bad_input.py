@@ -209,10 +209,10 @@ FILES = {
 }
 
 
-def _set(said: str, **changed: bytes | None) -> Case:
+def _set(message: str, **changed: bytes | None) -> Case:
     names = {"corpus": "corpus.jsonl", "queries": "queries.jsonl", "qrels": "qrels.tsv"}
     replaced = {names.get(name, name): data for name, data in changed.items()}
-    return Case("a.zip", zipped({**SET, **replaced}), said, "retrieval")
+    return Case("a.zip", zipped({**SET, **replaced}), message, "retrieval")
 
 
 FILES |= {
@@ -300,19 +300,19 @@ def ask(capsys: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
     def run(*arguments: str | Path) -> Answer:
         capsys.readouterr()
         code = main([*map(str, arguments)])
-        said = capsys.readouterr()
-        return Answer(code, said.out, said.err)
+        output = capsys.readouterr()
+        return Answer(code, output.out, output.err)
 
     return run
 
 
-def _refused(answer: Answer, said: str) -> None:
+def _refused(answer: Answer, message: str) -> None:
     """The command ended with 2 and one sentence of those words, after its progress."""
     assert answer.code == 2
     assert answer.out == ""
     *progress, last = answer.err.splitlines()
     assert all(line.startswith("Loading ") for line in progress)
-    assert re.search(said, last), last
+    assert re.search(message, last), last
     assert last.endswith(".")
 
 
@@ -374,27 +374,27 @@ class Typed:
     widget: tuple[str, str] | None = None
 
 
-def _layers(text: str, said: str) -> Typed:
+def _layers(text: str, message: str) -> Typed:
     return Typed(
-        said,
+        message,
         lambda: layer_lists.parse_layers(text, 6),
         f"sts {{pairs}} --layers={text}",
         ("layers", text),
     )
 
 
-def _backbone(name: str, said: str) -> Typed:
-    return Typed(said, lambda: resolve(name), f"backbones --backbone={name}", ("backbone", name))
+def _backbone(name: str, message: str) -> Typed:
+    return Typed(message, lambda: resolve(name), f"backbones --backbone={name}", ("backbone", name))
 
 
-def _texts(first: str, said: str) -> Typed:
+def _texts(first: str, message: str) -> Typed:
     command = f"causal {{model}} --first={first} --second=b"
-    return Typed(said, lambda: prompts.check_text(first, 1), command, ("first", first))
+    return Typed(message, lambda: prompts.check_text(first, 1), command, ("first", first))
 
 
-def _option(command: str, value: str, said: str) -> Typed:
+def _option(command: str, value: str, message: str) -> Typed:
     words = [word for word in command.split() if "{" not in word]
-    return Typed(said, lambda: parse([*words, value]), f"{command} {value}")
+    return Typed(message, lambda: parse([*words, value]), f"{command} {value}")
 
 
 TYPED = {
@@ -497,16 +497,16 @@ LINES: dict[str, tuple[bytes, str]] = {
 }
 
 
-@pytest.mark.parametrize(("data", "said"), LINES.values(), ids=LINES)
+@pytest.mark.parametrize(("data", "message"), LINES.values(), ids=LINES)
 def test_lines_to_encode(
-    ask: Callable[..., Answer], tmp_path: Path, data: bytes, said: str
+    ask: Callable[..., Answer], tmp_path: Path, data: bytes, message: str
 ) -> None:
     given = tmp_path / "in.txt"
     given.write_bytes(data)
-    with pytest.raises(CorpusError, match=said):
+    with pytest.raises(CorpusError, match=message):
         streams.Lines(str(given))
     output = tmp_path / "out.npy"
-    _refused(ask("encode", "--input", given, "--output", output), said)
+    _refused(ask("encode", "--input", given, "--output", output), message)
     assert not output.exists()
 
 
@@ -534,14 +534,16 @@ RECIPES: dict[str, tuple[bytes | str, str]] = {
 }
 
 
-@pytest.mark.parametrize(("text", "said"), RECIPES.values(), ids=RECIPES)
-def test_recipes(ask: Callable[..., Answer], tmp_path: Path, text: bytes | str, said: str) -> None:
+@pytest.mark.parametrize(("text", "message"), RECIPES.values(), ids=RECIPES)
+def test_recipes(
+    ask: Callable[..., Answer], tmp_path: Path, text: bytes | str, message: str
+) -> None:
     data = text.encode() if isinstance(text, str) else text
-    with pytest.raises(RecipeError, match=said) as caught:
+    with pytest.raises(RecipeError, match=message) as caught:
         recipe_files.read(data)
     assert_one_sentence(caught.value)
     (tmp_path / "a.yaml").write_bytes(data)
-    _refused(ask("run", tmp_path / "a.yaml"), said)
+    _refused(ask("run", tmp_path / "a.yaml"), message)
 
 
 @pytest.mark.parametrize("path", ["/", "\0", "x" * 5000, "/none/here.yaml"], ids=repr)

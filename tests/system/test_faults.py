@@ -128,7 +128,7 @@ def test_killed_in_a_sweep_and_while_writing_the_next_start_goes_on(
         "--corpus",
         str(tmp_path / "pairs.tsv"),
     ]
-    cache, whole = tmp_path / "cache", tmp_path / "whole"
+    cache, full = tmp_path / "cache", tmp_path / "whole"
     # The fourth result is half written, and never moved into place, when the process dies.
     stuck = (
         "import time\nfrom pathlib import Path\nmove, seen = Path.replace, []\n"
@@ -144,7 +144,7 @@ def test_killed_in_a_sweep_and_while_writing_the_next_start_goes_on(
     assert len(kept) == 3
     result = here(cache, *asked)
     assert all(path.stat().st_mtime_ns == then for path, then in kept.items()), "nothing twice"
-    assert result == here(whole, *asked)
+    assert result == here(full, *asked)
 
 
 @pytest.mark.parametrize("seconds", [0, 2 * result_store._LEFT])
@@ -237,12 +237,12 @@ def test_a_batch_that_does_not_fit_is_halved_and_said(
     before = encoder.encode_methods(llama, texts, asked)
     states = clouds.last_token_states(llama, texts)
     anywhere = clouds.any_token_states(llama, texts, points=200)
-    said: list[str] = []
+    messages: list[str] = []
     ran = small(monkeypatch, 200, error)
-    with events.listening(said.append):
+    with events.listening(messages.append):
         after = encoder.encode_methods(llama, texts, asked)
-    assert len(said) == 3  # once a prompt
-    assert "did not fit into memory and is computed in halves" in said[0]
+    assert len(messages) == 3  # once a prompt
+    assert "did not fit into memory and is computed in halves" in messages[0]
     assert 100 < max(ran) <= 200
     for one, other in zip(before, after, strict=True):
         np.testing.assert_allclose(other.embeddings, one.embeddings, atol=2e-6)
@@ -299,11 +299,11 @@ def test_memory_that_really_runs_out_is_halved(
             resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
     monkeypatch.setattr(forward_pass, "run", run)
-    said: list[str] = []
-    with events.listening(said.append):
+    messages: list[str] = []
+    with events.listening(messages.append):
         result = encoder.encode(llama, texts, METHODS["mean"], batch_tokens=10**9).embeddings
     assert failed
-    assert "did not fit into memory" in said[0]
+    assert "did not fit into memory" in messages[0]
     np.testing.assert_allclose(result, expected, atol=2e-6)
 
 

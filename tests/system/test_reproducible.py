@@ -126,14 +126,14 @@ def _independent(backbone: Backbone, texts: list[str]) -> None:
         METHODS["echo"],
         METHODS["token-prepending"],
     ):
-        whole = encoder.encode(backbone, texts, method).embeddings
+        full = encoder.encode(backbone, texts, method).embeddings
         for part in (slice(0, None, 3), slice(1, 4), slice(-1, None), slice(None, None, -1)):
             result = encoder.encode(backbone, texts[part], method).embeddings
-            np.testing.assert_array_equal(result, whole[part])
+            np.testing.assert_array_equal(result, full[part])
         wide = encoder.encode(backbone, texts, method, batch_tokens=4096).embeddings
-        np.testing.assert_array_equal(wide, whole)
+        np.testing.assert_array_equal(wide, full)
         traced = Trace(backbone, texts, method.under(PLAIN)).embed(method.plan)
-        np.testing.assert_array_equal(traced, whole)
+        np.testing.assert_array_equal(traced, full)
 
 
 def test_texts_share_a_batch_only_where_they_have_as_many_tokens(

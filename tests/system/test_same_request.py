@@ -74,9 +74,9 @@ def _rerouting(app: AppTest, rows: Rows) -> tuple[Any, Any]:
         metric(app, "95% interval of the change"),
     ]
     low, high = rerouted["change_low"], rerouted["change_high"]
-    said = shown(app)
+    message = shown(app)
     for row in (plain, rerouted):
-        assert f"{row['ci_low']:.1f} to {row['ci_high']:.1f}" in said
+        assert f"{row['ci_low']:.1f} to {row['ci_high']:.1f}" in message
     return page, [
         f"{plain['value']:.1f}",
         f"{rerouted['value']:.1f}",

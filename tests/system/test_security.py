@@ -137,7 +137,7 @@ def test_a_hosted_server_takes_so_much(told: Callable[[str], None]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         (None, "is '/none.yaml': write 0, 1 or the path of a YAML file of settings that can be"),
         ("[", "that can be read"),
@@ -150,7 +150,7 @@ def test_a_hosted_server_takes_so_much(told: Callable[[str], None]) -> None:
     ],
 )
 def test_a_setting_that_cannot_be_read_closes_every_door(
-    told: Callable[[str], None], monkeypatch: pytest.MonkeyPatch, text: str | None, said: str
+    told: Callable[[str], None], monkeypatch: pytest.MonkeyPatch, text: str | None, message: str
 ) -> None:
     told(text or "")
     if text is None:
@@ -163,7 +163,7 @@ def test_a_setting_that_cannot_be_read_closes_every_door(
         sources.offered,
     ]
     for door in doors:
-        with pytest.raises(HostingError, match=said):
+        with pytest.raises(HostingError, match=message):
             door()
 
 
@@ -219,9 +219,9 @@ def test_markdown_shows_what_was_written() -> None:
 def test_names_and_messages_are_no_markdown(tiny_llama: dict[str, str]) -> None:
     app = opened("similarity", own_pairs=True, **tiny_llama)
     upload(app, OWN_PAIRS.replace("score", MARKUP.replace("\t", " ")), f"{MARKUP[:23]}.tsv")
-    said = [str(one.value) for kind in (app.markdown, app.caption) for one in kind]
-    assert any("evil" in one for one in said)
-    assert not any("![" in one or "](http" in one for one in said)
+    messages = [str(one.value) for kind in (app.markdown, app.caption) for one in kind]
+    assert any("evil" in one for one in messages)
+    assert not any("![" in one or "](http" in one for one in messages)
     app.text_input(key="layers").set_value("![x](http://e/x.png)").run()
     assert "![x](http://e/x" in sentence(app)
     assert "![" not in str(app.error[0].value)

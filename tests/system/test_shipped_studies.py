@@ -48,9 +48,9 @@ def test_results_are_of_their_recipe_and_whole(name: str) -> None:
 @pytest.mark.parametrize("name", STUDIES)
 def test_a_study_states_its_finding_with_intervals_and_draws_it(name: str) -> None:
     result = committed(name)
-    said = result.sentences
-    assert said
-    assert any("[" in sentence for sentence in said)
+    sentences = result.sentences
+    assert sentences
+    assert any("[" in sentence for sentence in sentences)
     assert all(chart.figure is not None for chart in result.charts())
     assert result.recipe.title.rstrip("?") in html_report.html(result)
 
@@ -96,8 +96,8 @@ def test_what_ships_holds_no_evaluation_data(evaldata: Path) -> None:
     shipped = [*(ROOT / "assets" / "report").glob("*.json"), *FOLDER.glob("*.json")]
     assert len(shipped) > 25
     for path in shipped:
-        said = {" ".join(text.split()) for text in strings(json.loads(path.read_text("utf-8")))}
-        assert not said & texts, path.name
+        stored = {" ".join(text.split()) for text in strings(json.loads(path.read_text("utf-8")))}
+        assert not stored & texts, path.name
 
 
 @pytest.mark.slow
@@ -105,15 +105,15 @@ def test_what_ships_holds_no_evaluation_data(evaldata: Path) -> None:
 def test_a_small_part_comes_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """What the parts bring to SmolLM2 on the short texts, from what ships and nothing else."""
     monkeypatch.setattr("analysis.storage.result_store.cache_home", lambda: tmp_path)
-    whole = committed("parts")
+    full = committed("parts")
     (point,) = (
         point
-        for point in whole.recipe.points()
+        for point in full.recipe.points()
         if (point.spec.values()["backbone"], point.spec.values()["on"]) == ("smollm2", "labelled")
     )
     there = [
         {key: value for key, value in row.items() if key != "grid"}
-        for row in whole.rows
+        for row in full.rows
         if (row["grid"]["backbone"], row["grid"]["on"]) == ("smollm2", "labelled")
     ]
     new = results.run(point)
