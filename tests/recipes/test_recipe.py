@@ -1,7 +1,6 @@
 """A recipe and its spellings: file, command and script say the same."""
 
 import contextlib
-import json
 import re
 import shlex
 from pathlib import Path
@@ -13,18 +12,16 @@ from hypothesis import strategies as st
 
 from analysis.cli.main import main
 from analysis.embedding.methods import METHODS
-from analysis.errors import RecipeError, ResultsError
+from analysis.errors import RecipeError
 from analysis.experiments.specs import SPECS
 from analysis.recipes import files, scripts
-from analysis.recipes.answers import Answer
 from analysis.recipes.recipe import Recipe
-from tests.support import tiny_models
 from tests.support.checks import assert_one_sentence
-from tests.support.visits import OWN_PAIRS
 
 WITH_SCRIPT = ("dimension", "score", "long-texts", "causal", "ablation", "space")
 
 words = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
+
 recipes = st.builds(
     lambda **options: Recipe.of("score", {k.replace("_", "-"): v for k, v in options.items()}),
     backbone=words,
@@ -119,81 +116,6 @@ def test_an_unquoted_on_is_not_taken_for_true() -> None:
 def test_a_file_that_is_not_there(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert main(["run", str(tmp_path / "no.yaml")]) == 2
     assert "cannot be read: No such file" in capsys.readouterr().err
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny backbone, and pairs and texts of a few words."""
-    where = tmp_path_factory.mktemp("recipes")
-    tiny_models.save_folder(where / "llama")
-    tiny_models.save_folder(where / "other", "gpt2")
-    (where / "pairs.tsv").write_text(OWN_PAIRS)
-    (where / "texts.txt").write_text("".join(f"{i} boats lie by bank {i}.\n" for i in range(40)))
-    return where
-
-
-ASKED: dict[str, dict[str, Any]] = {
-    "dimension": {"corpus": "texts.txt", "samples": 30, "seed": 3, "bare": True},
-    "score": {
-        "corpus": "pairs.tsv",
-        "method": ["mean", "kv-embedding"],
-        "layers": "1,3",
-        "bias": -0.5,
-        "norm": "pre",
-        "part": 8,
-        "post-processing": "centre",
-    },
-    "long-texts": {
-        "corpus": "chatterbot-answers",
-        "part": 4,
-        "method": ["mean"],
-        "tokens": [8, 16],
-    },
-    "causal": {"first": "The bank was old.", "second": "The bank was 'new'.", "layers": "2-3"},
-    "ablation": {"corpus": "pairs.tsv", "search": "single layers", "layers": "0", "bias": 2.0},
-    "space": {
-        "corpus": "texts.txt",
-        "samples": 20,
-        "layers": "all",
-        "right-layers": "1",
-        "right-backbone": "other",
-        "projection": "pca",
-        "output": "maps.html",
-    },
-}
-
-
-@pytest.mark.parametrize(
-    "command",
-    [pytest.param(one, marks=[pytest.mark.slow] * (one == "long-texts")) for one in WITH_SCRIPT],
-)
-def test_file_command_and_script_give_the_same_numbers(
-    command: str,
-    folder: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    empty_cache: Path,  # noqa: ARG001
-) -> None:
-    monkeypatch.chdir(folder)
-    one = Recipe.of(command, {"backbone": "llama", **ASKED[command]})
-    assert main([*one.arguments(), "--json"]) == 0
-    by_command = json.loads(capsys.readouterr().out)
-    Path("recipe.yaml").write_text(files.write(one), encoding="utf-8")
-    assert main(["run", "recipe.yaml", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == by_command
-    rows = tuple(by_command if isinstance(by_command, list) else [by_command])
-    answer = Answer(one.spec, rows)
-    charts = answer.charts()
-    assert all(len(chart.table) for chart in charts)
-    if command == "space":
-        with pytest.raises(ResultsError, match="has no figure"):
-            answer.plot()
-    else:
-        assert answer.plot() == charts[0].figure
-    assert bool(answer.sentences) == (command not in ("space", "causal"))
-    names: dict[str, Any] = {}
-    exec(scripts.python(one), names)
-    assert json.loads(json.dumps(names["result"].to_dict())) == by_command
 
 
 NEEDED = {"space": {"output": "x.html"}, "causal": {"first": "a b", "second": "a c"}}

@@ -2,20 +2,19 @@
 
 import itertools
 import re
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.embedding.methods import METHODS
-from analysis.errors import PlanError, RecipeError
-from analysis.recipes import files, runner, scripts
+from analysis.errors import RecipeError
+from analysis.recipes import files, scripts
 from analysis.recipes.recipe import Recipe
-from analysis.runtime import events
 from tests.support.checks import assert_one_sentence
 
 words = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
+
 parts = st.fixed_dictionaries(
     {},
     optional={
@@ -28,6 +27,7 @@ parts = st.fixed_dictionaries(
         ),
     },
 ).filter(bool)
+
 grids = st.builds(
     Recipe.of,
     st.just("score"),
@@ -127,26 +127,3 @@ def test_what_is_no_grid_is_refused_with_a_sentence(text: str, message: str) -> 
 
 def test_an_unquoted_on_in_a_grid_is_not_taken_for_true() -> None:
     assert files.read(f"{HEAD}grid: {{on: [labelled]}}").axes == ("on",)
-
-
-def test_rows_say_where_they_are_and_what_fails_says_where(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    one = Recipe.of("score", {}, ({"bias": [0.0, 2.0], "method": [["mean", "echo"]]},))
-
-    def run_points(points: Any, _engine: Any) -> Any:
-        for point in points:
-            if point.spec.values()["bias"] == 2.0:
-                raise PlanError("It does not fit.")
-            yield [{"value": float("nan")}, {"value": 1.5}]
-
-    monkeypatch.setattr(runner, "run_points", run_points)
-    notes: list[str] = []
-    rows = runner.rows(one)
-    place = {"bias": 0.0, "method": "mean, echo"}
-    with events.listening(notes.append):
-        assert next(rows) == {"grid": place, "value": None}
-        assert next(rows) == {"grid": place, "value": 1.5}
-        with pytest.raises(PlanError, match=r"At bias 2\.0, method mean, echo: It does not fit\."):
-            next(rows)
-    assert notes == [f"{n} of 2: bias {b}, method mean, echo" for n, b in ((1, 0.0), (2, 2.0))]
