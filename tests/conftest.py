@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.support.environment import DROPPED, GUARDED
 
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
     from analysis.backbones.backbone import Backbone
 
-settings.register_profile("unhurried", deadline=None)  # a busy machine is not a failure
+settings.register_profile(  # a busy machine is not a failure
+    "unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("unhurried")
 
 

@@ -32,6 +32,7 @@ from analysis.recipes import runner
 from analysis.recipes.recipe import Recipe
 from analysis.rerouting.plan import PLAIN, Plan
 from tests.support.checks import assert_one_sentence
+from tests.support.environment import ROOT
 
 RAY = Engine("ray", workers=2)
 MAKE = partial(backbone.load, dtype="float32", device="cpu")
@@ -47,7 +48,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("KVE_CACHE", str(tmp_path_factory.mktemp("workers")))
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.setenv("RAY_worker_niceness", "0")  # else they wait for all other tests
-        patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))  # for functions of this file
+        patch.setenv("PYTHONPATH", str(ROOT))  # for functions of this file, and no other path:
+        # a module named like a library that Ray needs would keep its processes from starting
         start = partial(
             ray.init,
             "local",

@@ -11,7 +11,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import analysis
-from tests.support.packaging import requirements
+from tests.support.requirement_files import requirements
 
 ROOT = Path(__file__).resolve().parents[2]
 

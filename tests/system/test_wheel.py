@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from tests.support import serving, streamlit_client
-from tests.support.packaging import requirements
+from tests.support.requirement_files import requirements
 
 ROOT = Path(__file__).resolve().parents[2]
 
