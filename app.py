@@ -21,10 +21,10 @@ name = next(name for name, candidate in PAGES.items() if candidate == page)
 st.set_page_config(page_title=f"{page.title} - KV-Embedding Explorer", layout="wide")
 with st.spinner("Starting"):  # a server's first visit waits here for PyTorch to load
     from analysis.runtime import request_log
-    from pages.shared import address, display, recipe_state, session, sidebar, tour
+    from pages.shared import address, corpus_picker, display, questions, session, sidebar, tour
 display.apply_styles()
 address.clean()
-recipe_state.go_to_opened_page(PAGES)
+questions.go_to_opened_page(PAGES)
 tour.show(PAGES, name)
 session.start_request_log()
 with request_log.request("page", page=name), display.show_notices():
@@ -36,6 +36,6 @@ with request_log.request("page", page=name), display.show_notices():
         sidebar.choose_backbone()
         sidebar.choose_plan()
         sidebar.choose_method_options()
-        sidebar.choose_pairs()
+        corpus_picker.choose("pairs")
     with display.errors_stop_page():
         page.run()

@@ -4,11 +4,12 @@ import streamlit as st
 
 from analysis.dimension import selection
 from analysis.embedding import prompts
-from analysis.experiments import causal, specs
+from analysis.experiments import causal
 from analysis.rerouting import layer_lists
 from pages.shared import display, glossary, session
 from pages.shared.causal_steps import STEPS, View
 from pages.shared.example_sentences import EXAMPLES
+from pages.shared.questions import CAUSAL
 
 NAMES = tuple(STEPS)
 # Arabic and Hebrew run from right to left in the text fields.
@@ -31,7 +32,7 @@ def _move_step(by: int) -> None:
 
 def _fill_in_example() -> None:
     chosen = EXAMPLES[st.session_state.example]
-    st.session_state.first, st.session_state.second = chosen.first, chosen.second
+    st.session_state.update(causal_first=chosen.first, causal_second=chosen.second)
 
 
 session.run_by_entry()
@@ -82,14 +83,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         bind="query-params",
         width=320,
     )
-    prompted = st.toggle(
-        "Use the compression prompt",
-        True,
-        key="prompted",
-        bind="query-params",
-        help="KV-Embedding wraps a text as: Context: ... Compress the Context in one word: "
-        "The final token, whose pair is re-routed, is then the colon of the prompt.",
-    )
+    CAUSAL.show("bare")
     if plan.active and plan.active[0] >= 2 * third:
         middle = tuple(range(third, third + selection.window_width(backbone.layers)))
         st.button(
@@ -100,21 +94,22 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
             "Earlier layers show the effect better. Whether they also score better is the question "
             "of the page Layer ablation.",
         )
-if "first" not in st.session_state:
+if "causal_first" not in st.session_state:
     _fill_in_example()
 left, right = st.columns(2)
-first = left.text_input("One ending", key="first", persist_state="session")
-second = right.text_input("Another ending", key="second", persist_state="session")
-example = EXAMPLES[st.session_state.example]
-if example.gloss and (first, second) == (example.first, example.second):
+CAUSAL.show("first", left)
+CAUSAL.show("second", right)
+spec, example = CAUSAL.spec(), EXAMPLES[st.session_state.example]
+if example.gloss and (spec.first, spec.second) == (example.first, example.second):
     for column, gloss in zip((left, right), example.gloss, strict=True):
         column.markdown(f"*{gloss}*")
 
-template = methods["kv-embedding"].template if prompted else prompts.BARE
-movement = causal.movement(backbone, first, second, plan, template=template)
-STEPS[step](View(backbone, plan, methods, (first, second), template, movement, presenting))
+template = prompts.BARE if spec.bare else methods["kv-embedding"].template
+texts = (spec.first, spec.second)
+movement = causal.movement(backbone, *texts, plan, template=template)
+STEPS[step](View(backbone, plan, methods, texts, template, movement, presenting))
 if not presenting:
-    display.reproduce(session.recipe(specs.Causal, first=first, second=second, bare=not prompted))
+    display.reproduce(CAUSAL.recipe())
     glossary.explain(
         *("token", "state", "causal attention", "head", "key and value", "re-routing", "gate")
     )

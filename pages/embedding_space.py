@@ -6,11 +6,11 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from analysis.evaluation.bootstrap import DRAWS
-from analysis.experiments import specs
 from analysis.experiments.space import Space
 from analysis.figures import spaces
 from analysis.spaces.comparison import NEAREST
 from pages.shared import display, downloads, glossary, linked_maps, map_colours, session, space_pair
+from pages.shared.questions import SPACE
 
 session.page_header(
     "How does the embedding space change?",
@@ -117,6 +117,6 @@ st.caption(
     "plane. *Isotropy*: Mu & Viswanath 2018; *uniformity*: Wang & Isola 2020; *trustworthiness*: "
     f"Venna & Kaski 2001, on {NEAREST} neighbours. {' '.join(provenances)}"
 )
-display.reproduce(session.recipe(specs.Space, **sides.options))
+display.reproduce(SPACE.recipe())
 glossary.explain("embedding", "cosine", "UMAP", "trustworthiness", "neighbours kept", "anisotropy")
 session.warm_up_umap()

@@ -5,21 +5,13 @@ from functools import partial
 import streamlit as st
 
 from analysis.backbones.backbone import Backbone
-from analysis.corpora import packaged, registry
 from analysis.dimension import selection
-from analysis.dimension.estimators import CLOUDS, ESTIMATORS
-from analysis.experiments import dimension, specs
+from analysis.experiments import dimension
 from analysis.experiments.dimension import Dimensions
 from analysis.figures import dimension as dimension_figures
 from analysis.rerouting import layer_lists
-from pages.shared import (
-    dimension_sections,
-    display,
-    glossary,
-    recipe_state,
-    second_backbone,
-    session,
-)
+from pages.shared import dimension_sections, display, glossary, second_backbone, session
+from pages.shared.questions import DIMENSION
 
 CURVES = "Intrinsic dimension by layer"
 
@@ -30,67 +22,36 @@ session.page_header(
     "re-routes a few layers from there on.** Click a point to add its layer to the plan or "
     "remove it.",
 )
-backbone, rule, plan = session.backbone(), st.session_state.rule, session.plan()
+backbone, plan = session.backbone(), session.plan()
 a, b, c = st.columns([3, 3, 1])
-corpora = a.multiselect(
-    "Texts",
-    registry.names("texts", offline=True),
-    [packaged.CALIBRATION],
-    key="id_corpus",
-    bind="query-params",
-)
-estimators = b.multiselect(
-    "Estimators",
-    list(ESTIMATORS),
-    [next(iter(ESTIMATORS))],
-    key="estimator",
-    bind="query-params",
-    help="; ".join(f"*{name}*: {estimator.summary}" for name, estimator in ESTIMATORS.items()),
-)
-samples = c.number_input(
-    "Sample", 20, 5000, dimension.SAMPLES, 100, key="id_samples", bind="query-params"
-)
+DIMENSION.show("corpus", a)
+DIMENSION.show("estimator", b)
+DIMENSION.show("samples", c)
 with st.container(horizontal=True):
-    prompt = st.segmented_control(
-        "Prompt",
-        list(recipe_state.PROMPTS),
-        default="on",
-        required=True,
-        key="id_prompt",
-        bind="query-params",
-        help="Whether each text is wrapped in the compression prompt.",
-    )
-    cloud = st.segmented_control(
-        "States of",
-        list(CLOUDS),
-        default="last",
-        required=True,
-        key="cloud",
-        bind="query-params",
-        help="; ".join(f"*{name}*: {meaning}" for name, meaning in CLOUDS.items()),
-    )
-if not corpora or not estimators:
-    st.info("Choose at least one corpus of texts and one estimator.")
-    st.stop()
+    DIMENSION.show("bare")
+    DIMENSION.show("cloud")
+spec, axes = DIMENSION.spec(), DIMENSION.axes(st.session_state)
+rule = spec.rule
 
 
-def measure(of: Backbone, corpus: str, names: list[str], prompted: bool) -> list[Dimensions]:
+def measure(of: Backbone, corpus: str, names: list[str], bare: bool) -> list[Dimensions]:
     """Measure the curves of one backbone on one corpus, one for each estimator named."""
     with display.progress(f"Encoding {corpus} with {of.facts.name}") as show_progress:
         return dimension.dimension_curves(
             *(of, session.texts(corpus), names),
-            samples=int(samples),
-            cloud=cloud,
-            prompted=prompted,
+            samples=spec.samples,
+            seed=spec.seed,
+            cloud=spec.cloud,
+            prompted=not bare,
             progress=show_progress,
         )
 
 
 curves = [
     curve
-    for corpus in corpora
-    for prompted in recipe_state.PROMPTS[prompt]
-    for curve in measure(backbone, corpus, estimators, prompted)
+    for corpus in axes["corpus"]
+    for bare in axes["bare"]
+    for curve in measure(backbone, corpus, axes["estimator"], bare)
 ]
 first = curves[0]
 selected = first.selected(rule)
@@ -121,28 +82,12 @@ st.caption(f"{first.provenance.sentence}.")
 
 st.subheader("Is it the same in another backbone?")
 with display.errors_skip_section():
-    if other := second_backbone.choose("id_other"):
-        measure_other = partial(measure, other, corpora[0], estimators[:1], first.prompted)
+    if other := second_backbone.choose(DIMENSION.control("backbone")):
+        measure_other = partial(measure, other, spec.corpus, [spec.estimator], spec.bare)
         dimension_sections.second_backbone(first, rule, measure_other)
 
 st.subheader("How narrow is the cone?")
 dimension_sections.mean_cosines(first)
 
-other_name = st.session_state.id_other
-compared = other_name not in (recipe_state.NONE, st.session_state.backbone)
-grid = recipe_state.dimension_grid(
-    recipe_state.curves(corpora, recipe_state.PROMPTS[prompt], estimators),
-    other_name if compared else None,
-)
-display.reproduce(
-    session.recipe(
-        specs.Dimension,
-        grid=grid,
-        corpus=corpora[0],
-        samples=int(samples),
-        estimator=first.curve.estimator,
-        cloud=cloud,
-        bare=not first.prompted,
-    )
-)
+display.reproduce(DIMENSION.recipe())
 glossary.explain("intrinsic dimension", "TwoNN", "band", "rule", "layer", "anisotropy")

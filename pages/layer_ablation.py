@@ -6,18 +6,12 @@ import streamlit as st
 
 from analysis.dimension import selection
 from analysis.evaluation.bootstrap import DRAWS
-from analysis.experiments import searches, specs
+from analysis.experiments import searches
 from analysis.experiments.searches import SEARCHES
 from analysis.rerouting import layer_lists
 from analysis.rerouting.plan import PLAIN
-from pages.shared import (
-    ablation_sections,
-    corpus_picker,
-    display,
-    glossary,
-    search_progress,
-    session,
-)
+from pages.shared import ablation_sections, display, glossary, search_progress, session
+from pages.shared.questions import ABLATION
 
 DESCRIPTIONS = {
     "windows": "Each point re-routes a window of {width} adjacent layers, as wide as the rule's.",
@@ -47,20 +41,11 @@ automatic = replace(plan, layers=rule_layers)
 references = searches.references(automatic, backbone.reroutable)
 
 left, right = st.columns([4, 1], vertical_alignment="bottom")
-search = left.segmented_control(
-    "Plans to compare",
-    list(SEARCHES),
-    default="windows",
-    required=True,
-    key="sweep",
-    bind="query-params",
-    wrap=True,
-)
-most = width
-if search == "greedy search":
-    most = right.number_input(
-        "Layers at most", 1, backbone.layers, width, key="greedy_most", bind="query-params"
-    )
+ABLATION.show("search", left, wrap=True)
+if st.session_state.ablation_search == "greedy search":
+    ABLATION.show("most", right, placeholder=str(width))
+spec = ABLATION.spec()
+search, most = spec.search, spec.most or width
 plan_layers = layer_lists.format_layers(plan.layers, 0)
 st.caption(DESCRIPTIONS[search].format(width=width, layers=plan_layers))
 progress = search_progress.start(
@@ -101,10 +86,6 @@ if progress.running:
 elif walk.tried:
     with display.errors_skip_section():
         ablation_sections.held_out(view, walk, pairs)
-display.reproduce(
-    session.recipe(
-        specs.Ablation, **corpus_picker.recipe_options("pairs"), search=search, most=int(most)
-    )
-)
+display.reproduce(ABLATION.recipe())
 glossary.explain("re-routing", "plan", "window", "bias", "rule", "Spearman", "held-out half")
 progress.run(results.draw)

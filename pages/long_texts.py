@@ -2,10 +2,11 @@
 
 import streamlit as st
 
-from analysis.experiments import long_texts, specs
+from analysis.experiments import long_texts
 from analysis.experiments import score as scoring
 from analysis.figures import scores
-from pages.shared import corpus_picker, display, glossary, recipe_state, session
+from pages.shared import corpus_picker, display, glossary, session
+from pages.shared.questions import LONG_TEXTS
 
 MEASURE = "nDCG@10"
 
@@ -16,14 +17,12 @@ session.page_header(
     "end, and when more of the document is read?**",
 )
 backbone, plan, methods = session.backbone(), session.plan(), session.methods()
-corpus_picker.choose("retrieval", "Retrieval set", "Queries, documents, and which belong together.")
-names = st.multiselect(
-    "Methods", list(methods), list(long_texts.LONG_METHODS), key="long_methods", bind="query-params"
-)
-if not names:
-    st.info("Choose at least one method.")
-    st.stop()
-chosen_methods = [methods[name].under(plan) for name in names]
+LONG_TEXTS.show("corpus")
+left, right = st.columns(2)
+LONG_TEXTS.show("method", left)
+LONG_TEXTS.show("tokens", right)
+spec = LONG_TEXTS.spec()
+chosen_methods = [methods[name].under(plan) for name in spec.method]
 corpus = corpus_picker.chosen("retrieval")
 
 st.subheader("Position of the answer")
@@ -49,18 +48,9 @@ st.caption(
 )
 
 st.subheader("Length that is read")
-lengths = st.multiselect(
-    "Tokens, including the prompt",
-    list(recipe_state.LENGTHS),
-    list(long_texts.LENGTHS),
-    key="lengths",
-    bind="query-params",
-)
-if not lengths:
-    st.info("Choose at least one length.")
-    st.stop()
 by_length: list[tuple[str, scoring.Score]] = []
-for length in sorted(lengths):
+lengths: list[int] = []  # those that leave room for the prompt
+for length in spec.tokens:
     label = f"Documents of {length:,} tokens"
     with display.errors_skip_section(), display.progress(label) as show_progress:
         results = scoring.score(
@@ -69,6 +59,7 @@ for length in sorted(lengths):
             progress=show_progress,
         )
         by_length += [(f"{length:,}", result) for result in results]
+        lengths.append(length)
 if not by_length:
     st.stop()
 display.figure(
@@ -83,12 +74,5 @@ st.caption(
     + ", ".join(f"{count:,} at {length}" for length, count in texts_cut.items())
     + f", of {len(variants['middle'].documents):,} documents and {queries:,} queries."
 )
-display.reproduce(
-    session.recipe(
-        specs.LongTexts,
-        **corpus_picker.recipe_options("retrieval"),
-        method=names,
-        tokens=sorted(lengths),
-    )
-)
+display.reproduce(LONG_TEXTS.recipe(tokens=lengths))
 glossary.explain("embedding", "causal attention", "re-routing", "nDCG@10", "interval")

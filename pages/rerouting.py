@@ -8,13 +8,13 @@ from analysis.evaluation import comparison
 from analysis.evaluation.bootstrap import DRAWS
 from analysis.experiments import causal as causal_experiment
 from analysis.experiments import gates as gate_experiment
-from analysis.experiments import specs
 from analysis.experiments.score import score
 from analysis.figures import attention as attention_figures
 from analysis.figures import scores
 from analysis.rerouting import layer_lists
 from analysis.rerouting.plan import PLAIN
-from pages.shared import corpus_picker, display, glossary, layer_switches, session
+from pages.shared import display, glossary, layer_switches, session
+from pages.shared.questions import REROUTING
 
 SHOWN_PAIRS = 3
 """Pairs whose texts are shown above the table."""
@@ -133,14 +133,7 @@ if plan.active and st.toggle("Score the contribution of each layer", key="one_by
             )
             show_progress(number, len(plan.layers))
     st.dataframe(contributions, hide_index=True)
-display.reproduce(
-    session.recipe(
-        specs.Score,
-        page="rerouting",
-        **corpus_picker.recipe_options("pairs"),
-        method=["prompt-only", method.name],
-    )
-)
+display.reproduce(REROUTING.recipe())
 glossary.explain(
     *("re-routing", "plan", "bias", "gate", "Spearman", "interval", "cosine", "intrinsic dimension")
 )

@@ -3,15 +3,14 @@
 import streamlit as st
 
 from analysis.corpora.types import Pairs
-from analysis.embedding.postprocessing import POSTPROCESSINGS
 from analysis.experiments import score as scoring
-from analysis.experiments import specs
 from analysis.figures import scores
 from pages.shared import corpus_picker, display, glossary, session, similarity_sections
+from pages.shared.questions import KINDS, SIMILARITY
 
 DESCRIPTIONS = {
-    "rated pairs": "Do cosines rank pairs as people do? Spearman correlation with the ratings.",
-    "labelled texts": "Do texts with the same label lie together? Nearest neighbours and clusters.",
+    "pairs": "Do cosines rank pairs as people do? Spearman correlation with the ratings.",
+    "labelled": "Do texts with the same label lie together? Nearest neighbours and clusters.",
     "retrieval": "Does a query find its documents? The first ten results count.",
 }
 
@@ -21,51 +20,25 @@ session.page_header(
     "methods overlap widely, read the paired comparison below before you trust their order.**",
 )
 backbone, plan, methods = session.backbone(), session.plan(), session.methods()
-kind = st.segmented_control(
-    "Score on",
-    list(DESCRIPTIONS),
-    default="rated pairs",
-    key="scored_on",
-    required=True,
-    bind="query-params",
-)
-st.caption(DESCRIPTIONS[kind])
-corpus: scoring.Corpus
-match kind:
-    case "labelled texts":
-        corpus_picker.choose("labelled", "Labelled texts", "Texts with one label each.")
-        corpus = corpus_picker.chosen("labelled")
-        corpus_options = {"on": "labelled", **corpus_picker.recipe_options("labelled")}
-    case "retrieval":
-        corpus_picker.choose("retrieval", "Retrieval set", "Queries, documents, and which belong.")
-        corpus = corpus_picker.chosen("retrieval")
-        corpus_options = {"on": "retrieval", **corpus_picker.recipe_options("retrieval")}
-    case _:
-        corpus, corpus_options = session.pairs(), corpus_picker.recipe_options("pairs")
+SIMILARITY.show("on", format_func=KINDS.__getitem__)
+on = st.session_state.score_on
+st.caption(DESCRIPTIONS[on])
+if on != "pairs":
+    SIMILARITY.show("corpus")
 left, right = st.columns([4, 1])
-names = left.multiselect(
-    "Methods", list(methods), list(methods), key="methods", bind="query-params"
-)
-processing = right.selectbox(
-    "Post-processing",
-    list(POSTPROCESSINGS),
-    key="processing",
-    bind="query-params",
-    help="; ".join(f"*{step.name}*: {step.summary}" for step in POSTPROCESSINGS.values())
-    + f". Fitted on {scoring.FITTED_ON} calibration texts, never on those scored.",
-)
-if not names:
-    st.info("Choose at least one method.")
-    st.stop()
+SIMILARITY.show("method", left)
+SIMILARITY.show("post-processing", right)
+spec = SIMILARITY.spec()
+corpus: scoring.Corpus = corpus_picker.chosen(spec.on)
 
 results: dict[str, scoring.Score] = {}
-for name in names:
+for name in spec.method:
     with display.errors_skip_section(), display.progress(f"Encoding with {name}") as show_progress:
         (results[name],) = scoring.score(
             backbone,
             corpus,
             [methods[name].under(plan)],
-            processing=processing,
+            processing=spec.post_processing,
             progress=show_progress,
         )
 if not results:
@@ -73,7 +46,7 @@ if not results:
 scored = list(results.values())
 first = scored[0].measures[0]
 measure_names = [measure.name for measure in scored[0].measures]
-measure = st.radio("Measure", measure_names, horizontal=True, key=f"measure_{kind}")
+measure = st.radio("Measure", measure_names, horizontal=True, key=f"measure_{spec.on}")
 display.figure(
     scores.measure_bars(scored, measure),
     scores.measure_table(scored),
@@ -105,7 +78,7 @@ if st.toggle("Show the geometry of each space", key="shape", help="Encodes texts
     similarity_sections.geometry(backbone, corpus, planned)
 
 st.subheader("Your own two texts")
-comparable = isinstance(corpus, Pairs) and processing == "none"
+comparable = isinstance(corpus, Pairs) and spec.post_processing == "none"
 mean_cosines = {
     name: float(result.cosines.mean())
     for name, result in results.items()
@@ -115,9 +88,7 @@ own_text = similarity_sections.own_texts(backbone, planned, mean_cosines)
 
 st.subheader("Model input")
 similarity_sections.prompts(backbone, planned, own_text)
-display.reproduce(
-    session.recipe(specs.Score, **corpus_options, method=list(results), post_processing=processing)
-)
+display.reproduce(SIMILARITY.recipe(method=list(results)))
 glossary.explain(
     *("cosine", "Spearman", "nDCG@10", "interval", "paired comparison"),
     *("pooling", "embedding", "anisotropy", "re-routing"),

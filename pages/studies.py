@@ -10,7 +10,7 @@ from analysis.recipes import charts, files, results
 from analysis.recipes.recipe import Recipe
 from analysis.recipes.results import Results
 from analysis.runtime.paths import ASSETS, program
-from pages.shared import display, recipe_state, session
+from pages.shared import display, questions, session
 
 FOLDER = ASSETS / "studies"
 STUDIES = ("rules", "parts", "long-texts")
@@ -57,7 +57,7 @@ def show_recipe(opened: Recipe) -> None:
     _show_title(opened)
     chosen = opened
     try:
-        recipe_state.state(opened)
+        questions.state(opened)
     except ExplorerError:
         if not opened.grid:
             raise
@@ -68,11 +68,11 @@ def show_recipe(opened: Recipe) -> None:
         }
         st.markdown(f"A grid of {len(points):,} points. A page shows one of them.")
         chosen = names[st.selectbox("Point of the grid", list(names), key="point")]
-        recipe_state.state(chosen)
-    page, _ = recipe_state.state(chosen)
+        questions.state(chosen)
+    page, _ = questions.state(chosen)
     st.button(
         f"Open the page {page.replace('_', ' ')}",
-        on_click=recipe_state.open_page,
+        on_click=questions.open_page,
         args=(chosen,),
         type="primary",
     )

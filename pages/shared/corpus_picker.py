@@ -3,6 +3,8 @@
 Names and numbers are bound to the address bar; uploaded texts stay in the session.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Literal, overload
 
 import streamlit as st
@@ -11,8 +13,10 @@ from analysis.corpora import beir, columns, registry, sampling
 from analysis.corpora.columns import Columns
 from analysis.corpora.tables import shorten
 from analysis.corpora.types import Kind, Pairs, Retrieval, Texts
+from analysis.errors import CorpusError, RecipeError
 from analysis.runtime import hosting
 from pages.shared import display
+from pages.shared.controls import Control, Values
 
 Corpus = Texts | Pairs | Retrieval
 _UPLOAD = "uploaded file"
@@ -21,12 +25,21 @@ _ROLES = {
     "pairs": {"text": "First text", "other": "Second text", "score": "Rating"},
     "labelled": {"text": "Text", "label": "Label"},
 }
+_LABELS = {
+    "pairs": (
+        "Rated pairs",
+        "Pairs of texts with a human similarity rating. Scores are rank correlations with it.",
+    ),
+    "labelled": ("Labelled texts", "Texts with one label each."),
+    "retrieval": ("Retrieval set", "Queries, documents, and which belong together."),
+}
 _UNITS = {"pairs": "pairs", "labelled": "texts", "retrieval": "queries"}
 _SAMPLE = {"pairs": 300, "labelled": sampling.LABELLED, "retrieval": sampling.QUERIES}
 
 
-def choose(kind: Kind, label: str, help_text: str) -> None:
+def choose(kind: Kind) -> None:
     """Choose a corpus of one kind; ``chosen`` returns it."""
+    label, help_text = _LABELS[kind]
     st.selectbox(
         label, [*registry.names(kind), _UPLOAD], key=kind, bind="query-params", help=help_text
     )
@@ -34,19 +47,18 @@ def choose(kind: Kind, label: str, help_text: str) -> None:
         st.session_state[f"{kind}_uploaded"] = uploaded = _uploaded(kind)
         if uploaded is None:
             st.info(f"Until a file is uploaded, scores are on {registry.DEFAULTS[kind]}.")
-    corpus = _corpus(kind)
-    if (size := _size(corpus)) > _default_sample(kind, corpus):
-        # Each corpus has its own widget, so that a number chosen for one is not used for another.
-        st.number_input(
-            f"Sample ({_UNITS[kind]})",
-            min(3, size),
-            size,
-            _default_sample(kind, corpus),
-            key=f"{kind}_most_{corpus.name}",
-            bind=None if st.session_state[kind] == _UPLOAD else "query-params",
-            help=f"So many of the {size:,} are drawn at random, and captions say so. Fewer is "
-            "faster.",
-        )
+    corpus = _corpus(kind, st.session_state)
+    # Each corpus has its own widget, so that a number chosen for one is not used for another.
+    st.number_input(
+        f"Sample ({_UNITS[kind]})",
+        min(3, _size(corpus)),
+        _size(corpus),
+        _default_sample(kind, corpus),
+        key=f"{kind}_most_{corpus.name}",
+        bind=None if st.session_state[kind] == _UPLOAD else "query-params",
+        help=f"So many of the {_size(corpus):,} are drawn at random, and captions say so. Fewer is "
+        "faster.",
+    )
 
 
 @overload
@@ -57,30 +69,52 @@ def chosen(kind: Literal["labelled"]) -> Texts: ...
 def chosen(kind: Literal["retrieval"]) -> Retrieval: ...
 def chosen(kind: Kind) -> Corpus:
     """The chosen corpus, or the chosen sample of it."""
-    corpus = _corpus(kind)
-    sample: Corpus = sampling.part(corpus, _sample_size(kind, corpus))
+    corpus = _corpus(kind, st.session_state)
+    size = chosen_options(kind, st.session_state)["part"]
+    sample: Corpus = sampling.part(corpus, size)
     return sample
 
 
-def recipe_options(kind: Kind) -> dict[str, Any]:
-    """The choice as a recipe has it: the corpus by name or file, and the size of its sample."""
-    corpus = _corpus(kind)
-    size = _sample_size(kind, corpus)
+def chosen_options(kind: Kind, values: Values) -> dict[str, Any]:
+    """The choice as a question has it: the corpus by name or file, and its sample's size.
+
+    Args:
+        kind: the corpus's.
+        values: of the widgets, by key.
+    """
+    corpus = _corpus(kind, values)
+    size = values.get(f"{kind}_most_{corpus.name}")
+    size = _default_sample(kind, corpus) if size is None else int(size)
     return {"corpus": corpus.name, "part": size if size < _size(corpus) else None}
 
 
-def _sample_size(kind: Kind, corpus: Corpus) -> int:
-    """The chosen sample size, or the default one."""
-    chosen = st.session_state.get(f"{kind}_most_{corpus.name}")
-    return _default_sample(kind, corpus) if chosen is None else int(chosen)
+def state(kind: Kind, name: str, part: int | None) -> dict[str, Any]:
+    """The widgets' values by key, for a question on the corpus ``name`` or a ``part`` of it.
+
+    Raises:
+        CorpusError: the corpus is not offered here.
+        RecipeError: the part is too small.
+    """
+    sizes = {entry.name: entry.size for entry in registry.list_corpora() if entry.kind == kind}
+    if name not in sizes:
+        raise CorpusError(
+            f"The corpus {name!r:.80} is not among the {kind} offered here, such as "
+            f"{', '.join(list(sizes)[:4])}; upload a file on the page itself."
+        )
+    size = sizes[name] or part or 0
+    least = min(3, size)
+    if part is not None and part < least:
+        raise RecipeError(f"The page takes a part of {least} at least, not {part}.")
+    return {kind: name, f"{kind}_most_{name}": size if part is None else min(part, size)}
 
 
-def _corpus(kind: Kind) -> Any:
+def _corpus(kind: Kind, values: Values) -> Any:
     """The chosen corpus, or the default one until a file is uploaded."""
-    if st.session_state[kind] == _UPLOAD:
-        uploaded = st.session_state.get(f"{kind}_uploaded")
-        return uploaded if uploaded is not None else _named(kind, registry.DEFAULTS[kind])
-    return _named(kind, st.session_state[kind])
+    name = values.get(kind, registry.DEFAULTS[kind])
+    if name == _UPLOAD:
+        uploaded = values.get(f"{kind}_uploaded")
+        return _named(kind, registry.DEFAULTS[kind]) if uploaded is None else uploaded
+    return _named(kind, name)
 
 
 def _size(corpus: Corpus) -> int:
@@ -133,6 +167,31 @@ def _uploaded(kind: Kind) -> Corpus | None:
     corpus = read(file.name, data, Columns(**roles, available=guess.available))
     st.caption(display.escaped(f"{corpus.name}: {_size(corpus):,} {_UNITS[kind]}. {corpus.source}"))
     return corpus
+
+
+@dataclass(frozen=True)
+class CorpusControl(Control):
+    """A corpus that is scored and the size of its sample; of the question's own kind if None."""
+
+    option: str = "corpus"
+    label: str = ""
+    kind: Kind | None = None
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        return ("corpus", "part")
+
+    def read(self, values: Values) -> dict[str, Any]:
+        return chosen_options(self.kind or values.get("score_on", "pairs"), values)
+
+    def write(self, points: Sequence[Any]) -> dict[str, Any]:
+        spec = points[0]
+        kind = self.kind or spec.on
+        return state(kind, spec.corpus or registry.DEFAULTS[kind], spec.part)
+
+    def show(self, at: Any, **more: Any) -> None:
+        del at, more
+        choose(self.kind or st.session_state.score_on)
 
 
 @st.cache_resource(show_spinner="Reading the corpus", max_entries=20)

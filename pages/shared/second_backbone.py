@@ -5,13 +5,13 @@ import streamlit as st
 from analysis.backbones.backbone import Backbone
 from analysis.runtime import hosting
 from pages.shared import session
-from pages.shared.recipe_state import NONE
+from pages.shared.controls import Control
 
 _LEASE = "second_lease"
 
 
-def choose(key: str) -> Backbone | None:
-    """Choose a second backbone, kept under ``key``, and load it.
+def choose(control: Control) -> Backbone | None:
+    """Choose a second backbone with the widget of ``control``, and load it.
 
     It runs in the same precision as the sidebar's, which stays loaded. None where none is chosen,
     or the sidebar's own, with a note.
@@ -19,24 +19,21 @@ def choose(key: str) -> Backbone | None:
     Raises:
         BackboneError: what was typed is no backbone that can be loaded.
     """
-    own = st.session_state.backbone
-    offered = [NONE, *(name for name in session.offered_backbones() if name != own)]
-    name = st.selectbox(
-        "Compare with another backbone",
-        list(dict.fromkeys([*offered, st.session_state.get(key, NONE)])),
-        key=key,
+    own, chosen = st.session_state.backbone, st.session_state.get(control.key)
+    offered = [name for name in session.offered_backbones() if name != own]
+    control.show(
+        st,
+        options=dict.fromkeys([*offered, *filter(None, [chosen])]),
         accept_new_options=hosting.hosted() is None,
-        bind="query-params",
-        help="As in the sidebar. Both stay loaded.",
+        placeholder="none",
     )
-    name = name or NONE
-    if name in (NONE, own):
+    name = st.session_state[control.key]
+    if name in (None, own):
         st.session_state.pop(_LEASE, None)
-    if name == NONE:
-        return None
     if name == own:
         st.caption(
             f"{name} is already the backbone in the sidebar; choose another one to compare it with."
         )
+    if name in (None, own):
         return None
     return session.lease_backbone(_LEASE, name, st.session_state.dtype)

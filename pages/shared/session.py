@@ -1,11 +1,10 @@
-"""The values that a visit has chosen: its backbone, plan, methods, pairs, and the recipe of a view.
+"""The values that a visit has chosen: its backbone, plan, methods and pairs.
 
 The choices are made in the sidebar (:mod:`pages.shared.sidebar`), whose widgets are bound to the
 address bar, so that a link restores them. Uploaded texts stay in the session and never enter it.
 """
 
 import threading
-from typing import Any
 
 import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
@@ -14,16 +13,16 @@ from analysis.backbones import leases, sources
 from analysis.backbones.backbone import Backbone
 from analysis.corpora import packaged, registry
 from analysis.corpora.types import Pairs, Texts
-from analysis.embedding.methods import METHODS, Method, variant
+from analysis.embedding.methods import METHODS, Method
 from analysis.experiments import dimension
 from analysis.experiments.dimension import Dimensions
-from analysis.experiments.spec import Spec
-from analysis.recipes.recipe import Part, Recipe
+from analysis.recipes import workspace
 from analysis.rerouting import layer_lists
 from analysis.rerouting.plan import Plan
 from analysis.runtime import request_log
 from analysis.spaces import projection
-from pages.shared import corpus_picker, display, recipe_state
+from pages.shared import corpus_picker, display
+from pages.shared.page_question import SIDEBAR
 
 
 def run_by_entry() -> None:
@@ -44,8 +43,8 @@ def page_header(question: str, look_at: str) -> None:
 
 def methods() -> dict[str, Method]:
     """Every method by name, kv-embedding and prompt-only with the sidebar's options."""
-    options = {name: st.session_state[name] for name in ("separator", "pooling", "norm")}
-    return {name: variant(method, **options) for name, method in METHODS.items()}
+    chosen = SIDEBAR.spec()
+    return {name: workspace.method(chosen, name) for name in METHODS}
 
 
 def backbone() -> Backbone:
@@ -64,20 +63,17 @@ def lease_backbone(key: str, name: str, dtype: str) -> Backbone:
     return lease.backbone
 
 
-def plan(on: Backbone | None = None, layers: str = "") -> Plan:
+def plan(on: Backbone | None = None, layers: str | None = None) -> Plan:
     """The chosen plan, ``auto`` resolved on the calibration corpus.
 
     ``on`` another backbone than the chosen one, or with other ``layers``, where they are given.
     """
-    loaded = on or backbone()
-
-    def auto() -> tuple[int, ...]:
-        return (
-            () if loaded.refusal else calibration_dimensions(loaded).selected(st.session_state.rule)
+    chosen, loaded = SIDEBAR.spec(), on or backbone()
+    with display.progress("Measuring the intrinsic dimension") as show:
+        selected = dimension.select_layers(
+            loaded, layers or chosen.layers, rule=chosen.rule, progress=show
         )
-
-    chosen = layer_lists.parse_layers(layers or st.session_state.layers, loaded.layers, auto)
-    return Plan(chosen, st.session_state.bias, st.session_state.get("key_position", "own"))
+    return Plan(selected, chosen.bias, chosen.key_position)
 
 
 def calibration_dimensions(on: Backbone | None = None) -> Dimensions:
@@ -89,21 +85,6 @@ def calibration_dimensions(on: Backbone | None = None) -> Dimensions:
 def pairs() -> Pairs:
     """The chosen rated pairs."""
     return corpus_picker.chosen("pairs")
-
-
-def recipe(
-    spec: type[Spec], *, page: str | None = None, grid: tuple[Part, ...] = (), **fields: Any
-) -> Recipe:
-    """The recipe of a view: the question ``spec`` with the sidebar's choices and ``fields``.
-
-    ``page`` is the page that shows it, if not the question's own.
-    """
-    accepted = spec.options()
-    shared = {name: st.session_state.get(key) for name, key in recipe_state.SHARED.items()}
-    chosen = {name: value for name, value in shared.items() if name in accepted}
-    own = {name.replace("_", "-"): value for name, value in fields.items()}
-    view = recipe_state.view(page or recipe_state.PAGES[spec], spec)
-    return Recipe.of(spec.command, chosen | own, grid, view=view)
 
 
 def use_layers(layers: tuple[int, ...]) -> None:

@@ -33,7 +33,7 @@ def upload(page: Page) -> None:
 
 
 def test_a_search_is_stopped_taken_up_again_and_its_map_fills(visit: Page, address: str) -> None:
-    visit.goto(f"{address}/layer_ablation?sweep=bias&layers=8&pairs=uploaded+file")
+    visit.goto(f"{address}/layer_ablation?ablation_search=bias&layers=8&pairs=uploaded+file")
     settled(visit)
     upload(visit)
     visit.get_by_role("button", name=re.compile("^Score the")).click()

@@ -57,14 +57,15 @@ def test_columns_of_the_strip_are_switches_and_can_be_undone(
 
 
 def test_a_link_restores_the_curves(visit: Page, address: str, complaints: list[str]) -> None:
-    visit.goto(f"{address}/intrinsic_dimension?id_samples=40&estimator=twonn&estimator=lpca")
+    query = "dimension_samples=40&dimension_estimator=twonn&dimension_estimator=lpca"
+    visit.goto(f"{address}/intrinsic_dimension?{query}")
     settled(visit)
     lines = visit.get_by_test_id("stPlotlyChart").first.locator(".legend .traces")
     expect(lines).to_have_count(3)  # two curves and what is re-routed
     visit.get_by_role("radio", name="both").click()
     expect(lines).to_have_count(5, timeout=60_000)
-    expect(visit).to_have_url(re.compile("id_prompt=both"))
-    expect(visit).to_have_url(re.compile("estimator=twonn&estimator=lpca"))
+    expect(visit).to_have_url(re.compile("dimension_prompt=both"))
+    expect(visit).to_have_url(re.compile("dimension_estimator=twonn&dimension_estimator=lpca"))
     settled(visit)
     assert not unexpected(complaints)
 

@@ -40,7 +40,7 @@ def test_methods_are_compared_and_everything_is_taken_along(visit: Page, address
     visit.get_by_test_id("stButtonGroup").get_by_text("labelled texts").click()
     expect(visit.get_by_text("kNN accuracy").first).to_be_visible(timeout=60_000)
     settled(visit)
-    expect(visit).to_have_url(re.compile("scored_on=labelled"))
+    expect(visit).to_have_url(re.compile("score_on=labelled"))
 
     table = unfolded(visit, "Table: Scores by method")
     rows = list(
@@ -74,7 +74,7 @@ def test_methods_are_compared_and_everything_is_taken_along(visit: Page, address
 
 
 def test_the_same_link_shows_the_same_in_a_fresh_browser(visit: Page, address: str) -> None:
-    visit.goto(f"{address}/similarity?scored_on=retrieval&methods=mean&methods=echo")
+    visit.goto(f"{address}/similarity?score_on=retrieval&score_method=mean&score_method=echo")
     settled(visit)
     expect(visit.get_by_text("nDCG@10").first).to_be_visible()
     chart = visit.get_by_test_id("stPlotlyChart").first
@@ -82,7 +82,7 @@ def test_the_same_link_shows_the_same_in_a_fresh_browser(visit: Page, address: s
 
 
 def test_long_texts_are_drawn_by_place_and_by_length(visit: Page, address: str) -> None:
-    visit.goto(f"{address}/long_texts?long_methods=mean&lengths=32")
+    visit.goto(f"{address}/long_texts?long_texts_method=mean&long_texts_tokens=32")
     settled(visit)
     place, length = visit.get_by_test_id("stPlotlyChart").all()
     expect(place.locator(".scatterlayer .points path.point")).to_have_count(3)

@@ -68,3 +68,12 @@ def test_a_port_that_is_none_is_refused_in_one_sentence(
 ) -> None:
     assert main(["app", "--port", port]) == 2
     assert "a port must be a number from 1 to 65535" in capsys.readouterr().err
+
+
+def test_without_a_port_the_next_free_one_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Streamlit looks for a free port only where none is named."""
+    told: list[list[str]] = []
+    monkeypatch.setattr("streamlit.web.cli.main", lambda words, **_names: told.append(words))
+    assert main(["app"]) == 0
+    assert main(["app", "--port", "8600"]) == 0
+    assert [words[2:] for words in told] == [[], ["--server.port", "8600"]]

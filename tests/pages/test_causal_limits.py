@@ -82,13 +82,13 @@ def test_early_tokens_of_the_plain_model_stay_exactly_and_rerouted_ones_move() -
 def test_examples_fill_both_sentences_and_the_prompt_can_be_left_out() -> None:
     app = opened()
     app.selectbox(key="example").set_value("German, verb particle: zu, ab").run()
-    assert app.text_input(key="first").value == "Sie sagte das Treffen am Montag zu."
+    assert app.text_input(key="causal_first").value == "Sie sagte das Treffen am Montag zu."
     assert "She cancelled the meeting on Monday." in shown(well(app))
     within = len(strips(app)[0])
-    app.toggle(key="prompted").set_value(False).run()
+    app.toggle(key="causal_prompt").set_value(False).run()
     assert len(strips(well(app))[0]) < within
     assert {number for _, number in strips(app)[0]} == {"0"}
-    app.text_input(key="second").set_value("Sie sagte nichts.").run()
+    app.text_input(key="causal_second").set_value("Sie sagte nichts.").run()
     assert "She cancelled" not in shown(well(app)), "glosses are the examples' own"
 
 
@@ -149,22 +149,24 @@ def test_a_link_restores_the_view_and_never_holds_a_text(tiny_llama: dict[str, s
         "head": "1",
         "ending": "another ending",
         "presenter": "true",
-        "prompted": "false",
+        "causal_prompt": "false",
     }
     app = well(opened(**tiny_llama | chosen))
     assert app.segmented_control(key="step").value == NAMES[2]
-    assert app.text_input(key="first").value == EXAMPLES[example].first
+    assert app.text_input(key="causal_first").value == EXAMPLES[example].first
     assert app.selectbox(key="layer").value == 3
     assert app.selectbox(key="head").value == 1
     assert app.segmented_control(key="ending").value == "another ending"
     assert app.toggle(key="presenter").value
-    assert not app.toggle(key="prompted").value
-    app.text_input(key="first").set_value("Elle ne lit rien que nous sachions.").run()
+    assert not app.toggle(key="causal_prompt").value
+    app.text_input(key="causal_first").set_value("Elle ne lit rien que nous sachions.").run()
     assert not [v for v in dict(well(app).query_params).values() if "sachions" in str(v)]
 
 
 def test_bad_values_in_a_link_open_the_first_step(tiny_llama: dict[str, str]) -> None:
-    app = well(opened(**tiny_llama | {"step": "9 Nothing", "example": "<b>", "prompted": "maybe"}))
+    app = well(
+        opened(**tiny_llama | {"step": "9 Nothing", "example": "<b>", "causal_prompt": "maybe"})
+    )
     assert app.segmented_control(key="step").value == NAMES[0]
     assert len(strips(app)) == 2
 
@@ -177,7 +179,7 @@ def test_the_triangle_is_the_librarys(
 ) -> None:
     backbone, plan = load(folder_of(family)), Plan((2, 3))
     app = well(opened(backbone=folder_of(family), layers="2-3", step=NAMES[1]))
-    text = typed(app, "first")
+    text = typed(app, "causal_first")
     for asked, layer in (("auto", 2), (5, 5)):
         app.selectbox(key="layer").set_value(asked).run()
         expected = causality.attention(backbone, text, layer)
@@ -192,7 +194,7 @@ def test_the_triangle_is_the_librarys(
     app.selectbox(key="head").set_value(3).run()
     app.segmented_control(key="ending").set_value("another ending").run()
     step_to(app, NAMES[2])
-    expected = causality.attention(backbone, typed(app, "second"), 2, plan)
+    expected = causality.attention(backbone, typed(app, "causal_second"), 2, plan)
     assert expected.prefix is not None
     shares, pair = triangle(app)
     np.testing.assert_allclose(pair[:, 0], 100 * expected.prefix[3], rtol=1e-5)
@@ -224,7 +226,7 @@ def test_the_news_spreads_from_the_first_rerouted_layer(tiny_llama: dict[str, st
     assert movement.shape[0] == tiny_models.LAYERS + 1
     assert (movement[:3] == 0).all()
     assert (movement[3:] > 0).all()
-    found = causality.gates(load(tiny_llama["backbone"]), typed(app, "first"), Plan((2, 3)))
+    found = causality.gates(load(tiny_llama["backbone"]), typed(app, "causal_first"), Plan((2, 3)))
     np.testing.assert_allclose(gates, 100 * found.values.mean(1), rtol=1e-5)
     app.selectbox(key="head").set_value(2).run()
     gates = numbers(charts(well(app))[1]["data"][0]["z"])
@@ -234,7 +236,7 @@ def test_the_news_spreads_from_the_first_rerouted_layer(tiny_llama: dict[str, st
 def test_the_two_texts_cosines_are_the_librarys(tiny_llama: dict[str, str]) -> None:
     app = well(opened(own_pairs=True, **tiny_llama | {"step": NAMES[4]}))
     (bars,) = charts(app)[0]["data"]
-    texts = [typed(app, key) for key in ("first", "second")]
+    texts = [typed(app, key) for key in ("causal_first", "causal_second")]
     backbone = load(tiny_llama["backbone"])
     for name, value in zip(bars["y"], numbers(bars["x"]), strict=True):
         one, other = encoding.embeddings(backbone, texts, methods.METHODS[name].under(Plan((2, 3))))
@@ -270,10 +272,14 @@ def test_typed_texts_and_the_example_stay_when_one_looks_around(
 ) -> None:
     app = opened(own_pairs=True, **tiny_llama)
     app.selectbox(key="example").set_value("English, garden path: raced").run()
-    app.text_input(key="second").set_value("The horse raced past the <b>barn</b> & back.").run()
+    app.text_input(key="causal_second").set_value(
+        "The horse raced past the <b>barn</b> & back."
+    ).run()
     turn_to(app, "rerouting")
     turn_to(app, "causal_limits")
-    assert app.text_input(key="second").value == "The horse raced past the <b>barn</b> & back."
+    assert (
+        app.text_input(key="causal_second").value == "The horse raced past the <b>barn</b> & back."
+    )
     assert app.selectbox(key="example").value == "English, garden path: raced"
     bodies = "".join(element.proto.body for element in well(app).get("html"))
     assert "&lt;b&gt;" in bodies
@@ -296,9 +302,9 @@ def test_sentences_that_cannot_be_compared(
     tiny_llama: dict[str, str], first: str, second: str, prompted: bool, said: str
 ) -> None:
     app = opened(**tiny_llama)
-    app.toggle(key="prompted").set_value(prompted)
-    app.text_input(key="first").set_value(first)
-    app.text_input(key="second").set_value(second).run()
+    app.toggle(key="causal_prompt").set_value(prompted)
+    app.text_input(key="causal_first").set_value(first)
+    app.text_input(key="causal_second").set_value(second).run()
     assert said in sentence(app)
     assert app.title[0].value == "What can an early token know?"
 
@@ -315,9 +321,9 @@ def test_attention_that_cannot_be_seen_is_a_sentence(
 
 
 def test_one_text_may_be_long_and_the_other_short(tiny_llama: dict[str, str]) -> None:
-    app = opened(**tiny_llama | {"step": NAMES[1], "prompted": "false"})
-    app.text_input(key="first").set_value("The old").run()
-    app.text_input(key="second").set_value("The old " + "bridge " * 40).run()
+    app = opened(**tiny_llama | {"step": NAMES[1], "causal_prompt": "false"})
+    app.text_input(key="causal_first").set_value("The old").run()
+    app.text_input(key="causal_second").set_value("The old " + "bridge " * 40).run()
     (shares,) = triangle(well(app))
     assert len(shares) == len(
         causality.gates(load(tiny_llama["backbone"]), "The old", PLAIN, template=BARE).tokens

@@ -104,7 +104,7 @@ def test_a_selection_is_lit_on_both_maps_and_listed(tiny_llama: dict[str, str]) 
 def test_a_selection_stays_with_its_texts_and_goes_with_them(tiny_llama: dict[str, str]) -> None:
     app = well(opened(PAGE, **tiny_llama))
     app.session_state["space_rows"] = (1, 4)
-    app.selectbox(key="left").set_value("last-token").run()
+    app.selectbox(key="space_left").set_value("last-token").run()
     assert [lit(figure) for figure in charts(well(app))] == [{1, 4}] * 2
     app.selectbox(key="space_corpus").set_value("lee50").run()
     assert [lit(figure) for figure in charts(well(app))] == [None, None]
@@ -156,16 +156,20 @@ def test_numbers_have_a_scale(tiny_llama: dict[str, str], by: str, corpus: str, 
 
 
 def test_two_plans_of_one_method(tiny_llama: dict[str, str]) -> None:
-    query = tiny_llama | {"left": "kv-embedding", "left_layers": "none", "right_layers": "0-3"}
+    query = tiny_llama | {
+        "space_left": "kv-embedding",
+        "space_left_layers": "none",
+        "space_right_layers": "0-3",
+    }
     app = well(opened(PAGE, **query))
     titles = [figure["layout"]["title"]["text"] for figure in charts(app)]
     assert titles == ["kv-embedding, no layer", "kv-embedding, layers 0-3"]
-    same = well(opened(PAGE, **query | {"left_layers": "0-3"}))
+    same = well(opened(PAGE, **query | {"space_left_layers": "0-3"}))
     assert metric(same, "Neighbours kept") == "100%"
     left, right = charts(same)
     for one, other in zip(left["data"], right["data"], strict=True):
         np.testing.assert_allclose(numbers(one["x"]), numbers(other["x"]), atol=1e-9)
-    app.text_input(key="left_layers").set_value("99").run()
+    app.text_input(key="space_left_layers").set_value("99").run()
     assert "There is no layer 99" in sentence(app)
 
 
@@ -174,7 +178,7 @@ def test_two_backbones_of_different_width_and_depth(
 ) -> None:
     path = tmp_path / "other.gguf"
     tiny_models.write_gguf(path)
-    query = {"left": "kv-embedding", "right_backbone": str(path)}
+    query = {"space_left": "kv-embedding", "space_right_backbone": str(path)}
     refused = sentence(opened(PAGE, **tiny_llama, **query))
     assert refused.startswith("On other")
     assert "There is no layer 3: this backbone has layers 0 to 1." in refused
@@ -190,21 +194,21 @@ def test_two_backbones_of_different_width_and_depth(
 
 def test_a_link_restores_how_the_maps_are_drawn(tiny_llama: dict[str, str]) -> None:
     query = {
-        "left": "echo",
-        "right": "last-token",
+        "space_left": "echo",
+        "space_right": "last-token",
         "space_corpus": "lee50",
-        "projection": "pca",
-        "map_neighbours": "7",
-        "map_distance": "0.4",
-        "map_seed": "3",
+        "space_projection": "pca",
+        "space_neighbours": "7",
+        "space_min_dist": "0.4",
+        "space_seed": "3",
         "space_colour": "length",
     }
     app = well(opened(PAGE, **tiny_llama, **query))
-    assert app.selectbox(key="projection").value == "pca"
-    assert app.slider(key="map_neighbours").value == 7
-    assert app.slider(key="map_distance").value == 0.4
-    assert app.number_input(key="map_seed").value == 3
-    assert app.number_input(key="space_texts").value == 10
+    assert app.selectbox(key="space_projection").value == "pca"
+    assert app.slider(key="space_neighbours").value == 7
+    assert app.slider(key="space_min_dist").value == 0.4
+    assert app.number_input(key="space_seed").value == 3
+    assert app.number_input(key="space_samples").value == 10
     assert "PCA: 10 texts" in shown(app)
     assert "lee50" in shown(app)
     words = {value for values in app.query_params.values() for value in values}
@@ -218,7 +222,7 @@ def test_ten_thousand_texts_can_be_asked_for_and_selecting_computes_nothing(
     tiny_llama: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = well(opened(PAGE, **tiny_llama))
-    assert app.number_input(key="space_texts").max == 10_000
+    assert app.number_input(key="space_samples").max == 10_000
 
     def refuse(*_args: object, **_settings: object) -> None:
         raise AssertionError("computed again")

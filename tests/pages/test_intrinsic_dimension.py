@@ -166,9 +166,9 @@ def test_several_curves_on_the_page(tiny_llama: dict[str, str]) -> None:
     app = opened("intrinsic_dimension", **tiny_llama)
     one = well(app)
     alone = numbers(charts(one)[0]["data"][1]["y"])
-    app.multiselect(key="estimator").set_value(["twonn", "lpca"])
-    app.multiselect(key="id_corpus").set_value([packaged.CALIBRATION, "chatterbot"])
-    app.segmented_control(key="id_prompt").set_value("both").run()
+    app.multiselect(key="dimension_estimator").set_value(["twonn", "lpca"])
+    app.multiselect(key="dimension_corpus").set_value([packaged.CALIBRATION, "chatterbot"])
+    app.segmented_control(key="dimension_prompt").set_value("both").run()
     drawn = charts(well(app))[0]["data"]
     lines = [trace for trace in drawn if trace.get("mode") == "lines+markers"]
     assert len(lines) == 8
@@ -176,7 +176,7 @@ def test_several_curves_on_the_page(tiny_llama: dict[str, str]) -> None:
     assert len({tuple(numbers(line["y"])) for line in lines}) == 8
     (table,) = (t.value for t in unfolded(app).dataframe if "same over resamples (%)" in t.value)
     assert table.loc[0, "selected"] == metric(app, "Layers the rule")
-    app.multiselect(key="estimator").set_value([]).run()
+    app.multiselect(key="dimension_estimator").set_value([]).run()
     assert not charts(app)
     assert "at least one" in shown(well(app))
 
@@ -200,7 +200,7 @@ def test_another_backbone_beside_the_first(
 ) -> None:
     app = well(opened("intrinsic_dimension", **tiny_llama))
     assert len(charts(app)) == 2
-    menu = app.selectbox(key="id_other")
+    menu = app.selectbox(key="dimension_other")
     assert menu.value == "none"
     other = folder_of("qwen2")
     menu.options.append(other)
@@ -222,7 +222,7 @@ def test_another_backbone_beside_the_first(
 def test_another_backbone_that_cannot_be_compared(tiny_llama: dict[str, str], name: str) -> None:
     app = opened("intrinsic_dimension", **tiny_llama)
     asked = tiny_llama["backbone"] if name == "itself" else name
-    menu = app.selectbox(key="id_other")
+    menu = app.selectbox(key="dimension_other")
     menu.options.append(asked)
     menu.set_value(asked).run()
     said = "already the backbone" if name == "itself" else "There is no backbone called"
@@ -234,10 +234,10 @@ def test_one_curve_is_taken_along_as_a_command_and_several_as_a_grid(
     tiny_llama: dict[str, str],
 ) -> None:
     app = opened("intrinsic_dimension", **tiny_llama)
-    app.multiselect(key="estimator").set_value(["mle"])
-    app.segmented_control(key="id_prompt").set_value("off").run()
+    app.multiselect(key="dimension_estimator").set_value(["mle"])
+    app.segmented_control(key="dimension_prompt").set_value("off").run()
     command = unfolded(well(app)).code[0].value
     for part in ("dimension", "--samples=60", "--estimator=mle", "--bare"):
         assert part in command
-    app.multiselect(key="estimator").set_value(["mle", "twonn"]).run()
+    app.multiselect(key="dimension_estimator").set_value(["mle", "twonn"]).run()
     assert well(app).code[0].value == "python -m analysis run dimension.yaml"

@@ -40,7 +40,7 @@ def labels(app: AppTest) -> str:
 def test_every_search_runs_to_its_end_and_its_best_becomes_the_plan(
     kind: str, tiny_llama: dict[str, str]
 ) -> None:
-    app = well(opened("layer_ablation", own_pairs=True, sweep=kind, **tiny_llama))
+    app = well(opened("layer_ablation", own_pairs=True, ablation_search=kind, **tiny_llama))
     assert "missing plan" in labels(app)
     press(app, "Score the")
     assert "Score the" not in labels(well(app))
@@ -56,7 +56,9 @@ def test_every_search_runs_to_its_end_and_its_best_becomes_the_plan(
 
 
 def test_the_map_of_all_windows_has_its_cells_from_the_start(tiny_llama: dict[str, str]) -> None:
-    app = well(opened("layer_ablation", own_pairs=True, sweep="all windows", **tiny_llama))
+    app = well(
+        opened("layer_ablation", own_pairs=True, ablation_search="all windows", **tiny_llama)
+    )
     known = heat(app)
     assert known.shape == (6, 6)
     assert np.isfinite(known).sum() == 0
@@ -75,11 +77,15 @@ def test_reference_points_alone_are_shown(tiny_llama: dict[str, str]) -> None:
     small = backbone.load(tiny_llama["backbone"])
     pairs = columns.read_pairs("own.tsv", OWN_PAIRS.encode())
     score(small, pairs, [DEFAULT.under(Plan(tuple(range(small.layers))))])
-    app = well(opened("layer_ablation", own_pairs=True, sweep="single layers", **tiny_llama))
+    app = well(
+        opened("layer_ablation", own_pairs=True, ablation_search="single layers", **tiny_llama)
+    )
     assert metric(app, "Best so far") == "not scored yet"
     assert "Of 1 plans" in shown(app)
 
 
 def test_no_layer_no_bias(tiny_llama: dict[str, str]) -> None:
-    app = opened("layer_ablation", own_pairs=True, sweep="bias", **tiny_llama | {"layers": "none"})
+    app = opened(
+        "layer_ablation", own_pairs=True, ablation_search="bias", **tiny_llama | {"layers": "none"}
+    )
     assert "the bias changes nothing" in shown(well(app))

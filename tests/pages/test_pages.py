@@ -88,7 +88,6 @@ def short_of_long_texts(monkeypatch: pytest.MonkeyPatch) -> None:
     """The page on long texts opens with few queries of few documents, which are not long."""
     monkeypatch.setattr(long_texts, "LONG_QUERIES", 5)
     monkeypatch.setattr(long_texts, "LONG_DOCUMENTS", 12)
-    monkeypatch.setattr(long_texts, "LENGTHS", (64, 128))
 
 
 # What opens by default, on SmolLM2
@@ -181,7 +180,7 @@ def test_the_sweep_that_ships_is_whole() -> None:
     windows = charts(app)[0]["data"]
     assert sorted(x for trace in windows for x in numbers(trace["x"])) == list(range(30))
     assert [len(numbers(trace["x"])) for trace in windows if "automatic" in trace["name"]] == [1]
-    app.segmented_control(key="sweep").set_value("single layers").run()
+    app.segmented_control(key="ablation_search").set_value("single layers").run()
     assert not [b for b in well(app).button if b.label.startswith("Score the")]
     singles = charts(app)[0]["data"]
     assert sorted(x for trace in singles for x in numbers(trace["x"])) == list(range(30))
@@ -272,7 +271,7 @@ def test_leaving_layers_out_one_by_one(tiny_llama: dict[str, str]) -> None:
 
 def test_a_sweep_is_started_scored_and_kept(tiny_llama: dict[str, str]) -> None:
     app = opened("layer_ablation", own_pairs=True, **tiny_llama)
-    app.segmented_control(key="sweep").set_value("single layers").run()
+    app.segmented_control(key="ablation_search").set_value("single layers").run()
     assert "Score the" in "".join(button.label for button in well(app).button)
     press(app, "Score the")
     points: dict[float, float] = {}
@@ -283,7 +282,7 @@ def test_a_sweep_is_started_scored_and_kept(tiny_llama: dict[str, str]) -> None:
     best = int(typed(app, "layers"))
     assert points[best] == max(points.values())
     again = opened("layer_ablation", own_pairs=True, **tiny_llama)
-    again.segmented_control(key="sweep").set_value("single layers").run()
+    again.segmented_control(key="ablation_search").set_value("single layers").run()
     assert not [button for button in again.button if button.label.startswith("Score the")]
 
 
@@ -293,7 +292,7 @@ def test_two_uploads_of_one_name_are_not_mixed_up(tiny_llama: dict[str, str]) ->
     for content in (OWN_PAIRS, OWN_PAIRS.replace("\t0\n", "\t9\n")):
         app = upload(opened(**tiny_llama), content)
         turn_to(app, "layer_ablation")
-        app.segmented_control(key="sweep").set_value("single layers").run()
+        app.segmented_control(key="ablation_search").set_value("single layers").run()
         press(app, "Score the")
         figure = charts(well(app))[0]
         shown_changes.append({y for trace in figure["data"] for y in numbers(trace["y"])})
@@ -312,14 +311,14 @@ def test_own_texts_on_the_similarity_page(tiny_llama: dict[str, str]) -> None:
         assert table["prompt"].max() == len(method.templates)
         np.testing.assert_allclose(table["weight"].sum(), len(method.templates), rtol=1e-5)
         assert table["placeholder"].any() == (method.prepending is not None)
-    app.multiselect(key="methods").set_value(["mean", "echo"]).run()
+    app.multiselect(key="score_method").set_value(["mean", "echo"]).run()
     (trace,) = charts(well(app))[0]["data"]
     assert sorted(trace["y"]) == ["echo", "mean"]
     app.toggle(key="shape").set_value(True).run()
     (table,) = (t.value for t in well(app).dataframe if "alignment" in t.value)
     assert table["space"].tolist() == ["mean", "echo"]
     assert table["alignment"].between(0, 4).all()
-    app.multiselect(key="methods").set_value([]).run()
+    app.multiselect(key="score_method").set_value([]).run()
     assert "at least one method" in shown(well(app))
 
 
@@ -344,15 +343,15 @@ def test_columns_of_an_upload_are_shown_and_can_be_changed(tiny_llama: dict[str,
 def test_labelled_texts_and_retrieval_on_the_similarity_page(tiny_llama: dict[str, str]) -> None:
     few = {"labelled_most_chatterbot": "60", "retrieval_most_chatterbot-answers": "10"}
     both = ["mean", "kv-embedding"]
-    app = opened("similarity", scored_on="labelled texts", methods=both, **few, **tiny_llama)
+    app = opened("similarity", score_on="labelled texts", score_method=both, **few, **tiny_llama)
     assert "60 of 1,569 texts" in shown(well(app))
     assert "kv-embedding" in shown(app)
-    app.radio(key="measure_labelled texts").set_value("V-measure").run()
+    app.radio(key="measure_labelled").set_value("V-measure").run()
     (trace,) = charts(well(app))[0]["data"]
     assert sorted(trace["y"]) == ["kv-embedding", "mean"]
-    app.segmented_control(key="scored_on").set_value("retrieval").run()
+    app.segmented_control(key="score_on").set_value("retrieval").run()
     assert "10 of 306 queries" in shown(well(app))
-    app.selectbox(key="processing").set_value("centre").run()
+    app.selectbox(key="score_post_processing").set_value("centre").run()
     assert "10 of 306 queries" in shown(well(app))
 
 
@@ -360,40 +359,40 @@ def test_long_texts_of_few_queries(
     tiny_llama: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     short_of_long_texts(monkeypatch)
-    app = well(opened("long_texts", **tiny_llama))
+    app = well(opened("long_texts", **tiny_llama, long_texts_tokens=["64", "128"]))
     places, lengths = charts(app)
     assert [trace["name"] for trace in places["data"]] == list(long_texts.LONG_METHODS)
     assert places["data"][0]["x"] == ["start", "middle", "end"]
     assert lengths["data"][0]["x"] == ["64", "128"]
-    app.multiselect(key="lengths").set_value([32, 64]).run()
+    app.multiselect(key="long_texts_tokens").set_value([32, 64]).run()
     assert "limit of 32 tokens leaves no room" in shown(well(app))
     assert charts(app)[1]["data"][0]["x"] == ["64"]
-    app.multiselect(key="lengths").set_value([]).run()
+    app.multiselect(key="long_texts_tokens").set_value([]).run()
     assert "at least one length" in shown(well(app))
-    app.multiselect(key="long_methods").set_value([]).run()
+    app.multiselect(key="long_texts_method").set_value([]).run()
     assert "at least one method" in shown(well(app))
 
 
 def test_another_sample_and_estimator(tiny_llama: dict[str, str]) -> None:
     app = opened("intrinsic_dimension", **tiny_llama)
     few = numbers(charts(well(app))[0]["data"][1]["y"])
-    app.multiselect(key="estimator").set_value(["mle"]).run()
+    app.multiselect(key="dimension_estimator").set_value(["mle"]).run()
     other = numbers(charts(well(app))[0]["data"][1]["y"])
-    app.segmented_control(key="id_prompt").set_value("off").run()
+    app.segmented_control(key="dimension_prompt").set_value("off").run()
     bare = numbers(charts(well(app))[0]["data"][1]["y"])
     assert len(few) == len(other) == len(bare) == tiny_models.LAYERS
     assert (few != other).any()
     assert (other != bare).any()
-    app.segmented_control(key="cloud").set_value("all").run()
+    app.segmented_control(key="dimension_cloud").set_value("all").run()
     every = numbers(charts(well(app))[0]["data"][1]["y"])
     assert (every != bare).any()
-    app.number_input(key="id_samples").set_value(80).run()
+    app.number_input(key="dimension_samples").set_value(80).run()
     assert "80 distinct texts" in shown(well(app))
 
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("key_position", "first"), ("separator", "quoted"), ("pooling", "last"), ("norm", "pre")],
+    [("key_position", "first"), ("prompt", "quoted"), ("pooling", "last"), ("norm", "pre")],
 )
 def test_every_option_of_kv_embedding_changes_its_score(
     tiny_llama: dict[str, str], key: str, value: str

@@ -10,7 +10,7 @@ from analysis.errors import ExplorerError
 from analysis.recipes import files
 from analysis.recipes.recipe import Recipe
 from analysis.spaces import projection
-from pages.shared import display, recipe_state
+from pages.shared import display, questions
 from pages.shared.causal_steps import STEPS
 from tests.support.checks import assert_one_sentence
 from tests.support.visits import ROOT, opened, press, sentence, shown, turn_to, well
@@ -19,26 +19,31 @@ STUDIES = ROOT / "assets" / "studies"
 CHOSEN: dict[str, dict[str, Any]] = {
     "causal_limits": {
         **{"step": list(STEPS)[1]},
-        **{"first": "The bank was old.", "second": "The bank was new.", "prompted": False},
+        **{"causal_first": "The bank was old.", "causal_second": "The bank was new."},
+        "causal_prompt": False,
     },
     "intrinsic_dimension": {
-        **{"id_corpus": ["chatterbot", "news-sentences"], "id_samples": 40, "id_prompt": "off"},
-        **{"cloud": "last", "rule": "lowest", "id_other": "GPT2"},
+        **{"dimension_corpus": ["chatterbot", "news-sentences"], "dimension_samples": 40},
+        "dimension_prompt": "off",
+        **{"dimension_cloud": "last", "rule": "lowest", "dimension_other": "GPT2"},
     },
     "rerouting": {"gate_text": "A bridge.", "layers": "1,3", "bias": 2.5},
     "embedding_space": {
-        **{"left": "prompt-only", "right": "echo", "space_corpus": "chatterbot"},
-        **{"space_texts": 12, "projection": "pca", "space_colour": "length", "right_layers": ""},
+        **{"space_left": "prompt-only", "space_right": "echo", "space_corpus": "chatterbot"},
+        **{"space_samples": 12, "space_projection": "pca", "space_colour": "length"},
+        "space_right_layers": "",
     },
     "similarity": {
-        **{"scored_on": "labelled texts", "labelled_most_chatterbot": 40, "processing": "none"},
-        **{"methods": ["mean", "kv-embedding"], "base": "kv-embedding", "pooling": "last"},
-        **{"measure_labelled texts": "V-measure", "own_first": "A song.", "key_position": "first"},
+        **{"score_on": "labelled", "labelled_most_chatterbot": 40},
+        **{"score_post_processing": "none", "score_method": ["mean", "kv-embedding"]},
+        **{"base": "kv-embedding", "pooling": "last"},
+        **{"measure_labelled": "V-measure", "own_first": "A song.", "key_position": "first"},
     },
     "long_texts": {
-        **{"retrieval_most_chatterbot-answers": 4, "long_methods": ["mean"], "lengths": [32]},
+        **{"retrieval_most_chatterbot-answers": 4, "long_texts_method": ["mean"]},
+        "long_texts_tokens": [32],
     },
-    "layer_ablation": {"sweep": "bias", "layers": "2", "separator": "quoted"},
+    "layer_ablation": {"ablation_search": "bias", "layers": "2", "prompt": "quoted"},
 }
 """What is chosen on each page, other than it opens with."""
 
@@ -63,8 +68,8 @@ def test_a_page_is_restored_from_its_recipe(
 ) -> None:
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=300)
     chosen = {"dtype": "float32", **tiny_llama, **CHOSEN[page]}
-    if chosen.get("id_other"):
-        chosen["id_other"] = folder_of("gpt2")
+    if chosen.get("dimension_other"):
+        chosen["dimension_other"] = folder_of("gpt2")
     for key, value in chosen.items():
         app.session_state[key] = value
     app.session_state["tour"] = None
@@ -78,7 +83,7 @@ def test_a_page_is_restored_from_its_recipe(
     other = AppTest.from_file(str(ROOT / "app.py"), default_timeout=300)
     other.session_state["backbone"] = tiny_llama["backbone"]
     other.session_state["tour"] = None
-    other.session_state["id_samples"] = 40
+    other.session_state["dimension_samples"] = 40
     other.switch_page("pages/studies.py")
     well(upload(other.run(), "view.yaml", files.write(made)))
     press(other, "Open the page")
@@ -110,27 +115,26 @@ HEAD = "version: 1\ncommand: "
         ("ablation\nmost: 500", "takes a most from 1 to 30, not 500"),
         ("space\noutput: x.html\nmethod: [mean]", "takes --method twice"),
         ("space\noutput: x.html\nmin-dist: 3.0", "takes a minimum distance"),
-        (f"causal\nfirst: a\nsecond: {'a' * 20_000}", "have more than 10,000 characters"),
+        (f"causal\nfirst: a\nsecond: {'a' * 20_000}", "has more than 10,000 characters"),
         ("dimension\nview: {bias: 99}", "takes a bias from -4 to 6, not 99"),
     ],
 )
 def test_what_no_page_shows_is_said(text: str, said: str) -> None:
     with pytest.raises(ExplorerError, match=re.escape(said)) as raised:
-        recipe_state.state(files.read(HEAD + text))
+        questions.state(files.read(HEAD + text))
     assert_one_sentence(raised.value)
 
 
 def test_a_recipe_holds_no_keys_but_a_page_s_own() -> None:
     view = "{page: similarity, base: mean, tour: on, backbone: evil, opened: x, space_rows: [1]}"
-    _, values = recipe_state.state(files.read(f"{HEAD}score\nview: {view}"))
+    _, values = questions.state(files.read(f"{HEAD}score\nview: {view}"))
     assert values["base"] == "mean"
     assert values["backbone"] == "smollm2"
     assert not {"tour", "opened", "space_rows", "page"} & set(values)
 
 
 def test_every_page_has_its_command_and_its_view() -> None:
-    assert set(recipe_state.VIEW) == set(CHOSEN) == {*recipe_state.PAGES.values(), "rerouting"}
-    assert set(recipe_state.PAGES) == set(recipe_state._STATE)
+    assert set(questions.PAGES) == set(CHOSEN)
 
 
 def visit(tiny_llama: dict[str, str]) -> AppTest:

@@ -38,8 +38,8 @@ def opened(
     """A fresh visit to one page, by a link with ``query``; ``own_pairs`` are uploaded at once."""
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=300)
     # What has to be computed is computed on a few texts.
-    app.session_state["id_samples"] = 60 if "backbone" in query else dimension.SAMPLES
-    app.session_state["space_texts"] = 10 if "backbone" in query else space.MAP_TEXTS
+    app.session_state["dimension_samples"] = 60 if "backbone" in query else dimension.SAMPLES
+    app.session_state["space_samples"] = 10 if "backbone" in query else space.MAP_TEXTS
     if name := query.pop("backbone", None):
         app.session_state["backbone"] = name  # the harness's menus know only what is listed
     for option, value in query.items():

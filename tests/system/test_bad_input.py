@@ -345,9 +345,8 @@ def test_a_page_reads_an_upload_or_says_why_not(
     app = opened(own_pairs=True, **tiny_llama)
     if kind != "pairs":
         turn_to(app, "similarity")
-        app.multiselect(key="methods").set_value(["mean"]).run()
-        about = {"labelled": "labelled texts", "retrieval": "retrieval"}[kind]
-        app.session_state["scored_on"] = about
+        app.multiselect(key="score_method").set_value(["mean"]).run()
+        app.session_state["score_on"] = kind
         app.session_state[kind] = "uploaded file"
         app.run()
     for name, case in FILES.items():

@@ -105,6 +105,14 @@ def _space(app: AppTest, rows: Rows) -> tuple[Any, Any]:
     return page[0].tolist(), rows[0]["trustworthiness"]
 
 
+def _long_texts(app: AppTest, rows: Rows) -> tuple[Any, Any]:
+    by_place = _scores(_table(app, "position", "method"), "position")
+    by_length = _scores(_table(app, "tokens", "method"), "tokens")
+    places = [row for row in rows if row["tokens"] is None]
+    lengths = [{**row, "tokens": f"{row['tokens']:,}"} for row in rows if row["tokens"]]
+    return (by_place, by_length), (_answered(places, "place"), _answered(lengths, "tokens"))
+
+
 def _ablation(app: AppTest, rows: Rows) -> tuple[Any, Any]:
     table = _table(app, "layers", "Spearman", "change low")
     page = {
@@ -142,9 +150,10 @@ CASES = [
     Case("causal_limits", _causal),
     Case("intrinsic_dimension", _dimension),
     Case("rerouting", _rerouting),
-    Case("embedding_space", _space, {"projection": "pca"}),
-    Case("similarity", _similarity, {"methods": ["kv-embedding", "mean", "echo"]}),
-    Case("layer_ablation", _ablation, {"sweep": "single layers"}, _score_missing),
+    Case("embedding_space", _space, {"space_projection": "pca"}),
+    Case("similarity", _similarity, {"score_method": ["kv-embedding", "mean", "echo"]}),
+    Case("long_texts", _long_texts, {"retrieval_most_chatterbot-answers": "10"}),
+    Case("layer_ablation", _ablation, {"ablation_search": "single layers"}, _score_missing),
 ]
 
 

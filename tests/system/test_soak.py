@@ -19,7 +19,7 @@ def lines(log: Path) -> list[dict[str, Any]]:
 
 def test_a_closed_tab_stops_its_work_at_the_next_batch(tmp_path: Path) -> None:
     folder, log = save_folder(tmp_path / "llama"), tmp_path / "journal"
-    link = f"backbone={folder}&dtype=float32&layers=2&id_samples=2000"
+    link = f"backbone={folder}&dtype=float32&layers=2&dimension_samples=2000"
     with served(tmp_path / "log", KVE_CACHE=str(tmp_path), KVE_LOG=str(log)) as address:
         with tab(address) as visit:
             visit.ask("intrinsic_dimension", link)

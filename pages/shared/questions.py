@@ -1,0 +1,219 @@
+"""The question of each page, with the widgets that hold its options.
+
+This table is the only place that says which widget holds an option. An option that is added to a
+spec needs a line here, and a place on its page where it is shown.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+from streamlit.navigation.page import StreamlitPage
+
+from analysis.backbones.facts import describe
+from analysis.corpora import registry
+from analysis.dimension.estimators import CLOUDS, ESTIMATORS
+from analysis.embedding.methods import METHODS
+from analysis.embedding.postprocessing import POSTPROCESSINGS
+from analysis.errors import RecipeError
+from analysis.experiments import long_texts, score, space
+from analysis.experiments.specs import Ablation, Causal, Dimension, LongTexts, Score, Space
+from analysis.recipes.recipe import Recipe
+from analysis.runtime.paths import program
+from pages.shared.controls import (
+    Menu,
+    Menus,
+    Number,
+    Pair,
+    Switch,
+    Text,
+)
+from pages.shared.corpus_picker import CorpusControl
+from pages.shared.grid_controls import Axis, Second
+from pages.shared.page_question import Page
+
+LENGTHS = (32, 64, 128, 256, 512, 1024, 2048, 4096)
+"""Lengths in tokens that the page on long texts offers."""
+KINDS = {"pairs": "rated pairs", "labelled": "labelled texts", "retrieval": "retrieval"}
+"""The kinds of corpora that scores are computed on, as the page names them."""
+_LAYERS = (
+    "auto, none, all, or a list such as 26-29 or 3,5,9, to compare two plans. For methods that "
+    "re-route."
+)
+HERE = {"engine": "local", "address": None, "workers": None}
+"""Pages compute in the server's own process."""
+
+
+def _texts() -> tuple[str, ...]:
+    return registry.names("texts", offline=True)
+
+
+def _layers(backbone: str) -> int:
+    return describe(backbone).layers
+
+
+CAUSAL = Page(
+    "causal_limits",
+    Causal,
+    (
+        Text("first", "One ending", own=True),
+        Text("second", "Another ending", own=True),
+        Switch(
+            "bare",
+            "Use the compression prompt",
+            key="causal_prompt",
+            help="KV-Embedding wraps a text as: Context: ... Compress the Context in one word: "
+            "The final token, whose pair is re-routed, is then the colon of the prompt.",
+        ),
+    ),
+    view=("step", "example", "ending", "head", "layer", "presenter"),
+)
+DIMENSION = Page(
+    "intrinsic_dimension",
+    Dimension,
+    (
+        Axis("corpus", "Texts", offered=_texts, noun="corpus of texts"),
+        Axis(
+            "bare",
+            "Prompt",
+            key="dimension_prompt",
+            groups={"on": (False,), "off": (True,), "both": (False, True)},
+            help="Whether each text is wrapped in the compression prompt.",
+        ),
+        Axis(
+            "estimator",
+            "Estimators",
+            noun="estimator",
+            meanings={name: estimator.summary for name, estimator in ESTIMATORS.items()},
+        ),
+        Number("samples", "Sample", low=20, high=5000, step=100),
+        Menu("cloud", "States of", buttons=True, meanings=CLOUDS),
+        Second(
+            *("backbone", "Compare with another backbone"),
+            key="dimension_other",
+            help="As in the sidebar. Both stay loaded.",
+        ),
+    ),
+    {"seed": 0},
+)
+REROUTING = Page(
+    "rerouting",
+    Score,
+    (CorpusControl(kind="pairs"),),
+    {
+        **{"on": "pairs", "method": ("prompt-only", "kv-embedding")},
+        **{"post-processing": "none", "max-tokens": None},
+    },
+    view=("gate_text", "one_by_one"),
+)
+SPACE = Page(
+    "embedding_space",
+    Space,
+    (
+        Pair("method", "Method"),
+        Menu("corpus", "Texts", offered=_texts, default=space.MAP_CORPUS),
+        Text("left-layers", "Layers, left", help=_LAYERS),
+        Text("right-layers", "Layers, right", help=_LAYERS),
+        Menu("right-backbone", "Compare with another backbone", offered=tuple),
+        Number(
+            "samples",
+            "Texts at most",
+            low=5,
+            high=10_000,
+            step=50,
+            default=space.MAP_TEXTS,
+            noun="sample",
+        ),
+        Menu("projection", "Projection"),
+        Number(
+            "neighbours", "Neighbours", low=3, high=50, slider=True, noun="number of neighbours"
+        ),
+        Number("min-dist", "Minimum distance", low=0.0, high=0.99, slider=True),
+        Number("seed", "Seed", low=0, high=9999),
+    ),
+    {"output": "maps.html"},
+    view=("space_search", "space_colour", "dragging"),
+)
+SIMILARITY = Page(
+    "similarity",
+    Score,
+    (
+        Menu("on", "Score on", buttons=True),
+        CorpusControl(),
+        Menus("method", "Methods", default=tuple(METHODS), noun="method"),
+        Menu(
+            "post-processing",
+            "Post-processing",
+            help=f"Fitted on {score.FITTED_ON} calibration texts, never on those scored.",
+            meanings={step.name: step.summary for step in POSTPROCESSINGS.values()},
+        ),
+    ),
+    {"max-tokens": None},
+    view=(
+        *("measure_pairs", "measure_labelled", "measure_retrieval", "base", "shown"),
+        *("shape", "own_first", "own_second"),
+    ),
+)
+LONG_TEXTS = Page(
+    "long_texts",
+    LongTexts,
+    (
+        CorpusControl(kind="retrieval"),
+        Menus("method", "Methods", default=long_texts.LONG_METHODS, noun="method"),
+        Menus(
+            "tokens",
+            "Tokens, including the prompt",
+            offered=lambda: LENGTHS,
+            default=long_texts.LENGTHS,
+            noun="length",
+        ),
+    ),
+)
+ABLATION = Page(
+    "layer_ablation",
+    Ablation,
+    (
+        CorpusControl(kind="pairs"),
+        Menu("search", "Plans to compare", buttons=True),
+        Number("most", "Layers at most", low=1, high=_layers, noun="most"),
+    ),
+    HERE,
+)
+PAGES: dict[str, Page[Any]] = {
+    page.name: page
+    for page in (CAUSAL, DIMENSION, SIMILARITY, LONG_TEXTS, ABLATION, SPACE, REROUTING)
+}
+"""The pages by file name; of two with one question, the first shows a recipe that names none."""
+
+
+def state(recipe: Recipe) -> tuple[str, dict[str, Any]]:
+    """The page that shows a recipe, and the values of its widgets by key.
+
+    Raises:
+        RecipeError: no page shows this command, grid or value.
+        CorpusError: a corpus that is not offered here.
+    """
+    answering = [name for name, page in PAGES.items() if page.question is type(recipe.spec)]
+    if not answering:
+        raise RecipeError(
+            f"No page shows the command {recipe.command}; run the recipe with {program()} run."
+        )
+    name = recipe.view.get("page", answering[0])
+    if name not in answering:
+        raise RecipeError(f"The page {name!r:.80} does not show the command {recipe.command}.")
+    return name, PAGES[name].state(recipe)
+
+
+def open_page(recipe: Recipe) -> None:
+    """Set the widgets to a recipe and open its page in the next run. For callbacks."""
+    page, values = state(recipe)
+    st.session_state.update(values)
+    st.session_state.opened = page
+
+
+def go_to_opened_page(pages: Mapping[str, StreamlitPage]) -> None:
+    """Go to the page that ``open_page`` asked for, if any; ``pages`` are all, by file name."""
+    if page := st.session_state.pop("opened", None):
+        # Streamlit refuses to clear an address that widgets hold, unless it gets another one; the
+        # widgets of the next page write it again.
+        st.switch_page(pages[page], query_params={})
