@@ -26,7 +26,7 @@ st.subheader("System and resources")
 st.table(pd.Series(doctor.facts(), name="now"))
 st.button("Refresh", help="Read memory, queues and sizes again.")
 
-st.subheader("For a bug report")
+st.subheader("Bug report")
 st.caption(
     "The report contains no text that was typed, uploaded or scored. Hover over it and click the "
     "button in its corner to copy it; add what you did, what happened and what you expected."

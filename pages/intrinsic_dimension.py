@@ -80,13 +80,13 @@ dimension_sections.compare_with_plan(curves, rule, plan.layers, backbone.layers)
 dimension_sections.explanations(first, rule, backbone)
 st.caption(f"{first.provenance.sentence}.")
 
-st.subheader("Is it the same in another backbone?")
+st.subheader("Comparison with another backbone")
 with display.errors_skip_section():
     if other := second_backbone.choose(DIMENSION.control("backbone")):
         measure_other = partial(measure, other, spec.corpus, [spec.estimator], spec.bare)
         dimension_sections.second_backbone(first, rule, measure_other)
 
-st.subheader("How narrow is the cone?")
+st.subheader("Mean cosine of two texts")
 dimension_sections.mean_cosines(first)
 
 display.reproduce(DIMENSION.recipe())

@@ -29,7 +29,7 @@ session.page_header(
     "Was the automatic choice a good one?",
     "Each plan re-routes other layers and is scored on the same pairs, as a change against "
     "re-routing nothing. **See where the automatic choice (diamond) stands among the others, and "
-    "whether the whole bar of any plan lies above 0.**",
+    "whether the bar of any plan lies completely above 0.**",
 )
 backbone, plan, pairs = session.backbone(), session.plan(), session.pairs()
 if backbone.refusal:
@@ -80,7 +80,7 @@ st.caption(
     f"{plain.provenance.sentence}."
 )
 
-st.subheader("Is the best plan more than luck?")
+st.subheader("The best plan on held-out texts")
 if progress.running:
     st.caption("Shown when the search is finished or stopped.")
 elif walk.tried:

@@ -12,7 +12,7 @@ MEASURE = "nDCG@10"
 
 session.page_header(
     "Does it hold up on long texts?",
-    "One vector has to represent a whole document, and under causal attention early tokens know "
+    "One vector has to represent a document, and under causal attention early tokens know "
     "nothing about later ones. **Does a query still find its document when the answer moves to the "
     "end, and when more of the document is read?**",
 )
@@ -47,10 +47,10 @@ st.caption(
     f"{display.escaped(corpus.source)} {first.provenance.sentence}."
 )
 
-st.subheader("Length that is read")
+st.subheader("Tokens read")
 by_length: list[tuple[str, scoring.Score]] = []
 lengths: list[int] = []  # those that leave room for the prompt
-for length in spec.tokens:
+for length in sorted(spec.tokens):
     label = f"Documents of {length:,} tokens"
     with display.errors_skip_section(), display.progress(label) as show_progress:
         results = scoring.score(
@@ -65,7 +65,7 @@ if not by_length:
 display.figure(
     scores.measures_along(by_length, MEASURE, "tokens read of each document"),
     scores.along_table(by_length, "tokens"),
-    "Score by length that is read",
+    "Score by tokens read",
 )
 texts_cut = {length: result.texts_cut for length, result in by_length}
 st.caption(

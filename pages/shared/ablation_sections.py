@@ -129,7 +129,7 @@ def counts(view: View, walk: Walk) -> None:
     worse = sum(change.ci_high < 0 for change in changes)
     text = (
         f"Of {len(changes)} plans, {better} score clearly better than re-routing nothing (their "
-        f"whole interval lies above 0), {worse} clearly worse, and {len(changes) - better - worse} "
+        f"interval lies above 0), {worse} clearly worse, and {len(changes) - better - worse} "
         "neither."
     )
     plans = [plan for plan in view.references[RANDOM] if plan in walk.points]

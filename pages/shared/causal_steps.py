@@ -152,7 +152,7 @@ def costs(view: View) -> None:
     """Show what re-routing costs, and compare the embeddings of the two texts."""
     st.markdown(
         "Re-routing costs one more box in each row of the re-routed layers: no training, no "
-        "second pass. **But moved is not the same as improved. The final token sees the whole "
+        "second pass. **But moved is not the same as improved. The final token sees all of the "
         "text anyway, so an embedding of the plain model tells the endings apart too.**"
     )
     tokens = view.movement.lengths[0]

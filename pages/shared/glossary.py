@@ -17,7 +17,7 @@ TERMS = {
     "bias": "A number added to the attention logit of the re-routed pair: the higher, the more "
     "attention it gets from all tokens. The paper uses 1.",
     "plan": "The layers that are re-routed, with the bias and the key position.",
-    "embedding": "One vector for a whole text, pooled from the states of its tokens.",
+    "embedding": "One vector for a text, pooled from the states of its tokens.",
     "pooling": "How token states become one vector: the last token's state, the mean of all, or "
     "the average of both (hybrid).",
     "intrinsic dimension": "The number of independent directions in which the states of a layer "

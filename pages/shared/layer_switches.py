@@ -41,7 +41,7 @@ def presets(backbone: Backbone) -> Curve | None:
             "Last third": f"{2 * third}-{backbone.layers - 1}",
         }.items():
             st.button(preset, on_click=_set_plan, args=(layers, rule))
-        with st.popover("By rule"):
+        with st.popover("Select by rule"):
             for choice in selection.RULES.values():
                 st.button(
                     f"{choice.name}{_selected(curve, choice.name)}",

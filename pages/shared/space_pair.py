@@ -63,7 +63,7 @@ def choose() -> Sides:
     a, b, c = st.columns(3)
     SPACE.show("method", (a, b))
     SPACE.show("corpus", c)
-    with st.expander("Compare other layers, another backbone, more texts"):
+    with st.expander("Layers, second backbone and number of texts"):
         a, b, c = st.columns(3)
         for column, side in ((a, "left"), (b, "right")):
             SPACE.show(
