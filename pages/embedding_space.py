@@ -112,8 +112,8 @@ if compared.refusal:
 provenances = dict.fromkeys(f"{space.provenance.sentence}." for space in (left, right))
 st.caption(
     f"{len(texts):,} of {sides.size:,} texts of {display.escaped(sides.texts.name)}. "
-    f"{left.projection.reason}. The right map is rotated, mirrored, scaled and shifted to match the "
-    "left one, which keeps the order of all distances. Both show the same part of the "
+    f"{left.projection.reason}. The right map is rotated, mirrored, scaled and shifted to match "
+    "the left one, which keeps the order of all distances. Both show the same part of the "
     "plane. *Isotropy*: Mu & Viswanath 2018; *uniformity*: Wang & Isola 2020; *trustworthiness*: "
     f"Venna & Kaski 2001, on {NEAREST} neighbours. {' '.join(provenances)}"
 )

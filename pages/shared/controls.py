@@ -209,8 +209,8 @@ class Menu(Control):
         for value in values:
             if names and value not in names:
                 raise RecipeError(
-                    f"{value!r:.80} is not among the {self.label.lower()} offered here, such as "
-                    f"{', '.join(map(str, names[:4]))}; change the recipe, or run it with "
+                    f"The value {value!r:.80} is not among the {self.label.lower()} offered here, "
+                    f"such as {', '.join(map(str, names[:4]))}; change the recipe, or run it with "
                     f"{program()} run."
                 )
 

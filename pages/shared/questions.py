@@ -10,7 +10,6 @@ from typing import Any
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-from analysis.backbones.facts import describe
 from analysis.corpora import registry
 from analysis.dimension.estimators import CLOUDS, ESTIMATORS
 from analysis.embedding.methods import METHODS
@@ -20,6 +19,7 @@ from analysis.experiments import long_texts, score, space
 from analysis.experiments.specs import Ablation, Causal, Dimension, LongTexts, Score, Space
 from analysis.recipes.recipe import Recipe
 from analysis.runtime.paths import program
+from pages.shared import session
 from pages.shared.controls import (
     Menu,
     Menus,
@@ -49,7 +49,7 @@ def _texts() -> tuple[str, ...]:
 
 
 def _layers(backbone: str) -> int:
-    return describe(backbone).layers
+    return session.facts(backbone).layers
 
 
 CAUSAL = Page(

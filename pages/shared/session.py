@@ -11,6 +11,7 @@ from streamlit.runtime.pages_manager import PagesManager
 
 from analysis.backbones import leases, sources
 from analysis.backbones.backbone import Backbone
+from analysis.backbones.facts import Facts, describe
 from analysis.corpora import packaged, registry
 from analysis.corpora.types import Pairs, Texts
 from analysis.embedding.methods import METHODS, Method
@@ -115,6 +116,12 @@ def warm_up_umap() -> None:
 def texts(name: str) -> Texts:
     """A named corpus of texts."""
     return registry.load_texts(name)
+
+
+@st.cache_resource(show_spinner="Reading the backbone's configuration", max_entries=50)
+def facts(name: str) -> Facts:
+    """What is known of a backbone before its weights load."""
+    return describe(name)
 
 
 @st.cache_resource(show_spinner=False, ttl=60)

@@ -4,7 +4,6 @@ import streamlit as st
 
 from analysis.backbones import devices
 from analysis.backbones.catalog import DEFAULT
-from analysis.backbones.facts import Facts, describe
 from analysis.rerouting import layer_lists
 from analysis.runtime import hosting
 from pages.shared import plan_history, session
@@ -27,7 +26,7 @@ def choose_backbone() -> None:
         help=ANY_BACKBONE if hosting.hosted() is None else "This server offers these backbones.",
     )
     SIDEBAR.show("dtype")
-    facts = _describe(st.session_state.backbone)
+    facts = session.facts(st.session_state.backbone)
     st.caption(
         f"{facts.parameters / 1e6:,.0f} million parameters, {facts.layers} layers, "
         f"{facts.heads} heads on {facts.kv_heads} key-value heads, a context of "
@@ -72,8 +71,3 @@ def choose_method_options() -> None:
             "say."
         )
     plan_history.record(st.session_state.backbone)
-
-
-@st.cache_resource(show_spinner="Reading the backbone's configuration", max_entries=50)
-def _describe(name: str) -> Facts:
-    return describe(name)

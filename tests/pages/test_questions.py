@@ -1,8 +1,10 @@
 """The questions of the pages: a widget holds each option, and gives it back as it was."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import streamlit
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -121,7 +123,10 @@ class Widgets:
 
 
 @each_page
-def test_the_address_holds_all_but_own_texts(page: Page[Any]) -> None:
+def test_the_address_holds_all_but_own_texts(
+    page: Page[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streamlit, "session_state", SimpleNamespace(backbone="smollm2"))
     place = Widgets()
     shown = [c for c in (*SIDEBAR.controls, *page.controls) if not isinstance(c, CorpusControl)]
     for control in shown:
