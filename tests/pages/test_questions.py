@@ -45,8 +45,9 @@ def values(control: Control) -> st.SearchStrategy[Any]:
     match control:
         case Number(low=low, high=high):
             most = high("smollm2") if callable(high) else high
-            whole = isinstance(low, int)
-            numbers: Any = st.integers(low, int(most)) if whole else st.floats(low, most)
+            numbers: st.SearchStrategy[float] = (
+                st.integers(low, int(most)) if isinstance(low, int) else st.floats(low, most)
+            )
             return st.none() | numbers if control.initial is None else numbers
         case Text(own=own):
             return st.text(min_size=1) if own else st.sampled_from(["none", "1,3", "0-2"])
