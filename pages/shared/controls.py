@@ -6,7 +6,7 @@ question, and the widget's value for a recipe.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Any
 
 import streamlit as st
@@ -40,12 +40,13 @@ class Control:
 
     option: str
     label: str
-    key: str = field(default="", kw_only=True)
-    default: Any = field(default=None, kw_only=True)
-    help: str = field(default="", kw_only=True)
-    meanings: Mapping[Any, str] = field(default_factory=dict, kw_only=True)
-    noun: str = field(default="", kw_only=True)
-    info: FieldInfo = field(default_factory=FieldInfo, kw_only=True)
+    _: KW_ONLY
+    key: str = ""
+    default: Any = None
+    help: str = ""
+    meanings: Mapping[Any, str] = field(default_factory=dict)
+    noun: str = ""
+    info: FieldInfo = field(default_factory=FieldInfo)
 
     def bound(self, question: type[Spec]) -> "Control":
         """The control as one of a question: with its key and the option's field."""
@@ -108,10 +109,11 @@ class Control:
 class Number(Control):
     """A number in a range, in a field or on a ``slider``; ``high`` may depend on the backbone."""
 
-    low: float = field(kw_only=True)
-    high: float | Callable[[str], int] = field(kw_only=True)
-    step: float | None = field(default=None, kw_only=True)
-    slider: bool = field(default=False, kw_only=True)
+    _: KW_ONLY
+    low: float
+    high: float | Callable[[str], int]
+    step: float | None = None
+    slider: bool = False
 
     def write(self, points: Sequence[Any]) -> dict[str, Any]:
         value, high = self.value(points[0]), self._highest(points[0].backbone)
@@ -137,7 +139,8 @@ class Number(Control):
 class Text(Control):
     """A line of text, empty for None; a visitor's ``own`` text never enters the address bar."""
 
-    own: bool = field(default=False, kw_only=True)
+    _: KW_ONLY
+    own: bool = False
 
     def to_widget(self, value: Any) -> Any:
         return value or ""
@@ -178,8 +181,9 @@ class Menu(Control):
     ``offered`` gives the names where the spec allows any; of none, each name is taken.
     """
 
-    offered: Callable[[], Sequence[Any]] | None = field(default=None, kw_only=True)
-    buttons: bool = field(default=False, kw_only=True)
+    _: KW_ONLY
+    offered: Callable[[], Sequence[Any]] | None = None
+    buttons: bool = False
 
     @property
     def names(self) -> list[Any]:

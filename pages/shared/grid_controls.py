@@ -1,7 +1,7 @@
 """Widgets that make a page's question a grid: several curves, and a second backbone."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 from pages.shared.controls import Menu, Menus, Values
@@ -14,7 +14,8 @@ class Axis(Menus):
     ``groups`` are the names of its buttons with the values that each stands for.
     """
 
-    groups: Mapping[str, tuple[Any, ...]] = field(default_factory=dict, kw_only=True)
+    _: KW_ONLY
+    groups: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
 
     def to_widget(self, value: Any) -> Any:
         return self._shown([value])

@@ -92,6 +92,31 @@ def test_a_page_is_restored_from_its_recipe(
     assert {key: other.session_state[key] for key in chosen} == chosen
 
 
+@pytest.mark.parametrize("page", [page for page in CHOSEN if page != "causal_limits"])
+def test_a_page_is_restored_from_its_link(
+    page: str,
+    tiny_llama: dict[str, str],
+    taken: list[Recipe],  # noqa: ARG001
+) -> None:
+    question = questions.PAGES[page]
+    chosen = {k: v for k, v in CHOSEN[page].items() if k not in question.view} | tiny_llama
+    chosen.pop("dimension_other", None)  # the harness's menus know only names that are listed
+    address = {
+        key: [str(each) for each in value] if isinstance(value, list) else str(value)
+        for key, value in chosen.items()
+        if value != ""
+    }
+    if kind := chosen.get("score_on"):
+        address["score_on"] = questions.KINDS[kind]
+    app = well(opened(page, **address))
+    state = {key: app.session_state[key] for key in app.session_state.filtered_state}
+    assert {control.key for control in question.controls if control.label} - set(state) <= {
+        *("space_method", "ablation_most")  # two widgets, and one that greedy search alone has
+    }
+    assert question.spec(state) == question.spec(state | chosen)
+    assert {key: state[key] for key in chosen} == chosen
+
+
 HEAD = "version: 1\ncommand: "
 
 
