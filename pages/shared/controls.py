@@ -146,7 +146,7 @@ class Text(Control):
         return value or ""
 
     def to_option(self, value: Any) -> Any:
-        return value if self.info.is_required() else value or None
+        return (value or None) if self.info.default is None else value
 
     def write(self, points: Sequence[Any]) -> dict[str, Any]:
         if len(self.value(points[0]) or "") > LONGEST:
