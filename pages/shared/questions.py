@@ -89,7 +89,8 @@ DIMENSION = Page(
         Number("samples", "Sample", low=20, high=5000, step=100),
         Menu("cloud", "States of", buttons=True, meanings=CLOUDS),
         Second(
-            *("backbone", "Compare with another backbone"),
+            "backbone",
+            "Compare with another backbone",
             key="dimension_other",
             help="As in the sidebar. Both stay loaded.",
         ),
