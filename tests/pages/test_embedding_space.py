@@ -182,7 +182,7 @@ def test_two_backbones_of_different_width_and_depth(
     refused = sentence(opened(PAGE, **tiny_llama, **query))
     assert refused.startswith("On other")
     assert "There is no layer 3: this backbone has layers 0 to 1." in refused
-    app = opened(PAGE, **tiny_llama, **query, right_layers="0-1")
+    app = opened(PAGE, **tiny_llama, **query, space_right_layers="0-1")
     (table,) = found(well(app), "meaning")
     both = table.set_index("measure").loc["coordinates", ["left", "right"]]
     assert both.tolist() == [tiny_models.HIDDEN, tiny_models.GGUF_SIZES["hidden_size"]]
