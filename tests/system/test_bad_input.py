@@ -29,6 +29,9 @@ from analysis.embedding import prompts
 from analysis.errors import CorpusError, ExplorerError, RecipeError
 from analysis.recipes import files as recipe_files
 from analysis.rerouting import layer_lists
+from pages.shared import questions
+from pages.shared.controls import Pair, Text
+from pages.shared.page_question import SIDEBAR
 from tests.support.checks import assert_one_sentence
 from tests.support.visits import ROOT, opened, sentence, shown, turn_to, type_backbone, well
 
@@ -388,7 +391,7 @@ def _backbone(name: str, message: str) -> Typed:
 
 def _texts(first: str, message: str) -> Typed:
     command = f"causal {{model}} --first={first} --second=b"
-    return Typed(message, lambda: prompts.check_text(first, 1), command, ("first", first))
+    return Typed(message, lambda: prompts.check_text(first, 1), command, ("causal_first", first))
 
 
 def _option(command: str, value: str, message: str) -> Typed:
@@ -479,7 +482,7 @@ def test_a_page_answers_what_is_typed_and_goes_on(
             if key == "backbone":
                 type_backbone(app, tiny_llama["backbone"]).run()
             else:
-                good = {"layers": "1-2", "first": "A boat on the lake."}[key]
+                good = {"layers": "1-2", "causal_first": "A boat on the lake."}[key]
                 app.text_input(key=key).set_value(good).run()
             well(app)
 
@@ -556,8 +559,15 @@ KEYS = sorted(
         for page in (ROOT / "pages").glob("*.py")
         for key in re.findall(r'key="(\w+)"', page.read_text("utf-8"))
     }
-    - {"backbone", "layers"}
+    | {
+        key
+        for page in (SIDEBAR, *questions.PAGES.values())
+        for control in page.controls
+        if not isinstance(control, Text) and getattr(control, "names", True)
+        for key in (control.keys if isinstance(control, Pair) else [control.key])
+    }
 )
+"""Names in the address of all choices but backbones and lists of layers."""
 NONSENSE = ("", "9" * 400, "-1", "<script>alert(1)</script>")
 
 
@@ -575,7 +585,7 @@ NONSENSE = ("", "9" * 400, "-1", "<script>alert(1)</script>")
 def test_links_of_nonsense_open_every_page(
     tiny_llama: dict[str, str], page: str, value: str
 ) -> None:
-    """Every choice that an address can hold is nonsense, but the backbone and the layers."""
+    """Every choice that an address can hold is nonsense, but backbones and layers."""
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
     for key in KEYS:
         app.query_params[key] = value
