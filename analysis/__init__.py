@@ -1,4 +1,4 @@
-"""KV-Embedding Explorer's library: frozen decoders as text embedders, measured.
+"""KV-Embedding Explorer's library: text embeddings from frozen decoders, and their evaluation.
 
 Importing the package costs nothing: each name is looked up when it is first used.
 """
@@ -102,7 +102,7 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
-# Results lie below figures and do not know them; the first that is drawn imports them.
+# Results may not import figures; the first call of plot() does.
 plotting.draw_with(
     lambda result: importlib.import_module(".figures.results", __name__).figure(result)
 )

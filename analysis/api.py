@@ -1,7 +1,7 @@
 """The library in a few words: load, select, encode, score, compare, plot.
 
-Everything here is offered by the package itself, ``from analysis import encode``; names stand for
-objects where that is shorter, results are frozen values that know what made them.
+Everything here is exported by the package itself: ``from analysis import encode``. Arguments may be
+names instead of objects; results are frozen values with their provenance.
 """
 
 from collections.abc import Iterable, Sequence
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 Layers = str | Sequence[int]
-"""``"auto"``, ``"none"``, ``"all"``, a list as ``"26-29"`` or ``"3,5,9"``, or numbers from 0."""
+"""``"auto"``, ``"none"``, ``"all"``, a list like ``"26-29"`` or ``"3,5,9"``, or numbers from 0."""
 
 
 def load_backbone(
@@ -52,9 +52,10 @@ def load_backbone(
 
     Args:
         name: a packaged name, a hub id (``owner/name@revision``), a folder or a GGUF file.
-        dtype: what is computed in; ``"auto"`` is bfloat16 where the hardware has units for it.
-        device: ``"auto"``, one that torch knows, or ``"spread"`` over all there are.
-        max_memory: bytes of each device, for ``"spread"``.
+        dtype: dtype of weights and states; ``"auto"`` is bfloat16 where the hardware has units for
+            it.
+        device: ``"auto"``, a device of torch, or ``"spread"`` over all GPUs, memory and disk.
+        max_memory: bytes that ``"spread"`` may use of each device; None for what is free.
 
     Raises:
         BackboneError: it does not exist, cannot be read, or does not fit into memory.
@@ -75,17 +76,17 @@ def dimensions(
     prompted: bool = True,
     progress: Progress = quiet,
 ) -> Dimensions:
-    """The intrinsic dimension of every layer, with its band.
+    """Estimate the intrinsic dimension of every layer, with a 95% band.
 
     Args:
         backbone: the decoder.
         texts: a corpus, or the name or file of one.
-        samples: distinct texts that are drawn, at least 20.
-        seed: of the draw and of the resamples.
+        samples: number of distinct texts to draw, at least 20.
+        seed: seed of the draw and of the resamples.
         estimator: TwoNN by default, see :data:`analysis.dimension.estimators.ESTIMATORS`.
         cloud: whose states are measured: each text's last token, or tokens drawn from all.
-        prompted: whether each text stands in the compression prompt.
-        progress: called with texts encoded, then with layers measured.
+        prompted: whether each text is put into the compression prompt.
+        progress: called with the number of texts encoded and the total, then with layers.
 
     Returns:
         The curve (L,), its 95% band, and ``selected(rule)``, the layers that a rule selects.
@@ -109,13 +110,16 @@ def dimensions(
 def select_layers(
     backbone: Backbone, layers: Layers = "auto", *, rule: RuleName = "paper"
 ) -> tuple[int, ...]:
-    """The layers to re-route, 0-based and ascending.
+    """Choose the layers to re-route.
 
     Args:
         backbone: the decoder.
         layers: ``"auto"`` are those that ``rule`` selects from the curve of the calibration
             corpus, none where the backbone cannot be re-routed; see :data:`Layers`.
-        rule: how ``"auto"`` selects.
+        rule: the selection rule of ``"auto"``.
+
+    Returns:
+        Layers from 0, ascending.
 
     Raises:
         PlanError: there is no such layer.
@@ -136,20 +140,20 @@ def encode(
     max_tokens: int | None = None,
     progress: Progress = quiet,
 ) -> NDArray[np.float32]:
-    """Embed texts; those met before are read from the disk.
+    """Encode texts; vectors that are stored on disk are read.
 
     Args:
         backbone: the decoder.
         texts: N texts.
-        method: a name of :data:`analysis.embedding.methods.METHODS`, or a method of your own. One
-            that has a plan keeps it; then ``layers`` to ``key_position`` do not count.
-        layers: what is re-routed, see :data:`Layers`.
-        rule: how ``"auto"`` selects layers.
+        method: a name of :data:`analysis.embedding.methods.METHODS`, or a method of your own.
+            A method with a plan keeps it and ignores ``layers`` to ``key_position``.
+        layers: the layers to re-route, see :data:`Layers`.
+        rule: the selection rule of ``"auto"``.
         bias: added to the re-routed pair's attention logit, after scaling and before softmax.
-        key_position: where the re-routed key stands.
-        role: what the texts are to the prompt: a ``"Query"``, or a ``"Context"``.
-        max_tokens: where texts are cut so that no prompt is longer.
-        progress: called with texts encoded.
+        key_position: position of the re-routed key, see :class:`Plan`.
+        role: what the prompt calls the texts: ``"Query"`` or ``"Context"``.
+        max_tokens: texts are cut so that no prompt is longer.
+        progress: called with the number of texts encoded and the total.
 
     Returns:
         float32 (N, D), rows of unit length.
@@ -157,7 +161,7 @@ def encode(
     Raises:
         CorpusError: a text is blank or cannot be encoded.
         PlanError: there is no such method or layer.
-        BackboneError: the backbone cannot carry the method out, or its states overflowed.
+        BackboneError: the backbone cannot carry out the method, or its states overflowed.
     """
     planned = _planned(backbone, [method], layers, rule, bias, key_position)
     (result,) = cached_encoder.encode_methods(
@@ -183,28 +187,28 @@ def score(
 
     Args:
         backbone: the decoder.
-        corpus: what is scored on; a name or a file is read as rated pairs.
-        methods: one or several, see :func:`encode`, as for the arguments up to ``key_position``.
-        layers: what is re-routed, see :data:`Layers`.
-        rule: how ``"auto"`` selects layers.
+        corpus: the corpus to score on; a name or a file is read as rated pairs.
+        methods: one or several methods, see :func:`encode`.
+        layers: the layers to re-route, see :data:`Layers`.
+        rule: the selection rule of ``"auto"``.
         bias: added to the re-routed pair's attention logit.
-        key_position: where the re-routed key stands.
-        post_processing: fitted on calibration texts, never on those scored.
-        max_tokens: where texts are cut so that no prompt is longer.
-        progress: called with texts encoded.
+        key_position: position of the re-routed key, see :class:`Plan`.
+        post_processing: a step after encoding, fitted on calibration texts.
+        max_tokens: texts are cut so that no prompt is longer.
+        progress: called with the number of texts encoded and the total.
 
     Returns:
-        One score a method: its measures, times 100, with 95% bootstrap intervals.
+        One score for each method: its measures, times 100, with 95% bootstrap intervals.
 
     Raises:
-        CorpusError, PlanError, BackboneError: as :func:`encode`, or too little data.
+        CorpusError, PlanError, BackboneError: as :func:`encode`, or there is too little data.
     """
-    several = [methods] if isinstance(methods, str | Method) else list(methods)
+    chosen = [methods] if isinstance(methods, str | Method) else list(methods)
     scored_on = registry.load_pairs(corpus) if isinstance(corpus, str) else corpus
     return score_experiment.score(
         backbone,
         scored_on,
-        _planned(backbone, several, layers, rule, bias, key_position),
+        _planned(backbone, chosen, layers, rule, bias, key_position),
         processing=post_processing,
         max_tokens=max_tokens,
         progress=progress,
@@ -215,25 +219,26 @@ def compare(scores: Sequence[Score], measure: str | None = None) -> list[Differe
     """Each score minus the first, paired on the same bootstrap draws.
 
     Args:
-        scores: of the same corpus, as :func:`score` gives them; two at least.
-        measure: the measure's name; the corpus's first by default.
+        scores: at least two scores on the same corpus, as :func:`score` gives them.
+        measure: name of the measure; the main one by default.
 
     Returns:
-        One difference for each score but the first, p-values corrected by Holm's method.
+        One difference for each score after the first, with 95% intervals and p-values corrected by
+        Holm's method (https://www.jstor.org/stable/4615733).
 
     Raises:
-        CorpusError: the scores are not of the same things.
+        CorpusError: the scores are on different data.
         PlanError: there are fewer than two scores, or no such measure.
     """
     if len(scores) < 2:
-        raise PlanError(f"A comparison takes two scores at least, not {len(scores)}.")
-    base, *others = scores
+        raise PlanError(f"A comparison takes at least two scores, not {len(scores)}.")
+    base, *further = scores
     names = [each.name for each in base.measures]
     name = measure or names[0]
     if name not in names:
         raise PlanError(f"There is no measure {name!r}; choose one of {', '.join(names)}.")
     return comparison.differences(
-        {each.name: each.measure(name) for each in others},
+        {each.name: each.measure(name) for each in further},
         base.measure(name),
         base.name,
         base.of,
@@ -253,14 +258,14 @@ def plot(result: "Dimensions | Score | Sequence[Score]") -> "go.Figure":
 
 def _planned(
     backbone: Backbone,
-    several: Sequence[MethodName | Method],
+    names_or_methods: Sequence[MethodName | Method],
     layers: Layers,
     rule: RuleName,
     bias: float,
     key_position: KeyPosition,
 ) -> list[Method]:
-    """Methods with their plan; layers are looked up only where a method re-routes."""
-    named = [methods.method(each) if isinstance(each, str) else each for each in several]
-    lacking = [each for each in named if each.reroutes and not each.plan.layers]
-    plan = Plan(select_layers(backbone, layers, rule=rule) if lacking else (), bias, key_position)
-    return [each.under(plan) if each in lacking else each for each in named]
+    """Methods with their plans; layers are selected only if a method re-routes without a plan."""
+    chosen = [methods.method(each) if isinstance(each, str) else each for each in names_or_methods]
+    unplanned = [each for each in chosen if each.reroutes and not each.plan.layers]
+    plan = Plan(select_layers(backbone, layers, rule=rule) if unplanned else (), bias, key_position)
+    return [each.under(plan) if each in unplanned else each for each in chosen]

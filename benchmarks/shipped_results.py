@@ -64,8 +64,8 @@ def _measure(loaded: Backbone, automatic: Plan) -> None:
     """What the pages on similarity and long texts open with; embeddings are not shipped."""
     every = [method.under(automatic) for method in METHODS.values()]
     answers = registry.load_retrieval(registry.DEFAULTS["retrieval"])
-    labelled = sampling.part(registry.load_labelled(registry.DEFAULTS["labelled"]), LABELLED)
-    asked = sampling.part(answers, QUERIES)
+    labelled = sampling.scored_part(registry.load_labelled(registry.DEFAULTS["labelled"]), LABELLED)
+    asked = sampling.scored_part(answers, QUERIES)
     variants = places(asked)
     long = [METHODS[name].under(automatic) for name in LONG_METHODS]
     todo: list[tuple[scores.Corpus, list[Method], int | None]] = [

@@ -32,10 +32,10 @@ if backbone.refusal:
 
 curve = layer_switches.presets(backbone)
 method = session.methods()["kv-embedding"].under(plan)
-gate_texts = gate_experiment.drawn(pairs.texts)
+gate_texts = gate_experiment.spread_sample(pairs.texts)
 gates = layer_switches.switches(backbone, curve, gate_texts, method)
 
-layers = layer_lists.spoken_layers(plan.layers, backbone.layers)
+layers = layer_lists.layers_in_words(plan.layers, backbone.layers)
 with display.progress("Encoding without re-routing") as show_progress:
     (before,) = score(backbone, pairs, [method.under(PLAIN)], traced=True, progress=show_progress)
 with display.progress("Encoding from the first re-routed layer on") as show_progress:
@@ -71,7 +71,7 @@ st.caption(
     f"Bias {plan.bias:g}, key position {plan.key_position}: set them in the sidebar; undo also "
     "reverts changes made there. The *gate* is the share of a token's attention that goes to the "
     f"re-routed pair. Its mean is over all heads and the {gates.tokens:,} tokens of "
-    f"{len(gate_texts)} texts of the pairs, of each at most {gate_experiment.LONGEST} tokens."
+    f"{len(gate_texts)} texts of the pairs, of each at most {gate_experiment.MAX_TOKENS} tokens."
 )
 
 st.subheader("Pairs that moved most")

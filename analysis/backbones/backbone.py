@@ -1,8 +1,8 @@
-"""A frozen decoder and its tokenizer, loaded: device and dtype with reasons, memory, reach.
+"""A loaded, frozen decoder with its tokenizer: device and dtype with reasons, what can re-route.
 
-``load`` refuses a backbone that does not fit before its weights are read, loads it, and finds out
-what re-routing can do on it (``probe``); one that cannot be re-routed is explored without, with
-the reason at hand.
+``load`` refuses a backbone that does not fit into memory before its weights are read, loads it, and
+tests what re-routing can do on it (``probe``). One that cannot be re-routed is loaded all the same,
+with the reason in ``refusal``.
 """
 
 import hashlib
@@ -34,23 +34,24 @@ from .sources import Progress
 class Backbone:
     """A loaded, frozen decoder.
 
-    Pickled, a backbone keeps what names it and not its weights: on the other side it serves as the
-    key of results and runs nothing.
+    A pickled backbone keeps its facts and not its weights: unpickled it serves as the key of
+        results
+    and runs nothing.
 
     Attributes:
-        facts: what was known before its weights were loaded.
+        facts: its size, family and licence, known before its weights are loaded.
         model: the decoder of transformers, prepared by ``rerouting.patches``.
         tokenizer: a fast tokenizer of transformers.
         device: where it computes, and why there.
-        dtype: the dtype of weights and states, and why that.
+        dtype: the dtype of weights and states, and why.
         fingerprint: identifies the weights.
         form: how re-routed attention is computed.
-        reroutable: the layers (0-based) that re-routing reaches.
-        key_positions: where the prefix's key can stand.
+        reroutable: the layers (0-based) that can be re-routed.
+        key_positions: the supported positions of the prefix's key.
         refusal: why it cannot be re-routed; None where it can.
-        lock: held for one batch at a time, in the order of arrival, so that sessions take turns.
-        cleanups: called, once each, when the last lease of the backbone has gone, to free what is
-            kept of it.
+        lock: held for one batch at a time, in the order of arrival, so that visits take turns.
+        cleanups: called once each when the last lease of the backbone ends, to free what is
+            stored for it.
     """
 
     facts: Facts
@@ -67,15 +68,15 @@ class Backbone:
     cleanups: list[Callable[[], object]] = field(default_factory=list)
 
     def __getstate__(self) -> dict[str, Any]:
-        named = {k: value for k, value in vars(self).items() if k not in ("lock", "cleanups")}
-        return named | {"model": torch.nn.Identity(), "tokenizer": None}
+        state = {k: value for k, value in vars(self).items() if k not in ("lock", "cleanups")}
+        return state | {"model": torch.nn.Identity(), "tokenizer": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state, lock=FairLock("the backbone"), cleanups=[])
 
     @property
     def identity(self) -> dict[str, str]:
-        """What of the backbone decides numbers, as plain data: weights, family, dtype, device."""
+        """What decides the backbone's numbers, as plain data: weights, family, dtype, device."""
         return {
             "weights": self.fingerprint,
             "family": self.facts.family,
@@ -84,7 +85,7 @@ class Backbone:
         }
 
     def provenance(self) -> Provenance:
-        """What makes the results that this backbone computes here and now."""
+        """The provenance of results that this backbone computes now."""
         return provenance.now(
             backbone=self.facts.name,
             weights=self.fingerprint,
@@ -98,7 +99,7 @@ class Backbone:
         return self.facts.layers
 
     def overflowed(self) -> BackboneError:
-        """What to raise where states are not finite numbers."""
+        """The error to raise where states are not finite numbers."""
         return BackboneError(
             f"{self.facts.name} overflowed in {self.dtype.value}; load it in float32."
             if self.dtype.value != "float32"
@@ -108,7 +109,7 @@ class Backbone:
 
     @property
     def slow_form(self) -> bool:
-        """Whether re-routed layers run in the concatenated form, for want of a log-sum-exp."""
+        """Whether re-routed layers run in the slower concatenated form (no log-sum-exp here)."""
         return self.form == "concatenated" or not self.device.value.startswith(("cpu", SPREAD))
 
 
@@ -128,7 +129,7 @@ def load(
         device: ``"auto"``, one that torch knows, or ``"spread"`` for a model larger than any:
             over all GPUs, memory and disk.
         max_memory: bytes of each device that ``"spread"`` may use; None for what is free.
-        progress: is told, in a sentence, what takes a while.
+        progress: called with a sentence on each step that takes a while.
 
     Raises:
         BackboneError: it does not exist, cannot be read, or does not fit into memory.
@@ -185,10 +186,10 @@ def assemble(
     """Freeze, pack, patch and probe a model that is already in memory.
 
     Args:
-        facts: what is known of it.
+        facts: its size, family and licence.
         model: a model of transformers with its weights.
         tokenizer: its fast tokenizer.
-        device: where the weights lie.
+        device: the device of the weights.
         dtype: the weights' dtype.
         fingerprint: identifies the weights.
 

@@ -1,7 +1,7 @@
 """The backbones that are offered by name: what packages ship, and those of the paper.
 
-The paper's are listed with their architecture, so that their size and memory are known, and a
-machine that cannot hold them says so, without asking the hub.
+The paper's are listed with their architecture, so that their size and memory are known, and
+whether this machine can hold them, without a request to the hub.
 """
 
 import importlib.util
@@ -28,7 +28,7 @@ class Packaged:
 
     @property
     def installed(self) -> bool:
-        """Whether the package with the weights is there; it is not imported."""
+        """Whether the package with the weights is installed; it is not imported."""
         return importlib.util.find_spec(self.module) is not None
 
 
@@ -60,7 +60,7 @@ class Published:
     """A backbone on the Hugging Face hub: its licence, what it needs, and its architecture.
 
     ``architecture`` holds the settings of its config.json that decide sizes and positions; they
-    serve where the hub's own cannot be had.
+    are used where the hub's own cannot be fetched.
     """
 
     hub_id: str
@@ -76,7 +76,7 @@ _PAPER_SHAPE = {
     "head_dim": 128,
     "hidden_act": "silu",
 }
-"""What the three of them have in common."""
+"""Settings that the paper's three backbones have in common."""
 
 PUBLISHED = {
     p.hub_id: p

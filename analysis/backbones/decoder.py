@@ -1,4 +1,4 @@
-"""Where the decoder is in a model of transformers: its text part, its layers, its skeleton."""
+"""Finds the decoder in a transformers model: its text part, its layers, its skeleton."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ def build_skeleton(source: Source) -> Any:
 
 
 def text_decoder(model: Any) -> Any:
-    """The part that reads text, of a model that also sees or hears; else the model itself."""
+    """The text decoder of a multimodal model; any other model itself."""
     composite = model.config.get_text_config(decoder=True) is not model.config
     return model.get_decoder() if composite else model
 

@@ -1,4 +1,4 @@
-"""Where a backbone computes and in what numbers, each with its reason.
+"""The device and dtype of a backbone, each with its reason.
 
 A model that one device cannot hold is *spread*: accelerate keeps its first layers on the GPUs, or
 without one in memory, the next in memory and the rest on disk, and fetches each layer when its
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from ..errors import BackboneError, NoRoom
+from ..errors import BackboneError, OutOfMemory
 from ..runtime.paths import cache_home
 from .catalog import PRECISIONS
 
@@ -36,6 +36,9 @@ class Choice:
 
 def choose_device(requested: str = "auto") -> Choice:
     """The device to run on, with the reason; ``spread`` is all there are.
+
+    Args:
+        requested: ``"auto"``, a device of torch, or ``"spread"``.
 
     Raises:
         BackboneError: the requested device does not exist here.
@@ -61,6 +64,10 @@ def choose_device(requested: str = "auto") -> Choice:
 
 def choose_dtype(requested: str = "auto", device: str = "cpu") -> Choice:
     """The weights' dtype, with the reason.
+
+    Args:
+        requested: ``"auto"``, ``"float32"``, ``"bfloat16"`` or ``"float16"``.
+        device: the device that the dtype is for.
 
     Raises:
         BackboneError: the dtype is unknown.
@@ -95,8 +102,15 @@ def _cpu_has_bfloat16() -> bool:
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
-def with_room(where: Choice, name: str, need: int, dtype: str, *, automatic: bool) -> Choice:
-    """The device if it has ``need`` bytes free; a GPU chosen automatically may become a spread.
+def with_room(device: Choice, name: str, size: int, dtype: str, *, automatic: bool) -> Choice:
+    """The device if it has ``size`` bytes free; a GPU chosen automatically may become a spread.
+
+    Args:
+        device: the chosen device.
+        name: name of the backbone, for errors.
+        size: bytes of its weights.
+        dtype: dtype of the weights, for errors.
+        automatic: whether the device was chosen automatically.
 
     Raises:
         BackboneError: the weights do not fit.
@@ -104,16 +118,16 @@ def with_room(where: Choice, name: str, need: int, dtype: str, *, automatic: boo
     import torch
     from accelerate.utils import get_max_memory
 
-    if where.value == SPREAD:
-        return where
-    on_gpu = where.value.startswith("cuda")
-    free = torch.cuda.mem_get_info(where.value)[0] if on_gpu else psutil.virtual_memory().available
-    if need <= free:
-        return where
-    if automatic and on_gpu and need <= sum(get_max_memory().values()):
+    if device.value == SPREAD:
+        return device
+    on_gpu = device.value.startswith("cuda")
+    free = torch.cuda.mem_get_info(device.value)[0] if on_gpu else psutil.virtual_memory().available
+    if size <= free:
+        return device
+    if automatic and on_gpu and size <= sum(get_max_memory().values()):
         return Choice(SPREAD, "one GPU does not hold the weights")
-    raise NoRoom(
-        f"{name} needs {need / 1e9:.1f} GB for its weights in {dtype} and {where.value} has "
+    raise OutOfMemory(
+        f"{name} needs {size / 1e9:.1f} GB for its weights in {dtype} and {device.value} has "
         f"{free / 1e9:.1f} GB free; choose a smaller backbone, another dtype or another device "
         f"({SPREAD} uses all devices and, slowly, the disk)."
     )
@@ -127,23 +141,30 @@ class Layout:
     summary: str
 
     def load(self, loader: Callable[..., tuple[Any, Any]]) -> tuple[Any, Any]:
-        """Call ``loader``, which is ``from_pretrained`` of a model, so that it loads it like this.
+        """Load a model in this layout by ``loader``, its ``from_pretrained``.
 
-        Only tensors that transformers rearranges are written to the offload folder, which goes
-        with the model; the others are read where they lie.
+        Only tensors that transformers rearranges are written to the offload folder, which is
+        deleted with the model; the others are read from their own files.
         """
         home = cache_home() / "offload"
         home.mkdir(parents=True, exist_ok=True)
         folder = TemporaryDirectory(dir=home)
-        model, found = loader(device_map=self.modules, offload_folder=folder.name)
+        model, loading_info = loader(device_map=self.modules, offload_folder=folder.name)
         weakref.finalize(model, folder.cleanup)
-        return model, found
+        return model, loading_info
 
 
 def lay_out(
     skeleton: Any, layers: "Sequence[torch.nn.Module]", name: str, dtype: str, limits: Memory | None
 ) -> Layout:
     """Spread a model, given on the meta device, over what is free or over ``limits``.
+
+    Args:
+        skeleton: the model on the meta device.
+        layers: its decoder layers, which are never split.
+        name: name of the backbone, for errors.
+        dtype: dtype of the weights.
+        limits: bytes to use of each device; None for what is free.
 
     Raises:
         BackboneError: not even the embeddings and one layer at a time fit, or the disk's limit is
@@ -154,44 +175,46 @@ def lay_out(
     from accelerate.utils import get_balanced_memory, get_max_memory
 
     skeleton.to(getattr(torch, dtype))
-    whole = {type(layer).__name__ for layer in layers}
+    unsplit = {type(layer).__name__ for layer in layers}
     if limits is None:  # a tenth is left to compute in
         limits = {device: size * 9 // 10 for device, size in get_max_memory().items()}
     fast = {device: size for device, size in limits.items() if device != "disk"}
-    memory = get_balanced_memory(skeleton, fast, list(whole))
-    modules: dict[str, int | str] = dict(infer_auto_device_map(skeleton, memory, list(whole)))
+    memory = get_balanced_memory(skeleton, fast, list(unsplit))
+    modules: dict[str, int | str] = dict(infer_auto_device_map(skeleton, memory, list(unsplit)))
 
-    def device_of(part: str) -> int | str:
-        return next(modules[p] for p in _prefixes(part) if p in modules)
+    def device_of(module_name: str) -> int | str:
+        return next(modules[p] for p in _prefixes(module_name) if p in modules)
 
     sizes = Counter[int | str]()
-    for part, parameter in skeleton.named_parameters():
-        sizes[device_of(part)] += parameter.numel() * parameter.dtype.itemsize
-    first = next(part for part, _ in skeleton.named_parameters())
+    for parameter_name, parameter in skeleton.named_parameters():
+        sizes[device_of(parameter_name)] += parameter.numel() * parameter.dtype.itemsize
+    first = next(parameter_name for parameter_name, _ in skeleton.named_parameters())
     main = next((device for device in modules.values() if device not in ("cpu", "disk")), "cpu")
     if device_of(first) != main or sizes["disk"] > limits.get("disk", sizes["disk"]):
-        has = ", ".join(f"{_called(device)} {_gigabytes(size)}" for device, size in limits.items())
+        available = ", ".join(
+            f"{_device_name(device)} {_gigabytes(size)}" for device, size in limits.items()
+        )
         raise BackboneError(
             f"{name} needs {_gigabytes(sum(sizes.values()))} for its weights in {dtype} and "
-            f"cannot be spread over what is free ({has}), of which its embeddings and one layer "
-            "at a time must fit into one memory; choose a smaller backbone or another dtype."
+            f"cannot be spread over what is free ({available}), of which its embeddings and one "
+            "layer at a time must fit into one memory; choose a smaller backbone or another dtype."
         )
-    named = {id(module): part for part, module in skeleton.named_modules()}
-    count = Counter(device_of(named[id(layer)]) for layer in layers)
-    told = [
-        f"{number} {'layer' if number == 1 else 'layers'} {_where(device)}"
+    name_of = {id(module): module_name for module_name, module in skeleton.named_modules()}
+    count = Counter(device_of(name_of[id(layer)]) for layer in layers)
+    counts = [
+        f"{number} {'layer' if number == 1 else 'layers'} {_place(device)}"
         for device, number in count.items()
     ]
-    return Layout(modules, ", ".join(told))
+    return Layout(modules, ", ".join(counts))
 
 
-def _prefixes(part: str) -> list[str]:
+def _prefixes(module_name: str) -> list[str]:
     """A module's name and those of the modules around it, the innermost first."""
-    words = part.split(".")
+    words = module_name.split(".")
     return [".".join(words[:end]) for end in range(len(words), -1, -1)]
 
 
-def _called(device: int | str) -> str:
+def _device_name(device: int | str) -> str:
     return f"cuda:{device}" if isinstance(device, int) else device
 
 
@@ -199,5 +222,5 @@ def _gigabytes(size: int) -> str:
     return f"{size / 1e9:.{1 if size >= 1e8 else 4}f} GB"
 
 
-def _where(device: int | str) -> str:
-    return {"cpu": "in memory", "disk": "on disk"}.get(str(device), f"on {_called(device)}")
+def _place(device: int | str) -> str:
+    return {"cpu": "in memory", "disk": "on disk"}.get(str(device), f"on {_device_name(device)}")

@@ -1,7 +1,7 @@
 """From a source to what transformers loads: its configuration, and the folder of its files.
 
-What the hub has is downloaded, what a package ships in parts is put together, and GGUF files are
-converted.
+Models on the hub are downloaded, weights that a package ships in parts are joined, and GGUF files
+are converted.
 """
 
 import importlib.util
@@ -24,11 +24,11 @@ from .sources import Progress, Source
 def config_of(source: Source) -> Any:
     """The source's transformers configuration, read without loading weights.
 
-    Where the hub does not give that of a published backbone, the one on record here serves.
+    Where the hub does not give that of a published backbone, the one in ``catalog`` is used.
 
     Raises:
-        BackboneError: it cannot be read or fetched, asks to run code of its own, or has more
-            layers, heads or experts than can be.
+        BackboneError: it cannot be read or fetched, asks to run code of its own, or has an
+            absurd number of layers, heads or experts.
     """
     config = _config_of(source)
     check_config(source, config)
@@ -54,18 +54,22 @@ def _config_of(source: Source) -> Any:
             if not (folder / "config.json").is_file():
                 raise BackboneError(
                     f"{source.location} holds no config.json; choose a model in Hugging Face "
-                    "format, or fetch its .gguf file and give that."
+                    "format, or fetch its .gguf file and name that."
                 )
             return AutoConfig.from_pretrained(folder, trust_remote_code=False)
     except BackboneError:
-        known = PUBLISHED.get(source.location)
-        if known is None or source.revision:
+        published = PUBLISHED.get(source.location)
+        if published is None or source.revision:
             raise
-        return AutoConfig.for_model(**known.architecture)
+        return AutoConfig.for_model(**published.architecture)
 
 
 def folder_of(source: Source, progress: Progress = lambda _: None) -> Path:
     """The folder to load ``source`` from, downloading or converting it first where needed.
+
+    Args:
+        source: where the backbone is from.
+        progress: called with a sentence on each step that takes a while.
 
     Raises:
         BackboneError: it cannot be downloaded, read or converted.
@@ -78,7 +82,7 @@ def folder_of(source: Source, progress: Progress = lambda _: None) -> Path:
 
 
 def gguf_file(source: Source) -> Path:
-    """The GGUF file of a packaged or GGUF source, put together where it ships in parts."""
+    """The GGUF file of a packaged or GGUF source, joined where it ships in parts."""
     if source.kind == "gguf":
         return Path(source.location).resolve()
     if source.name == "gemma3-270m":
@@ -90,9 +94,9 @@ def gguf_file(source: Source) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{target}.lock"):
             if not target.is_file():
-                part = target.with_suffix(".partial")
-                assemble(part, overwrite=True)
-                part.replace(target)
+                partial_file = target.with_suffix(".partial")
+                assemble(partial_file, overwrite=True)
+                partial_file.replace(target)
         return target
     spec = importlib.util.find_spec(source.location)
     assert spec is not None
@@ -100,7 +104,7 @@ def gguf_file(source: Source) -> Path:
 
 
 def _download(source: Source, progress: Progress) -> Path:
-    """The hub's snapshot in the local cache, fetched where need be and where the disk holds it."""
+    """The hub's snapshot in the local cache, fetched if needed and if the disk can hold it."""
     progress(f"Fetching {source.location} from the Hugging Face hub")
     snapshot = _snapshot(source, ["*.safetensors", "*.json", "*.model", "*.txt", "*.jinja"])
     with explained(source):
@@ -109,7 +113,7 @@ def _download(source: Source, progress: Progress) -> Path:
 
 
 def _snapshot(source: Source, patterns: list[str]) -> Callable[..., Any]:
-    """What fetches the hub's files of these patterns; without a network, what is cached serves."""
+    """A function that fetches the hub's files of these patterns, or finds them in the cache."""
     from huggingface_hub import snapshot_download
 
     return partial(
@@ -122,20 +126,20 @@ def _snapshot(source: Source, patterns: list[str]) -> Callable[..., Any]:
 
 
 def _check_disk(source: Source, snapshot: Callable[..., Any]) -> None:
-    """Refuse to fetch what the disk cannot hold."""
+    """Refuse to fetch more than the disk can hold."""
     from huggingface_hub import constants
     from huggingface_hub.errors import DryRunError
 
     try:
         files = snapshot(dry_run=True)
-    except DryRunError:  # the hub cannot be asked; the snapshot itself says why, or is here
+    except DryRunError:  # the hub cannot be reached; the snapshot itself says why, or is cached
         return
-    need = sum(file.file_size or 0 for file in files if file.will_download)
+    missing = sum(file.file_size or 0 for file in files if file.will_download)
     cache = Path(constants.HF_HUB_CACHE)
     exists = next(folder for folder in (cache, *cache.absolute().parents) if folder.is_dir())
     free = shutil.disk_usage(exists).free
-    if need > free:
+    if missing > free:
         raise BackboneError(
-            f"{source.location} still has {need / 1e9:.1f} GB to fetch and the disk of {cache} "
+            f"{source.location} still has {missing / 1e9:.1f} GB to fetch and the disk of {cache} "
             f"has {free / 1e9:.1f} GB free; free some space there, or set HF_HUB_CACHE."
         )

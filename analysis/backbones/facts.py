@@ -1,4 +1,4 @@
-"""What is known of a backbone before any of its weights loads."""
+"""Facts of a backbone that are known before its weights are loaded: size, family, licence."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,10 +12,10 @@ from .sources import Source
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of a backbone before its weights load.
+    """Facts of a backbone that are known before its weights are loaded.
 
     Attributes:
-        name: as it is chosen; of folders and files, the last part of the path.
+        name: as the user gives it; of folders and files, the last part of the path.
         kind: packaged, hub, folder or gguf.
         family: transformers' model type.
         parameters: number of weights.
@@ -24,10 +24,10 @@ class Facts:
         heads: query heads H of a layer.
         kv_heads: key-value heads of a layer.
         head_size: channels of a head.
-        context: tokens that the model was made for; 0 where that is not known.
+        context: context length in tokens; 0 where that is not known.
         vocabulary: number of different tokens.
-        licence: where it is known.
-        needs: what stands before the first use, where that is known.
+        licence: its licence, where known.
+        needs: what the first use requires, where known.
     """
 
     name: str
@@ -60,7 +60,7 @@ def describe(name: str) -> Facts:
         name: a packaged name, a hub id (``id@revision``), a folder or a GGUF file.
 
     Raises:
-        BackboneError: there is no such backbone, or it is no decoder that transformers knows.
+        BackboneError: there is no such backbone, or it is not a decoder that transformers knows.
     """
     return facts_of(sources.resolve(name))
 
@@ -69,7 +69,7 @@ def facts_of(source: Source) -> Facts:
     """Facts of a backbone whose source is known.
 
     Raises:
-        BackboneError: it is no decoder that transformers knows.
+        BackboneError: it is not a decoder that transformers knows.
     """
     try:
         skeleton = build_skeleton(source)
@@ -95,8 +95,9 @@ def facts_of(source: Source) -> Facts:
         )
     except BackboneError:
         raise
-    except Exception as error:  # families without attention or words lack one fact or another
+    except Exception as error:  # families without attention or a vocabulary lack some fact
         reason = str(error).split("\n")[0][:160]
         raise BackboneError(
-            f"{source.name} is no decoder that transformers can build ({reason}); choose another."
+            f"{source.name} is not a decoder that transformers can build ({reason}); choose "
+            "another."
         ) from error

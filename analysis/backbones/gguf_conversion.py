@@ -1,8 +1,8 @@
 """GGUF files, converted once into folders that transformers loads in about a second.
 
 Parsing a GGUF takes 15-50 s. The conversion (safetensors, tokenizer and a provenance file with
-checksums) lies in the cache folder; it is written beside and moved into place, and rebuilt when
-damaged.
+checksums) lies in the cache folder. It is written to a temporary folder and then moved, and
+rebuilt when damaged.
 """
 
 import copy
@@ -35,6 +35,10 @@ def converted(gguf: Path, progress: Progress = lambda _: None) -> Path:
     Converted on first use, atomically and by one process at a time; later calls verify every
     file's size and sha256 and rebuild what does not match.
 
+    Args:
+        gguf: path of the GGUF file.
+        progress: called with a sentence before a conversion.
+
     Raises:
         BackboneError: the file is not a GGUF that transformers can read, or the disk is full.
     """
@@ -60,7 +64,7 @@ def converted(gguf: Path, progress: Progress = lambda _: None) -> Path:
 
 @contextmanager
 def _writing(folder: Path, gguf: Path) -> Iterator[None]:
-    """Make ``folder`` and say in one sentence when it, or a file in it, cannot be written.
+    """Create ``folder``; raise one sentence if it, or a file in it, cannot be written.
 
     Raises:
         BackboneError: the disk is full, or the folder is read-only.
@@ -88,7 +92,7 @@ def _convert(gguf: Path, folder: Path) -> None:
         tokenizer = AutoTokenizer.from_pretrained(
             gguf.parent, gguf_file=gguf.name, trust_remote_code=False
         )
-        model, found = AutoModel.from_pretrained(
+        model, loading_info = AutoModel.from_pretrained(
             gguf.parent,
             gguf_file=gguf.name,
             config=config,
@@ -96,7 +100,7 @@ def _convert(gguf: Path, folder: Path) -> None:
             trust_remote_code=False,
             output_loading_info=True,
         )
-    check_complete(source, found)
+    check_complete(source, loading_info)
     model.hf_quantizer = None
     if hasattr(model.config, "quantization_config"):
         del model.config.quantization_config
@@ -116,10 +120,14 @@ def _convert(gguf: Path, folder: Path) -> None:
 
 
 def config_of_gguf(gguf: Path, folder: Path) -> Any:
-    """The transformers configuration in a GGUF's header; ``folder`` is that of its conversion.
+    """The transformers configuration in a GGUF's header.
+
+    Args:
+        gguf: path of the GGUF file.
+        folder: folder of its conversion, whose name identifies the content.
 
     Raises:
-        BackboneError: the header promises what the file cannot hold.
+        BackboneError: the header announces more than the file holds.
         Exception: what transformers raises where it cannot read it.
     """
     return copy.deepcopy(_config_of(gguf, folder))
@@ -127,7 +135,7 @@ def config_of_gguf(gguf: Path, folder: Path) -> Any:
 
 @lru_cache(maxsize=8)
 def _config_of(gguf: Path, _folder: Path) -> Any:
-    """Kept, as a header takes seconds to read; the folder's name tells contents apart."""
+    """Cached, since a header takes seconds to read; the folder's name identifies the content."""
     from transformers import AutoConfig
 
     check_header(gguf)
@@ -143,7 +151,9 @@ def conversion_folder(gguf: Path) -> Path:
 def intact(folder: Path, *, weights: bool = True) -> bool:
     """Whether each file of a conversion has its recorded size and checksum.
 
-    Without ``weights`` the checksum of the weights, which takes a moment, is left out.
+    Args:
+        folder: folder of the conversion.
+        weights: whether to verify the checksum of the weights too, which takes a moment.
     """
     try:
         files = json.loads((folder / PROVENANCE).read_text())["files"]

@@ -1,8 +1,8 @@
-"""What a GGUF file says of itself, checked against its size before anything is allocated.
+"""The header of a GGUF file, checked against the file's size before anything is allocated.
 
-A header's counts and lengths are taken at their word by the readers that come after: an array said
-to hold 2**60 numbers fills the memory before its end is missed. Here each is compared with the
-bytes that are left in the file, by a walk that keeps nothing.
+Later readers trust a header's counts and lengths: an array announced with 2**60 numbers fills the
+memory before its end is found missing. Here each count is compared with the bytes left in the file,
+and nothing is stored.
 """
 
 import math
@@ -20,15 +20,15 @@ _SIZES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
 _STRING, _ARRAY = 8, 9
 _MOST_AXES = 4
 _DEEPEST = 1
-"""Arrays inside arrays: no reader of this format has use for any."""
+"""Levels of arrays inside arrays; no reader of this format uses any."""
 
 
 class _AbsurdError(Exception):
-    """The header asks for what the file cannot hold."""
+    """The header announces more than the file holds."""
 
 
 class _Walk:
-    """A place in the file, which moves on only within it."""
+    """A position in the file, which moves only within it."""
 
     def __init__(self, data: mmap) -> None:
         self.data, self.at = data, 0
@@ -45,7 +45,7 @@ class _Walk:
         return int(value)
 
     def count(self, least: int) -> int:
-        """How many things follow, of at least so many bytes each."""
+        """The number of entries that follow, of at least ``least`` bytes each."""
         value = self.number("<Q")
         if value * least > len(self.data) - self.at:
             raise _AbsurdError(f"it says {value:,} entries follow, more than the file holds")
@@ -71,11 +71,11 @@ class _Walk:
 
 
 def check_header(path: Path) -> None:
-    """Refuse a GGUF file whose header promises more than the file holds.
+    """Refuse a GGUF file whose header announces more than the file holds.
 
     Raises:
-        BackboneError: it is no GGUF file of version 2 or 3, is cut short, or a count, a length or
-            a tensor's size in its header exceeds the file.
+        BackboneError: it is not a GGUF file of version 2 or 3, is cut short, or a count, a length
+            or a tensor's size in its header exceeds the file.
     """
     from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
 

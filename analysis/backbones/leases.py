@@ -1,8 +1,8 @@
-"""One loaded backbone for all visits that use it, freed when the last has left it.
+"""One loaded backbone for all visits that use it, freed when the last one ends.
 
-Each visit holds a lease. A backbone is loaded once however many ask for it, one after the other;
-as many different ones are in memory at a time as visits use, and one that does not fit beside them
-is refused with the numbers. The one asked for last stays, so that the next visit finds it warm.
+Each visit holds a lease. A backbone is loaded once however many visits use it, one backbone after
+the other. All that are in use stay in memory; one that does not fit beside them is refused, with
+the numbers. The one requested last stays loaded for the next visit.
 """
 
 import gc
@@ -10,7 +10,7 @@ import weakref
 from collections.abc import Callable
 from weakref import WeakValueDictionary
 
-from ..errors import NoRoom
+from ..errors import OutOfMemory
 from ..runtime.fair_lock import FairLock
 from . import backbone as backbones
 from .backbone import Backbone
@@ -20,8 +20,8 @@ class Lease:
     """The use of a loaded backbone: it stays in memory as long as anyone holds a lease of it.
 
     Attributes:
-        name: the backbone's, as it was asked for.
-        dtype: as it was asked for, such as ``auto``.
+        name: name of the backbone, as requested.
+        dtype: as requested, such as ``auto``.
         backbone: the loaded backbone.
     """
 
@@ -38,25 +38,25 @@ _LOADING = FairLock("another backbone to load")
 def lease(
     name: str, dtype: str = "auto", *, load: Callable[..., Backbone] = backbones.load
 ) -> Lease:
-    """Lease a backbone, which is loaded if nobody has it.
+    """Lease a backbone; load it if it is not in memory.
 
     Args:
         name: a packaged name, a hub id, or the path of a folder or a ``.gguf`` file.
         dtype: ``"auto"``, ``"float32"``, ``"bfloat16"`` or ``"float16"``.
-        load: what loads it.
+        load: the function that loads it.
 
     Returns:
-        The lease that all who use it share.
+        The lease, shared by all who use the backbone.
 
     Raises:
-        BackboneError: what loading raises; NoRoom names the backbones that others use.
+        BackboneError: what loading raises; OutOfMemory names the backbones that are loaded.
     """
     name = name.strip()
     if (shared := _LEASES.get((name, dtype))) is None:
         with _LOADING:
             if (shared := _LEASES.get((name, dtype))) is None:
                 _LATEST.clear()
-                gc.collect()  # a wrapped layer refers to itself
+                gc.collect()  # a wrapped layer is a reference cycle
                 shared = _LEASES[name, dtype] = Lease(name, dtype, _load(name, dtype, load))
     _LATEST[:] = [shared]
     return shared
@@ -70,17 +70,17 @@ def active() -> list[Lease]:
 def _load(name: str, dtype: str, load: Callable[..., Backbone]) -> Backbone:
     try:
         return load(name, dtype=dtype)
-    except NoRoom as error:
-        others = ", ".join(dict.fromkeys(lease.name for lease in active()))
-        if not others:
+    except OutOfMemory as error:
+        names = ", ".join(dict.fromkeys(lease.name for lease in active()))
+        if not names:
             raise
-        raise NoRoom(
-            f"{str(error).removesuffix('.')}, or use what others use here now: {others}."
+        raise OutOfMemory(
+            f"{str(error).removesuffix('.')}, or use one that is already loaded: {names}."
         ) from None
 
 
 def _release(cleanups: list[Callable[[], object]]) -> None:
-    """Free what is kept elsewhere of a backbone that nobody uses any more."""
+    """Free what other modules keep for a backbone that is no longer used."""
     while cleanups:
         cleanups.pop()()
     gc.collect()

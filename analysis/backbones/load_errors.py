@@ -1,4 +1,4 @@
-"""What is wrong with a backbone's files, or with fetching them, in one sentence."""
+"""One sentence on what is wrong with a backbone's files, or with fetching them."""
 
 import json
 import re
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..errors import BackboneError
+from ..errors import BackboneError, one_line
 from .sources import Source
 
 VOCABULARIES = ("tokenizer.json", "tekken.json", "*.model", "vocab.*")
@@ -21,7 +21,11 @@ WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 def check_files(source: Source, folder: Path) -> None:
     """Refuse files that are missing, cut short or pickled, before any of them loads.
 
-    Without the tokenizer's, transformers would make up an empty one for some families.
+    Without the tokenizer's, transformers would create an empty one for some families.
+
+    Args:
+        source: where the backbone is from, for errors.
+        folder: the folder of its files.
 
     Raises:
         BackboneError: naming the first file that is missing or damaged.
@@ -30,7 +34,7 @@ def check_files(source: Source, folder: Path) -> None:
 
     if not any(True for pattern in VOCABULARIES for _ in folder.glob(pattern)):
         raise BackboneError(f"{source.name} holds no tokenizer; add its tokenizer.json.")
-    again = "load it again with the hub in reach" if source.kind == "hub" else "fetch it again"
+    again = "connect to the hub and load it again" if source.kind == "hub" else "fetch it again"
     names = _weight_files(source, folder)
     if not names and (pickled := sorted(folder.glob("*.bin"))):
         raise BackboneError(
@@ -53,7 +57,7 @@ def check_files(source: Source, folder: Path) -> None:
                 pass
         except (SafetensorError, OSError) as error:
             raise BackboneError(
-                f"{name} of {source.name} is damaged or cut short ({_flat(error)}); {again}."
+                f"{name} of {source.name} is damaged or cut short ({one_line(error)}); {again}."
             ) from error
 
 
@@ -73,13 +77,17 @@ def _weight_files(source: Source, folder: Path) -> list[str]:
 
 
 def check_config(source: Source, config: Any) -> None:
-    """Refuse a configuration of absurd size before a model is built of it, layer by layer.
+    """Refuse a configuration of absurd size before a model is built from it.
+
+    Args:
+        source: where the backbone is from, for errors.
+        config: its transformers configuration.
 
     Raises:
-        BackboneError: it counts more layers, heads or experts than :data:`MOST_PARTS`.
+        BackboneError: it has more layers, heads or experts than :data:`MOST_PARTS`.
     """
-    for part in (config, config.get_text_config(decoder=True)):
-        for name, value in part.to_dict().items():
+    for section in (config, config.get_text_config(decoder=True)):
+        for name, value in section.to_dict().items():
             if isinstance(value, int) and value > MOST_PARTS and _COUNTED.search(name):
                 raise BackboneError(
                     f"The configuration of {source.name} says {name} is {value:,}, more than any "
@@ -88,10 +96,14 @@ def check_config(source: Source, config: Any) -> None:
 
 
 def check_complete(source: Source, loading_info: dict[str, Any]) -> None:
-    """Refuse weights that lack a tensor: transformers would make it up at random.
+    """Refuse weights that lack a tensor: transformers would fill it at random.
+
+    Args:
+        source: where the backbone is from, for errors.
+        loading_info: the report of ``from_pretrained``.
 
     Raises:
-        BackboneError: what ``from_pretrained`` reports in ``loading_info`` names missing tensors.
+        BackboneError: a tensor is missing.
     """
     if missing := sorted(loading_info["missing_keys"]):
         raise BackboneError(
@@ -102,7 +114,7 @@ def check_complete(source: Source, loading_info: dict[str, Any]) -> None:
 
 @contextmanager
 def explained(source: Source) -> Iterator[None]:
-    """Turn what loaders raise about ``source`` into one sentence that names the way out.
+    """Turn a loader's exception about ``source`` into one sentence that says what to do.
 
     Raises:
         BackboneError: whenever the block raises.
@@ -158,11 +170,6 @@ def _sentence(source: Source, error: Exception) -> str:
             "know; update transformers or choose another."
         )
     return (
-        f"{name} cannot be read as a {source.kind} backbone ({_flat(error)}); check it or choose "
-        "another."
+        f"{name} cannot be read as a {source.kind} backbone ({one_line(error)}); check it or "
+        "choose another."
     )
-
-
-def _flat(error: Exception) -> str:
-    """What an error says, short and in one line."""
-    return re.sub(r"\s+", " ", str(error)).strip()[:200] or type(error).__name__

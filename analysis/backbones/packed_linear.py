@@ -3,8 +3,7 @@
 PyTorch's own ``Linear`` hands the kernel the weights as they are stored, and the kernel rearranges
 them again in every call, or another kernel is used that is slower at these shapes. Laid out once,
 when a backbone loads, a pass takes a tenth to a quarter less time (docs/performance.md); numbers
-change by rounding only. The stored weights stay beside the packed ones, so memory for both must be
-there.
+change by rounding only. The stored weights stay beside the packed ones, so both need memory.
 """
 
 from collections.abc import Sequence
@@ -16,27 +15,27 @@ import torch
 from torch.nn.functional import pad
 
 DTYPES = (torch.float32, torch.bfloat16)
-"""Those that the kernel computes in; bfloat16 only where the CPU has units that it needs."""
+"""Dtypes that the kernel computes in; bfloat16 only where the CPU has units for it."""
 ROWS = 512
-"""Tokens in a pass that the layout is chosen for; others are right too."""
+"""Tokens of a pass that the layout is chosen for; any other number works too."""
 TILES = (*range(1024, 512, -128), *range(512, 0, -64))
 """Rows that the kernel may be given at a time where it has tiles (Intel's AMX, bfloat16): there the
-order of a row's sums depends on how many rows are given, and an embedding would on what it is
-computed beside. Those that agree with the last are used, see ``agreeing_tiles``."""
+order of a row's sums depends on the number of rows, so an embedding would depend on the other texts
+of its batch. Only those that agree with the last are used, see ``agreeing_tiles``."""
 MEMORY_SHARE = 0.25
-"""Of the memory that is free, what packed weights may take."""
+"""Share of the free memory that packed weights may take."""
 
 
 class PackedLinear(torch.nn.Linear):
     """A frozen ``Linear`` that computes from weights laid out for the kernel.
 
     The weight and the bias stay where they were: they are the replaced layer's own parameters.
-    Input that the kernel does not serve (another dtype or device, a gradient, nothing at all), and
-    any input once the weight was turned to another dtype, is computed as ``Linear`` does.
+    Input that the kernel does not support (another dtype or device, a gradient, no rows), and any
+    input after the weight was cast to another dtype, is computed as by ``Linear``.
     """
 
     def __init__(self, linear: torch.nn.Linear) -> None:
-        """Take over a layer's parameters and lay its weight out.
+        """Take over a layer's parameters and lay out its weight.
 
         Args:
             linear: a frozen layer on the CPU, in one of :data:`DTYPES`.
@@ -76,12 +75,14 @@ class PackedLinear(torch.nn.Linear):
         rows = input.numel() // input.shape[-1]
         if rows > 1 and not self._tiles:
             return _multiply(input, self._packed_weight, self.bias)
-        # a row alone has a kernel of its own, so it is given one more
-        more = -rows % self._tiles[-1] if self._tiles else 1
+        # a single row would use another kernel, so one row is added
+        padding = -rows % self._tiles[-1] if self._tiles else 1
         padded = input.reshape(rows, -1)
-        padded = pad(padded, (0, 0, 0, more)) if more else padded
-        parts = torch.split(padded, cut_rows(rows + more, self._tiles)) if self._tiles else [padded]
-        products = [_multiply(part, self._packed_weight, self.bias) for part in parts]
+        padded = pad(padded, (0, 0, 0, padding)) if padding else padded
+        pieces = (
+            torch.split(padded, cut_rows(rows + padding, self._tiles)) if self._tiles else [padded]
+        )
+        products = [_multiply(piece, self._packed_weight, self.bias) for piece in pieces]
         product = torch.cat(products) if len(products) > 1 else products[0]
         return product[:rows].view(*input.shape[:-1], -1)
 
@@ -89,10 +90,10 @@ class PackedLinear(torch.nn.Linear):
 def pack(model: torch.nn.Module) -> int:
     """Replace the linear layers of a frozen model that lies in memory by packed ones.
 
-    None are where the dtype has no such kernel, the layers lie on another device, or the packed
-    weights would take more than ``MEMORY_SHARE`` of the free memory. Subclasses of ``Linear`` and
-    layers whose calls somebody else changed (such as accelerate, in a model that is spread) are
-    left alone: they may do more.
+    None is replaced where the dtype has no such kernel, the layers lie on another device, or the
+    packed weights would take more than ``MEMORY_SHARE`` of the free memory. Subclasses of
+    ``Linear`` and layers whose calls another library changed (accelerate, in a model that is
+    spread) stay as they are: they may do more.
 
     Args:
         model: its submodules are replaced in place.
@@ -101,7 +102,9 @@ def pack(model: torch.nn.Module) -> int:
         How many layers were packed.
     """
     packable = [
-        module for module in model.modules() if type(module) is torch.nn.Linear and _serves(module)
+        module
+        for module in model.modules()
+        if type(module) is torch.nn.Linear and _supports(module)
     ]
     size = sum(module.weight.numel() * module.weight.itemsize for module in packable)
     if size > MEMORY_SHARE * psutil.virtual_memory().available:
@@ -114,8 +117,8 @@ def pack(model: torch.nn.Module) -> int:
     return len(packed)
 
 
-def _serves(linear: torch.nn.Linear) -> bool:
-    """Whether the kernel serves a layer, and nobody else changed how it is called."""
+def _supports(linear: torch.nn.Linear) -> bool:
+    """Whether the kernel supports a layer, and no other library changed how it is called."""
     changed = "forward" in vars(linear) or linear._forward_pre_hooks or linear._forward_hooks
     on_cpu = linear.weight.device.type == "cpu"
     return (
@@ -135,15 +138,16 @@ def _has_kernel(dtype: torch.dtype) -> bool:
 
 @cache
 def agreeing_tiles(inputs: int, outputs: int, threads: int) -> tuple[int, ...]:  # noqa: ARG001
-    """Which of ``TILES`` sum a row of a bfloat16 layer as the last does, wherever it stands.
+    """Which of ``TILES`` sum a row of a bfloat16 layer as the last does, wherever the row is.
 
-    Found by trying, on sums that cancel: what is left of them is the rounding that their order
-    brings, on which two orders hardly agree.
+    Found by a test on sums that cancel: what is left of them is the rounding of their order, and
+        two
+    orders hardly ever agree on that.
 
     Args:
         inputs: features of a row.
         outputs: features of its product.
-        threads: what the kernel shares the rows among; a part of the cache's key.
+        threads: number of the kernel's threads; part of the cache's key.
 
     Returns:
         Numbers of rows, the largest first.
@@ -172,7 +176,7 @@ def cut_rows(rows: int, tiles: Sequence[int]) -> list[int]:
 
 
 def _lay_out(weight: torch.Tensor, rows: int) -> torch.Tensor:
-    """A weight (outputs, inputs) as the kernel wants it for about so many rows; opaque."""
+    """A weight (outputs, inputs) in the kernel's layout for about so many rows; opaque."""
     packed: torch.Tensor = torch.ops.mkldnn._reorder_linear_weight(weight, rows)
     return packed
 

@@ -1,8 +1,8 @@
-"""What re-routing can do on a model, learned by running it once when it loads.
+"""Tests what re-routing can do on a model, by running it when it is loaded.
 
-Some families ignore transformers' attention interface with only a log line, some weigh attention
-by masks of their own, some have no rotary positions. Nothing of this is taken from a list of
-names: twelve tokens are run, and what comes out is compared with the plain model.
+Some families ignore transformers' attention interface with only a log line, some use masks of their
+own, some have no rotary positions. None of this is read from a list of names: twelve tokens are
+run, and the output is compared with the plain model's.
 """
 
 from collections.abc import Sequence
@@ -19,9 +19,9 @@ from ..rerouting.patches import EAGER, SDPA
 from ..rerouting.plan import KeyPosition, Plan
 
 FORMS: tuple[tuple[str, Form], ...] = ((SDPA, "closed"), (EAGER, "concatenated"))
-"""The attention functions to try, the faster one first, and the form that each serves."""
+"""The attention functions to try, the faster one first, and the form that each computes."""
 ROUNDING = {torch.float32: 1e-4, torch.bfloat16: 3e-2, torch.float16: 1e-2}
-"""How far apart equal states may lie, as a share of their norm, after a few operations."""
+"""The distance that rounding may put between equal states, as a share of their norm."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class Reach:
 
     Attributes:
         form: how re-routed attention is computed.
-        layers: the layers (0-based) that re-routing reaches; none where it cannot be done.
-        key_positions: where the prefix's key can stand.
+        layers: the layers (0-based) that can be re-routed; empty where none can.
+        key_positions: the supported positions of the prefix's key.
         refusal: why it cannot be done, as a sentence; None where it can.
     """
 
@@ -61,10 +61,11 @@ def check_causal(model: Any) -> None:
 
 
 def probe(model: Any, layers: int) -> Reach:
-    """Find out by running: which form serves, which layers re-routing reaches, or why none.
+    """Find which form works and which layers can be re-routed, or why none can.
 
-    The checks: the attention implementation stays set, layers come by, the empty plan and a bias
-    that shuts the prefix out equal the plain model, a plan changes the result, both forms agree.
+    The checks: the attention implementation stays set, the layers call it, the empty plan and a
+        bias
+    that hides the prefix equal the plain model, a plan changes the result, both forms agree.
     A model that passes is left with this project's attention, any other with its own.
 
     Args:
@@ -87,12 +88,14 @@ def probe(model: Any, layers: int) -> Reach:
     if not reached:
         return refuse("it does not use transformers' attention interface")
     if family.makes_masks:
-        return refuse("it weighs attention by a mask of its own making")
+        return refuse("it builds an attention mask of its own")
     if relative_distance(plain, _final(model, Plan())) > total_rounding:
         return refuse("with no layer selected its output would differ from the plain model's")
-    shut_out = Plan(tuple(range(layers)), -1e4)  # not -inf, which would not reach the attention
-    if relative_distance(plain, _final(model, shut_out, form)) > total_rounding:
-        return refuse("with the prefix shut out its output would differ from the plain model's")
+    hidden_prefix = Plan(
+        tuple(range(layers)), -1e4
+    )  # not -inf, which would not reach the attention
+    if relative_distance(plain, _final(model, hidden_prefix, form)) > total_rounding:
+        return refuse("with the prefix hidden its output would differ from the plain model's")
     request = _sample(model, Plan(reached), form, compare_forms=form == "closed")
     rerouted = forward_pass.run(model, request)
     if relative_distance(plain, rerouted.final) < 1e-6 or not rerouted.final.isfinite().all():
@@ -117,7 +120,7 @@ def _final(model: Any, plan: Plan, form: Form = "closed") -> torch.Tensor:
 
 
 def _switch_attention(model: Any) -> tuple[Form, FamilyTraits]:
-    """Switch a model to the first attention function that serves it; what showed of its family."""
+    """Switch a model to the first attention function that works; return its form and the traits."""
     family, form = FamilyTraits(), FORMS[0][1]
     for name, form in FORMS:
         try:
@@ -128,16 +131,16 @@ def _switch_attention(model: Any) -> tuple[Form, FamilyTraits]:
             family = forward_pass.run(model, _sample(model)).family
         except (ValueError, AttributeError, TypeError):
             continue
-        if not family.bends_logits or form == "concatenated":
+        if not family.changes_logits or form == "concatenated":
             break
     return form, family
 
 
 def _key_positions(model: Any, modules: Sequence[torch.nn.Module]) -> tuple[KeyPosition, ...]:
-    """Where the prefix's key can stand; ``first`` needs positions that only turn keys.
+    """The supported positions of the prefix's key; ``first`` needs rotary positions.
 
     Each attention module is run again for the final token alone: the logit of a query at 1 with a
-    key at 0 must be that of 0 with -1. Modules that pass are patched.
+    key at 0 must equal that of 0 with -1. Modules that pass are patched.
     """
     request = _sample(model)
     calls: dict[torch.nn.Module, tuple[tuple[Any, ...], dict[str, Any]]] = {}
@@ -155,26 +158,26 @@ def _key_positions(model: Any, modules: Sequence[torch.nn.Module]) -> tuple[KeyP
         return ("own",)
     with torch.inference_mode(), forward_pass.running(request) as this_pass:
         for module in modules:
-            turned = {
+            rotated = {
                 place: key_position.replay(module.forward, *calls[module], this_pass, place)
                 for place in (1, 0, -1)
             }
-            if not _turn_alike(turned, 1e-4 if model.dtype == torch.float32 else 5e-2):
+            if not _same_rotation(rotated, 1e-4 if model.dtype == torch.float32 else 5e-2):
                 return ("own",)
     patches.patch_attention_modules(modules)
     return ("own", "first")
 
 
-def _turn_alike(turned: dict[int, tuple[torch.Tensor, torch.Tensor]], tolerance: float) -> bool:
+def _same_rotation(rotated: dict[int, tuple[torch.Tensor, torch.Tensor]], tolerance: float) -> bool:
     """Whether the logit of a query at 1 with a key at 0 is that of a query at 0 with one at -1.
 
-    ``turned`` maps each place to the query (B, H, 1, d) and the key (B, KV, 1, d) there; they may
+    ``rotated`` maps each place to the query (B, H, 1, d) and the key (B, KV, 1, d) there; they may
     differ by ``tolerance`` of the largest logit that their lengths allow.
     """
-    query, key = turned[0]
+    query, key = rotated[0]
     groups = query.shape[1] // key.shape[1]
     logits = [
-        (turned[place][0] * turned[place - 1][1].repeat_interleave(groups, 1)).float().sum(-1)
+        (rotated[place][0] * rotated[place - 1][1].repeat_interleave(groups, 1)).float().sum(-1)
         for place in (1, 0)
     ]
     largest = (query.float().norm(dim=-1) * key.float().norm(dim=-1).max()).max()

@@ -22,7 +22,7 @@ class Source:
     """A backbone's name as given, what kind of source it is, and where it lies.
 
     ``location`` is the folder or GGUF file, or the hub id; ``revision`` is for hub ids;
-    ``needs`` says what stands before the first use, where that is known.
+    ``needs`` says what the first use requires, where known.
     """
 
     name: str
@@ -67,8 +67,8 @@ def resolve(name: str) -> Source:
         return Source(name, "folder", str(path))
     if _HUB_ID.fullmatch(name) and ".." not in name and len(name) <= _LONGEST_ID:
         hub_id, _, revision = name.partition("@")
-        known = PUBLISHED.get(hub_id)
-        licence, needs = (known.licence, known.needs) if known else (None, None)
+        published = PUBLISHED.get(hub_id)
+        licence, needs = (published.licence, published.needs) if published else (None, None)
         return Source(name, "hub", hub_id, revision or None, licence, needs)
     offered_names = ", ".join(PACKAGED)
     raise BackboneError(
@@ -98,9 +98,9 @@ def cached_hub_ids() -> list[str]:
 
 
 def offered() -> list[str]:
-    """Names to choose from: what is installed, the paper's backbones, what the hub cache holds.
+    """Names to choose from: installed packages, the paper's backbones, models in the hub's cache.
 
-    On a hosted server, what is installed and what its operator lists.
+    On a hosted server: installed packages and the operator's list.
     """
     installed = [name for name, packaged in PACKAGED.items() if packaged.installed]
     if limits := hosting.hosted():

@@ -1,8 +1,8 @@
 """The app, served from the command line.
 
-The only module that knows of Streamlit, and only how to start it. The pages import ``analysis``,
-the name of this package in a checkout; where it is installed as ``kv_embedding``, that name is made
-another one of the same modules.
+The only module of the library that uses Streamlit, and only to start it. The pages import
+``analysis``, the name of this package in a checkout; where it is installed as ``kv_embedding``,
+``analysis`` becomes an alias of the same modules.
 """
 
 import importlib
@@ -21,11 +21,11 @@ CHECKOUT = "analysis"
 def serve(port: int | None = None) -> int:
     """Serve the app on this machine until it is stopped.
 
-    Streamlit reads the settings beside the app's script, and those go before the ones of the
-    folder that this is called from.
+    Streamlit reads the settings next to the app's script; they take precedence over those of the
+    current folder.
 
     Args:
-        port: of 127.0.0.1; None is 8501, or the next that is free.
+        port: port on 127.0.0.1; None is 8501, or the next free one.
 
     Returns:
         The exit code; 1 where the port is taken.
@@ -46,8 +46,8 @@ def install_alias(alias: str, package: str) -> None:
     """Let ``alias`` and its submodules be imported as those of ``package``, not as copies.
 
     Args:
-        alias: a name that then goes before any installed package or folder of that name.
-        package: the package that it stands for.
+        alias: the alias, which takes precedence over any package or folder of that name.
+        package: the package that it refers to.
     """
     if not any(isinstance(finder, _Alias) and finder.alias == alias for finder in sys.meta_path):
         sys.meta_path.insert(0, _Alias(alias, package))
@@ -65,20 +65,20 @@ class _Alias(MetaPathFinder, Loader):
         path: Sequence[str] | None = None,
         target: ModuleType | None = None,
     ) -> ModuleSpec | None:
-        """The import system's question for a module."""
+        """Find the spec of an aliased module; None for any other."""
         del path, target
-        root, dot, rest = fullname.partition(".")
+        root, dot, submodule = fullname.partition(".")
         if root != self.alias:
             return None
-        module = importlib.import_module(f"{self.package}{dot}{rest}")
+        module = importlib.import_module(f"{self.package}{dot}{submodule}")
         return ModuleSpec(fullname, self, loader_state=(module, module.__spec__))
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        """The module that was found, which importlib now gives the alias's spec."""
+        """Return the existing module, to which importlib assigns the alias's spec."""
         module: ModuleType = spec.loader_state[0]
         return module
 
     def exec_module(self, module: ModuleType) -> None:
-        """Give the module its own spec back; it has run already."""
+        """Restore the module's own spec; it has been executed already."""
         assert module.__spec__ is not None
         module.__spec__ = module.__spec__.loader_state[1]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def run() -> int:
-    """``main`` with the arguments of this process; 130 where Ctrl-C ended it."""
+    """Run ``main`` with the arguments of this process; return 130 after Ctrl-C."""
     with contextlib.suppress(KeyboardInterrupt):
         return main()
     return 130
@@ -69,7 +69,7 @@ def _answer(invocation: Invocation) -> int:
 
 
 def _run_recipe(words: Mapping[str, Any], *, as_json: bool) -> int:
-    """Run a recipe: print its rows, write them as files, or compare them with older ones."""
+    """Run a recipe: print its rows, write them to files, or compare them with earlier ones."""
     from ..experiments.shared_options import OnEngine
     from ..parallel.engines import Engine
     from ..recipes import comparison, files, html_report, results
@@ -100,7 +100,7 @@ def _run_recipe(words: Mapping[str, Any], *, as_json: bool) -> int:
 
 
 def _facts(invocation: Invocation) -> dict[str, Any]:
-    """What the request log may hold of an invocation."""
+    """The facts of an invocation for the request log."""
     if invocation.spec is None:
         return {"command": invocation.command}
     return invocation.spec.log_facts()
@@ -135,12 +135,12 @@ def _say(sentence: str) -> None:
 
 
 def _counter(label: str) -> Progress:
-    """Progress on one line of a terminal; silent where standard error is no terminal."""
+    """Progress on one line of a terminal; nothing if standard error is not a terminal."""
 
-    def count(done: int, total: int) -> None:
+    def count(finished: int, total: int) -> None:
         if sys.stderr.isatty():
-            end = "\n" if done == total else ""
-            print(f"\r{label} {done}/{total}", end=end, file=sys.stderr)
+            end = "\n" if finished == total else ""
+            print(f"\r{label} {finished}/{total}", end=end, file=sys.stderr)
 
     return count
 

@@ -1,7 +1,7 @@
-"""The grammar of the command line, made from the specs: nothing is written down twice.
+"""The parser of the command line, derived from the specs.
 
-A command's options are the fields of its spec; what follows here is only how they are spelled and
-listed. Values are checked by the spec, so that a command, a recipe and a script refuse alike.
+A command's options are the fields of its spec; this module only spells and lists them. The spec
+checks values, so that a command, a recipe and a script refuse the same ones.
 """
 
 import argparse
@@ -22,28 +22,28 @@ from ..experiments.specs import SETUP, SPECS
 from ..runtime.paths import program
 
 _LONGEST = 280
-"""Characters of a sentence that are shown."""
+"""Maximum characters of an error."""
 _INDENT = 24
-"""Columns before the meaning of an option, as argparse has it."""
+"""Columns before the meaning of an option, as in argparse."""
 _BRACES = 16
-"""Characters of a list of choices that may stand in place of an option's value."""
-_REPEAT = "repeat results"
+"""Maximum characters of choices that replace an option's metavar."""
+_REPRODUCE = "reproduce results"
 _OWN_COMMANDS = {
-    "app": (SETUP, "Serve the app on this machine, for a browser."),
-    "run": (_REPEAT, "Run a recipe that a page saved or that you wrote."),
+    "app": (SETUP, "Serve the app on this machine; open it in a browser."),
+    "run": (_REPRODUCE, "Run a recipe file, saved by a page or written by you."),
 }
-"""Commands that are no questions: their topics and summaries."""
+"""Topics and summaries of the commands without a spec."""
 
 
 @dataclass(frozen=True)
 class Invocation:
-    """A command line that was understood.
+    """A parsed command line.
 
     Attributes:
         command: the name of the command.
         spec: the question; None for ``run`` and ``app``.
         as_json: whether the answer is printed as JSON.
-        words: the options of ``run`` or ``app``.
+        words: the options of ``run`` or ``app`` by name.
     """
 
     command: str
@@ -56,7 +56,7 @@ class _Parser(argparse.ArgumentParser):
     """An argument parser that answers bad input with one sentence."""
 
     def error(self, message: str) -> NoReturn:
-        if len(message) > _LONGEST:  # it repeats what was typed
+        if len(message) > _LONGEST:  # it repeats the user's input
             message = f"{message[: _LONGEST // 2]} ... {message[-_LONGEST // 2 :]}"
         raise RecipeError(f"{message[:1].upper()}{message[1:]}; see {self.prog} --help.")
 
@@ -90,11 +90,11 @@ def _grammar() -> argparse.ArgumentParser:
         formatter_class=argparse.RawTextHelpFormatter,
         description=_wrapped(
             "Turn frozen decoder-only language models into text embedders without training, and "
-            "measure what their embeddings are worth."
+            "measure how good their embeddings are."
         )
         + f"\n\n{_listed_commands()}",
         epilog=_wrapped(
-            f"Begin with `{program()} sts`. `{program()} COMMAND --help` explains a command's "
+            f"Start with `{program()} sts`. `{program()} COMMAND --help` explains a command's "
             "options. Results go to standard output, progress to standard error."
         ),
     )
@@ -107,7 +107,7 @@ def _grammar() -> argparse.ArgumentParser:
         _add_question(_command(commands, spec.command, spec.summary), spec)
     _add_run(_command(commands, "run", _OWN_COMMANDS["run"][1]))
     app = _command(commands, "app", _OWN_COMMANDS["app"][1])
-    port = "port of 127.0.0.1 (default: 8501, or the next that is free)"
+    port = "port on 127.0.0.1 (default: 8501, or the next that is free)"
     app.add_argument("--port", type=_port, help=_help(port))
     return root
 
@@ -152,16 +152,16 @@ def _add_question(parser: argparse.ArgumentParser, spec: type[Spec]) -> None:
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.usage = f"{parser.prog} RECIPE.yaml [OPTION ...]"
-    parser.add_argument("recipe", metavar="RECIPE.yaml", help=_help("the recipe's file"))
+    parser.add_argument("recipe", metavar="RECIPE.yaml", help=_help("recipe file"))
     parser.add_argument(
         "--output",
         metavar="FOLDER",
-        help=_help("folder for results.json, results.parquet and report.html"),
+        help=_help("folder to write results.json, results.parquet and report.html to"),
     )
     parser.add_argument(
         "--compare",
         metavar="RESULTS.json",
-        help=_help("compare with older results; the exit code is 1 where they differ"),
+        help=_help("compare with earlier results; the exit code is 1 if they differ"),
     )
     _add_json(parser)
     group = parser.add_argument_group(option_of(OnEngine.options()["engine"]).group)
@@ -170,22 +170,22 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_json(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help=_help("print one JSON document"))
+    parser.add_argument("--json", action="store_true", help=_help("print the answer as JSON"))
 
 
 def _add_option(parser: Any, name: str, field_: FieldInfo) -> None:
-    """One field as an option; what is not typed is left to the spec."""
+    """Add a field as an option; options that are not given are left to the spec."""
     option, names = option_of(field_), ",".join(choices(field_))
     in_place = len(names) <= _BRACES
     explained = field_.description or "" if in_place else meaning(field_)
-    repeat = "; give the option once for each" if option.repeated else ""
+    repeat = "; repeat the option for several" if option.repeated else ""
     help_ = _help(explained + repeat + _default(field_))
     if field_.annotation is bool:
         parser.add_argument(f"--{name}", action="store_true", default=None, help=help_)
         return
-    several: dict[str, Any] = {}
+    multiple: dict[str, Any] = {}
     if str(field_.annotation).startswith("tuple"):
-        several = {"action": "append"} if option.repeated else {"nargs": "+"}
+        multiple = {"action": "append"} if option.repeated else {"nargs": "+"}
     metavar = f"{{{names}}}" if names and in_place else option.metavar
     parser.add_argument(
         f"--{name}",
@@ -193,12 +193,12 @@ def _add_option(parser: Any, name: str, field_: FieldInfo) -> None:
         required=field_.is_required(),
         default=None,
         help=help_,
-        **several,
+        **multiple,
     )
 
 
 def _default(field_: FieldInfo) -> str:
-    """The value of an option that is not typed, in brackets; "" where there is none to show."""
+    """The default of an option in brackets; "" if there is none to show."""
     if value := option_of(field_).unset:
         return f" (default: {value})"
     if field_.is_required() or field_.default is None or field_.default is False:
@@ -208,7 +208,7 @@ def _default(field_: FieldInfo) -> str:
 
 
 def _help(text: str) -> str:
-    """The text as argparse shows it beside an option; names with hyphens stay whole."""
+    """A text wrapped for argparse's help; names with hyphens are not broken."""
     return _wrapped(text, _INDENT).replace("%", "%%")
 
 

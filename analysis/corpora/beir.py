@@ -39,7 +39,7 @@ def read_retrieval(name: str, data: bytes) -> Retrieval:
             :func:`read_folder`.
     """
     hosting.check_size(name, len(data))
-    # zipfile answers damaged archives with some ten unrelated exceptions.
+    # zipfile raises some ten unrelated exceptions on damaged archives.
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = {member.filename: member for member in archive.infolist()}
@@ -128,8 +128,8 @@ def with_judgements(
         if query not in grades or document not in index:
             unknown += 1
         elif grade >= 1:
-            known = grades[query]
-            known[index[document]] = max(grade, known.get(index[document], 0))
+            relevant = grades[query]
+            relevant[index[document]] = max(grade, relevant.get(index[document], 0))
     answered = [key for key in queries if grades[key]]
     if not answered:
         raise CorpusError(
@@ -164,8 +164,8 @@ def _beir(name: str, files: Mapping[str, bytes]) -> Retrieval:
     if missing or qrels is None:
         absent = " or ".join(_BEIR[2:]) if not missing else missing[0]
         raise CorpusError(f"{name} has no {absent}; a retrieval set is a folder with {_LAYOUT}.")
-    documents = _identified(f"{name}/corpus.jsonl", files["corpus.jsonl"])
-    queries = _identified(f"{name}/queries.jsonl", files["queries.jsonl"])
+    documents = _texts_by_id(f"{name}/corpus.jsonl", files["corpus.jsonl"])
+    queries = _texts_by_id(f"{name}/queries.jsonl", files["queries.jsonl"])
     for key, text in queries.items():
         if not text.strip():
             raise CorpusError(f"{name}/queries.jsonl has no text in the query {shorten(key)!r}.")
@@ -177,6 +177,10 @@ def _beir(name: str, files: Mapping[str, bytes]) -> Retrieval:
 
 def read_judgements(name: str, data: bytes) -> list[tuple[str, str, int]]:
     """Parse a table of judgements.
+
+    Args:
+        name: Name of the file; its suffix says how to read it.
+        data: Content of the file.
 
     Returns:
         Query id, document id and grade of each row, in order.
@@ -205,7 +209,7 @@ def join_title(title: str | None, text: str | None) -> str:
     return f"{title or ''} {text or ''}".strip()
 
 
-def _identified(name: str, data: bytes) -> dict[str, str]:
+def _texts_by_id(name: str, data: bytes) -> dict[str, str]:
     table = read_table(name, data, keys=("_id", "title", "text"))
     texts: dict[str, str] = {}
     for line, (key, title, text) in table.rows:

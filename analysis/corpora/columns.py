@@ -4,7 +4,7 @@ Files are read from bytes, so an upload and a local path are handled alike and f
 sentence: whatever the content, the only error raised is :class:`~analysis.errors.CorpusError`. A
 table is a ``.txt`` (one text a line), ``.tsv``, ``.csv`` (both with a header line) or ``.jsonl``
 (one object a line), in UTF-8, or in UTF-16 with its byte order mark. Which of its columns to read
-is a value, :class:`Columns`, that a page can show and a reader can change.
+is a value, :class:`Columns`, that a page can show and a user can change.
 """
 
 from collections.abc import Iterable, Sequence
@@ -23,7 +23,7 @@ from .types import Pairs, Texts
 class Columns:
     """Which columns of a table to read, by name; ``None`` where there is none or it is unclear.
 
-    :func:`guess_columns` proposes a value, every ``read_`` function takes one. A reader's choice is
+    :func:`guess_columns` proposes a value, every ``read_`` function takes one. A user's choice is
     another value: ``Columns("question", label="domain")``.
 
     Attributes:
@@ -51,7 +51,7 @@ def guess_columns(name: str, data: bytes, kind: Literal["texts", "labelled", "pa
     sentence1 and sentence2; score, relatedness). Failing that, a column is guessed where the
     content leaves one choice: the first column that is neither numbers nor labels as texts, the
     only two columns of words as a pair, the only one of numbers as score, the only one of words
-    that repeat as label (for ``"labelled"`` only). Otherwise it is ``None``, and the reader has to
+    that repeat as label (for ``"labelled"`` only). Otherwise it is ``None``, and the user has to
     choose.
 
     Args:

@@ -1,4 +1,4 @@
-"""Evaluation sets on the Hugging Face hub, each at one pinned revision, and how they are fetched.
+"""Evaluation sets on the Hugging Face hub, each at one pinned revision, and how to fetch them.
 
 Paths and revisions are those that mteb 2 evaluates on (https://github.com/embeddings-benchmark/mteb),
 so that scores can be compared with its own. A set that was fetched once stays in the cache of the
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from ..errors import CorpusError
+from ..errors import CorpusError, one_line
 from .beir import join_title, with_judgements
 from .columns import rated_pairs
 from .types import Pairs, Retrieval, Texts
@@ -86,7 +86,7 @@ HUB_SETS = (
         *("mteb/nfcorpus", "ec0fa4fe99da2ff19ca1214b7966684033a58814"),
     ),
 )
-"""All known sets. A local copy of the same name goes before the set on the hub."""
+"""All known sets. A local copy of the same name takes precedence over the set on the hub."""
 
 _DEFAULT = "default"
 """The configuration of a set that has only one, as datasets and the hub name it."""
@@ -221,11 +221,10 @@ def _table(hub_set: HubSet, config: str) -> Any:
             raise ValueError(f"no such split among {', '.join(tables)}")
         return tables[split if split in tables else next(iter(tables))]
     except Exception as error:
-        message = " ".join(str(error).split()) or type(error).__name__
-        reason = message.rstrip(".") if len(message) <= 140 else f"{message[:137]}..."
         raise CorpusError(
             f"{hub_set.name} could not be fetched from {hub_set.path} on the Hugging Face hub "
-            f"({reason}); connect once, or set KVE_CORPORA to a folder with a copy."
+            f"({one_line(error)}); connect to the network once, or set KVE_CORPORA to a folder "
+            "with a copy."
         ) from error
 
 

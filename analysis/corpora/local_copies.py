@@ -56,6 +56,10 @@ def describe(path: Path) -> str:
 def count(path: Path, kind: Kind) -> int:
     """Return how many texts, pairs or queries a local copy has, counted once until it changes.
 
+    Args:
+        path: Where the copy is.
+        kind: What it is read as.
+
     Raises:
         CorpusError: It cannot be read as that kind.
     """
@@ -103,6 +107,10 @@ def read_copy(
 def read_retrieval_copy(name: str, path: Path) -> Retrieval:
     """Read a local copy that is a folder or a ZIP in BEIR's layout.
 
+    Args:
+        name: Name of the corpus.
+        path: Where the copy is.
+
     Raises:
         CorpusError: It cannot be read.
     """
@@ -111,6 +119,10 @@ def read_retrieval_copy(name: str, path: Path) -> Retrieval:
 
 def guess_copy_columns(path: Path, kind: Literal["texts", "labelled", "pairs"]) -> Columns:
     """Propose which columns of a local copy to read (:func:`~.columns.guess_columns`).
+
+    Args:
+        path: Where the copy is.
+        kind: What it is to be read as.
 
     Raises:
         CorpusError: It is not a table that can be read.

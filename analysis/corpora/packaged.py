@@ -15,7 +15,7 @@ from .sampling import first_places
 from .types import Kind, Pairs, Retrieval, Texts
 
 CALIBRATION = "news-sentences"
-"""The corpus that layers are selected on: neutral prose, disjoint from every rated pair here. On
+"""The corpus that layers are selected on: neutral prose, disjoint from the rated pairs. On
 the questions and fragments of ``chatterbot`` the choice depends on the sample (docs/method.md)."""
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -58,7 +58,7 @@ PACKAGED: tuple[tuple[str, Kind, int, str], ...] = (
         "chatterbot-answers",
         "retrieval",
         306,
-        "Short English questions of fact, each with its own answers among everyone's (twelve "
+        "Short English factual questions; each is searched among the answers to all (twelve "
         "topics of package chatterbot-corpus, BSD).",
     ),
     *(
@@ -68,7 +68,7 @@ PACKAGED: tuple[tuple[str, Kind, int, str], ...] = (
 )
 """Name, kind, size and description of each."""
 
-_OF_FACT = (
+_FACTUAL = (
     *("ai", "computers", "food", "health", "history", "literature", "money", "movies"),
     *("politics", "science", "sports", "trivia"),
 )
@@ -88,13 +88,13 @@ def texts(name: str) -> Texts:
             return Texts(
                 name,
                 tuple(s.strip() for s in chain(*sentences) if len(s.split()) >= 5),
-                _described(name, "texts"),
+                _description_of(name, "texts"),
             )
         case "chatterbot":
             return _chatterbot()
         case "lee-background":
-            return Texts(name, _lee("lee_background.cor"), _described(name, "texts"))
-    return Texts(name, _lee("lee.cor"), _described(name, "texts"))
+            return Texts(name, _lee("lee_background.cor"), _description_of(name, "texts"))
+    return Texts(name, _lee("lee.cor"), _description_of(name, "texts"))
 
 
 def pairs(name: str) -> Pairs:
@@ -106,7 +106,9 @@ def pairs(name: str) -> Pairs:
     documents = _lee("lee.cor")
     left, right = np.triu_indices(len(documents), k=1)
     similarity = np.loadtxt(_packaged("gensim", "test/test_data/similarities0-1.txt"))
-    return Pairs(name, documents, left, right, similarity[left, right], _described(name, "pairs"))
+    return Pairs(
+        name, documents, left, right, similarity[left, right], _description_of(name, "pairs")
+    )
 
 
 def retrieval(name: str) -> Retrieval:
@@ -120,12 +122,12 @@ def retrieval(name: str) -> Retrieval:
     """
     if name in LONG:
         articles = tuple(dict.fromkeys(_lee("lee_background.cor")))
-        words, most = LONG[name], max(LONG.values())
-        long = long_documents(name, articles, _LONG_DOCUMENTS, words, most)
-        return replace(long, source=_described(name, "retrieval"))
+        words, longest = LONG[name], max(LONG.values())
+        long = long_documents(name, articles, _LONG_DOCUMENTS, words, longest)
+        return replace(long, source=_description_of(name, "retrieval"))
     answers: dict[str, dict[str, int]] = {}
     for topic, turns in _conversations():
-        if topic in _OF_FACT and len(turns) > 1 and len(turns[0].split()) >= 3 and " " in turns[1]:
+        if topic in _FACTUAL and len(turns) > 1 and len(turns[0].split()) >= 3 and " " in turns[1]:
             answers.setdefault(turns[0], {})[turns[1]] = 1
     documents = tuple(dict.fromkeys(chain.from_iterable(answers.values())))
     index = {document: i for i, document in enumerate(documents)}
@@ -133,8 +135,8 @@ def retrieval(name: str) -> Retrieval:
         name,
         tuple(answers),
         documents,
-        tuple({index[answer]: 1 for answer in known} for known in answers.values()),
-        _described(name, "retrieval"),
+        tuple({index[answer]: 1 for answer in relevant} for relevant in answers.values()),
+        _description_of(name, "retrieval"),
     )
 
 
@@ -180,5 +182,5 @@ def _packaged(module: str, path: str) -> Path:
     )
 
 
-def _described(name: str, kind: Kind) -> str:
-    return next(known[3] for known in PACKAGED if known[:2] == (name, kind))
+def _description_of(name: str, kind: Kind) -> str:
+    return next(text for *key, _, text in PACKAGED if key == [name, kind])

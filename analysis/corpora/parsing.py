@@ -33,7 +33,7 @@ _BINARY = {
     b"SQLite format 3\0": "a database",
     b"GGUF": "the weights of a model",
 }
-"""First bytes of files that are often taken for text, and what such a file is."""
+"""First bytes of files that are often mistaken for text, and what each file is."""
 
 csv.field_size_limit(1 << 30)  # the default of 131,072 characters is less than a long document
 
@@ -92,6 +92,10 @@ def read_table(name: str, data: bytes, keys: tuple[str, ...] = ()) -> Table:
 
 def decode(name: str, data: bytes) -> str:
     """Decode a file in UTF-8, or in UTF-16 with its byte order mark.
+
+    Args:
+        name: Name of the file, for errors.
+        data: Content of the file.
 
     Raises:
         CorpusError: It is in another encoding, or holds a NUL character.
@@ -193,15 +197,15 @@ def _with_header(name: str, rows: _Rows) -> Table:
 
 def _distinct_names(names: list[str]) -> tuple[str, ...]:
     """Column names, repeated ones numbered so that a name means one column."""
-    taken: dict[str, int] = {}
+    numbers: dict[str, int] = {}
     for name in names:
-        spelling, number = name, taken.get(name, 1)
-        while spelling in taken:
+        spelling, number = name, numbers.get(name, 1)
+        while spelling in numbers:
             number += 1
             spelling = f"{name} ({number})"
-        taken[name] = number
-        taken[spelling] = 1
-    return tuple(taken)
+        numbers[name] = number
+        numbers[spelling] = 1
+    return tuple(numbers)
 
 
 def _json_lines(name: str, text: str, keys: tuple[str, ...]) -> Table:
@@ -210,8 +214,8 @@ def _json_lines(name: str, text: str, keys: tuple[str, ...]) -> Table:
         try:
             record = json.loads(content)
         except (ValueError, RecursionError) as error:
-            what = error.msg if isinstance(error, json.JSONDecodeError) else "cannot be read"
-            raise CorpusError(f"{name}, line {line}: not JSON ({what}).") from None
+            reason = error.msg if isinstance(error, json.JSONDecodeError) else "cannot be read"
+            raise CorpusError(f"{name}, line {line}: not JSON ({reason}).") from None
         if not isinstance(record, dict):
             raise CorpusError(f"{name}, line {line}: not a JSON object.")
         records.append((line, record))

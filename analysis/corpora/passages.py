@@ -34,7 +34,7 @@ def position_variants(
     Args:
         retrieval: The set whose documents are the passages.
         around: How many fillers each document gets, at least 1.
-        seed: Of the draw, together with the document's index.
+        seed: Seed of the draw, together with the document's index.
 
     Returns:
         A set for each place; queries, relevance and the order of documents are those of
@@ -65,8 +65,8 @@ def position_variants(
                 f"{around}; ask for fewer, or take a larger set."
             )
         for place, before in (("start", 0), ("middle", around // 2), ("end", around)):
-            parts = (*fillers[:before], passage, *fillers[before:])
-            longer[place].append("\n\n".join(parts))  # type: ignore[index]
+            passages = (*fillers[:before], passage, *fillers[before:])
+            longer[place].append("\n\n".join(passages))  # type: ignore[index]
     caveat = "" if enough else " Fillers may answer other queries than their document's."
     return {
         place: replace(
@@ -81,13 +81,13 @@ def position_variants(
 
 
 def long_documents(
-    name: str, articles: Sequence[str], documents: int, words: int, most: int
+    name: str, articles: Sequence[str], documents: int, words: int, longest: int
 ) -> Retrieval:
     """Join articles, in a fixed random order, into documents of exactly ``words`` words.
 
     The opening sentence of each article is removed and becomes the query for the document that
     contains all the rest of the article, or for all such documents if articles open alike.
-    Documents start ``most`` words apart in the stream of articles, so that the documents of a
+    Documents start ``longest`` words apart in the stream of articles, so that the documents of a
     shorter set are the beginnings of those of a longer one, and its queries are among that set's.
     The last article of a document is cut where the words end and gives no query. A document without
     a complete article stays, as one that answers no query.
@@ -96,8 +96,8 @@ def long_documents(
         name: Name of the set.
         articles: Distinct texts; those of a single sentence are left out.
         documents: How many documents.
-        words: Words of each document, at most ``most``.
-        most: Words of each document in the longest set of its kind.
+        words: Words of each document, at most ``longest``.
+        longest: Words of each document in the longest set of its kind.
 
     Returns:
         The set, with an empty ``source``.
@@ -106,13 +106,13 @@ def long_documents(
         CorpusError: There are too few articles for so many words.
     """
     order = np.random.default_rng(0).permutation(len(articles))
-    parts = (SENTENCE_END.split(articles[i], maxsplit=1) for i in order)
-    stream = iter([(part[0], part[1].split()) for part in parts if len(part) == 2])
+    split_articles = (SENTENCE_END.split(articles[i], maxsplit=1) for i in order)
+    stream = iter([(pieces[0], pieces[1].split()) for pieces in split_articles if len(pieces) == 2])
     relevance: dict[str, dict[int, int]] = {}
     texts: list[str] = []
     for document in range(documents):
         content: list[str] = []
-        while len(content) < most:
+        while len(content) < longest:
             if (following := next(stream, None)) is None:
                 raise CorpusError(
                     f"{name} needs more articles than there are; ask for fewer documents."

@@ -1,8 +1,8 @@
 """Corpora by name: packaged ones, local copies and sets on the hub; or files by their path.
 
-A local copy (:mod:`analysis.corpora.local_copies`) goes before a set on the hub of the same name.
-A hosted server (:mod:`analysis.runtime.hosting`) offers the packaged corpora, its own local copies
-and the sets that its operator lists, and reads no other path.
+A local copy (:mod:`analysis.corpora.local_copies`) is read before a set on the hub of the same
+name. A hosted server (:mod:`analysis.runtime.hosting`) offers the packaged corpora, its own local
+copies and the sets that its operator lists, and reads no other path.
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ DEFAULTS: dict[Kind, str] = {
 
 @dataclass(frozen=True)
 class Entry:
-    """A menu entry: a corpus that the ``load_`` function of its kind knows by name.
+    """A menu entry: a corpus that the ``load_`` function of its kind reads by name.
 
     Attributes:
         name: Name of the corpus.
@@ -45,7 +45,7 @@ class Entry:
     offline: bool
 
 
-_PACKAGED = tuple(Entry(*known, where="packaged", offline=True) for known in packaged.PACKAGED)
+_PACKAGED = tuple(Entry(*facts, where="packaged", offline=True) for facts in packaged.PACKAGED)
 
 
 def list_corpora() -> tuple[Entry, ...]:
@@ -96,6 +96,10 @@ def names(kind: Kind, *, offline: bool | None = None) -> tuple[str, ...]:
 
 def load(kind: Kind, source: str) -> Texts | Pairs | Retrieval:
     """Read a corpus of any kind by name or path, as the ``load_`` function of its kind does.
+
+    Args:
+        kind: What to read it as.
+        source: A name or a path.
 
     Raises:
         CorpusError: As that function.
@@ -160,7 +164,7 @@ def load_labelled(source: str, columns: Columns | None = None) -> Texts:
         return hub.fetch_labelled(hub_set)
     if source in names("texts"):
         raise CorpusError(
-            f"{source} has no labels; labelled corpora are {_some(names('labelled'))}."
+            f"{source} has no labels; labelled corpora are {_first_names(names('labelled'))}."
         )
     return read_labelled(source, _read_file(source, "labelled"), columns)
 
@@ -214,6 +218,10 @@ def load_retrieval(source: str) -> Retrieval:
 def columns_of(source: str, kind: Literal["texts", "labelled", "pairs"]) -> Columns | None:
     """Propose which columns of a local copy or a file to read (:func:`~.columns.guess_columns`).
 
+    Args:
+        source: A name or a path.
+        kind: What it is to be read as.
+
     Returns:
         The columns; None for packaged corpora and those on the hub, whose columns are known.
 
@@ -262,14 +270,14 @@ def _read_file(source: str, kind: Kind) -> bytes:
         return Path(source).read_bytes()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a path"
-        shown = source if len(source) <= 80 else f"{source[:77]}..."
+        short_source = source if len(source) <= 80 else f"{source[:77]}..."
         raise CorpusError(
-            f"Nothing can be read from {shown!r} ({reason}), nor is it the name of any {kind} "
-            f"here: {_some(names(kind))}."
+            f"There is no corpus {short_source!r}: it is not a file that can be read ({reason}), "
+            f"and the names for {kind} are {_first_names(names(kind))}."
         ) from None
 
 
-def _some(known: tuple[str, ...]) -> str:
+def _first_names(corpora: tuple[str, ...]) -> str:
     """The first names, and how many more there are."""
-    more = f" and {len(known) - 12} more" if len(known) > 12 else ""
-    return ", ".join(known[:12]) + more
+    more = f" and {len(corpora) - 12} more" if len(corpora) > 12 else ""
+    return ", ".join(corpora[:12]) + more

@@ -1,4 +1,4 @@
-"""Samples and parts of corpora, drawn with a seed; a part knows the size of the full corpus."""
+"""Samples and parts of corpora, drawn with a seed; a part stores the size of the full corpus."""
 
 import unicodedata
 from collections.abc import Iterable
@@ -22,8 +22,8 @@ DOCUMENTS = 400
 def distinct(texts: Iterable[str]) -> tuple[tuple[str, ...], int]:
     """Drop repeated texts.
 
-    Two texts are the same if they are equal after Unicode NFC and with runs of white space made
-    one space.
+    Two texts are the same if they are equal after Unicode NFC and with runs of white space replaced
+    by one space.
 
     Returns:
         The first of each text, unchanged and in order, and how many were dropped.
@@ -47,7 +47,7 @@ def sample(corpus: Texts, n: int, seed: int) -> Texts:
     Args:
         corpus: The texts to draw from.
         n: How many; all distinct texts if there are fewer.
-        seed: Of the draw; samples with the same seed are nested, the smaller at the beginning of
+        seed: Seed of the draw; samples with the same seed are nested, the smaller at the start of
             the larger.
 
     Raises:
@@ -66,7 +66,7 @@ def draw(corpus: Corpus, n: int, seed: int, *, documents: int | None = None) -> 
     Args:
         corpus: The corpus to draw from.
         n: How many texts, pairs or queries; the full corpus if it has no more.
-        seed: Of the draw; parts with the same seed are nested, the smaller at the beginning of
+        seed: Seed of the draw; parts with the same seed are nested, the smaller at the beginning of
             the larger.
         documents: For queries, how many documents to keep: those relevant to the drawn queries,
             then others at random, in their order. All by default.
@@ -87,29 +87,29 @@ def draw(corpus: Corpus, n: int, seed: int, *, documents: int | None = None) -> 
     return replace(_texts_at(corpus, chosen), total=corpus.total or len(corpus.texts))
 
 
-def part(corpus: Corpus, most: int | None, documents: int = DOCUMENTS) -> Corpus:
+def scored_part(corpus: Corpus, limit: int | None, documents: int = DOCUMENTS) -> Corpus:
     """Return the part of a corpus that is scored, drawn with seed 0.
 
     Args:
         corpus: The full corpus.
-        most: How many texts, pairs or queries at most; None for all.
+        limit: How many texts, pairs or queries at most; None for all.
         documents: For queries, how many documents at most, unless the queries need more.
 
     Raises:
         CorpusError: As :func:`draw`.
     """
-    if most is None:
+    if limit is None:
         return corpus
-    drawn = draw(corpus, most, 0)
+    drawn = draw(corpus, limit, 0)
     if not isinstance(drawn, Retrieval):
         return drawn
     needed = {document for grades in drawn.relevance for document in grades}
-    return draw(corpus, most, 0, documents=max(documents, len(needed)))
+    return draw(corpus, limit, 0, documents=max(documents, len(needed)))
 
 
-def _places(size: int, n: int, least: int, things: str, seed: int) -> list[int]:
+def _places(size: int, n: int, least: int, unit: str, seed: int) -> list[int]:
     if n < least:
-        raise CorpusError(f"A part needs at least {least} {things}, not {n}.")
+        raise CorpusError(f"A part needs at least {least} {unit}, not {n}.")
     return [int(i) for i in np.random.default_rng(seed).permutation(size)[:n]]
 
 
@@ -145,7 +145,7 @@ def _draw_queries(corpus: Retrieval, n: int, seed: int, documents: int | None) -
         chosen = list(range(size))
     relevance = [corpus.relevance[i] for i in chosen]
     note = corpus.note
-    kept = list(range(available))
+    chosen_documents = list(range(available))
     if documents is not None and documents < available:
         needed = {document for grades in relevance for document in grades}
         if len(needed) > documents:
@@ -153,17 +153,17 @@ def _draw_queries(corpus: Retrieval, n: int, seed: int, documents: int | None) -
                 f"{len(needed):,} documents of {corpus.name} are relevant to the {len(chosen):,} "
                 f"queries drawn; ask for at least as many documents, not {documents:,}."
             )
-        others = np.random.default_rng([seed, 1]).permutation(available).tolist()
-        fill = [i for i in others if i not in needed][: documents - len(needed)]
-        kept = sorted([*needed, *fill])
+        shuffled = np.random.default_rng([seed, 1]).permutation(available).tolist()
+        fill = [i for i in shuffled if i not in needed][: documents - len(needed)]
+        chosen_documents = sorted([*needed, *fill])
         note = f"{note} Of {available:,} documents {documents:,} are kept.".strip()
     elif len(chosen) == size:
         return corpus
-    place = {old: new for new, old in enumerate(kept)}
+    place = {old: new for new, old in enumerate(chosen_documents)}
     return replace(
         corpus,
         queries=tuple(corpus.queries[i] for i in chosen),
-        documents=tuple(corpus.documents[i] for i in kept),
+        documents=tuple(corpus.documents[i] for i in chosen_documents),
         relevance=tuple({place[d]: grade for d, grade in grades.items()} for grades in relevance),
         note=note,
         total=corpus.total or size,

@@ -26,7 +26,7 @@ class Lines:
         name: Path of the file, or "-" for standard input.
 
     Attributes:
-        name: As given.
+        name: The path as given.
         count: How many texts there are.
         digest: SHA-256 of the texts, in hexadecimal.
 

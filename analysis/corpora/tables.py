@@ -1,6 +1,6 @@
 """A table of text cells with named columns, each row with its line in the file.
 
-Whoever reads a column says which one; a cell that cannot be read is refused with its line. Files
+A column is read by its position; a cell that cannot be read is reported with its line. Files
 are parsed in :mod:`analysis.corpora.parsing`.
 """
 
@@ -93,7 +93,7 @@ def shorten(text: str) -> str:
 
 
 def as_number(cell: str | None) -> float | None:
-    """Return a cell as a number, or None if it is none."""
+    """Return a cell as a number, or None if it is not one."""
     try:
         return float(cell or "")
     except ValueError:

@@ -1,8 +1,8 @@
-"""The intrinsic dimension of every layer, with a band that says how sure it is.
+"""The intrinsic dimension of every layer, with a 95% band.
 
 One cloud a layer, one row a text, the same texts at all layers. The band comes from halves of the
-texts: a bootstrap with replacement would make duplicates, which estimators take for a lower
-dimension (:mod:`analysis.dimension.estimators`).
+texts: a bootstrap with replacement would create duplicates, which lower the estimates
+    (:mod:`analysis.dimension.estimators`).
 """
 
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .estimators import Floats, check_enough, named, prepare
+from .estimators import Floats, check_enough, estimator_named, prepare
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,9 +50,12 @@ def curve(
 
     The band comes from halves of the texts drawn without replacement. Around its own mean an
     estimate from n/2 of n texts varies as much as one from n texts varies around the truth:
-    s^2 / (n/2) - s^2 / n = s^2 / n (Politis, Romano & Wolf 1999, Subsampling). So each resampled
+    s^2 / (n/2) - s^2 / n = s^2 / n (Politis, Romano & Wolf 1999, Subsampling,
+    https://doi.org/10.1007/978-1-4612-1554-7). So each resampled
     curve is ``dims + (half - mean of the halves)`` and the band is their 2.5 to 97.5% quantiles.
-    It errs on the wide side: halves share points but not all neighbours, which for TwoNN widens
+    The band is rather too wide than too narrow: halves share points but not all neighbours, which
+        for
+    TwoNN widens
     the spread by a factor between 1 and sqrt(2); 1.2 to 1.35 was measured on Gaussian clouds.
 
     Args:
@@ -60,8 +63,8 @@ def curve(
             any float type; computed in float64.
         estimator: a key of :data:`ESTIMATORS`.
         resamples: number of halves B, at least 2.
-        seed: seeds the halves; equal seeds give equal curves.
-        progress: called with (layers done, L) after each layer; what it raises ends the work.
+        seed: seed of the halves; equal seeds give equal curves.
+        progress: called with (layers done, L) after each layer.
 
     Raises:
         CorpusError: fewer than ``FEWEST`` distinct texts, or a state is not finite (the sentence
@@ -69,28 +72,28 @@ def curve(
         PlanError: there is no such estimator.
         ValueError: the clouds do not hold the same texts, or ``resamples`` is below 2.
     """
-    chosen = named(estimator)
+    chosen = estimator_named(estimator)
     if resamples < 2:
         raise ValueError("a band needs at least 2 resamples")
     if len({len(cloud) for cloud in clouds}) != 1:
         raise ValueError("each layer's cloud must hold the same texts, in the same order")
     layers = [prepare(cloud, chosen, f"Layer {index}") for index, cloud in enumerate(clouds)]
-    given = len(clouds[0])
+    n_texts = len(clouds[0])
     texts = np.unique(np.concatenate([distinct for distinct, _ in layers]))
-    check_enough(len(texts), given)
+    check_enough(len(texts), n_texts)
 
     rng = np.random.default_rng(seed)
-    halves = np.zeros((resamples, given), dtype=np.bool_)
+    halves = np.zeros((resamples, n_texts), dtype=np.bool_)
     for half in halves:
         half[rng.choice(texts, len(texts) // 2, replace=False)] = True
     dims = np.empty(len(layers))
     resampled = np.empty((resamples, len(layers)))
-    for index, (_, among) in enumerate(layers):
-        dims[index] = among(np.ones(given, dtype=np.bool_))
-        halved = np.array([among(half) for half in halves])
+    for index, (_, estimate_among) in enumerate(layers):
+        dims[index] = estimate_among(np.ones(n_texts, dtype=np.bool_))
+        halved = np.array([estimate_among(half) for half in halves])
         resampled[:, index] = dims[index] + halved - halved.mean()
         if progress is not None:
             progress(index + 1, len(layers))
     dims[np.isnan(resampled).any(axis=0)] = np.nan
     low, high = np.quantile(resampled, (0.025, 0.975), axis=0)
-    return Curve(dims, low, high, resampled, len(texts), given - len(texts), chosen.name)
+    return Curve(dims, low, high, resampled, len(texts), n_texts - len(texts), chosen.name)

@@ -1,9 +1,9 @@
 """Estimators of the intrinsic dimension of a cloud of states, one row a text.
 
 TwoNN (Facco et al. 2017, https://doi.org/10.1038/s41598-017-11873-y), the estimator of the method,
-needs no more than each row's two nearest distances, so a cloud's neighbours are ranked once, and
-estimates from any part of its texts read from that ranking. Texts that coincide would spoil the
-answer silently (10% duplicates turn a dimension of 5 into 4.1) and are left out.
+needs only each row's two nearest distances, so a cloud's neighbours are ranked once, and estimates
+from any part of its texts use that ranking. Coinciding texts would bias the estimate silently (10%
+duplicates turn a dimension of 5 into 4.1) and are left out.
 
 scikit-learn and scikit-dimension take seconds to import and are imported where first used.
 """
@@ -16,8 +16,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..corpora.tables import shorten
-from ..errors import CorpusError, PlanError
+from ..errors import CorpusError
+from ..runtime.lookup import by_name
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -28,10 +28,10 @@ CLOUDS: dict[Cloud, str] = {
     "last": "the final token of each text",
     "all": "as many tokens, drawn from all tokens of all texts",
 }
-"""Whose states a layer's dimension is measured on."""
+"""The tokens whose states a layer's dimension is estimated from."""
 
 FEWEST = 20
-"""Fewest distinct rows that are worth an estimate."""
+"""Minimum number of distinct rows for an estimate."""
 
 COINCIDE = 1e-5
 """Rows closer than this share of their norm count as one text. On SmolLM2 in float32 one text in
@@ -44,10 +44,10 @@ class Estimator:
 
     Attributes:
         name: the key in :data:`ESTIMATORS`.
-        summary: one sentence that a visitor can understand.
+        summary: one sentence for users.
         fit: float64 points to the dimension: (N, k) distances from each row to its k nearest,
-            ascending, where ``neighbours`` is set, else the (N, D) rows themselves.
-        neighbours: the k that ``fit`` wants; fewer, N - 1, reach it where N is smaller.
+            ascending, if ``neighbours`` is set, else the (N, D) rows themselves.
+        neighbours: the k that ``fit`` takes; N - 1 where N is smaller.
     """
 
     name: str
@@ -102,10 +102,13 @@ ESTIMATORS: dict[str, Estimator] = {
         Estimator("lpca", _LPCA, _lpca),
     )
 }
+"""TwoNN: https://doi.org/10.1038/s41598-017-11873-y; MLE: Levina & Bickel 2005,
+https://papers.nips.cc/paper/2577-maximum-likelihood-estimation-of-intrinsic-dimension; GRIDE: Denti
+et al. 2022, https://doi.org/10.1038/s41598-022-20991-1; all but the last by scikit-dimension."""
 
 
 def _squared_distances(rows: Floats) -> Floats:
-    """(N, N) squared distances of (N, D) rows, exact enough for rows that do not coincide.
+    """(N, N) squared distances of (N, D) rows, accurate for rows that do not coincide.
 
     |x|^2 + |y|^2 - 2xy in float64 errs by about 1e-15 |x|^2: that is 1e-5 of the squared distance
     of rows that only just do not coincide, and far less of any larger one.
@@ -151,7 +154,7 @@ def drop_duplicates(cloud: NDArray[np.floating]) -> Indices:
 
 
 def _fit(estimator: Estimator, points: Floats) -> float:
-    """The estimate, or NaN where the points allow none (too few, or all distances tied)."""
+    """The estimate, or NaN if the points allow none (too few, or all distances equal)."""
     try:
         with np.errstate(divide="ignore", invalid="ignore"):
             dimension = estimator.fit(points)
@@ -167,12 +170,12 @@ def prepare(
 
     Args:
         cloud: (N, D) states, any float type; computed in float64.
-        estimator: what estimates.
-        name: what the cloud is called in an error.
+        estimator: the estimator.
+        name: name of the cloud in an error.
 
     Returns:
         (M,) indices of the distinct texts, and a function from an (N,) mask of texts to the
-        estimate for the distinct ones among them, NaN where there is none.
+        estimate from the distinct ones among them, NaN where there is none.
 
     Raises:
         CorpusError: a state is not finite.
@@ -209,30 +212,25 @@ def prepare(
     return texts, estimate_among
 
 
-def named(estimator: str) -> Estimator:
-    """The estimator of a name.
+def estimator_named(estimator: str) -> Estimator:
+    """The estimator of this name.
 
     Raises:
         PlanError: there is none.
     """
-    if estimator not in ESTIMATORS:
-        raise PlanError(
-            f"There is no dimension estimator {shorten(estimator)!r}; choose one of "
-            f"{', '.join(ESTIMATORS)}."
-        )
-    return ESTIMATORS[estimator]
+    return by_name(ESTIMATORS, estimator, "dimension estimator")
 
 
-def check_enough(distinct: int, given: int) -> None:
+def check_enough(distinct: int, n_texts: int) -> None:
     """Refuse to estimate from too few texts.
 
     Raises:
-        CorpusError: fewer than :data:`FEWEST` of those given are distinct.
+        CorpusError: fewer than :data:`FEWEST` texts are distinct.
     """
     if distinct < FEWEST:
         raise CorpusError(
-            f"Only {distinct} of {given} texts are distinct; an intrinsic dimension needs at "
-            f"least {FEWEST}, and a steady one several hundred."
+            f"Only {distinct} of {n_texts} texts are distinct; an intrinsic dimension needs at "
+            f"least {FEWEST}, and a reliable one several hundred."
         )
 
 
@@ -244,13 +242,13 @@ def estimate(cloud: NDArray[np.floating], estimator: str = "twonn") -> float:
         estimator: a key of :data:`ESTIMATORS`.
 
     Returns:
-        The dimension, or NaN if the cloud allows no estimate (all distances tied).
+        The dimension, or NaN if the cloud allows no estimate (all distances equal).
 
     Raises:
         CorpusError: fewer than ``FEWEST`` distinct rows, or a state is not finite.
         PlanError: there is no such estimator.
         ValueError: the cloud is empty or not two-dimensional.
     """
-    texts, among = prepare(cloud, named(estimator))
+    texts, estimate_among = prepare(cloud, estimator_named(estimator))
     check_enough(len(texts), len(cloud))
-    return among(np.ones(len(cloud), dtype=np.bool_))
+    return estimate_among(np.ones(len(cloud), dtype=np.bool_))

@@ -1,9 +1,9 @@
-"""From an intrinsic-dimension curve to the layers that are re-routed, and layer lists as text.
+"""From an intrinsic-dimension curve to the layers that are re-routed.
 
-A rule is a value in :data:`RULES`: a name, a sentence for the visitor and a function from the
-curve to layers. ``paper`` is the published rule and the default; the others answer its known
-weakness, that the curves of small backbones fall towards their end and the arg min then lands on
-the last layers, where re-routing changes next to nothing. Layers are 0-based throughout.
+A rule is a value in :data:`RULES`: a name, a sentence for users and a function from the curve to
+layers. ``paper`` is the published rule (https://arxiv.org/abs/2601.01046) and the default. The
+others are our own and address its weakness: curves of small backbones fall towards their end, so
+the arg min is among the last layers, where re-routing changes little. Layers are 0-based.
 """
 
 from collections import Counter
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ..errors import PlanError
 from ..rerouting.layer_lists import Layers
+from ..runtime.lookup import by_name
 
 Floats = NDArray[np.float64]
 
@@ -29,9 +30,9 @@ class Rule:
 
     Attributes:
         name: the key in :data:`RULES`.
-        summary: one sentence that a visitor can understand.
+        summary: one sentence for users.
         choose: (L,) float64 curve, NaN where a layer has no dimension, to sorted layers; raises
-            PlanError where no layer that it may start from has a dimension.
+            PlanError where no layer to choose from has a dimension.
     """
 
     name: str
@@ -62,13 +63,11 @@ def select(curve: Floats, rule: str = "paper") -> Layers:
     Raises:
         PlanError: there is no such rule, or no layer to choose from has a dimension.
     """
-    if rule not in RULES:
-        raise PlanError(f"There is no selection rule {rule!r}; choose one of {', '.join(RULES)}.")
-    return RULES[rule].choose(np.asarray(curve, dtype=np.float64))
+    return by_name(RULES, rule, "selection rule").choose(np.asarray(curve, dtype=np.float64))
 
 
 def frequency(resampled: Floats, rule: str = "paper") -> Floats:
-    """How often each layer is selected when the texts are drawn again.
+    """How often each layer is selected over resampled texts.
 
     Args:
         resampled: (B, L) float64, curves of B resamples.
@@ -87,7 +86,7 @@ def frequency(resampled: Floats, rule: str = "paper") -> Floats:
 
 
 def choices(resampled: Floats, rule: str = "paper") -> dict[Layers, float]:
-    """What is selected when the texts are drawn again, and how often, the most frequent first.
+    """The choices over resampled texts and how often each occurs, the most frequent first.
 
     Args:
         resampled: (B, L) float64, curves of B resamples.
@@ -104,7 +103,7 @@ def choices(resampled: Floats, rule: str = "paper") -> dict[Layers, float]:
 
 
 def _lowest(curve: Floats, count: int = 1, spare_last: int = 0) -> Layers:
-    """The ``count`` lowest layers after the skip and before the spared ones, lowest first."""
+    """The ``count`` lowest layers after the skip and before ``spare_last``, lowest first."""
     candidates = np.arange(skipped(len(curve)), len(curve) - spare_last)
     candidates = candidates[np.isfinite(curve[candidates])]
     if not len(candidates):
@@ -145,7 +144,7 @@ def _early_minimum(curve: Floats) -> Layers:
 
 
 def _largest_drop(curve: Floats) -> Layers:
-    falls = -np.diff(curve, prepend=np.nan)  # falls[l]: what layer l takes off the dimension
+    falls = -np.diff(curve, prepend=np.nan)  # falls[l]: how much layer l lowers the dimension
     falls[: skipped(len(curve))] = np.nan
     falls[~np.isfinite(falls)] = 0
     return _window(curve, int(falls.argmax())) if (falls > 0).any() else _paper(curve)

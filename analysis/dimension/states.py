@@ -1,4 +1,4 @@
-"""States of tokens at every layer, the clouds whose dimension is measured; nothing else is kept."""
+"""States of tokens at every layer: the clouds whose dimension is estimated."""
 
 from collections.abc import Sequence
 
@@ -23,16 +23,27 @@ def last_token_states(
     prompted: bool = True,
     progress: Progress = quiet,
 ) -> NDArray[np.float32]:
-    """The final token's state at the output of every layer, plain causal pass: float32 (L, N, D).
+    """The final token's state at the output of every layer, in a plain causal pass.
 
-    ``prompted`` wraps each text in the compression prompt. Nothing but these states is kept.
+    Args:
+        backbone: the decoder.
+        texts: N texts.
+        prompted: whether each text is put into the compression prompt.
+        progress: counts distinct texts.
+
+    Returns:
+        Shape (L, N, D), float32.
+
+    Raises:
+        CorpusError: there is no text, or one is blank or cannot be encoded.
+        BackboneError: the states overflowed.
     """
     ready = _for_states(backbone, texts, prompted)
     last = [b.lengths - 1 for b in ready.batches]
     rows = [torch.arange(len(columns)) for columns in last]
-    found = _states_at(backbone, ready, list(zip(rows, last, strict=True)), progress)
+    states = _states_at(backbone, ready, list(zip(rows, last, strict=True)), progress)
     order = np.argsort([row for batch in ready.batches for row in batch.rows])
-    return found[:, order][:, ready.of_text[0]]
+    return states[:, order][:, ready.of_text[0]]
 
 
 def any_token_states(
@@ -44,14 +55,28 @@ def any_token_states(
     prompted: bool = False,
     progress: Progress = quiet,
 ) -> NDArray[np.float32]:
-    """States of ``points`` tokens drawn from all tokens of the distinct texts: float32 (L, K, D).
+    """States of tokens drawn from all tokens of the distinct texts, in a plain causal pass.
 
-    Drawn without replacement, all where there are fewer; at the output of every layer, plain
-    causal pass. The same token at the same beginning counts once: under causal attention its
-    states are the same in every text. Nothing but these states is kept.
+    Tokens are drawn without replacement. The same token after the same beginning counts once: under
+    causal attention its states are the same in every text.
+
+    Args:
+        backbone: the decoder.
+        texts: the texts.
+        points: number of tokens K; all where there are fewer.
+        seed: seed of the draw.
+        prompted: whether each text is put into the compression prompt.
+        progress: counts distinct texts.
+
+    Returns:
+        Shape (L, K, D), float32, at the output of every layer.
+
+    Raises:
+        CorpusError: there is no text, or one is blank or cannot be encoded.
+        BackboneError: the states overflowed.
     """
     ready = _for_states(backbone, texts, prompted)
-    beginnings: dict[tuple[int, int], int] = {}  # of a beginning and one more token, its number
+    beginnings: dict[tuple[int, int], int] = {}  # the number of a beginning and one more token
     places: list[tuple[int, int, int]] = []
     for number, batch in enumerate(ready.batches):
         for row, (ids, length) in enumerate(
@@ -82,10 +107,10 @@ def _states_at(
     at: Sequence[tuple[torch.Tensor, torch.Tensor]],
     progress: Progress,
 ) -> NDArray[np.float32]:
-    """Every layer's output at each batch's (rows, columns), one after the other: (L, K, D)."""
-    whole = sum(len(rows) for rows, _ in at)
-    out = np.empty((backbone.layers, whole, backbone.facts.hidden), np.float32)
-    wanted = {  # by a prompt, which columns, and where its first goes
+    """Every layer's output at each batch's (rows, columns), in sequence: (L, K, D)."""
+    total = sum(len(rows) for rows, _ in at)
+    out = np.empty((backbone.layers, total, backbone.facts.hidden), np.float32)
+    columns_of = {  # by prompt: its columns, and the place of the first in the result
         prompt: (columns[rows == row], place + int((rows < row).sum()))
         for batch, (rows, columns), place in zip(
             ready.batches, at, np.cumsum([0, *(len(rows) for rows, _ in at)]).tolist(), strict=False
@@ -94,12 +119,12 @@ def _states_at(
     }
 
     def run(batch: Batch) -> None:
-        columns = [wanted[prompt][0] for prompt in batch.rows]
+        columns = [columns_of[prompt][0] for prompt in batch.rows]
         counts = torch.tensor([len(each) for each in columns])
         places = torch.repeat_interleave(torch.arange(len(columns)), counts), torch.cat(columns)
         if not len(places[0]):
             return
-        first = wanted[batch.rows[0]][1]
+        first = columns_of[batch.rows[0]][1]
         request = PassRequest(batch.ids, batch.lengths, keep_at=places)
         result = forward_pass.run(backbone.model, request)
         for layer, states in result.outputs.items():

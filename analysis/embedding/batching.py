@@ -1,6 +1,6 @@
-"""Texts -> prompted batches: each distinct prompt once, sorted by length, batched by a budget.
+"""Texts -> batches of prompts: each distinct prompt once, sorted by length, within a token budget.
 
-A batch that does not fit into memory is halved, until a prompt alone does not.
+A batch that does not fit into memory is halved, down to a single prompt.
 """
 
 from collections import deque
@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..backbones.backbone import Backbone
-from ..errors import CorpusError, NoRoom
+from ..errors import CorpusError, OutOfMemory
 from ..runtime import events
 from .methods import Method
 from .pooling import POOLINGS
@@ -25,7 +25,7 @@ T = TypeVar("T")
 BATCH_TOKENS = {"float32": 512, "bfloat16": 1024, "float16": 1024}
 """Tokens a batch holds at most on a CPU, by dtype: few, so that its states stay in the cache."""
 GPU_BATCH_TOKENS = 16_384
-"""The same on a GPU, which wants many at a time."""
+"""The same on a GPU, which is efficient with many at a time."""
 
 
 def budget(backbone: Backbone) -> int:
@@ -34,7 +34,7 @@ def budget(backbone: Backbone) -> int:
 
 
 def on_cpu(backbone: Backbone) -> bool:
-    """Whether it computes on the CPU, where few tokens fill a batch."""
+    """Whether the backbone computes on the CPU."""
     return backbone.device.value == "cpu"
 
 
@@ -42,8 +42,8 @@ def on_cpu(backbone: Backbone) -> bool:
 class Batch:
     """Right-padded prompts: ids int64 (B, T), lengths int64 (B,).
 
-    ``rows`` numbers them among the distinct prompts; ``slots`` int64 (B,) is where placeholders
-    stand, None for a method without.
+    ``rows`` are their numbers among the distinct prompts; ``slots`` int64 (B,) are the columns of
+    their placeholders, None for a method without.
     """
 
     rows: tuple[int, ...]
@@ -76,8 +76,10 @@ class Prepared:
 
     @property
     def cut(self) -> tuple[int, ...]:
-        """Tokens that each text lost, the most where templates differ."""
-        return tuple(max(p.tokens_cut for p in same) for same in zip(*self.prompts, strict=True))
+        """Tokens cut off each text, the maximum over templates."""
+        return tuple(
+            max(p.tokens_cut for p in versions) for versions in zip(*self.prompts, strict=True)
+        )
 
 
 def prepare(
@@ -91,11 +93,19 @@ def prepare(
 ) -> Prepared:
     """Prompt, tokenise, de-duplicate and batch ``texts``.
 
-    ``max_tokens`` is by default, and at most, the backbone's context length; longer texts are cut
-    and counted. ``batch_tokens`` is ``budget`` unless given. On a CPU prompts share a batch only
+    On a CPU prompts share a batch only
     where they have as many tokens: the last bits of a state depend on the width of its batch, as
     the kernels of attention take keys in blocks whose sizes differ between CPUs, and so an
-    embedding does not depend on what it was computed beside (docs/reliability.md).
+    embedding does not depend on the other texts of its batch (docs/reliability.md).
+
+    Args:
+        backbone: the decoder.
+        texts: N texts.
+        method: says how to prompt; its plan is not used.
+        role: what the prompt calls a text, if it names one.
+        max_tokens: longer prompts are cut at the text's end and counted; by default, and at
+            most, the backbone's context length.
+        batch_tokens: maximum tokens of a batch, padding included; :func:`budget` by default.
 
     Raises:
         CorpusError: there is no text, or one is blank or cannot be encoded.
@@ -104,7 +114,7 @@ def prepare(
     if not texts:
         raise CorpusError("There is no text to encode; give at least one.")
     limit = min(filter(None, (max_tokens, backbone.facts.context)), default=None)
-    found = tuple(
+    prompts = tuple(
         tuple(
             tokenize(
                 backbone.tokenizer,
@@ -119,25 +129,25 @@ def prepare(
         for template in method.templates
     )
     index: dict[tuple[int, ...], int] = {}
-    of_text = np.array([[index.setdefault(p.ids, len(index)) for p in row] for row in found])
+    of_text = np.array([[index.setdefault(p.ids, len(index)) for p in row] for row in prompts])
     distinct: dict[int, Prompted] = {}
-    for row, prompt in zip(of_text.ravel().tolist(), chain(*found), strict=True):
+    for row, prompt in zip(of_text.ravel().tolist(), chain(*prompts), strict=True):
         distinct.setdefault(row, prompt)
-    most = budget(backbone) if batch_tokens is None else batch_tokens
+    tokens_per_batch = budget(backbone) if batch_tokens is None else batch_tokens
     order = sorted(distinct, key=lambda row: len(distinct[row].ids))
     batches: list[list[int]] = []
-    last = None
+    previous_width = None
     for row in order:
         width = len(distinct[row].ids)
-        apart = width != last and on_cpu(backbone)
-        if not batches or width * (len(batches[-1]) + 1) > most or apart:
+        new_width = width != previous_width and on_cpu(backbone)
+        if not batches or width * (len(batches[-1]) + 1) > tokens_per_batch or new_width:
             batches.append([])
         batches[-1].append(row)
-        last = width
+        previous_width = width
     return Prepared(
         tuple(_batch([distinct[row] for row in rows], rows) for rows in batches),
         of_text,
-        found,
+        prompts,
     )
 
 
@@ -146,64 +156,70 @@ def _batch(prompts: list[Prompted], rows: list[int]) -> Batch:
     ids = torch.zeros(len(prompts), int(lengths.max()), dtype=torch.int64)
     for i, prompt in enumerate(prompts):
         ids[i, : len(prompt.ids)] = torch.tensor(prompt.ids)
-    held = [p.slot for p in prompts if p.slot is not None]
-    slots = torch.tensor(held) if held else None
+    occupied = [p.slot for p in prompts if p.slot is not None]
+    slots = torch.tensor(occupied) if occupied else None
     return Batch(tuple(rows), tuple(prompts), ids, lengths, slots)
 
 
 def within_memory(
     backbone: Backbone, batches: Sequence[Batch], run: Callable[[Batch], T], *, halve: bool = True
 ) -> Iterator[tuple[Batch, T]]:
-    """``run`` each batch in the backbone's turn; those that do not fit into memory in halves.
+    """``run`` each batch under the backbone's lock; one that does not fit into memory in halves.
 
-    Halving is said once. Rows keep their order.
+    A message reports the first halving. Rows keep their order.
+
+    Args:
+        backbone: the decoder, whose lock is held during each batch.
+        batches: the batches.
+        run: runs a batch.
+        halve: whether a batch that does not fit may be halved.
 
     Raises:
-        NoRoom: a prompt alone does not fit, or a batch does not that must not be halved.
+        OutOfMemory: a single prompt does not fit, or a batch that may not be halved.
     """
-    left, told = deque(batches), False
-    while left:
-        batch = left.popleft()
-        found: list[T] = []
+    queue, reported = deque(batches), False
+    while queue:
+        batch = queue.popleft()
+        results: list[T] = []
         try:
             with backbone.lock:
-                found.append(run(batch))
+                results.append(run(batch))
         except (RuntimeError, MemoryError) as error:
             if not _exhausted(error):
                 raise
-        if found:  # outside of the handler, which holds on to what was computed
-            yield batch, found.pop()
+        if results:  # outside of the handler, whose traceback would keep the results alive
+            yield batch, results.pop()
             continue
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         rows, width = batch.ids.shape
         if rows == 1 or not halve:
             free = _free(backbone)
-            raise NoRoom(
+            raise OutOfMemory(
                 f"{rows} prompt{'s' if rows > 1 else ''} of {width:,} tokens did not fit into "
                 f"memory beside {backbone.facts.name}, with {free / 1e9:.1f} GB free on "
                 f"{backbone.device.value}; shorten the texts, or choose a smaller backbone or "
                 "half precision."
             )
-        if not told:
+        if not reported:
             events.say(
                 f"A batch of {rows} prompts of {width:,} tokens did not fit into memory and is "
                 "computed in halves, which is slower and changes no result beyond rounding."
             )
-            told = True
+            reported = True
         middle = rows // 2
-        left.extendleft((_rows(batch, middle, rows), _rows(batch, 0, middle)))
+        queue.extendleft((_rows(batch, middle, rows), _rows(batch, 0, middle)))
 
 
 def _exhausted(error: BaseException) -> bool:
-    """Whether an error says that memory ran out, of a GPU or of the machine."""
+    """Whether an error says that a GPU or the machine is out of memory."""
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(
-        said in str(error).lower() for said in _SAID
+        phrase in str(error).lower() for phrase in _OUT_OF_MEMORY
     )
 
 
-_SAID = ("can't allocate memory", "out of memory", "could not create a primitive")
-"""What PyTorch's allocators and, last, oneDNN say."""
+_OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "could not create a primitive")
+"""Phrases in the errors of PyTorch's allocators and, last, of oneDNN."""
 
 
 def _free(backbone: Backbone) -> int:
@@ -212,20 +228,20 @@ def _free(backbone: Backbone) -> int:
 
 
 def _rows(batch: Batch, begin: int, end: int) -> Batch:
-    """Some rows of a batch, as wide as they need."""
-    part, lengths = slice(begin, end), batch.lengths[begin:end]
+    """Some rows of a batch, cut to their longest prompt."""
+    rows, lengths = slice(begin, end), batch.lengths[begin:end]
     return Batch(
-        batch.rows[part],
-        batch.prompts[part],
-        batch.ids[part, : int(lengths.max())],
+        batch.rows[rows],
+        batch.prompts[rows],
+        batch.ids[rows, : int(lengths.max())],
         lengths,
-        None if batch.slots is None else batch.slots[part],
+        None if batch.slots is None else batch.slots[rows],
     )
 
 
 @dataclass(frozen=True, eq=False)
-class Shown:
-    """One prompt as the backbone reads it: its tokens, and what each counts in the pooling.
+class ReadPrompt:
+    """One prompt as the backbone reads it: its tokens and their pooling weights.
 
     ``weights`` float32 (T,) sums to 1; ``text`` bool (T,) marks the text's own tokens; ``slot``
     is the placeholder's place.
@@ -237,10 +253,16 @@ class Shown:
     slot: int | None
 
 
-def shown(
+def read_prompts(
     backbone: Backbone, text: str, method: Method, *, role: Role = "Context"
-) -> tuple[Shown, ...]:
-    """Exactly what ``method`` gives the backbone for ``text``, one entry for each template.
+) -> tuple[ReadPrompt, ...]:
+    """The prompts that ``method`` gives the backbone for ``text``, one for each template.
+
+    Args:
+        backbone: the decoder, for its tokenizer.
+        text: the text.
+        method: says how to prompt and pool.
+        role: what the prompt calls a text, if it names one.
 
     Raises:
         CorpusError, PlanError: see ``prepare``.
@@ -252,5 +274,5 @@ def shown(
         for first, stop in prompt.spans:
             inside[first:stop] = True
         tokens = tuple(backbone.tokenizer.decode([token]) for token in prompt.ids)
-        out.append(Shown(tokens, POOLINGS[method.pooling](prompt), inside, prompt.slot))
+        out.append(ReadPrompt(tokens, POOLINGS[method.pooling](prompt), inside, prompt.slot))
     return tuple(out)

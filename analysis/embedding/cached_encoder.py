@@ -1,8 +1,8 @@
-"""The door to embeddings: from the disk where they are known, else encoded and kept there.
+"""Embeddings by way of the disk cache: read where they are stored, else encoded and stored.
 
-What is kept of a text lies under its encoder's identity and its role (:mod:`analysis.storage.
-vector_cache`), so that a text is encoded once, whatever it is asked for beside. Embeddings of a
-whole list of texts may be stored as one result too; those that ship with the project are.
+A text's vector is stored under its encoder's identity and its role (:mod:`analysis.storage.
+vector_cache`), so that a text is encoded once, whatever other texts come with it. Embeddings of a
+list of texts may be stored as one result too; those that ship with the project are.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..backbones.backbone import Backbone
-from ..errors import CorpusError, NoRoom
+from ..errors import CorpusError, OutOfMemory
 from ..runtime.events import Progress, quiet
 from ..runtime.fair_lock import lock_for
 from ..storage import provenance, result_store, vector_cache
@@ -27,15 +27,15 @@ from .prompts import Role, check_text
 
 @dataclass(frozen=True)
 class CachedEncoder:
-    """An encoder behind the disk: a text that was met before is not encoded again.
+    """An encoder behind the disk cache: no text is encoded twice.
 
     Args:
-        encoder: what encodes texts that are not known.
+        encoder: encodes the texts that are not stored.
         traced: keep the pass over the texts in memory, so that the next plan on the same texts
             costs only the layers from its first one on: right for a page, wasteful elsewhere.
-        stored: store the embeddings of each call as one result besides, as shipped ones are.
-        norms: whether the length of each vector before it was normalised is wanted; what is
-            stored without it counts as unknown.
+        stored: also store the embeddings of each call as one result, as shipped ones are.
+        norms: whether each vector's norm before normalisation is needed; a vector stored without
+            it is encoded again.
     """
 
     encoder: MethodEncoder
@@ -51,7 +51,13 @@ class CachedEncoder:
     def encode(
         self, texts: Sequence[str], *, role: Role = "Context", progress: Progress = quiet
     ) -> Encoding:
-        """Encode those of N texts that are not known; raises as :func:`pure.encode`."""
+        """Encode N texts, reading stored vectors; raises as :func:`pure.encode`.
+
+        Args:
+            texts: N texts.
+            role: what the prompt calls a text, if it names one.
+            progress: counts distinct texts.
+        """
         key = _key(self.encoder, texts, role)
         if (encoding := self._restored(key, texts)) is not None:
             return encoding
@@ -71,20 +77,20 @@ class CachedEncoder:
         return None if unknown else encoding
 
     def _from_trace(self, texts: Sequence[str], role: Role, progress: Progress) -> Encoding | None:
-        """From a trace, where one is wanted and there is room for it."""
+        """The encoding from a trace; None where none is wanted or too many are in use."""
         backbone, method, limit = (
             self.encoder.backbone,
             self.encoder.method,
             self.encoder.max_tokens,
         )
-        wanted = self.traced and method.reroutes and role == "Context" and limit is None
-        if not wanted or not trace_cache.SEATS.acquire(blocking=False):
+        can_trace = self.traced and method.reroutes and role == "Context" and limit is None
+        if not can_trace or not trace_cache.SEATS.acquire(blocking=False):
             return None
         try:
             encoding = trace_cache.traced(backbone, texts, method, progress).encoding
-            vector_cache.keep(_recipe(self.encoder, role), _vectors(texts, encoding))
+            vector_cache.store(_recipe(self.encoder, role), _vectors(texts, encoding))
             return encoding
-        except NoRoom:  # batches of a trace are not halved; those of an encoding are
+        except OutOfMemory:  # batches of a trace are not halved; those of an encoding are
             trace_cache.forget(id(backbone.model))
             return None
         finally:
@@ -100,7 +106,7 @@ def encode_methods(
     max_tokens: int | None = None,
     progress: Progress = quiet,
 ) -> list[Encoding]:
-    """Encode texts by each of several methods; what is not known shares its passes.
+    """Encode texts by each of several methods; what is not stored shares passes.
 
     Args:
         backbone: the decoder.
@@ -114,7 +120,7 @@ def encode_methods(
         An encoding for each method, in their order.
 
     Raises:
-        CorpusError, PlanError, BackboneError, NoRoom: what encoding raises.
+        CorpusError, PlanError, BackboneError, OutOfMemory: what encoding raises.
     """
     encoders = [MethodEncoder(backbone, method, max_tokens) for method in methods]
     keys = [_key(encoder, texts, role) for encoder in encoders]
@@ -139,49 +145,49 @@ def _by_text(
     norms: bool,
     progress: Progress,
 ) -> list[Encoding]:
-    """Encode the texts that are not kept, chunk by chunk, and keep them.
+    """Encode the texts that are not stored, chunk by chunk, and store their vectors.
 
     The encoders have one backbone and one limit, and differ by their methods.
     """
     if not texts:
         raise CorpusError("There is no text to encode; give at least one.")
-    for number, text in enumerate(texts, 1):  # before chunks count them otherwise
+    for number, text in enumerate(texts, 1):  # here, since chunks number texts differently
         check_text(text, number)
     recipes = [_recipe(encoder, role) for encoder in encoders]
     distinct = list(dict.fromkeys(texts))
-    kept = {recipe: _known(recipe, distinct, norms) for recipe in recipes}
-    lacking = [text for text in distinct if any(text not in known for known in kept.values())]
-    wanting = [
+    vectors = {recipe: _stored(recipe, distinct, norms) for recipe in recipes}
+    missing = [text for text in distinct if any(text not in stored for stored in vectors.values())]
+    incomplete = [
         (recipe, encoder)
         for recipe, encoder in zip(recipes, encoders, strict=True)
-        if len(kept[recipe]) < len(distinct)
+        if len(vectors[recipe]) < len(distinct)
     ]
-    done, tokens, seconds = len(distinct) - len(lacking), dict.fromkeys(recipes, 0), 0.0
-    for chunk in vector_cache.chunks(lacking):
+    finished, tokens, seconds = len(distinct) - len(missing), dict.fromkeys(recipes, 0), 0.0
+    for chunk in vector_cache.chunks(missing):
         encodings = pure.encode_methods(
             encoders[0].backbone,
             chunk,
-            [encoder.method for _, encoder in wanting],
+            [encoder.method for _, encoder in incomplete],
             role=role,
             max_tokens=encoders[0].max_tokens,
-            progress=partial(_within, progress, done, len(chunk), len(distinct)),
+            progress=partial(_within, progress, finished, len(chunk), len(distinct)),
         )
-        for (recipe, _), encoding in zip(wanting, encodings, strict=True):
+        for (recipe, _), encoding in zip(incomplete, encodings, strict=True):
             new = _vectors(chunk, encoding)
-            vector_cache.keep(recipe, new)
-            kept[recipe] |= new
+            vector_cache.store(recipe, new)
+            vectors[recipe] |= new
             tokens[recipe] += encoding.tokens
         seconds += max(encoding.seconds for encoding in encodings)
-        done += len(chunk)
+        finished += len(chunk)
     return [
-        _assembled([kept[recipe][text] for text in texts], encoder, tokens[recipe], seconds)
+        _assembled([vectors[recipe][text] for text in texts], encoder, tokens[recipe], seconds)
         for recipe, encoder in zip(recipes, encoders, strict=True)
     ]
 
 
-def _known(recipe: str, texts: Sequence[str], norms: bool) -> dict[str, Vector]:
-    known = vector_cache.known(recipe, texts)
-    return {text: v for text, v in known.items() if v.has_norm} if norms else known
+def _stored(recipe: str, texts: Sequence[str], norms: bool) -> dict[str, Vector]:
+    stored = vector_cache.load(recipe, texts)
+    return {text: v for text, v in stored.items() if v.has_norm} if norms else stored
 
 
 def _assembled(
@@ -198,9 +204,11 @@ def _assembled(
     )
 
 
-def _within(progress: Progress, before: int, chunk: int, total: int, done: int, of: int) -> None:
-    """Progress of a chunk, ``done`` of ``of`` prompts, as texts of the ``total``."""
-    progress(before + round(chunk * done / of), total)
+def _within(
+    progress: Progress, before: int, chunk: int, total: int, prompts_done: int, prompts: int
+) -> None:
+    """Report the progress of a chunk, counted in prompts, as texts of the ``total``."""
+    progress(before + round(chunk * prompts_done / prompts), total)
 
 
 def _vectors(texts: Sequence[str], encoding: Encoding) -> dict[str, Vector]:
@@ -210,12 +218,12 @@ def _vectors(texts: Sequence[str], encoding: Encoding) -> dict[str, Vector]:
 
 
 def _recipe(encoder: MethodEncoder, role: Role) -> str:
-    """What vectors of single texts are kept under."""
+    """The key under which vectors of single texts are stored."""
     return result_store.digest(encoder.identity, role)
 
 
 def _key(encoder: MethodEncoder, texts: Sequence[str], role: Role) -> str:
-    """What the embeddings of a list of texts are stored under."""
+    """The key under which the embeddings of a list of texts are stored."""
     limit = encoder.max_tokens
     return result_store.key(
         "embeddings",
@@ -236,7 +244,7 @@ def _store(key: str, encoding: Encoding) -> None:
 
 
 def _restored(key: str, encoder: MethodEncoder, texts: Sequence[str]) -> Encoding | None:
-    """The stored embeddings of these texts, if it is known what each lost."""
+    """The stored embeddings of these texts, if the tokens cut off each are stored too."""
     if (stored := result_store.get(key)) is None:
         return None
     facts, arrays = stored

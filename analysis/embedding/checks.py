@@ -1,4 +1,4 @@
-"""What a backbone can carry out: refuse a plan or a method that it cannot, before anything runs."""
+"""Checks before anything runs: can this backbone carry out this plan or method?"""
 
 from ..backbones.backbone import Backbone
 from ..errors import BackboneError, PlanError
@@ -8,6 +8,10 @@ from .methods import Method
 
 def check_plan(backbone: Backbone, plan: Plan) -> None:
     """Refuse a plan that the backbone cannot carry out.
+
+    Args:
+        backbone: the decoder.
+        plan: the plan to carry out.
 
     Raises:
         PlanError: a layer does not exist.
@@ -33,6 +37,10 @@ def check_plan(backbone: Backbone, plan: Plan) -> None:
 
 def check_method(backbone: Backbone, method: Method) -> None:
     """Refuse a method that the backbone cannot carry out.
+
+    Args:
+        backbone: the decoder.
+        method: the method to carry out, its plan included.
 
     Raises:
         BackboneError: the causal mask of some layers cannot be removed.

@@ -1,4 +1,4 @@
-"""Texts -> embeddings, purely: the same texts give the same numbers, and nothing is stored.
+"""Texts -> embeddings, without side effects: equal texts give equal numbers, nothing is stored.
 
 ``encode`` is for one method, ``encode_methods`` for several that share passes, and an ``Encoder``
 is anything that encodes: a method on a backbone, or the same behind the cache of
@@ -28,16 +28,15 @@ from .shared_passes import pool_batches, shared_passes
 
 @dataclass(frozen=True, eq=False)
 class Encoding:
-    """Embeddings of N texts, and what it took.
+    """Embeddings of N texts, with their provenance and cost.
 
     Attributes:
-        embeddings: float32 (N, D), of unit length.
-        norms: float32 (N,), the length of each vector before it was normalised; None where the
-            embeddings come from a store that does not know it.
-        cut: (N,) tokens that each text lost because it was too long.
-        provenance: what made the embeddings.
+        embeddings: float32 (N, D), unit length.
+        norms: float32 (N,), each vector's norm before normalisation; None where it was not stored.
+        cut: (N,) tokens cut off each text because it was too long.
+        provenance: backbone, versions and device that computed the embeddings.
         tokens: real tokens that were run, prompts included, each distinct prompt once.
-        seconds: that the passes took; methods of the same prompts share theirs.
+        seconds: duration of the passes; methods of the same prompts share theirs.
     """
 
     embeddings: NDArray[np.float32]
@@ -49,28 +48,28 @@ class Encoding:
 
     @property
     def texts_cut(self) -> int:
-        """How many texts were too long and lost their end."""
+        """Number of texts that were too long and lost their end."""
         return sum(tokens > 0 for tokens in self.cut)
 
     @property
     def tokens_cut(self) -> int:
-        """How many tokens they lost in all."""
+        """Number of tokens that they lost in total."""
         return sum(self.cut)
 
     @property
     def pooled(self) -> NDArray[np.float32]:
-        """The vectors float32 (N, D) as they were pooled, not normalised, to rounding.
+        """The pooled vectors before normalisation, float32 (N, D), up to rounding.
 
         Raises:
             ValueError: their norms are not known.
         """
         if self.norms is None:
-            raise ValueError("The norms of these embeddings are not known; encode them anew.")
+            raise ValueError("The norms of these embeddings are not stored; encode them again.")
         return self.embeddings * self.norms[:, None]
 
 
 class Encoder(Protocol):
-    """What encodes texts."""
+    """Anything that encodes texts."""
 
     @property
     def identity(self) -> str:
@@ -80,7 +79,13 @@ class Encoder(Protocol):
     def encode(
         self, texts: Sequence[str], *, role: Role = "Context", progress: Progress = quiet
     ) -> Encoding:
-        """Encode N texts; ``progress`` counts distinct ones."""
+        """Encode N texts.
+
+        Args:
+            texts: N texts.
+            role: what the prompt calls a text, if it names one.
+            progress: counts distinct texts.
+        """
         ...
 
 
@@ -112,7 +117,7 @@ class MethodEncoder:
 
     @property
     def identity(self) -> str:
-        """A digest of the backbone, the method and the limit; what caches and names are made of."""
+        """A digest of the backbone, the method and the limit; the key of caches."""
         limit = {} if self.max_tokens is None else {"max_tokens": self.max_tokens}
         return result_store.digest(self.backbone.identity, self.method.identity, limit)
 
@@ -146,18 +151,18 @@ def encode(
         backbone: the decoder.
         texts: N texts.
         method: how a text becomes a vector, its plan included.
-        role: what the prompt calls a text, where it has a role.
+        role: what the prompt calls a text, if it names one.
         max_tokens: texts are cut so that no prompt is longer; by default, and at most, the
             backbone's context length.
-        batch_tokens: that a batch holds at most, padding included; by default what suits the
-            device. It changes no embedding beyond rounding.
+        batch_tokens: maximum tokens of a batch, padding included; by default what suits the
+            device. It changes embeddings by rounding only.
         progress: called after every batch, counts distinct prompts.
 
     Raises:
         CorpusError: there is no text, or one is blank or cannot be encoded.
         PlanError, BackboneError: the backbone cannot carry out the method, see ``check_method``.
         BackboneError: the states overflowed the backbone's dtype.
-        NoRoom: a prompt alone does not fit into memory.
+        OutOfMemory: a single prompt does not fit into memory.
     """
     (encoding,) = encode_methods(
         backbone,
@@ -181,32 +186,32 @@ def encode_methods(
     batch_tokens: int | None = None,
     progress: Progress = quiet,
 ) -> list[Encoding]:
-    """Encode texts by each of several methods, in as few passes as it takes.
+    """Encode texts by each of several methods, in as few passes as possible.
 
     Methods of the same prompts share one plain pass, pooled in different ways; a plan runs only
-    its layers from the first one on. ``tokens`` and ``seconds`` of an encoding are of the passes
+    the layers from its first one on. ``tokens`` and ``seconds`` of an encoding count the passes
     that methods of the same prompts share.
 
     Args:
         backbone: the decoder.
         texts: N texts.
         methods: M methods, their plans included.
-        role: what the prompt calls the texts, as all that follow see :func:`encode`.
-        max_tokens: where texts are cut so that no prompt is longer.
-        batch_tokens: the most tokens of one pass, padding included.
-        progress: called with texts done.
+        role: what the prompt calls a text, if it names one.
+        max_tokens: texts are cut so that no prompt is longer, see :func:`encode`.
+        batch_tokens: maximum tokens of a batch, padding included.
+        progress: called after every batch, counts distinct prompts.
 
     Returns:
         What :func:`encode` gives for each method, in their order.
 
     Raises:
-        CorpusError, PlanError, BackboneError, NoRoom: as :func:`encode`.
+        CorpusError, PlanError, BackboneError, OutOfMemory: as :func:`encode`.
     """
     for method in methods:
         check_method(backbone, method)
-    numbers: dict[Hashable, list[int]] = {}
+    groups_by_prompt: dict[Hashable, list[int]] = {}
     for number, method in enumerate(methods):
-        numbers.setdefault(_prompts_of(method), []).append(number)
+        groups_by_prompt.setdefault(_prompts_of(method), []).append(number)
     groups = [
         (
             members,
@@ -219,9 +224,9 @@ def encode_methods(
                 batch_tokens=batch_tokens,
             ),
         )
-        for members in numbers.values()
+        for members in groups_by_prompt.values()
     ]
-    total, before = sum(ready.distinct for _, ready in groups), 0
+    total, finished = sum(ready.distinct for _, ready in groups), 0
     encodings: dict[int, Encoding] = {}
     for members, ready in groups:
         began = time.perf_counter()
@@ -231,7 +236,7 @@ def encode_methods(
             ready,
             sharing,
             partial(shared_passes, backbone, sharing),
-            partial(_within, progress, before, total),
+            partial(_within, progress, finished, total),
             halve=True,
         )
         seconds = time.perf_counter() - began
@@ -239,14 +244,14 @@ def encode_methods(
             encodings[number] = Encoding(
                 embeddings, norms, ready.cut, backbone.provenance(), ready.tokens, seconds
             )
-        before += ready.distinct
+        finished += ready.distinct
     return [encodings[number] for number in range(len(methods))]
 
 
-def _within(progress: Progress, before: int, total: int, done: int, _of_group: int) -> None:
-    progress(before + done, total)
+def _within(progress: Progress, before: int, total: int, finished: int, _of_group: int) -> None:
+    progress(before + finished, total)
 
 
 def _prompts_of(method: Method) -> Hashable:
-    """What two methods share whose plain passes are the same."""
+    """A value that is equal for two methods whose plain passes are the same."""
     return (method.templates, id(method.tidy), method.prepending, method.causal)

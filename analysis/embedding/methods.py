@@ -1,8 +1,8 @@
-"""KV-Embedding and the training-free baselines, each one value of the same small dataclass.
+"""KV-Embedding and the training-free baselines, each one value of the same dataclass.
 
-A method says how a text is prompted, which tokens are pooled, and what is done to the pass: layers
-re-route, the causal mask is removed, or a placeholder is given the last token's state. Where a
-published method leaves a choice open, or ours differs, the value's comment says so.
+A method says how a text is prompted, which tokens are pooled, and what changes in the pass: layers
+re-route, the causal mask is removed, or a placeholder gets the last token's state. Sources, and
+where ours differs from them, stand at :data:`METHODS`.
 """
 
 from collections.abc import Callable
@@ -11,6 +11,7 @@ from typing import Any, Literal, cast
 
 from ..errors import PlanError
 from ..rerouting.plan import PLAIN, Plan
+from ..runtime.lookup import by_name
 from ..storage import code_fingerprint, result_store
 from .pooling import POOLINGS, Pooling
 from .prompts import BARE, COMPRESSION
@@ -42,8 +43,8 @@ def _end_sentence(text: str) -> str:
 
 
 _NAMED: dict[Callable[[str], str], str] = {str: "str", _end_sentence: "_end_sentence"}
-"""The library's own tidyings by the names under which results are stored: a change of what one
-does needs a new name."""
+"""The library's own tidyings by the names under which results are stored; one that changes needs a
+new name."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,9 @@ class Prepending:
     """A placeholder before the text takes the last token's state before layers start <= l < exit.
 
     Layers count from 0. ``exit`` None is a fifth of the depth: the published configurations have
-    3 to 7 of 28 to 32 layers (Token Prepending, Fu et al., ACL 2025). The published placeholder
-    is a token added to the vocabulary; a frozen model here gets the token of ``placeholder``,
-    which it reads in the layers below ``start`` only.
+    3 to 7 of 28 to 32 layers (Token Prepending, https://arxiv.org/abs/2412.11556). The published
+    placeholder is a token added to the vocabulary; here it is the token of ``placeholder``, since
+    the model is frozen; it is read in the layers below ``start`` only.
     """
 
     start: int = 1
@@ -61,7 +62,7 @@ class Prepending:
     placeholder: str = "*"
 
     def stop(self, layers: int) -> int:
-        """The first layer that is left alone again, in a backbone of ``layers``."""
+        """The first layer whose input is unchanged again, in a backbone of ``layers``."""
         return max(self.start + 1, layers // 5) if self.exit is None else self.exit
 
 
@@ -107,17 +108,17 @@ class Method:
         return (self.template, *self.further)
 
     def under(self, plan: Plan) -> "Method":
-        """The method with ``plan`` as its own; itself unchanged if it does not re-route."""
+        """The method with another plan; unchanged if it does not re-route."""
         return replace(self, plan=plan) if self.reroutes else self
 
     @property
     def identity(self) -> dict[str, Any]:
         """All of the method and its plan that decides a number, as plain data.
 
-        The name and the summary do not. A ``tidy`` of your own is identified by its code, see
-        :func:`analysis.storage.code_fingerprint.fingerprint`. One that cannot be, as it reads a
-        file or calls into another package, gets an identity that is new each time: embeddings and
-        scores of such a method are never stored and never found, but computed anew.
+        The name and the summary do not. A custom ``tidy`` is identified by its code, see
+        :func:`analysis.storage.code_fingerprint.fingerprint`. One that cannot be, because it reads
+        a file or calls another package, gets a new identity each time: embeddings and scores of
+        such a method are never stored.
         """
         plan = self.plan
         return {
@@ -132,7 +133,7 @@ class Method:
         }
 
     def _unusual(self) -> dict[str, Any]:
-        """What a method does that most do not; left out where it does not, as stored keys are."""
+        """Traits that most methods lack; those it lacks are left out, as in keys stored before."""
         unusual = {
             "further": list(self.further),
             "bidirectional": not self.causal,
@@ -143,9 +144,9 @@ class Method:
 
 
 def _identity_of(tidy: Callable[[str], str]) -> str | dict[str, str]:
-    """A tidying by its stable name, else by its code, else by something that is new each time."""
-    for known, name in _NAMED.items():
-        if tidy is known:
+    """A tidying's stable name, else a digest of its code, else a part that is new each time."""
+    for function, name in _NAMED.items():
+        if tidy is function:
             return name
     try:
         return {"code": result_store.digest(code_fingerprint.fingerprint(tidy))}
@@ -154,7 +155,7 @@ def _identity_of(tidy: Callable[[str], str]) -> str | dict[str, str]:
 
 
 _ONE_WORD = 'This sentence : "{text}" means in one word:"'
-"""PromptEOL's prompt (Jiang et al., 2024)."""
+"""PromptEOL's prompt (https://arxiv.org/abs/2307.16645)."""
 
 _TASKS = (
     'Name the topic of a text. Text: "{text}" Its topic in one word:"',
@@ -166,8 +167,8 @@ _TASKS = (
     'Name the key fact of a text. Text: "{text}" The key fact in one word:"',
     'Name whom or what a text is about. Text: "{text}" The name in one word:"',
 )
-"""Eight tasks after MetaEOL (Lei et al., ACL 2024), in our own words: topic, opinion or fact,
-rating, emotion, paraphrase twice, key fact, entity."""
+"""Eight tasks after MetaEOL (https://arxiv.org/abs/2402.18458), in our own words: topic, opinion or
+fact, rating, emotion, paraphrase twice, key fact, entity."""
 
 METHODS = {
     method.name: method
@@ -242,6 +243,10 @@ METHODS = {
         ),
     )
 }
+"""Sources: KV-Embedding https://arxiv.org/abs/2601.01046, PromptEOL https://arxiv.org/abs/2307.16645,
+Token Prepending https://arxiv.org/abs/2412.11556, MetaEOL https://arxiv.org/abs/2402.18458, echo
+https://arxiv.org/abs/2402.15449. Ours differ in meta-eol's prompts, echo's template and the place
+of token-prepending's placeholder (inside the quotation marks); docs/method.md says how."""
 DEFAULT = METHODS["kv-embedding"]
 
 
@@ -251,9 +256,7 @@ def method(name: str) -> Method:
     Raises:
         PlanError: there is none.
     """
-    if name not in METHODS:
-        raise PlanError(f"There is no method {name!r}; choose one of {', '.join(METHODS)}.")
-    return METHODS[name]
+    return by_name(METHODS, name, "method")
 
 
 def variant(
@@ -265,19 +268,23 @@ def variant(
 ) -> Method:
     """``base`` with another separator in its compression prompt, another pooling or norm.
 
-    What is None stays, and so do the parts of a method that has no such choice: a separator
-    changes only the compression prompt, and pooling and norm only what uses that prompt.
+    None leaves a part as it is. Methods without the compression prompt do not change.
+
+    Args:
+        base: the method to change.
+        separator: a key of :data:`COMPRESSION`.
+        pooling: a key of :data:`POOLINGS`.
+        norm: a key of :data:`NORMS`.
 
     Raises:
         PlanError: there is no such separator, pooling or norm.
     """
-    for value, known, what in (
-        (separator, COMPRESSION, "prompt separator"),
-        (pooling, POOLINGS, "pooling"),
-        (norm, NORMS, "norm"),
-    ):
-        if value is not None and value not in known:
-            raise PlanError(f"There is no {what} {value!r}; choose one of {', '.join(known)}.")
+    if separator is not None:
+        by_name(COMPRESSION, separator, "prompt separator")
+    if pooling is not None:
+        by_name(POOLINGS, pooling, "pooling")
+    if norm is not None:
+        by_name(NORMS, norm, "norm")
     if base.template not in COMPRESSION.values():
         return base
     return replace(

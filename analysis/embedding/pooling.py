@@ -1,8 +1,7 @@
 """Token states -> one vector. A pooling is a weight for every token of a prompt.
 
-All poolings here are linear in the token states, so one weight row says everything: what is
-averaged, what is left out, and how much each token counts. The same row colours the pooled
-tokens on the pages.
+All poolings here are linear in the token states, so one row of weights describes each: what is
+averaged, what is left out, and how much each token counts. The pages colour tokens by that row.
 """
 
 from __future__ import annotations
@@ -45,13 +44,22 @@ POOLINGS: dict[Pooling, Callable[[Prompted], NDArray[np.float32]]] = {
     "text-mean": lambda p: _span_mean(p, 0),
     "last-copy-mean": lambda p: _span_mean(p, -1),
 }
-"""``hybrid`` is KV-Embedding's (h_last + h_mean) / 2, averaged before normalisation, the mean over
-all tokens, prompt and beginning-of-sequence included; ``text-mean`` leaves the prompt out."""
+"""``hybrid`` is KV-Embedding's (h_last + h_mean) / 2 (https://arxiv.org/abs/2601.01046), averaged
+before normalisation, the mean over all tokens, prompt and beginning-of-sequence included;
+``text-mean`` leaves the prompt out."""
 
 
 def weights(prompts: Sequence[Prompted], pooling: Pooling) -> torch.Tensor:
-    """Pooling weights of right-padded prompts, float32 (B, T); padding weighs 0, rows sum to 1."""
-    import torch  # takes seconds, and the command line names poolings without it
+    """Pooling weights of right-padded prompts.
+
+    Args:
+        prompts: B prompts.
+        pooling: a key of :data:`POOLINGS`.
+
+    Returns:
+        Shape (B, T), float32; padding weighs 0, rows sum to 1.
+    """
+    import torch  # takes seconds; the command line lists poolings without it
 
     width = max(len(p.ids) for p in prompts)
     rows = torch.zeros(len(prompts), width)
@@ -61,8 +69,15 @@ def weights(prompts: Sequence[Prompted], pooling: Pooling) -> torch.Tensor:
 
 
 def pool(states: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-    """Weighted sum of states (B, T, D) by ``rows`` (B, T), float32, not normalised: (B, D).
+    """Weighted sum of token states, not normalised.
 
-    Token after token, so that padding behind them changes no bit.
+    Summed token after token, so that padding after them changes no bit.
+
+    Args:
+        states: (B, T, D), any floating dtype.
+        rows: (B, T) weights, float32, see :func:`weights`.
+
+    Returns:
+        Shape (B, D), float32.
     """
     return (rows.to(states.device)[..., None] * states.float()).sum(1)

@@ -1,7 +1,8 @@
-"""What may be done to embeddings afterwards, fitted on calibration texts only.
+"""Steps after encoding, fitted on calibration texts only.
 
-The space of a frozen decoder is a narrow cone: centring removes the direction all texts share,
-whitening also evens out how far the texts spread in each direction.
+The space of a frozen decoder is a narrow cone. Centring removes the direction that all texts share
+(https://arxiv.org/abs/1702.01417); whitening also gives every direction the same variance
+(https://arxiv.org/abs/2103.15316).
 """
 
 from collections.abc import Callable
@@ -11,12 +12,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import CorpusError, PlanError
+from ..errors import CorpusError
+from ..runtime.lookup import by_name
 
 PostprocessingName = Literal["none", "centre", "whiten"]
 Vectors = NDArray[np.float32]
 Fitted = Callable[[Vectors], Vectors]
-"""Embeddings (N, D) to embeddings float32 (N, D) of unit length."""
+"""Maps embeddings (N, D) to embeddings float32 (N, D) of unit length."""
 
 
 @dataclass(frozen=True)
@@ -34,24 +36,25 @@ def _unit(vectors: NDArray[Any]) -> Vectors:
 
 
 def _centre(calibration: Vectors) -> Fitted:
-    mean = _enough(calibration).astype(np.float64).mean(axis=0)
+    mean = _checked(calibration).astype(np.float64).mean(axis=0)
     return lambda vectors: _unit(vectors - mean)
 
 
 def _whiten(calibration: Vectors) -> Fitted:
     from sklearn.covariance import ledoit_wolf  # takes a second, not needed to name the steps
 
-    wide = _enough(calibration).astype(np.float64)
+    wide = _checked(calibration).astype(np.float64)
     mean = wide.mean(axis=0)
-    # Fewer texts than directions leave most variances at nothing, which whitening would blow up;
-    # Ledoit and Wolf (2004) say how far to shrink the covariance towards a sphere.
+    # With fewer texts than directions most variances are 0, and whitening would divide by them. So
+    # the covariance is shrunk towards a sphere (Ledoit & Wolf 2004,
+    # https://doi.org/10.1016/S0047-259X(03)00096-4).
     covariance, _ = ledoit_wolf(wide)
     values, vectors = np.linalg.eigh(covariance)
-    turn = vectors / np.sqrt(np.maximum(values, np.finfo(np.float64).tiny))
-    return lambda found: _unit((found - mean) @ turn)
+    whitening = vectors / np.sqrt(np.maximum(values, np.finfo(np.float64).tiny))
+    return lambda embeddings: _unit((embeddings - mean) @ whitening)
 
 
-def _enough(calibration: Vectors) -> Vectors:
+def _checked(calibration: Vectors) -> Vectors:
     if len(calibration) < 2 or (calibration == calibration[0]).all():
         raise CorpusError("A post-processing is fitted on 2 or more different calibration texts.")
     return calibration
@@ -77,8 +80,4 @@ def postprocessing(name: str) -> Postprocessing:
     Raises:
         PlanError: there is none.
     """
-    if name not in POSTPROCESSINGS:
-        raise PlanError(
-            f"There is no post-processing {name!r}; choose one of {', '.join(POSTPROCESSINGS)}."
-        )
-    return POSTPROCESSINGS[name]
+    return by_name(POSTPROCESSINGS, name, "post-processing")

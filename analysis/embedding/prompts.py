@@ -1,8 +1,8 @@
 """Prompt templates, and the token spans that a text occupies inside them.
 
-A template is plain text with the fields ``{role}`` and ``{text}``. The whole prompt is
-tokenised at once, as a person would type it, and the text's tokens are found again through
-character offsets. A text that is too long is cut at its own end, never the prompt's.
+A template is plain text with the fields ``{role}`` and ``{text}``. The full prompt is tokenised at
+once, and character offsets give the tokens of the text. A text that is too long is cut at its end;
+the prompt is never cut.
 """
 
 import re
@@ -32,7 +32,7 @@ _FIELDS = re.compile(r"(\{role\}|\{text\})")
 class Prompted:
     """One tokenised prompt: its ids, the token spans of each copy of the text, and what was cut.
 
-    ``slot`` is where a placeholder token stands before the text, where a method asks for one.
+    ``slot`` is the position of the placeholder token before the text, for methods that use one.
     """
 
     ids: tuple[int, ...]
@@ -41,14 +41,23 @@ class Prompted:
     slot: int | None = None
 
     def with_placeholder(self, token: int) -> "Prompted":
-        """The same with ``token`` put in right before the text."""
+        """The same prompt with ``token`` inserted right before the text."""
         at = self.spans[0][0]
         spans = tuple((first + 1, stop + 1) for first, stop in self.spans)
         return Prompted((*self.ids[:at], token, *self.ids[at:]), spans, self.tokens_cut, at)
 
 
 def render(template: str, text: str, role: Role = "Context") -> tuple[str, tuple[Span, ...]]:
-    """Fill a template; return the prompt and the character span of each copy of ``text`` in it."""
+    """Fill a template.
+
+    Args:
+        template: a prompt with the fields ``{role}`` and ``{text}``.
+        text: the text.
+        role: what the prompt calls it.
+
+    Returns:
+        The prompt, and the character span of each copy of the text in it.
+    """
     prompt, spans = "", []
     for part in _FIELDS.split(template):
         if part == "{text}":
@@ -69,12 +78,20 @@ def tokenize(
     tidy: Callable[[str], str] = str,
     placeholder: str | None = None,
 ) -> list[Prompted]:
-    """Tokenise ``texts`` inside ``template``; a first special token as the tokenizer gives it.
+    """Tokenise ``texts`` inside ``template``, with the tokenizer's own first special token.
 
-    ``tidy`` is applied to each text first. Special tokens that the tokenizer would append at the
-    end are dropped: the prompt's own last token is what the method reads. With ``max_tokens``,
-    texts are cut so that the prompt's end survives; ``tokens_cut`` says by how many tokens.
-    With ``placeholder``, the last token of that string is put in before the text's first.
+    Special tokens that the tokenizer would append at the end are dropped: the method reads the
+    prompt's own last token.
+
+    Args:
+        tokenizer: a fast tokenizer of transformers.
+        texts: the texts.
+        template: a prompt with the fields ``{role}`` and ``{text}``.
+        role: what the prompt calls a text.
+        max_tokens: maximum tokens of a prompt; the text is cut at its end and ``tokens_cut``
+            counts what it lost.
+        tidy: applied to each text first.
+        placeholder: a string whose last token is inserted before the text's first.
 
     Raises:
         CorpusError: a text is empty or holds characters that cannot be encoded.
@@ -84,25 +101,33 @@ def tokenize(
         check_text(text, number)
     prompts = [render(template, tidy(text), role) for text in texts]
     encoded = _call(tokenizer, [prompt for prompt, _ in prompts])
-    held = None if placeholder is None else tokenizer.encode(placeholder, add_special_tokens=False)
-    if max_tokens is not None and held is not None:
+    placeholder_ids = (
+        None if placeholder is None else tokenizer.encode(placeholder, add_special_tokens=False)
+    )
+    if max_tokens is not None and placeholder_ids is not None:
         max_tokens -= 1
     out = []
     for number, ((_, spans), item, text) in enumerate(zip(prompts, encoded, texts, strict=True), 1):
         prompted = _prompted(item, spans)
         if any(first == stop for first, stop in prompted.spans):
-            raise CorpusError(f"Text {number} gives no token at all; write some words in it.")
+            raise CorpusError(f"Text {number} gives no token; write some words in it.")
         if max_tokens is not None and len(prompted.ids) > max_tokens:
             prompted = _shorten(tokenizer, tidy(text), template, role, max_tokens, item, prompted)
-        out.append(prompted if held is None else prompted.with_placeholder(held[-1]))
+        out.append(
+            prompted if placeholder_ids is None else prompted.with_placeholder(placeholder_ids[-1])
+        )
     return out
 
 
 def check_text(text: str, number: int) -> None:
-    """Refuse a text that no tokenizer can read, or that a hosted server finds too long.
+    """Refuse a text that no tokenizer can read, or that is too long for a hosted server.
+
+    Args:
+        text: the text.
+        number: its number, from 1.
 
     Raises:
-        CorpusError: the text (``number``, counted from 1) is blank, holds a lone surrogate or is
+        CorpusError: the text is blank, holds a lone surrogate or is
             longer than the server takes.
     """
     hosting.check_text(number, len(text))
@@ -137,11 +162,11 @@ def _prompted(item: dict[str, list[Any]], spans: Sequence[Span]) -> Prompted:
     end = len(ids)
     while end and special[end - 1] and end > 1:
         end -= 1
-    found = []
-    for a, b in spans:
-        inside = [i for i in range(end) if offsets[i][0] < b and offsets[i][1] > a]
-        found.append((inside[0], inside[-1] + 1) if inside else (0, 0))
-    return Prompted(tuple(ids[:end]), tuple(found))
+    token_spans = []
+    for start, stop in spans:
+        inside = [i for i in range(end) if offsets[i][0] < stop and offsets[i][1] > start]
+        token_spans.append((inside[0], inside[-1] + 1) if inside else (0, 0))
+    return Prompted(tuple(ids[:end]), tuple(token_spans))
 
 
 def _shorten(
@@ -151,22 +176,22 @@ def _shorten(
     role: Role,
     max_tokens: int,
     item: dict[str, list[Any]],
-    whole: Prompted,
+    full: Prompted,
 ) -> Prompted:
-    """Cut ``text`` at a token border so that the prompt fits, then tokenise what is left anew."""
+    """Cut ``text`` at a token boundary so that the prompt fits, and tokenise it again."""
     _, spans = render(template, text, role)
-    first, stop = whole.spans[0]
+    first, stop = full.spans[0]
     begin = spans[0][0]
-    keep = (stop - first) - -(-(len(whole.ids) - max_tokens) // len(spans))
+    keep = (stop - first) - -(-(len(full.ids) - max_tokens) // len(spans))
     while keep > 0:
         cut = text[: max(item["offset_mapping"][first + keep - 1][1] - begin, 0)]
         prompt, cut_spans = render(template, cut, role)
         shorter = _prompted(_call(tokenizer, [prompt])[0], cut_spans)
         if len(shorter.ids) <= max_tokens and cut.strip():
-            kept = shorter.spans[0][1] - shorter.spans[0][0]
-            return Prompted(shorter.ids, shorter.spans, (stop - first) - kept)
+            tokens_left = shorter.spans[0][1] - shorter.spans[0][0]
+            return Prompted(shorter.ids, shorter.spans, (stop - first) - tokens_left)
         keep -= max(1, (len(shorter.ids) - max_tokens) // len(spans))
     raise PlanError(
         f"A limit of {max_tokens} tokens leaves no room for the text: the prompt alone takes "
-        f"{len(whole.ids) - len(spans) * (stop - first)}; raise the limit."
+        f"{len(full.ids) - len(spans) * (stop - first)}; raise the limit."
     )

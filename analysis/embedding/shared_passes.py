@@ -1,7 +1,7 @@
-"""Passes over batches: shared where plans act alike, and pooled into vectors.
+"""Passes over batches, shared between plans as far as they are equal, and pooled into vectors.
 
-Methods of the same prompts share a plain pass; a plan runs only its layers from where it parts
-from a plan before it.
+Methods of the same prompts share a plain pass; a plan runs only the layers from the first one where
+it differs from an earlier plan.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -25,35 +25,53 @@ from .pooling import pool, weights
 def branches(plans: Sequence[Plan], layers: int) -> list[tuple[int, int]]:
     """Where each plan's pass can begin: (the earlier plan whose states it takes, at which layer).
 
-    The source is the plan before it that acts alike on the most layers, the first such where
-    several do; -1 and layer 0 where none acts alike on any. A plan that acts like an earlier one
-    on all ``layers`` takes all from it.
+    The source is the earlier plan that is equal on the most layers from the first on, the first of
+    several such; -1 and layer 0 where none is equal on any. A plan that equals an earlier one on
+    all ``layers`` takes its result.
+
+    Args:
+        plans: the plans, in the order of their passes.
+        layers: number of layers.
     """
-    found = []
+    starts = []
     for number, plan in enumerate(plans):
         source, begin = -1, 0
-        for earlier, other in enumerate(plans[:number]):
-            if (parted := parting(plan, other, layers)) > begin:
-                source, begin = earlier, parted
-        found.append((source, begin))
-    return found
+        for earlier, earlier_plan in enumerate(plans[:number]):
+            if (first := first_difference(plan, earlier_plan, layers)) > begin:
+                source, begin = earlier, first
+        starts.append((source, begin))
+    return starts
 
 
-def parting(one: Plan, other: Plan, layers: int) -> int:
-    """The first of ``layers`` at which two plans act differently; ``layers`` if at none."""
-    if (one.bias, one.key_position) == (other.bias, other.key_position):
-        first = min({*one.active} ^ {*other.active}, default=layers)
+def first_difference(plan: Plan, reference: Plan, layers: int) -> int:
+    """The first layer at which two plans act differently.
+
+    Args:
+        plan: a plan.
+        reference: another plan.
+        layers: number of layers L.
+
+    Returns:
+        A layer from 0, or L if they act alike at all.
+    """
+    if (plan.bias, plan.key_position) == (reference.bias, reference.key_position):
+        first = min({*plan.active} ^ {*reference.active}, default=layers)
     else:
-        first = min((*one.active, *other.active), default=layers)
+        first = min((*plan.active, *reference.active), default=layers)
     return min(first, layers)
 
 
 def shared_passes(
     backbone: Backbone, methods: Sequence[Method], batch: Batch
 ) -> Iterator[PassResult]:
-    """Run one batch for each method, beginning where its plan parts from an earlier one's.
+    """Run one batch for each method, from the layer where its plan differs from an earlier one's.
 
-    States are kept only where a later pass begins, and only until the last such has begun.
+    States are kept only where a later pass begins, and only until the last such pass has begun.
+
+    Args:
+        backbone: the decoder.
+        methods: methods of the same prompts, each with its plan.
+        batch: the prompts.
     """
     if len(methods) == 1:
         yield run_batch(backbone, batch, methods[0], methods[0].plan)
@@ -65,23 +83,27 @@ def shared_passes(
         for source, begin in branches(plans, backbone.layers)
     ]
     last_use = {branch: number for number, branch in enumerate(tree)}
-    kept: dict[tuple[int, int], torch.Tensor] = {}
+    states: dict[tuple[int, int], torch.Tensor] = {}
     passes: dict[int, PassResult] = {}
     for number, (plan, branch) in enumerate(zip(plans, tree, strict=True)):
         source, begin = branch
         if begin == backbone.layers:
             result = passes[source]
         else:
-            needed = [layer for from_, layer in tree if from_ == number and layer < backbone.layers]
+            needed = [
+                layer
+                for branch_source, layer in tree
+                if branch_source == number and layer < backbone.layers
+            ]
             result = run_batch(
                 *(backbone, batch, methods[0], plan),
                 keep_inputs=(*needed, *outputs),
                 start=begin,
-                start_states=kept.get(branch),
+                start_states=states.get(branch),
             )
-            kept |= {(number, layer): result.inputs[layer] for layer in needed}
+            states |= {(number, layer): result.inputs[layer] for layer in needed}
             if last_use[branch] == number:
-                kept.pop(branch, None)
+                states.pop(branch, None)
         if (number, backbone.layers) in last_use:
             passes[number] = result
         if number:
@@ -102,8 +124,17 @@ def run_batch(
     keep_inputs: Sequence[int] = (),
     **resumed: Any,
 ) -> PassResult:
-    """One batch by ``method`` under ``plan``; keeps the inputs of the layers and of its output."""
-    held = method.prepending
+    """Run one batch by ``method`` under ``plan``; keep the inputs pooled or resumed from.
+
+    Args:
+        backbone: the decoder.
+        batch: the prompts.
+        method: says how the mask and placeholders are treated, and which layer is pooled.
+        plan: which layers re-route, and how.
+        keep_inputs: further layers whose entering states are kept.
+        resumed: ``start`` and ``start_states`` of a pass that resumes.
+    """
+    prepending = method.prepending
     request = PassRequest(
         batch.ids,
         batch.lengths,
@@ -112,15 +143,15 @@ def run_batch(
         keep_inputs=(*keep_inputs, *output_inputs(backbone, method)),
         causal=method.causal,
         overwriting=None
-        if held is None or batch.slots is None
-        else Overwriting(batch.slots, held.start, held.stop(backbone.layers)),
+        if prepending is None or batch.slots is None
+        else Overwriting(batch.slots, prepending.start, prepending.stop(backbone.layers)),
         **resumed,
     )
     return forward_pass.run(backbone.model, request)
 
 
 class Pooled(NamedTuple):
-    """Embeddings float32 (N, D) of unit length, and their norms float32 (N,) before."""
+    """Embeddings float32 (N, D) of unit length, and norms float32 (N,) before normalisation."""
 
     embeddings: NDArray[np.float32]
     norms: NDArray[np.float32]
@@ -147,7 +178,7 @@ def pool_batches(
 
     Raises:
         BackboneError: the states overflowed the backbone's dtype.
-        NoRoom: a batch does not fit into memory.
+        OutOfMemory: a batch does not fit into memory.
     """
     out = np.empty((len(methods), ready.distinct, backbone.facts.hidden), np.float32)
 
@@ -161,11 +192,11 @@ def pool_batches(
                 raise backbone.overflowed()
             vectors[list(batch.rows)] = rows
 
-    done = 0
+    finished = 0
     for batch, _ in within_memory(backbone, ready.batches, pooled, halve=halve):
-        done += len(batch.rows)
+        finished += len(batch.rows)
         request_log.count(encoded=len(batch.rows), tokens=int(batch.lengths.sum()))
-        progress(done, ready.distinct)
+        progress(finished, ready.distinct)
     averaged = torch.from_numpy(out[:, ready.of_text].mean(axis=1))
     unit = torch.nn.functional.normalize(averaged, dim=-1).numpy()
     return [Pooled(*each) for each in zip(unit, averaged.norm(dim=-1).numpy(), strict=True)]

@@ -1,4 +1,4 @@
-"""One pass over some texts, kept: another plan costs only the layers from where both part."""
+"""A stored pass over some texts: another plan costs only the layers from where both differ."""
 
 import copy
 from collections.abc import Sequence
@@ -15,19 +15,19 @@ from .batching import Batch, prepare
 from .checks import check_method
 from .encoder import Encoding
 from .methods import Method
-from .shared_passes import parting, pool_batches, run_batch
+from .shared_passes import first_difference, pool_batches, run_batch
 
 
 class Trace:
-    """One pass over some texts, kept so that plans cost only their layers from where they part.
+    """A stored pass over some texts: a plan costs only the layers from where it differs.
 
     The pass is under the method's own plan, or ``under`` another. The states entering layers are
-    kept in the model's dtype: at every layer when they fit into ``budget`` bytes, else at every
-    second, third ... one, a plan then starting at the kept layer below. ``embed`` gives what
-    ``encode`` gives, to float32 rounding.
+    kept in the model's dtype: at every layer if they fit into ``budget`` bytes, else at every
+    second, third ... one, and a plan then starts at the nearest kept layer below. ``embed`` gives
+    what ``encode`` gives, up to float32 rounding.
 
     Raises:
-        NoRoom: the states do not fit into memory.
+        OutOfMemory: the states do not fit into memory.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Trace:
 
     @property
     def plan(self) -> Plan:
-        """The plan that the texts were read under."""
+        """The plan of the stored pass."""
         return self.method.plan
 
     @property
@@ -67,39 +67,48 @@ class Trace:
 
     @property
     def encoding(self) -> Encoding:
-        """What encoding the texts under the plan gives."""
+        """The encoding of the texts under the plan."""
         return Encoding(*(*self._pooled, self.cut, self.backbone.provenance(), self._ready.tokens))
 
     @property
     def cut(self) -> tuple[int, ...]:
-        """Tokens that each text lost because it was too long."""
+        """Tokens cut off each text because it was too long."""
         return self._ready.cut
 
     def embed(self, plan: Plan, progress: Progress = quiet) -> NDArray[np.float32]:
-        """Embeddings float32 (N, D) under ``plan``, running only the layers that can differ."""
+        """Embeddings float32 (N, D) under ``plan``, running only the layers that can differ.
+
+        Args:
+            plan: which layers re-route, and how.
+            progress: counts distinct prompts.
+        """
         return self._resumed(plan, (), progress).embeddings
 
     def under(self, plan: Plan, progress: Progress = quiet) -> "Trace":
-        """The same texts traced under ``plan``, at the cost of embedding it; shares what is alike.
+        """The same texts traced under ``plan``, at the cost of embedding them; shares equal states.
 
-        Right where the next plans have more in common with ``plan`` than with this trace's.
+        Use it where the next plans have more in common with ``plan`` than with this trace's.
+
+        Args:
+            plan: the plan of the new trace.
+            progress: counts distinct prompts.
         """
         return self._resumed(plan, self._kept, progress)
 
     def _resumed(self, plan: Plan, kept: Sequence[int], progress: Progress) -> "Trace":
-        """This trace under ``plan``, with the inputs of those of the ``kept`` layers it changes."""
+        """This trace under ``plan``, with the inputs of the ``kept`` layers that it changes."""
         method = self.method.under(plan)
         check_method(self.backbone, method)
-        parted = parting(method.plan, self.plan, self.backbone.layers)
-        if parted == self.backbone.layers:
+        first = first_difference(method.plan, self.plan, self.backbone.layers)
+        if first == self.backbone.layers:
             return self
-        start = max(layer for layer in self._kept if layer <= parted)
+        start = max(layer for layer in self._kept if layer <= first)
         resumed = copy.copy(self)
         resumed.method, resumed._inputs = method, {}
 
         def run(batch: Batch) -> list[PassResult]:
             inputs = self._inputs[batch.rows]
-            alike = {layer: inputs[layer] for layer in kept if layer <= start}
+            unchanged = {layer: inputs[layer] for layer in kept if layer <= start}
             result = run_batch(
                 *(self.backbone, batch, method, method.plan),
                 keep_inputs=[layer for layer in kept if layer > start],
@@ -107,7 +116,7 @@ class Trace:
                 start_states=inputs[start],
             )
             if kept:
-                resumed._inputs[batch.rows] = alike | result.inputs
+                resumed._inputs[batch.rows] = unchanged | result.inputs
             return [result]
 
         (resumed._pooled,) = pool_batches(self.backbone, self._ready, [method], run, progress)

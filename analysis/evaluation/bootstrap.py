@@ -1,9 +1,10 @@
-"""The bootstrap behind every interval and p-value: what is drawn, how often, and what follows.
+"""The bootstrap behind every interval and p-value.
 
-What is drawn are independent units: texts, queries, pairs, or groups of those that share a text or
-a document. A draw is as many units as there are, with replacement; an item weighs as often as its
-units were drawn. The stream of a seed does not depend on the scores, so methods that are measured
-on the same corpus share their draws and are compared in pairs.
+Independent units are drawn: texts, queries, pairs, or groups of those that share a text or a
+document. A draw takes as many units as there are, with replacement; an item weighs as often as its
+units were drawn. The draws of a seed do not depend on the scores, so methods that are measured on
+the same corpus share them and are compared in pairs. The method: Efron & Tibshirani 1993,
+https://doi.org/10.1201/9780429246593.
 """
 
 from collections.abc import Iterator
@@ -23,19 +24,19 @@ Indices = NDArray[np.int64]
 DRAWS = 4000
 """Bootstrap draws everywhere: enough for a p-value of 0.0005, which survives ten comparisons."""
 FEW_GROUPS, LARGE_GROUP = 30, 0.1
-"""Groups are drawn if there are as many and none holds a larger share of the items."""
-_CELLS = 1_000_000  # weights that are held at a time
+"""Minimum number of groups to draw, and maximum share of the items in one of them."""
+_CELLS = 1_000_000  # weights in memory at a time
 
 
 @dataclass(frozen=True, eq=False)
 class Resampling:
-    """What a bootstrap draws, and how the items weigh in a draw.
+    """The units that a bootstrap draws, and the weight of each item in a draw.
 
     Attributes:
-        things: what is drawn, as "texts" or "groups of queries".
-        units: how many there are.
-        members: for each of the units that an item hangs on, shape (items,), its number. An item
-            counts the product of how often they are drawn.
+        things: name of the units, such as "texts" or "groups of queries".
+        units: number of units.
+        members: for each unit that an item depends on, shape (items,), its number. An item's weight
+            is the product of how often they are drawn.
     """
 
     things: str
@@ -45,12 +46,12 @@ class Resampling:
     def weights(
         self, draws: int = DRAWS, seed: int = 0, *, at_once: int | None = None
     ) -> Iterator[Floats]:
-        """How often each item counts in each draw, in blocks that fit the memory.
+        """The weight of each item in each draw, in blocks that fit into memory.
 
         Args:
-            draws: how many, at least 1.
-            seed: of the stream; the same seed gives the same draws whatever the blocks.
-            at_once: draws in a block; chosen by the number of items if None.
+            draws: number of draws, at least 1.
+            seed: seed of the draws, which do not depend on the blocks.
+            at_once: draws in a block; None chooses by the number of items.
 
         Yields:
             Shape (b, items), integers from 0 as float64.
@@ -67,19 +68,25 @@ class Resampling:
 
 
 def of_items(items: int, things: str) -> Resampling:
-    """Draw each item on its own."""
+    """Draw each item on its own.
+
+    Args:
+        items: number of items.
+        things: name of the items, such as "texts".
+    """
     return Resampling(things, items, (np.arange(items),))
 
 
 def of_pairs(pairs: Pairs) -> Resampling:
-    """What the graph of shared texts allows to be drawn of rated pairs.
+    """Choose the units to draw for rated pairs by the graph of shared texts.
 
-    Pairs that share a text are not independent, so to draw pairs would claim too much: the 1,225
-    pairs of lee50 hold 50 texts, and the sample is 50. If no two pairs share a text, pairs are
-    drawn; if they form at least :data:`FEW_GROUPS` groups of which none holds more than
-    :data:`LARGE_GROUP` of the pairs, whole groups (the cluster bootstrap). Otherwise texts are
-    drawn, and a pair counts the product of how often its two are: the pigeonhole bootstrap, whose
-    variance errs on the large side (Owen 2007, https://doi.org/10.1214/07-AOAS122).
+    Pairs that share a text are not independent, so drawing pairs would give intervals that are too
+    narrow: the 1,225 pairs of lee50 hold 50 texts, and the sample size is 50. If no two pairs share
+        a
+    text, pairs are drawn; if they form at least :data:`FEW_GROUPS` groups of which none holds more
+    than :data:`LARGE_GROUP` of the pairs, complete groups (the cluster bootstrap). Otherwise texts
+    are drawn, and a pair's weight is the product of its two texts' counts: the pigeonhole
+    bootstrap, whose variance is rather too large than too small (Owen 2007, https://doi.org/10.1214/07-AOAS122).
     """
     texts = len(pairs.texts)
     component = components(pairs.left, pairs.right, texts)[pairs.left]
@@ -92,11 +99,16 @@ def of_pairs(pairs: Pairs) -> Resampling:
 
 
 def of_groups(group: Indices, things: str) -> Resampling:
-    """Draw whole groups of items; ``group`` (items,) has any number for each."""
+    """Draw complete groups of items.
+
+    Args:
+        group: shape (items,), the group of each item, any integers.
+        things: name of the items, such as "queries".
+    """
     _, numbered = np.unique(group, return_inverse=True)
     groups = int(numbered.max()) + 1
-    named = things if groups == len(group) else f"groups of {things}"
-    return Resampling(named, groups, (numbered,))
+    name = things if groups == len(group) else f"groups of {things}"
+    return Resampling(name, groups, (numbered,))
 
 
 def components(first: Indices, second: Indices, nodes: int) -> Indices:
@@ -105,7 +117,7 @@ def components(first: Indices, second: Indices, nodes: int) -> Indices:
     Args:
         first: shape (E,), one end of each edge.
         second: shape (E,), the other end.
-        nodes: how many nodes there are, N.
+        nodes: number of nodes, N.
 
     Returns:
         Shape (N,), components numbered from 0.
@@ -115,7 +127,7 @@ def components(first: Indices, second: Indices, nodes: int) -> Indices:
 
 
 def interval(drawn: NDArray[np.floating], confidence: float = 0.95) -> tuple[float, float]:
-    """The central percentile interval of the draws that are defined, times 100.
+    """The central percentile interval of the finite draws, times 100.
 
     Args:
         drawn: shape (B,), the score in each draw as a share of 1; NaN where it is not defined.

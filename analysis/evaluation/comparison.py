@@ -1,7 +1,7 @@
 """Differences between methods on the same data: paired intervals, p-values, and their correction.
 
-Methods that are measured on the same corpus rest on the same bootstrap draws, so the draws'
-differences are paired. Several comparisons made at once are corrected by Holm's step-down method
+Methods that are measured on the same corpus share their bootstrap draws, so the differences are
+paired draw by draw. Several simultaneous comparisons are corrected by Holm's step-down method
 (Holm 1979, https://www.jstor.org/stable/4615733).
 """
 
@@ -27,13 +27,13 @@ class Difference:
         delta: the difference.
         ci_low: lower end of the interval.
         ci_high: upper end of the interval.
-        items: how many ``things`` were scored.
+        items: number of ``things`` that were scored.
         first: the method whose score it is.
         second: the method whose score is subtracted.
-        things: what was scored.
-        of: how many of them the total corpus has, where they are a part.
+        things: name of the scored items, such as "pairs".
+        of: number of them in the full corpus, if they are a part of it.
         p: two-sided p-value.
-        p_holm: the same, corrected for the comparisons made at once; None if there is but one.
+        p_holm: the p-value corrected for simultaneous comparisons; None for a single one.
     """
 
     delta: float
@@ -49,21 +49,21 @@ class Difference:
 
     @property
     def sentence(self) -> str:
-        """The result in words, which name a winner only if the interval leaves out 0."""
+        """The result in words, which name a winner only if the interval excludes 0."""
         total = "" if self.of is None else f" of {self.of:,}"
-        on = f"on {self.items:,}{total} {self.things}{self._chance}."
+        corpus = f"on {self.items:,}{total} {self.things}{self._chance}."
         if min(self.delta, self.ci_low) > 0:
-            shown = f"{self.delta:.1f} [{self.ci_low:.1f}, {self.ci_high:.1f}]"
-            return f"{self.first} is ahead of {self.second} by {shown} {on}"
+            numbers = f"{self.delta:.1f} [{self.ci_low:.1f}, {self.ci_high:.1f}]"
+            return f"{self.first} is ahead of {self.second} by {numbers} {corpus}"
         if max(self.delta, self.ci_high) < 0:
-            shown = f"{-self.delta:.1f} [{-self.ci_high:.1f}, {-self.ci_low:.1f}]"
-            return f"{self.second} is ahead of {self.first} by {shown} {on}"
-        shown = f"{self.delta:+z.1f} [{self.ci_low:z.1f}, {self.ci_high:z.1f}]"
-        return f"No clear difference between {self.first} and {self.second}: {shown} {on}"
+            numbers = f"{-self.delta:.1f} [{-self.ci_high:.1f}, {-self.ci_low:.1f}]"
+            return f"{self.second} is ahead of {self.first} by {numbers} {corpus}"
+        numbers = f"{self.delta:+z.1f} [{self.ci_low:z.1f}, {self.ci_high:z.1f}]"
+        return f"No clear difference between {self.first} and {self.second}: {numbers} {corpus}"
 
     @property
     def clear(self) -> bool:
-        """Whether the interval leaves out 0 and the corrected p-value, if any, is below 0.05."""
+        """Whether the interval excludes 0 and the corrected p-value, if any, is below 0.05."""
         inside = self.ci_low <= 0 <= self.ci_high
         return not inside and (self.p_holm is None or self.p_holm < CLEAR)
 
@@ -75,9 +75,9 @@ class Difference:
     def _chance(self) -> str:
         if self.p_holm is None:
             return "" if np.isnan(self.p) else f" (p = {_rounded(self.p)})"
-        doubt = not self.clear and not self.ci_low <= 0 <= self.ci_high
-        rest = ", so not clear among as many comparisons" if doubt else ""
-        return f" (Holm-corrected p = {_rounded(self.p_holm)}{rest})"
+        uncertain = not self.clear and not self.ci_low <= 0 <= self.ci_high
+        note = ", so not clear among as many comparisons" if uncertain else ""
+        return f" (Holm-corrected p = {_rounded(self.p_holm)}{note})"
 
 
 def _rounded(p: float) -> str:
@@ -92,14 +92,14 @@ def difference(
     Args:
         measure: the score.
         base: the same measure of another method on the same corpus.
-        names: what the two methods are called.
-        of: the size of the total corpus, where both are on a part of it.
+        names: names of the two methods.
+        of: size of the full corpus, if both were measured on a part of it.
 
     Raises:
-        CorpusError: measures of other things.
+        CorpusError: the two are different measures, or of different data.
     """
-    alike = (measure.name, measure.items, measure.resampled, len(measure.drawn))
-    if alike != (base.name, base.items, base.resampled, len(base.drawn)):
+    identity = (measure.name, measure.items, measure.resampled, len(measure.drawn))
+    if identity != (base.name, base.items, base.resampled, len(base.drawn)):
         raise CorpusError(
             f"{names[0]} and {names[1]} were not measured alike ({measure.name} on "
             f"{measure.items:,} {measure.things}, {base.name} on {base.items:,})."
@@ -117,13 +117,13 @@ def differences(
     """Each measure minus ``base``, paired draw by draw, corrected by Holm's method.
 
     Args:
-        measures: by what each method is called, the same measure on the same corpus.
-        base: what all are compared with.
-        base_name: what it is called.
-        of: the size of the total corpus, where all are on a part of it.
+        measures: by the name of the method, the same measure on the same corpus.
+        base: the measure that all are compared with.
+        base_name: name of its method.
+        of: size of the full corpus, if all were measured on a part of it.
 
     Raises:
-        CorpusError: measures of other things.
+        CorpusError: the two are different measures, or of different data.
     """
     return corrected(
         [difference(measure, base, (name, base_name), of) for name, measure in measures.items()]
@@ -131,7 +131,14 @@ def differences(
 
 
 def holm(p: Sequence[float]) -> list[float]:
-    """Holm's corrected p-values, in the given order: never below the raw ones, never above 1."""
+    """Holm's corrected p-values (https://www.jstor.org/stable/4615733).
+
+    Args:
+        p: raw p-values of simultaneous tests.
+
+    Returns:
+        Corrected p-values in the same order, never below the raw ones and never above 1.
+    """
     order = np.argsort(p, kind="stable")
     steps = np.asarray(p, dtype=np.float64)[order] * np.arange(len(order), 0, -1)
     adjusted = np.empty(len(order))
@@ -140,7 +147,7 @@ def holm(p: Sequence[float]) -> list[float]:
 
 
 def corrected(differences: Sequence[Difference]) -> list[Difference]:
-    """The same with ``p_holm`` set, where there are two or more to correct for."""
+    """The differences with ``p_holm`` set, if there are two or more."""
     if len(differences) < 2:
         return list(differences)
     values = holm([difference.p for difference in differences])

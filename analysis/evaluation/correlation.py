@@ -1,6 +1,6 @@
-"""Rank and linear correlation of weighted items, many weightings at once.
+"""Rank and linear correlation of weighted items, under many weightings at once.
 
-Weights are how often an item is drawn, so that one function gives the score of a sample, those of
+A weight is how often an item is drawn, so that one function gives the score of a sample, those of
 its bootstrap draws and those of its halves. Ranks are mid-ranks: items of the same value, copies
 of one item among them, share their mean rank.
 """
@@ -16,8 +16,8 @@ _ROUNDING = 1e-12  # a variance below this share of the mean square is that of a
 class Weighted:
     """One variable under many weightings, to be correlated with others.
 
-    What depends on the variable and the weights alone is computed once: the ranks of human
-    ratings in 4,000 draws serve every method that is scored on them.
+    Ranks of the variable are computed once: the ranks of human ratings in 4,000 draws serve every
+    method that is scored on them.
     """
 
     def __init__(
@@ -28,8 +28,8 @@ class Weighted:
         Args:
             values: shape (P,).
             weights: shape (b, P), integers from 0.
-            precision: of the ranks. In float32 they take half the room and correlations are
-                right to 8 digits, which is what draws are kept with.
+            precision: dtype of the ranks. In float32 they take half the memory and correlations are
+                right to 8 digits, the precision that draws are stored in.
         """
         self._values = values - values.mean()
         self._weights: Ranks = np.ascontiguousarray(weights.T, dtype=precision)
@@ -55,13 +55,14 @@ class Weighted:
         sum(w r^2) = (W^3 - sum t^3) / 12: all the work is in the cross term.
 
         Returns:
-            Shape (b,) from -1 to 1, NaN where either has but one value with a weight.
+            Shape (b,) from -1 to 1, NaN where either variable has a single value among the weighted
+            items.
         """
         order, starts = _groups(other)
         totals, ranks = self._weights[order], self._ranks[order]
         spread = (self._total**3 - self._cubes) / 12
         if len(starts) < len(order):  # ties
-            totals, ranks = (np.add.reduceat(part, starts, axis=0) for part in (totals, ranks))
+            totals, ranks = (np.add.reduceat(table, starts, axis=0) for table in (totals, ranks))
             spread = self._spread_of(totals.astype(np.float64))
         below = np.cumsum(totals, axis=0)
         totals *= 0.5
@@ -92,12 +93,28 @@ class Weighted:
 
 
 def spearman(first: Floats, second: Floats) -> float:
-    """Spearman's rank correlation of two variables (P,), ties at their mean rank."""
+    """Spearman's rank correlation of two variables, ties at their mean rank.
+
+    Args:
+        first: shape (P,), float64.
+        second: shape (P,), float64.
+
+    Returns:
+        From -1 to 1, NaN where either has a single value.
+    """
     return float(Weighted(second, np.ones((1, len(second)))).spearman(first)[0])
 
 
 def pearson(first: Floats, second: Floats) -> float:
-    """Pearson's linear correlation of two variables (P,)."""
+    """Pearson's linear correlation of two variables.
+
+    Args:
+        first: shape (P,), float64.
+        second: shape (P,), float64.
+
+    Returns:
+        From -1 to 1, NaN where either has a single value.
+    """
     return float(Weighted(second, np.ones((1, len(second)))).pearson(first)[0])
 
 

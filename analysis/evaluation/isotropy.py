@@ -1,4 +1,4 @@
-"""The shape of an embedding space: how evenly its directions are used, how close what is alike."""
+"""The shape of an embedding space: how evenly it uses directions, how close similar texts are."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,12 +12,12 @@ from ..errors import CorpusError
 from . import vectors
 
 Floats = NDArray[np.float64]
-_BLOCK = 1024  # rows handled at a time where all of them would fill the memory
+_BLOCK = 1024  # rows handled at a time, since all would fill the memory
 
 
 @dataclass(frozen=True)
 class Geometry:
-    """Four measures of one space; ``alignment`` is None where no ratings are known."""
+    """Four measures of one space, on ``texts`` texts; ``alignment`` is None without ratings."""
 
     anisotropy: float
     uniformity: float
@@ -27,7 +27,11 @@ class Geometry:
 
 
 def geometry(embeddings: NDArray[Any], pairs: Pairs | None = None) -> Geometry:
-    """All measures of embeddings (N, D); ``pairs`` are rated pairs of their rows.
+    """All measures of one space.
+
+    Args:
+        embeddings: shape (N, D) with N >= 2, any real dtype.
+        pairs: rated pairs of their rows, for the alignment.
 
     Raises:
         CorpusError: fewer than two rows, or one that is all zero or not finite.
@@ -45,7 +49,8 @@ def anisotropy(embeddings: NDArray[Any]) -> float:
     """Mean cosine of two different embeddings: 0 for even directions, 1 for a single one.
 
     Exact over all n(n - 1) pairs, as the squared length of the sum of the unit vectors is the
-    sum of all n^2 cosines. As a measure of a space: Ethayarajh 2019, section 3.2.
+    sum of all n^2 cosines. Source: Ethayarajh 2019, section 3.2
+    (https://arxiv.org/abs/1909.00512).
 
     Args:
         embeddings: shape (N, D) with N >= 2, any real dtype.
@@ -61,8 +66,8 @@ def anisotropy(embeddings: NDArray[Any]) -> float:
 def uniformity(embeddings: NDArray[Any], t: float = 2) -> float:
     """Log of the mean Gaussian potential exp(-t |u - v|^2) of two different unit vectors.
 
-    Lower is more uniform; 0 if all directions coincide. Wang & Isola 2020, section 4.1.2,
-    with their t = 2; exact over all pairs.
+    Lower is more uniform; 0 if all directions coincide. Source: Wang & Isola 2020, section
+    4.1.2 (https://arxiv.org/abs/2005.10242), with their t = 2; exact over all pairs.
 
     Args:
         embeddings: shape (N, D) with N >= 2, any real dtype.
@@ -73,19 +78,19 @@ def uniformity(embeddings: NDArray[Any], t: float = 2) -> float:
     """
     unit = _unit(embeddings)
     n = len(unit)
-    parts = []
+    sums = []
     for start in range(0, n, _BLOCK):
         exponents = 2 * t * (unit[start : start + _BLOCK] @ unit.T - 1)  # |u - v|^2 = 2 - 2 u.v
         np.fill_diagonal(exponents[:, start:], -np.inf)
-        parts.append(logsumexp(exponents))
-    return float(logsumexp(parts) - np.log(n * (n - 1)))
+        sums.append(logsumexp(exponents))
+    return float(logsumexp(sums) - np.log(n * (n - 1)))
 
 
 def isotropy(embeddings: NDArray[Any]) -> float:
     """Least over largest partition function, in (0, 1]: 1 if no direction is preferred.
 
     F(c) sums exp(c.w) over the unit vectors w; c runs over the eigenvectors of W'W and their
-    opposites. Mu & Viswanath 2018, equation 7.
+    opposites. Source: Mu & Viswanath 2018, equation 7 (https://arxiv.org/abs/1702.01417).
 
     Args:
         embeddings: shape (N, D) with N >= 2, any real dtype.
@@ -107,11 +112,16 @@ def isotropy(embeddings: NDArray[Any]) -> float:
 def alignment(embeddings: NDArray[Any], pairs: Pairs, share: float = 0.2) -> float:
     """Mean squared distance of the unit vectors of pairs rated alike: 0 if they coincide.
 
-    Alike are the pairs in the top ``share`` of the scale that the ratings span. Wang & Isola
-    2020, section 4.1.1, with their exponent 2.
+    Pairs count as alike in the top ``share`` of the range that the ratings span. Source: Wang &
+    Isola 2020, section 4.1.1 (https://arxiv.org/abs/2005.10242), with their exponent 2.
+
+    Args:
+        embeddings: shape (N, D), one row for each of ``pairs.texts``, any real dtype.
+        pairs: rated pairs of those rows.
+        share: part of the rating range, from 0 to 1.
 
     Raises:
-        CorpusError: rows that are no embeddings, or not one for each text.
+        CorpusError: the rows are not embeddings, or not one for each text.
     """
     unit = _unit(embeddings)
     if len(unit) != len(pairs.texts):

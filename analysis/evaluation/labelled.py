@@ -13,7 +13,7 @@ from .measures import Measure, measure
 Floats = NDArray[np.float64]
 
 CLUSTERINGS = 5
-"""Starts of k-means from other seeds; their V-measures are averaged."""
+"""Runs of k-means with different seeds, whose V-measures are averaged."""
 
 
 def labelled(
@@ -24,7 +24,7 @@ def labelled(
     Args:
         embeddings: shape (N, D), any real dtype.
         labels: one for each text.
-        seed: of the draws and of the clusterings.
+        seed: seed of the draws and of the clusterings.
 
     Raises:
         CorpusError: fewer than two labels, or too few texts.
@@ -42,15 +42,15 @@ def neighbours(
 ) -> Measure:
     """Share of texts whose ``k`` nearest others (by cosine) vote for their own label.
 
-    Leave-one-out; of labels with as many votes, the one with the nearest neighbour wins. The
-    bootstrap draws texts, their neighbours staying as they are.
+    Leave-one-out; among labels with equal votes, the one with the nearest neighbour wins. The
+    bootstrap draws texts and keeps their neighbours fixed.
 
     Args:
         embeddings: shape (N, D), any real dtype.
         labels: one for each text.
         k: neighbours that vote.
-        draws: of the bootstrap.
-        seed: of the draws.
+        draws: number of bootstrap draws.
+        seed: seed of the draws.
 
     Raises:
         CorpusError: fewer than two labels, or not more than ``k`` texts.
@@ -60,12 +60,14 @@ def neighbours(
     codes = _codes(embeddings, labels, k)
     nearest = NearestNeighbors(n_neighbors=k + 1, metric="cosine", algorithm="brute")
     rows = nearest.fit(embeddings).kneighbors(embeddings, return_distance=False)
-    others = np.array(
-        [row[row != i][:k] for i, row in enumerate(rows)]  # a duplicate may stand before itself
+    neighbour_rows = np.array(
+        [
+            row[row != i][:k] for i, row in enumerate(rows)
+        ]  # a duplicate may come before the text itself
     )
     votes = np.zeros((len(codes), int(codes.max()) + 1))
     for rank in range(k):
-        votes[np.arange(len(codes)), codes[others[:, rank]]] += 1 + 2.0 ** -(rank + 20)
+        votes[np.arange(len(codes)), codes[neighbour_rows[:, rank]]] += 1 + 2.0 ** -(rank + 20)
     hits = (votes.argmax(axis=1) == codes).astype(np.float64)
     texts = bootstrap.of_items(len(codes), "texts")
     drawn = [weights @ hits / len(hits) for weights in texts.weights(draws, seed)]
@@ -88,14 +90,14 @@ def clusters(
 
     The harmonic mean of homogeneity and completeness (Rosenberg & Hirschberg 2007,
     https://aclanthology.org/D07-1043), averaged over :data:`CLUSTERINGS` clusterings of the unit
-    vectors. The bootstrap draws texts, their clusters staying as they are; as repeated texts
-    always agree, its draws lie too high, and are moved to lie around the score.
+    vectors. The bootstrap draws texts and keeps their clusters fixed; since repeated texts
+    always agree, the draws are too high, and are shifted to centre on the score.
 
     Args:
         embeddings: shape (N, D), any real dtype.
         labels: one for each text.
-        draws: of the bootstrap.
-        seed: of the draws and of the clusterings.
+        draws: number of bootstrap draws.
+        seed: seed of the draws and of the clusterings.
 
     Raises:
         CorpusError: fewer than two labels, or too few texts.
@@ -133,13 +135,13 @@ def _v_measures(tables: Floats) -> Floats:
         logs = np.log(p, out=np.zeros_like(p), where=p > 0)
         return np.asarray(-(p * logs).reshape(len(p), -1).sum(axis=1))
 
-    joint, of_labels, of_clusters = (
+    joint_entropy, label_entropy, cluster_entropy = (
         entropy(share),
         entropy(share.sum(axis=2)),
         entropy(share.sum(axis=1)),
     )
-    mutual = of_labels + of_clusters - joint
-    total = of_labels + of_clusters
+    mutual = label_entropy + cluster_entropy - joint_entropy
+    total = label_entropy + cluster_entropy
     return np.divide(2 * mutual, total, out=np.ones_like(total), where=total > 0)
 
 

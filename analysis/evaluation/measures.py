@@ -1,4 +1,4 @@
-"""One score with its interval, and the bootstrap draws that both it and comparisons rest on."""
+"""One score with its interval, and the bootstrap draws that intervals and comparisons use."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,14 +18,15 @@ class Measure:
     """One score with its 95% bootstrap interval, all times 100.
 
     Attributes:
-        name: of the measure, as "Spearman".
+        name: name of the measure, such as "Spearman".
         value: the score.
         ci_low: lower end of the interval.
         ci_high: upper end of the interval.
-        items: how many ``things`` were scored.
-        things: what they are: pairs, texts or queries.
-        resampled: what the bootstrap drew, see :class:`analysis.evaluation.bootstrap.Resampling`.
-        source: the draws, or what computes them when they are needed.
+        items: number of ``things`` that were scored.
+        things: name of the scored items: pairs, texts or queries.
+        resampled: name of the units that the bootstrap drew, see
+            :class:`analysis.evaluation.bootstrap.Resampling`.
+        source: the draws, or a function that computes them when they are needed.
     """
 
     name: str
@@ -41,8 +42,8 @@ class Measure:
     def drawn(self) -> Draws:
         """The score in each bootstrap draw, as a share of 1, shape (B,); NaN if not defined.
 
-        Measures of one kind on one corpus rest on the same draws, so they are compared draw by
-        draw.
+        The same measure of two methods on one corpus uses the same draws, so they are compared draw
+        by draw.
         """
         return self.source() if callable(self.source) else self.source
 
@@ -63,18 +64,18 @@ class Measure:
 def measure(
     name: str, value: float, drawn: NDArray[np.floating], items: int, things: str, resampled: str
 ) -> Measure:
-    """A measure with the interval of its draws.
+    """Build a measure with the interval of its draws.
 
     Args:
-        name: of the measure.
+        name: name of the measure.
         value: the score as a share of 1.
         drawn: shape (B,), the score in each draw as a share of 1.
-        items: how many ``things`` were scored.
-        things: what they are.
-        resampled: what was drawn.
+        items: number of ``things`` that were scored.
+        things: name of the scored items.
+        resampled: name of the units that were drawn.
 
     Raises:
         CorpusError: no draw is defined.
     """
-    kept = drawn.astype(np.float32)
-    return Measure(name, 100 * value, *interval(drawn), items, things, resampled, kept)
+    draws = drawn.astype(np.float32)
+    return Measure(name, 100 * value, *interval(drawn), items, things, resampled, draws)

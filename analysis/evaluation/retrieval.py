@@ -11,8 +11,8 @@ from . import bootstrap, vectors
 from .bootstrap import DRAWS
 from .measures import Measure, measure
 
-CUT = 10
-"""Documents of a ranking that count."""
+CUTOFF = 10
+"""Number of top-ranked documents that count."""
 
 
 def retrieval(
@@ -32,19 +32,19 @@ def retrieval(
         queries: shape (Q, D), any real dtype.
         documents: shape (M, D), any real dtype.
         relevance: for each query the index and grade of the documents that are relevant to it.
-        draws: of the bootstrap.
-        seed: of the draws.
+        draws: number of bootstrap draws.
+        seed: seed of the draws.
 
     Raises:
-        CorpusError: numbers that do not match, or a query without a relevant document.
+        CorpusError: the lengths do not match, or a query without a relevant document.
     """
     if len(queries) != len(relevance) or not all(relevance):
         raise CorpusError("Each query needs its embedding and at least one relevant document.")
     cosines = vectors.unit(queries) @ vectors.unit(documents).T
     judged = {f"q{i}": {f"d{j}": g for j, g in row.items()} for i, row in enumerate(relevance)}
     run = {f"q{i}": {f"d{j}": float(c) for j, c in enumerate(row)} for i, row in enumerate(cosines)}
-    names = {"nDCG@10": f"ndcg_cut_{CUT}", "recall@10": f"recall_{CUT}"}
-    evaluator = pytrec_eval.RelevanceEvaluator(judged, {f"ndcg_cut.{CUT}", f"recall.{CUT}"})
+    names = {"nDCG@10": f"ndcg_cut_{CUTOFF}", "recall@10": f"recall_{CUTOFF}"}
+    evaluator = pytrec_eval.RelevanceEvaluator(judged, {f"ndcg_cut.{CUTOFF}", f"recall.{CUTOFF}"})
     scored = evaluator.evaluate(run)
     gains = np.array(
         [[scored[f"q{i}"][key] for key in names.values()] for i in range(len(cosines))]
@@ -56,7 +56,7 @@ def retrieval(
             for weights in groups.weights(draws, seed)
         ]
     )
-    drawn = sums[:, :-1] / sums[:, -1:]  # a draw has as many groups as there are, so no zeros
+    drawn = sums[:, :-1] / sums[:, -1:]  # a draw has as many groups as there are, so no sum is 0
     return [
         measure(
             *(name, float(gains[:, column].mean()), drawn[:, column]),

@@ -1,7 +1,7 @@
 """How well embeddings agree with human ratings of pairs of texts.
 
-The score is the rank correlation (Spearman) of cosine and rating; the linear one (Pearson) stands
-beside it. What its bootstrap draws follows from which pairs share texts, see
+The score is the rank correlation (Spearman) of cosine and rating; the linear correlation (Pearson)
+comes with it. Which units the bootstrap draws depends on which pairs share texts, see
 :func:`analysis.evaluation.bootstrap.of_pairs`.
 """
 
@@ -22,9 +22,9 @@ from .vectors import check
 Floats = NDArray[np.float64]
 
 SPEARMAN, PEARSON = "Spearman", "Pearson"
-_BLOCK = 1024  # pairs handled at a time where all of them would fill the memory
+_BLOCK = 1024  # pairs handled at a time, since all would fill the memory
 _DRAWN = 64  # draws handled at a time: few enough for the processor's cache
-_KEPT = 100 * 1024**2  # bytes of ranked draws of one corpus that are kept for the next method
+_CACHED = 100 * 1024**2  # bytes of ranked draws of one corpus that are kept for the next method
 
 
 def cosines(embeddings: NDArray[np.floating], pairs: Pairs) -> Floats:
@@ -52,7 +52,7 @@ def cosines(embeddings: NDArray[np.floating], pairs: Pairs) -> Floats:
         a = embeddings[pairs.left[block]].astype(np.float64)
         b = embeddings[pairs.right[block]].astype(np.float64)
         ab, aa, bb = (np.einsum("pd,pd->p", x, y) for x, y in ((a, b), (a, a), (b, b)))
-        out[block] = ab / np.sqrt(aa * bb)  # not of unit vectors, whose rounding would show
+        out[block] = ab / np.sqrt(aa * bb)  # unit vectors would add rounding errors
     return out
 
 
@@ -62,17 +62,17 @@ def agreement(cosines: Floats, pairs: Pairs, *, draws: int = DRAWS, seed: int = 
     Args:
         cosines: shape (P,), as :func:`cosines` gives them.
         pairs: the P rated pairs.
-        draws: of the bootstrap, at least 1.
-        seed: of the draws; the same seed gives the same interval.
+        draws: number of bootstrap draws, at least 1.
+        seed: seed of the draws; the same seed gives the same interval.
 
     Raises:
         CorpusError: cosines or ratings that are all the same, or pairs too few for an interval.
     """
-    for values, what in ((cosines, "cosine"), (pairs.scores, "rating")):
+    for values, kind in ((cosines, "cosine"), (pairs.scores, "rating")):
         if len(values) < 3 or (values == values[0]).all():
             raise CorpusError(
                 f"The {len(values):,} pairs of {pairs.name} cannot be ranked: it takes 3 or more, "
-                f"not all of the same {what}."
+                f"not all of the same {kind}."
             )
     resampled = bootstrap.of_pairs(pairs).things
     ranks: list[Floats] = []
@@ -80,9 +80,9 @@ def agreement(cosines: Floats, pairs: Pairs, *, draws: int = DRAWS, seed: int = 
     for block in _blocks(pairs, draws, seed):
         ranks.append(block.spearman(cosines))
         linear.append(block.pearson(cosines))
-    of = len(cosines), "pairs", resampled
+    data = len(cosines), "pairs", resampled
     return [
-        measure(name, point(cosines, pairs.scores), np.concatenate(drawn), *of)
+        measure(name, point(cosines, pairs.scores), np.concatenate(drawn), *data)
         for name, point, drawn in (
             (SPEARMAN, correlation.spearman, ranks),
             (PEARSON, correlation.pearson, linear),
@@ -90,20 +90,20 @@ def agreement(cosines: Floats, pairs: Pairs, *, draws: int = DRAWS, seed: int = 
     ]
 
 
-def known(plain: Iterable[dict[str, object]], cosines: Floats, pairs: Pairs) -> list[Measure]:
+def restored(stored: Iterable[dict[str, object]], cosines: Floats, pairs: Pairs) -> list[Measure]:
     """Measures as :func:`agreement` gave them, from their plain data; draws when needed.
 
-    Draws are computed again from the cosines, to the same numbers: they take more room than the
-    cosines, and a search over hundreds of plans looks at few of them.
+    Draws are computed again from the cosines, to the same numbers: they take more memory than the
+    cosines, and a search over hundreds of plans reads few of them.
 
     Args:
-        plain: what :meth:`analysis.evaluation.measures.Measure.to_dict` gave for each.
-        cosines: shape (P,), those that were measured.
+        stored: :meth:`analysis.evaluation.measures.Measure.to_dict` of each.
+        cosines: shape (P,), the cosines that were measured.
         pairs: the P rated pairs.
     """
     return [
         Measure(**fields, source=partial(_drawn, str(fields["name"]), cosines, pairs))  # type: ignore[arg-type]
-        for fields in plain
+        for fields in stored
     ]
 
 
@@ -115,18 +115,18 @@ def _drawn(name: str, cosines: Floats, pairs: Pairs) -> Draws:
 
 
 def _blocks(pairs: Pairs, draws: int, seed: int) -> Iterable[Weighted]:
-    """The ratings ranked in every draw; what is small is kept for the next call."""
-    if 2 * 4 * len(pairs.scores) * draws > _KEPT:
+    """The ratings ranked in every draw; small results are kept for the next call."""
+    if 2 * 4 * len(pairs.scores) * draws > _CACHED:
         return _ranked(pairs, draws, seed)
     sides = (pairs.left.tobytes(), pairs.right.tobytes(), pairs.scores.tobytes())
-    return _small(*sides, len(pairs.texts), draws, seed)
+    return _cached(*sides, len(pairs.texts), draws, seed)
 
 
 @lru_cache(maxsize=2)
-def _small(
+def _cached(
     left: bytes, right: bytes, scores: bytes, texts: int, draws: int, seed: int
 ) -> tuple[Weighted, ...]:
-    """The same of pairs given by their contents, so that equal ones share it."""
+    """The same for pairs given by their contents, so that equal pairs share it."""
     first, second = (np.frombuffer(side, np.int64) for side in (left, right))
     bare = Pairs("", ("",) * texts, first, second, np.frombuffer(scores), "")
     return tuple(_ranked(bare, draws, seed))

@@ -1,4 +1,4 @@
-"""Rows of embeddings: what is fit to be measured, and their directions."""
+"""Checks of embeddings before they are measured, and their unit vectors."""
 
 from typing import Any, TypeVar, overload
 
@@ -11,7 +11,7 @@ Real = TypeVar("Real", bound=np.floating)
 
 
 def check(embeddings: NDArray[np.floating]) -> None:
-    """Refuse what is no set of embeddings (N, D).
+    """Refuse an array that is not a set of embeddings (N, D).
 
     Raises:
         CorpusError: another shape, or a row that is all zero or not finite.
@@ -37,7 +37,7 @@ def unit(
 
     Args:
         embeddings: shape (N, D), any real dtype.
-        precision: the dtype that is computed and returned in.
+        precision: dtype of the computation and the result.
 
     Raises:
         CorpusError: another shape, or a row that is all zero or not finite.

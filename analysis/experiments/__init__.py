@@ -1,1 +1,1 @@
-"""The questions that the project asks, one module each."""
+"""The questions of the project: their specs and results, one module for each question."""

@@ -1,7 +1,7 @@
 """Many plans on the same pairs: which layers and which bias score best, and by how much.
 
-``run`` carries any search out; every score and comparison is stored as it comes, so that stopping
-loses nothing.
+``run`` carries out a search; every score and comparison is stored at once, so that stopping loses
+nothing.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -29,9 +29,9 @@ from .score import Score
 from .searches import AUTOMATIC, Search
 
 NAMES = ("re-routing", "re-routing nothing")
-"""What the two sides of a change are called."""
+"""Names of the two sides of a change."""
 SPLITS = 50
-"""Halvings of the texts, each half held out once."""
+"""Random halvings of the texts; each half is held out once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,10 +44,10 @@ class Point:
 
 @dataclass(frozen=True, eq=False)
 class Walk:
-    """How far a search has come: its steps so far, and what is known of their plans.
+    """The state of a search: its steps so far, and the scores of their plans as far as known.
 
-    ``beside`` are the reference points, ``points`` holds re-routing nothing too, as ``PLAIN``.
-    ``done`` when nothing is left to score.
+    ``beside`` are the reference plans. ``points`` also holds re-routing nothing, as ``PLAIN``.
+    ``done`` is true when nothing is left to score.
     """
 
     steps: tuple[tuple[Plan, ...], ...]
@@ -57,19 +57,19 @@ class Walk:
 
     @property
     def plans(self) -> tuple[Plan, ...]:
-        """The reference points and the plans of all steps, each once."""
+        """The reference plans and the plans of all steps, each once."""
         return tuple(dict.fromkeys(plan for step in (self.beside, *self.steps) for plan in step))
 
     @property
     def missing(self) -> tuple[Plan, ...]:
-        """Those not scored yet."""
+        """The plans that are not scored yet."""
         return tuple(plan for plan in self.plans if plan not in self.points)
 
     @property
     def tried(self) -> tuple[Plan, ...]:
-        """The known plans of the search's own steps: what its best is picked from."""
-        own = dict.fromkeys(plan for step in self.steps for plan in step)
-        return tuple(plan for plan in own if plan in self.points)
+        """The scored plans of the search's own steps, from which its best is picked."""
+        own_plans = dict.fromkeys(plan for step in self.steps for plan in step)
+        return tuple(plan for plan in own_plans if plan in self.points)
 
     @property
     def best(self) -> Plan | None:
@@ -77,30 +77,30 @@ class Walk:
         return max(self.tried, key=self.spearman, default=None)
 
     def spearman(self, plan: Plan) -> float:
-        """The score of a known plan."""
+        """The score of a scored plan."""
         return self.points[plan].score.measure(SPEARMAN).value
 
     def rank(self, plan: Plan) -> int:
-        """A known plan's place among all known, re-routing nothing included; 1 is the best."""
+        """A plan's rank among all scored ones, re-routing nothing included; 1 is the best."""
         return 1 + sum(self.spearman(other) > self.spearman(plan) for other in self.points)
 
 
 def path(walk: Walk) -> list[Plan]:
-    """The way a greedy search took through the steps that are scored, from nothing re-routed on."""
-    found = [PLAIN]
+    """The best plans of a greedy search so far, step by step, starting with nothing re-routed."""
+    best_plans = [PLAIN]
     for step in walk.steps:
         if not all(plan in walk.points for plan in step):
             break
         best = max(step, key=walk.spearman)
-        if walk.spearman(best) <= walk.spearman(found[-1]):
+        if walk.spearman(best) <= walk.spearman(best_plans[-1]):
             break
-        found.append(best)
-    return found
+        best_plans.append(best)
+    return best_plans
 
 
 def added(way: Sequence[Plan]) -> list[int]:
-    """The layers that a greedy search added, in their order."""
-    return [next(iter({*b.layers} - {*a.layers})) for a, b in pairwise(way)]
+    """The layers that a greedy search added, in order."""
+    return [next(iter({*after.layers} - {*before.layers})) for before, after in pairwise(way)]
 
 
 def run(
@@ -114,16 +114,20 @@ def run(
     sweep: Callable[..., Iterator[Score]] | None = None,
     progress: Progress = quiet,
 ) -> Iterator[Walk]:
-    """Score the plans of a search, and tell the walk as far as it is known.
+    """Score the plans of a search, and yield its state after every score.
 
-    The first walk comes before anything but re-routing nothing is computed, then one after every
-    new score, and the last when the search is done.
+    The first state comes when only re-routing nothing is scored, the last when the search is done.
 
-    The method is scored under the plans of the search; its own does not count. ``beside`` are
-    plans scored before the search's own. ``at_hand`` are points of the same
-    backbone, pairs and method that need not be read again; new ones are added. ``sweep`` scores
-    plans as :func:`analysis.experiments.sweep.sweep`, the default, does; the backbone needs no
-    weights of its own with another. ``progress`` counts the texts of the plan that is being scored.
+    Args:
+        backbone: the decoder; with a ``sweep`` of workers it needs no weights.
+        pairs: P rated pairs.
+        search: the plans to score, see :mod:`analysis.experiments.searches`.
+        method: a method that re-routes; its own plan is not used.
+        beside: reference plans, scored before the search's own.
+        at_hand: scored plans of the same backbone, pairs and method, which are not read again; new
+            ones are added.
+        sweep: scores plans, as :func:`analysis.experiments.sweep.sweep` does, the default.
+        progress: counts the texts of the plan that is being scored.
 
     Raises:
         CorpusError, PlanError, BackboneError: what encoding and scoring raise.
@@ -143,16 +147,16 @@ def run(
         )
 
     def walk(done: bool = False) -> Walk:
-        found = Walk(tuple(steps), tuple(beside), {}, done)
-        return replace(found, points={p: points[p] for p in (PLAIN, *found.plans) if p in points})
+        state = Walk(tuple(steps), tuple(beside), {}, done)
+        return replace(state, points={p: points[p] for p in (PLAIN, *state.plans) if p in points})
 
     learn([plain])
-    beside, wanted = list(beside), next(search, None)
-    while wanted is not None:
-        steps.append(tuple(wanted))
+    beside, step = list(beside), next(search, None)
+    while step is not None:
+        steps.append(tuple(step))
         new = [plan for plan in walk().plans if plan not in points]
-        known = scores.known_scores(backbone, pairs, [method.under(plan) for plan in new])
-        learn([score for score in known if score is not None])
+        stored = scores.known_scores(backbone, pairs, [method.under(plan) for plan in new])
+        learn([score for score in stored if score is not None])
         missing = walk().missing
         if missing:
             yield walk()
@@ -162,10 +166,10 @@ def run(
                 learn([score])
                 yield walk()
         try:
-            now = walk()
-            wanted = search.send({plan: now.spearman(plan) for plan in now.points})
+            current = walk()
+            step = search.send({plan: current.spearman(plan) for plan in current.points})
         except StopIteration:
-            wanted = None
+            step = None
     yield walk(done=True)
 
 
@@ -175,15 +179,15 @@ def held_out(
     """The best plan of one half of the texts, and the automatic choice, on the other half.
 
     Args:
-        walk: what was tried, one plan at least, is what the best is picked from.
-        pairs: what they were scored on.
-        automatic: is among what is picked from; left out where it is not known.
-        splits: how many halvings, see :func:`analysis.experiments.held_out.held_out`.
-        seed: of the halvings.
+        walk: a search with at least one scored plan.
+        pairs: the pairs that its plans were scored on.
+        automatic: the automatic choice, one more candidate; left out where it is not scored.
+        splits: number of halvings, see :func:`analysis.experiments.held_out.held_out`.
+        seed: seed of the halvings.
 
     Returns:
         By name, :data:`AUTOMATIC` or ``held_out.BEST``: the plan, for the best the one that was
-        picked most often, and how it did.
+        picked most often, and its result.
 
     Raises:
         CorpusError: there are too few pairs to halve.
@@ -195,7 +199,7 @@ def held_out(
     cosines = {number: _cosines(walk.points[plan].score) for plan, number in numbers.items()}
     chosen = {AUTOMATIC: numbers[automatic]} if automatic in numbers else {}
     tested = halves.held_out(cosines, pairs, chosen, splits=splits, seed=seed)
-    return {one.name: (plans[one.layers[0]], one) for one in tested}
+    return {result.name: (plans[result.layers[0]], result) for result in tested}
 
 
 def _cosines(score: Score) -> NDArray[np.float64]:
@@ -205,15 +209,15 @@ def _cosines(score: Score) -> NDArray[np.float64]:
 
 
 def _changes(scored: Sequence[Score], plain: Score, pairs: Pairs) -> list[Difference]:
-    """Each score's change against re-routing nothing, from the store where it is known."""
-    of = result_store.digest(
-        *(part.tolist() for part in (pairs.left, pairs.right, pairs.scores, _cosines(plain))),
+    """Each score's change against re-routing nothing, read from the store if it is there."""
+    base_digest = result_store.digest(
+        *(array.tolist() for array in (pairs.left, pairs.right, pairs.scores, _cosines(plain))),
         *(DRAWS, pairs.total),
     )
     changes = []
     for score in scored:
         key = result_store.key(
-            "change", of=of, cosines=result_store.digest(_cosines(score).tolist())
+            "change", of=base_digest, cosines=result_store.digest(_cosines(score).tolist())
         )
         if (stored := result_store.get(key)) is None:
             measure, base = (each.measure(SPEARMAN) for each in (score, plain))

@@ -1,7 +1,7 @@
 """What an early token can know: two texts that share a beginning, token by token.
 
-Under causal attention the shared tokens cannot tell the two endings apart: their states are the
-same to the last bit. Re-routing hands every token the final token's pair, and they move.
+Under causal attention the shared tokens cannot tell the two endings apart: their states are equal
+to the last bit. Re-routing gives every token the final token's pair, and their states move.
 """
 
 from dataclasses import dataclass
@@ -21,10 +21,10 @@ from ..rerouting.plan import PLAIN, Plan
 from ..runtime import request_log
 
 WATCHED = 512
-"""Tokens of a text whose attention is looked at, at most: the table grows with their square."""
+"""Maximum tokens of a text whose attention is shown: the table grows with their square."""
 _BROKEN = "\ufffd"
 _PARTS = 8
-"""Tokens that may make one character together, at most."""
+"""Maximum number of tokens that form one character together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,8 +33,8 @@ class Movement:
 
     ``tokens`` are the S shared tokens as text; ``plain`` and ``rerouted`` float64 (L + 1, S) hold
     the distance |a - b| / |a| of the two texts' states, at the input of every layer and, last,
-    after the final norm. ``endings`` are what the texts themselves say behind the shared tokens;
-    ``lengths`` count the tokens that the model reads of each, the prompt's included.
+    after the final norm. ``endings`` are the texts after the shared tokens; ``lengths`` count the
+    tokens that the model reads of each, the prompt included.
     """
 
     tokens: tuple[str, ...]
@@ -47,7 +47,7 @@ class Movement:
 
 @dataclass(frozen=True, eq=False)
 class Gates:
-    """How much each token listens to the re-routed pair: g, float32 (layers, H, T), by plan."""
+    """How much each token attends to the re-routed pair: g, float32 (layers, H, T)."""
 
     tokens: tuple[str, ...]
     layers: tuple[int, ...]
@@ -56,12 +56,12 @@ class Gates:
 
 @dataclass(frozen=True, eq=False)
 class Attention:
-    """Whom each token of a text listens to at one layer.
+    """What each token of a text attends to at one layer.
 
     ``weights`` float32 (H, T, T) are shares of each query's (row's) attention, zero where
-    ``visible`` (T, T) is not set: there the mask forbids the query to look. ``prefix`` float32
-    (H, T) is the share of the re-routed pair, None where the layer is not re-routed. What a row
-    lacks to 1 goes to the sink of a family that has one.
+    ``visible`` (T, T) is False: there the mask forbids the query to attend. ``prefix`` float32
+    (H, T) is the share of the re-routed pair, None where the layer is not re-routed. Where a row
+    sums to less than 1, a family's sink takes the rest.
     """
 
     tokens: tuple[str, ...]
@@ -81,7 +81,15 @@ def movement(
 ) -> Movement:
     """Compare the states of two texts' shared first tokens, plain and re-routed by ``plan``.
 
-    Both run alone and padded to one width, so that equal states are equal to the last bit.
+    Each text is run alone and padded to the same width, so that equal states are equal to the last
+    bit.
+
+    Args:
+        backbone: the decoder.
+        first: a text.
+        second: a text with the same beginning and another ending.
+        plan: which layers re-route, and how.
+        template: the prompt of both texts.
 
     Raises:
         CorpusError: a text is blank, the texts are the same, or they share no token.
@@ -108,14 +116,20 @@ def movement(
 def gates(backbone: Backbone, text: str, plan: Plan, *, template: str = DEFAULT.template) -> Gates:
     """The gate of every selected layer, head and token of ``text``.
 
+    Args:
+        backbone: the decoder.
+        text: the text.
+        plan: which layers re-route, and how.
+        template: its prompt.
+
     Raises:
         CorpusError, PlanError, BackboneError: as ``movement``.
     """
     check_plan(backbone, plan)
     (prompt,) = _tokenized(backbone, [text], template)
-    found = _pass(backbone, prompt, plan).gates
+    gate_of = _pass(backbone, prompt, plan).gates
     empty = np.empty((0, backbone.facts.heads, len(prompt.ids)), np.float32)
-    values = np.stack([found[i][0].cpu().numpy() for i in plan.active]) if plan.active else empty
+    values = np.stack([gate_of[i][0].cpu().numpy() for i in plan.active]) if plan.active else empty
     return Gates(pieces(backbone, prompt.ids), plan.active, values)
 
 
@@ -129,13 +143,20 @@ def attention(
 ) -> Attention:
     """The attention weights of ``layer`` while ``text`` is read, re-routed by ``plan``.
 
-    They are what the pass really weighs by, grouped heads, sliding windows, soft caps and sinks
-    included; a re-routed layer leaves its tokens the share (1 - g) of what they had.
+    They include grouped heads, sliding windows, soft caps and sinks, as in the pass itself; at a
+    re-routed layer the tokens keep the share (1 - g) of their weights.
+
+    Args:
+        backbone: the decoder.
+        text: the text.
+        layer: the layer, from 0.
+        plan: which layers re-route, and how.
+        template: the text's prompt.
 
     Raises:
         CorpusError: the text is blank, or has more than ``WATCHED`` tokens.
         PlanError, BackboneError: the plan does not fit the backbone, or the layer has no attention
-            weights that can be seen.
+            weights to show.
     """
     check_plan(backbone, plan)
     if not 0 <= layer < backbone.layers:
@@ -156,33 +177,37 @@ def attention(
             f"This text has {tokens:,} tokens, and attention is shown for {WATCHED} at most; "
             "shorten it."
         )
-    found = _pass(backbone, prompt, plan, keep_weights_of=layer)
-    weights, visible = found.weights[0].cpu().numpy(), found.visible[0].all(0).cpu().numpy()
-    prefix = found.gates[layer][0].cpu().numpy() if layer in plan.active else None
+    result = _pass(backbone, prompt, plan, keep_weights_of=layer)
+    weights, visible = result.weights[0].cpu().numpy(), result.visible[0].all(0).cpu().numpy()
+    prefix = result.gates[layer][0].cpu().numpy() if layer in plan.active else None
     if prefix is not None:
         weights = (1 - prefix[..., None]) * weights
     return Attention(pieces(backbone, prompt.ids), layer, weights, visible, prefix)
 
 
 def pieces(backbone: Backbone, ids: tuple[int, ...]) -> tuple[str, ...]:
-    """Each token as the text it stands for, line breaks made visible.
+    """Each token as text, with visible line breaks.
 
-    Tokens that only together make characters, as bytes do, are told apart by their number:
-    "ß 1/2" and "ß 2/2". One that is left alone with a part of a character is "(part)".
+    Tokens that form a character only together, such as bytes, are numbered: "ß 1/2" and "ß 2/2". A
+    single token with a part of a character is "(part)".
+
+    Args:
+        backbone: the decoder, for its tokenizer.
+        ids: token ids.
     """
-    found: list[str] = []
-    while (begin := len(found)) < len(ids):
+    texts: list[str] = []
+    while (begin := len(texts)) < len(ids):
         for size in range(1, _PARTS + 1):
             text = _decoded(backbone, ids[begin : begin + size])
             if _BROKEN not in text:
                 break
         if _BROKEN in text:
-            found.append("(part)")
+            texts.append("(part)")
         elif size == 1:
-            found.append(text)
+            texts.append(text)
         else:
-            found += [f"{text} {part}/{size}" for part in range(1, size + 1)]
-    return tuple(found)
+            texts += [f"{text} {number}/{size}" for number in range(1, size + 1)]
+    return tuple(texts)
 
 
 def _decoded(backbone: Backbone, ids: tuple[int, ...]) -> str:
@@ -190,7 +215,7 @@ def _decoded(backbone: Backbone, ids: tuple[int, ...]) -> str:
 
 
 def _ending(backbone: Backbone, prompt: Prompted, shared: int) -> str:
-    """What a text says behind ``shared`` tokens, from the beginning of its first character on."""
+    """The text after ``shared`` tokens, from the beginning of its first character."""
     ids = prompt.ids[: prompt.spans[-1][1]]
     for begin in range(shared, max(0, shared - _PARTS) - 1, -1):
         text = _decoded(backbone, ids[begin:]) if begin < len(ids) else ""
@@ -214,12 +239,12 @@ def _pass(
             *(ids, lengths, plan, backbone.form), keep_gates=True, keep_weights_of=keep_weights_of
         )
         result = forward_pass.run(backbone.model, request)
-    _counted(backbone, result.final)
+    _check_states(backbone, result.final)
     return result
 
 
-def _counted(backbone: Backbone, states: torch.Tensor) -> None:
-    """Count a prompt that was run, and refuse what is no number.
+def _check_states(backbone: Backbone, states: torch.Tensor) -> None:
+    """Count a prompt that was run, and refuse states that are not finite.
 
     Raises:
         BackboneError: the states overflowed.
@@ -237,6 +262,6 @@ def _states(backbone: Backbone, prompt: Prompted, width: int, plan: Plan) -> tor
         lengths, layers = torch.tensor([len(prompt.ids)]), range(backbone.layers)
         request = PassRequest(ids, lengths, plan, backbone.form, keep_inputs=layers)
         result = forward_pass.run(backbone.model, request)
-    _counted(backbone, result.final[:, : len(prompt.ids)])
+    _check_states(backbone, result.final[:, : len(prompt.ids)])
     states = [result.inputs[layer][0] for layer in layers] + [result.final[0]]
-    return torch.stack([of_layer.double().cpu() for of_layer in states])
+    return torch.stack([state.double().cpu() for state in states])

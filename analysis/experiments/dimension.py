@@ -1,4 +1,4 @@
-"""Intrinsic-dimension curves of a backbone on texts, stored as they are measured."""
+"""Intrinsic-dimension curves of a backbone on texts, stored as soon as they are computed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,22 +16,34 @@ from ..dimension import selection
 from ..dimension import states as clouds
 from ..dimension.estimators import CLOUDS, Cloud, check_enough
 from ..dimension.selection import RuleName
-from ..errors import PlanError
 from ..evaluation import isotropy
 from ..rerouting import layer_lists
 from ..rerouting.plan import Plan
 from ..runtime.events import Progress, quiet
 from ..runtime.fair_lock import lock_for
+from ..runtime.lookup import by_name
 from ..storage import provenance, result_store
-from ..storage.provenance import Provenance, others, rebuilt
+from ..storage.provenance import Provenance, plain_fields, rebuilt
 
 SAMPLES = 1000
-"""Calibration texts by default, as in the paper."""
+"""Default number of calibration texts, as in the paper."""
 
 
 @dataclass(frozen=True, eq=False)
 class Dimensions:
-    """A backbone's intrinsic-dimension curve on ``drawn`` distinct texts of a corpus."""
+    """A backbone's intrinsic-dimension curve on texts of a corpus.
+
+    Attributes:
+        curve: the dimension of each layer (L,), with its band.
+        corpus: name of the corpus.
+        drawn: number of distinct texts that were drawn.
+        texts_dropped: number of duplicate texts left out before the draw.
+        prompted: whether each text was put into the compression prompt.
+        seed: seed of the draw and the resamples.
+        provenance: where the curve comes from.
+        anisotropy: mean cosine of two different texts' states at the output of each layer, (L,).
+        cloud: whose states were measured, a key of :data:`CLOUDS`.
+    """
 
     curve: curves.Curve
     corpus: str
@@ -41,7 +53,6 @@ class Dimensions:
     seed: int
     provenance: Provenance
     anisotropy: NDArray[np.float64]
-    """Mean cosine of two different texts' states at the output of each layer, (L,)."""
     cloud: Cloud = "last"
 
     @property
@@ -58,7 +69,7 @@ class Dimensions:
         return selection.frequency(self.curve.resampled, rule)
 
     def choices(self, rule: str = "paper") -> dict[layer_lists.Layers, float]:
-        """What ``rule`` selects over the resampled curves, and how often, most often first."""
+        """The choices of ``rule`` over resampled curves and their shares, most frequent first."""
         return selection.choices(self.curve.resampled, rule)
 
 
@@ -73,14 +84,14 @@ def select_layers(
 
     Args:
         backbone: the decoder.
-        layers: ``"auto"``, ``"none"``, ``"all"``, a list as ``"26-29"`` or ``"3,5,9"``, or numbers.
-            ``"auto"`` reads the curve of the calibration corpus, and selects none where the
-            backbone cannot be re-routed.
+        layers: ``"auto"``, ``"none"``, ``"all"``, a list such as ``"26-29"`` or ``"3,5,9"``, or
+            numbers. ``"auto"`` reads the curve of the calibration corpus, and selects none where
+            the backbone cannot be re-routed.
         rule: how ``"auto"`` selects, see :data:`analysis.dimension.selection.RULES`.
-        progress: counts what measuring the curve counts, where it is not known.
+        progress: counts the texts and layers of the curve, if it is not stored.
 
     Raises:
-        PlanError: there is no such layer or rule, or the numbers are no list of layers.
+        PlanError: there is no such layer or rule, or the numbers are not a list of layers.
     """
     if not isinstance(layers, str):
         return Plan(tuple(layers)).layers
@@ -107,8 +118,15 @@ def dimensions(
 ) -> Dimensions:
     """The intrinsic-dimension curve of ``samples`` distinct texts.
 
-    ``cloud`` says whose states are measured, see :data:`CLOUDS`. ``progress`` counts texts while
-    they are encoded, then layers while they are measured.
+    Args:
+        backbone: the decoder.
+        texts: the corpus to draw from.
+        samples: number of distinct texts.
+        seed: seed of the draw and the resamples.
+        estimator: a key of :data:`analysis.dimension.estimators.ESTIMATORS`.
+        prompted: whether each text is put into the compression prompt.
+        cloud: whose states are measured, see :data:`CLOUDS`.
+        progress: counts texts while they are encoded, then layers while they are measured.
 
     Raises:
         CorpusError: fewer than 20 distinct texts.
@@ -137,8 +155,8 @@ def dimension_curves(
     cloud: Cloud = "last",
     progress: Progress = quiet,
 ) -> list[Dimensions]:
-    """What ``dimensions`` gives for each of several estimators, the texts encoded at most once."""
-    known = partial(
+    """``dimensions`` for each of several estimators; the texts are encoded at most once."""
+    read_stored = partial(
         known_dimensions,
         backbone,
         texts,
@@ -147,13 +165,15 @@ def dimension_curves(
         prompted=prompted,
         cloud=cloud,
     )
-    found: dict[str, Dimensions] = {}
+    by_estimator: dict[str, Dimensions] = {}
 
     def missing() -> list[str]:
-        """The estimators whose curves are not known, after looking for them."""
-        asked = [name for name in dict.fromkeys(estimators) if name not in found]
-        found.update((name, one) for name in asked if (one := known(estimator=name)) is not None)
-        return [name for name in asked if name not in found]
+        """The estimators whose curves are not stored, after reading those that are."""
+        unread = [name for name in dict.fromkeys(estimators) if name not in by_estimator]
+        by_estimator.update(
+            (name, stored) for name in unread if (stored := read_stored(estimator=name)) is not None
+        )
+        return [name for name in unread if name not in by_estimator]
 
     if missing():
         drawn = sampling.sample(texts, samples, seed).texts
@@ -167,20 +187,20 @@ def dimension_curves(
                 states = encode(backbone, drawn, prompted=prompted, progress=progress)
                 cone = isotropy.anisotropy_by_layer(states)
                 _, dropped = sampling.distinct(texts.texts)
-                by = backbone.provenance()
+                computed_by = backbone.provenance()
             for name in lacking:
                 curve = curves.curve(states, estimator=name, seed=seed, progress=progress)
                 arrays = {key: getattr(curve, key) for key in ("dims", "low", "high", "resampled")}
-                facts = {key: getattr(curve, key) for key in others(curve, arrays)}
+                facts = {key: getattr(curve, key) for key in plain_fields(curve, arrays)}
                 result_store.put(
                     _dimensions_key(backbone, drawn, name, seed, prompted, cloud),
-                    facts | by.facts,
+                    facts | computed_by.facts,
                     arrays | {"anisotropy": cone},
                 )
-                found[name] = Dimensions(
-                    curve, texts.name, len(drawn), dropped, prompted, seed, by, cone, cloud
+                by_estimator[name] = Dimensions(
+                    curve, texts.name, len(drawn), dropped, prompted, seed, computed_by, cone, cloud
                 )
-    return [found[name] for name in estimators]
+    return [by_estimator[name] for name in estimators]
 
 
 def known_dimensions(
@@ -193,13 +213,12 @@ def known_dimensions(
     prompted: bool = True,
     cloud: Cloud = "last",
 ) -> Dimensions | None:
-    """The stored curve, or None; measures nothing.
+    """The stored curve, or None; computes nothing.
 
     Raises:
         PlanError: there is no such cloud.
     """
-    if cloud not in CLOUDS:
-        raise PlanError(f"There is no cloud {cloud!r}; choose one of {', '.join(CLOUDS)}.")
+    by_name(CLOUDS, cloud, "cloud")
     drawn = sampling.sample(texts, samples, seed).texts
     stored = result_store.get(_dimensions_key(backbone, drawn, estimator, seed, prompted, cloud))
     if stored is None or "anisotropy" not in stored[1]:
@@ -208,8 +227,10 @@ def known_dimensions(
     cone = arrays.pop("anisotropy")
     curve = rebuilt(curves.Curve, facts, arrays)
     _, dropped = sampling.distinct(texts.texts)
-    by = provenance.restored(facts, backbone.provenance())
-    return Dimensions(curve, texts.name, len(drawn), dropped, prompted, seed, by, cone, cloud)
+    computed_by = provenance.restored(facts, backbone.provenance())
+    return Dimensions(
+        curve, texts.name, len(drawn), dropped, prompted, seed, computed_by, cone, cloud
+    )
 
 
 def _dimensions_key(

@@ -1,6 +1,6 @@
-"""How much tokens listen to the re-routed pair, layer by layer, on average over some texts.
+"""How much tokens attend to the re-routed pair: the mean gate of each layer over some texts.
 
-The gate of one text is in :mod:`analysis.experiments.causal`; this is the number for a layer.
+The gates of one text are in :mod:`analysis.experiments.causal`.
 """
 
 from collections.abc import Sequence
@@ -19,16 +19,16 @@ from ..rerouting.forward_pass import PassRequest
 from ..runtime import request_log
 from ..storage import result_store
 
-MOST, LONGEST = 8, 128
+MAX_TEXTS, MAX_TOKENS = 8, 128
 """Texts that a layer's gate is averaged over, and tokens of each, prompt included."""
 
 
 @dataclass(frozen=True, eq=False)
-class Listening:
+class MeanGates:
     """The mean gate of the re-routed ``layers``, as a share of attention from 0 to 1.
 
     ``by_text`` is float64 (layers, texts), each the mean over heads and over the text's tokens,
-    prompt included; ``tokens`` counts those of all texts.
+    prompt included; ``tokens`` is the number of tokens of all texts.
     """
 
     layers: tuple[int, ...]
@@ -41,14 +41,19 @@ class Listening:
         return np.asarray(self.by_text.mean(axis=1))
 
 
-def drawn(texts: Sequence[str]) -> tuple[str, ...]:
-    """At most ``MOST`` of some texts, evenly spread."""
-    number = min(MOST, len(texts))
+def spread_sample(texts: Sequence[str]) -> tuple[str, ...]:
+    """At most ``MAX_TEXTS`` of the texts, evenly spaced."""
+    number = min(MAX_TEXTS, len(texts))
     return tuple(texts[i * len(texts) // number] for i in range(number))
 
 
-def listening(backbone: Backbone, texts: Sequence[str], method: Method = DEFAULT) -> Listening:
-    """The mean gates under the method's plan, from the store where known; else from one pass.
+def mean_gates(backbone: Backbone, texts: Sequence[str], method: Method = DEFAULT) -> MeanGates:
+    """The mean gates under the method's plan, from the store or else from one pass.
+
+    Args:
+        backbone: the decoder.
+        texts: the texts to average over.
+        method: a method that re-routes, with its plan.
 
     Raises:
         CorpusError: a text is empty.
@@ -60,20 +65,20 @@ def listening(backbone: Backbone, texts: Sequence[str], method: Method = DEFAULT
         **backbone.identity,
         **method.identity,
         texts=result_store.digest(list(texts)),
-        longest=LONGEST,
+        longest=MAX_TOKENS,
     )
-    if (found := result_store.get(name)) is None:
+    if (stored := result_store.get(name)) is None:
         facts, arrays = _measured(backbone, texts, method)
         result_store.put(name, facts, arrays)
-        found = facts, arrays
-    return Listening(method.plan.active, found[1]["by_text"], found[0]["tokens"])
+        stored = facts, arrays
+    return MeanGates(method.plan.active, stored[1]["by_text"], stored[0]["tokens"])
 
 
 def _measured(
     backbone: Backbone, texts: Sequence[str], method: Method
 ) -> tuple[dict[str, int], dict[str, NDArray[np.float64]]]:
     plan = method.plan
-    limit = min(backbone.facts.context or LONGEST, LONGEST)
+    limit = min(backbone.facts.context or MAX_TOKENS, MAX_TOKENS)
     prompts = tokenize(
         backbone.tokenizer, texts, method.template, max_tokens=limit, tidy=method.tidy
     )

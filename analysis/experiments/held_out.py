@@ -1,9 +1,9 @@
-"""Selection under test: where a rule's layers rank among all windows, on texts not chosen on.
+"""Test of a selection on held-out texts: where do a rule's layers rank among all windows?
 
 The texts are halved many times. On one half every window is scored and the best is picked; on the
-other half the pick, each rule's layers and everything else are scored. So nobody is fooled by the
-best of many. An interval over halvings of one sample says how much hangs on the halving, not on
-the sample: halvings overlap, and it is narrower than one over new texts would be.
+other half that pick, each rule's layers and all others are scored, so the best of many has no
+advantage. An interval over halvings of one sample shows how much depends on the halving, not on the
+sample: halvings overlap, and it is narrower than an interval over new texts would be.
 """
 
 from collections.abc import Mapping
@@ -39,7 +39,8 @@ class Tested:
 
     ``score`` is Spearman x 100, ``gain`` that over re-routing nothing, ``rank`` 1 for the best of
     the ``windows`` (mid-ranks for ties). ``layers`` are, for the best of a half, those picked
-    most often, and ``share`` how often. ``seen`` is the gain on the half that it was picked on.
+    most often, and ``share`` how often. ``seen`` is the gain on the half that the layers were
+    picked on.
     """
 
     name: str
@@ -54,7 +55,7 @@ class Tested:
 
 @dataclass(frozen=True)
 class Variability:
-    """A rule over resampled calibration texts: how it scores, and how often each choice is made.
+    """A rule over resampled calibration texts: its scores, and how often it makes each choice.
 
     ``unscored`` is the share of choices whose score was not computed.
     """
@@ -72,20 +73,20 @@ def held_out(
     splits: int = 200,
     seed: int = 0,
 ) -> list[Tested]:
-    """Each rule's layers, and the best window of the other half, on halves they were not seen on.
+    """Score each rule's layers, and the best window of the other half, on held-out halves.
 
     Args:
         cosines: shape (P,) by layers: all windows, re-routing nothing ``()``, and every choice.
         pairs: the P rated pairs.
         chosen: layers by the rule's name.
-        splits: random halvings; either half is held out once.
-        seed: of the halvings.
+        splits: number of random halvings; each half is held out once.
+        seed: seed of the halvings.
 
     Returns:
-        One for each rule, and last the one called :data:`BEST`.
+        One result for each rule, and last that of :data:`BEST`.
 
     Raises:
-        PlanError: nothing re-routed, or a rule's choice, is not among the scored.
+        PlanError: re-routing nothing, or a rule's choice, is not in ``cosines``.
         CorpusError: a half cannot be ranked.
     """
     for name, layers in {**chosen, "re-routing nothing": ()}.items():
@@ -118,13 +119,18 @@ def held_out(
         for name, layers in chosen.items()
     ]
     picked = np.bincount(best, minlength=len(plans))
-    most = int(picked.argmax())
-    results.append(tested(BEST, best, plans[most], float(picked[most] / len(best))))
+    most_picked = int(picked.argmax())
+    results.append(tested(BEST, best, plans[most_picked], float(picked[most_picked] / len(best))))
     return results
 
 
 def variability(curves: Floats, rule: str, scores: Mapping[Layers, float]) -> Variability:
     """How a rule's choice and its score vary over resampled calibration curves (B, L).
+
+    Args:
+        curves: (B, L) float64, curves of resampled texts.
+        rule: a key of :data:`analysis.dimension.selection.RULES`.
+        scores: the score of each choice of layers that was computed.
 
     Raises:
         PlanError: there is no such rule, or none of its choices has a score.
@@ -133,13 +139,13 @@ def variability(curves: Floats, rule: str, scores: Mapping[Layers, float]) -> Va
     for curve in curves:
         layers = selection.select(curve, rule)
         counts[layers] = counts.get(layers, 0) + 1
-    known = {layers: count for layers, count in counts.items() if layers in scores}
-    if not known:
+    scored = {layers: count for layers, count in counts.items() if layers in scores}
+    if not scored:
         raise PlanError(f"None of the layers that {rule} chooses was scored; score them first.")
-    drawn = np.repeat([scores[layers] for layers in known], list(known.values()))
+    drawn = np.repeat([scores[layers] for layers in scored], list(scored.values()))
     shares = sorted(((k, n / len(curves)) for k, n in counts.items()), key=lambda kn: -kn[1])
     return Variability(
-        _range(drawn.astype(np.float64)), tuple(shares), 1 - sum(known.values()) / len(curves)
+        _range(drawn.astype(np.float64)), tuple(shares), 1 - sum(scored.values()) / len(curves)
     )
 
 
@@ -154,7 +160,7 @@ def _halves(pairs: Pairs, splits: int, seed: int) -> Floats:
     """Which pairs lie in either half of the texts, 0 or 1; groups that share texts stay together.
 
     Returns:
-        Shape (2 * splits, P), the two halves of a split one after the other.
+        Shape (2 * splits, P), the two halves of each split in sequence.
 
     Raises:
         CorpusError: a half cannot be ranked.
@@ -162,7 +168,9 @@ def _halves(pairs: Pairs, splits: int, seed: int) -> Floats:
     texts = len(pairs.texts)
     of_text = bootstrap.components(pairs.left, pairs.right, texts)
     groups = int(of_text.max()) + 1
-    if groups < bootstrap.FEW_GROUPS:  # all hangs together: pairs across the halves are left out
+    if (
+        groups < bootstrap.FEW_GROUPS
+    ):  # all texts are connected: pairs across the halves are left out
         groups, of_text = texts, np.arange(texts)
     rng = np.random.default_rng(seed)
     halves = []

@@ -1,8 +1,8 @@
-"""What each part of KV-Embedding brings: its prompt, its pooling, re-routing, and the bias.
+"""The contribution of each part of KV-Embedding: prompt, pooling, re-routing and bias.
 
-A part is put to the bare text's mean alone, and taken out of the whole; all together are held
-against none. A bias needs re-routing, so what it brings alone is on the bare text too, against
-re-routing with none.
+A part is added to the bare text's mean, and removed from the full method; all together are compared
+with none. A bias needs re-routing, so alone it is compared, on the bare text, with re-routing
+without a bias.
 """
 
 from collections.abc import Iterator
@@ -20,9 +20,9 @@ from . import score as scores
 from .score import Corpus, Score
 
 Part = Literal["prompt", "pooling", "re-routing", "bias", "all parts"]
-How = Literal["alone", "with the rest", "together"]
+Setting = Literal["alone", "with the rest", "together"]
 PARTS: tuple[Part, ...] = ("prompt", "pooling", "re-routing", "bias")
-HOW: tuple[How, ...] = ("alone", "with the rest", "together")
+SETTINGS: tuple[Setting, ...] = ("alone", "with the rest", "together")
 _PARTS_OF: dict[Part, frozenset[Part]] = {
     **{part: frozenset[Part]({part}) for part in PARTS},
     "bias": frozenset[Part]({"re-routing", "bias"}),
@@ -31,35 +31,36 @@ _PARTS_OF: dict[Part, frozenset[Part]] = {
 
 
 @dataclass(frozen=True, eq=False)
-class Brought:
-    """What a part brings: the scores without it and with it, and their difference, paired.
+class Contribution:
+    """What a part contributes: the scores without it and with it, and their paired difference.
 
-    ``method`` is the one with it. Differences are corrected for all that are asked on one corpus.
+    ``method`` is the method with the part. Differences are corrected for all comparisons on one
+    corpus.
     """
 
     part: Part
-    how: How
+    setting: Setting
     method: Method
     without: Score
-    together: Score
+    with_part: Score
     change: Difference
 
 
-def assembled(parts: frozenset[Part], whole: Method) -> Method:
-    """``whole`` with only these of its parts; the bare text's mean has none."""
-    method = whole if "prompt" in parts else replace(whole, template=METHODS["mean"].template)
-    plan = PLAIN if "re-routing" not in parts else whole.plan
+def assembled(parts: frozenset[Part], full: Method) -> Method:
+    """``full`` with only these of its parts; the bare text's mean has none."""
+    method = full if "prompt" in parts else replace(full, template=METHODS["mean"].template)
+    plan = PLAIN if "re-routing" not in parts else full.plan
     return replace(
         method,
         name=" + ".join(part for part in PARTS if part in parts) or "mean",
-        pooling=whole.pooling if "pooling" in parts else "mean",
+        pooling=full.pooling if "pooling" in parts else "mean",
         reroutes="re-routing" in parts,
         plan=plan if "bias" in parts else replace(plan, bias=0.0),
     )
 
 
-def questions() -> Iterator[tuple[Part, How, frozenset[Part], frozenset[Part]]]:
-    """Each part and how it is asked for, with the parts there are without it and with it."""
+def questions() -> Iterator[tuple[Part, Setting, frozenset[Part], frozenset[Part]]]:
+    """Each part and setting, with the parts of the method without it and with it."""
     everything = frozenset(PARTS)
     for part in PARTS:
         yield part, "alone", _PARTS_OF[part] - {part}, _PARTS_OF[part]
@@ -69,19 +70,19 @@ def questions() -> Iterator[tuple[Part, How, frozenset[Part], frozenset[Part]]]:
     yield "all parts", "together", frozenset(), everything
 
 
-def brought(
+def contributions(
     backbone: Backbone,
     corpus: Corpus,
-    whole: Method = DEFAULT,
+    full: Method = DEFAULT,
     *,
     progress: Progress = quiet,
-) -> list[Brought]:
-    """What every part brings on ``corpus`` by its first measure, corrected by Holm's method.
+) -> list[Contribution]:
+    """What every part contributes on ``corpus`` by its first measure, corrected by Holm's method.
 
     Args:
         backbone: one that can be re-routed.
         corpus: what is scored.
-        whole: the method with all its parts, its plan among them.
+        full: the method with all its parts, its plan included.
         progress: counts texts.
 
     Raises:
@@ -90,21 +91,23 @@ def brought(
     """
     if backbone.refusal:
         raise BackboneError(backbone.refusal)
-    asked = list(questions())
-    sets = list(dict.fromkeys(parts for *_, before, after in asked for parts in (before, after)))
-    methods = {parts: assembled(parts, whole) for parts in sets}
+    comparisons = list(questions())
+    sets = list(
+        dict.fromkeys(parts for *_, before, after in comparisons for parts in (before, after))
+    )
+    methods = {parts: assembled(parts, full) for parts in sets}
     scored = scores.score(backbone, corpus, list(methods.values()), progress=progress)
-    found = dict(zip(sets, scored, strict=True))
+    score_of = dict(zip(sets, scored, strict=True))
     changes = [
         comparison.difference(
-            *(found[after].first, found[before].first),
-            *((found[after].name, found[before].name), corpus.total),
+            *(score_of[after].first, score_of[before].first),
+            *((score_of[after].name, score_of[before].name), corpus.total),
         )
-        for *_, before, after in asked
+        for *_, before, after in comparisons
     ]
     return [
-        Brought(part, how, methods[after], found[before], found[after], change)
-        for (part, how, before, after), change in zip(
-            asked, comparison.corrected(changes), strict=True
+        Contribution(part, setting, methods[after], score_of[before], score_of[after], change)
+        for (part, setting, before, after), change in zip(
+            comparisons, comparison.corrected(changes), strict=True
         )
     ]

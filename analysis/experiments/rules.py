@@ -1,8 +1,8 @@
-"""Where each rule's layers stand among all windows as wide, on any kind of corpus.
+"""The rank of each rule's layers among all windows of equal width, on any kind of corpus.
 
-Every window of as many adjacent layers as the rules select is scored, with re-routing nothing and
-with what each rule selects. A rank has an interval too: in each bootstrap draw of the corpus all
-windows are ranked anew.
+Every window of as many adjacent layers as the rules select is scored, and so are re-routing nothing
+and each rule's choice. A rank has an interval too: in each bootstrap draw of the corpus all windows
+are ranked again.
 """
 
 from dataclasses import dataclass, replace
@@ -28,11 +28,11 @@ NOTHING = "re-routing nothing"
 
 @dataclass(frozen=True, eq=False)
 class Ranked:
-    """A choice of layers: what it scores, its change over re-routing nothing, and its rank.
+    """A choice of layers: its score, its change over re-routing nothing, and its rank.
 
-    ``rules`` are those that select it. ``rank`` is 1 for the best of the ``windows``; the layers of
-    a rule that are no window are ranked as if they took part. ``low`` and ``high`` hold 95% of
-    its ranks over bootstrap draws.
+    ``rules`` are those that select it. ``rank`` is 1 for the best of the ``windows``; a rule's
+    layers that are not a window are ranked as if they were one more. ``low`` and ``high`` hold 95%
+    of its ranks over bootstrap draws.
     """
 
     plan: Plan
@@ -48,19 +48,19 @@ class Ranked:
 def ranked(
     backbone: Backbone,
     corpus: Corpus,
-    found: Dimensions,
+    dimensions: Dimensions,
     method: Method = DEFAULT,
     *,
     progress: Progress = quiet,
 ) -> list[Ranked]:
-    """Every window, and every rule's choice from the curve ``found``, the best first.
+    """Every window, and every rule's choice from the curve, the best first.
 
     Args:
         backbone: one that can be re-routed.
-        corpus: what is scored, by its first measure.
-        found: the curve that rules read.
-        method: one that re-routes; all plans have its plan's bias and key position, and its
-            layers do not count.
+        corpus: the corpus, scored by its first measure.
+        dimensions: the curve that the rules read.
+        method: a method that re-routes; all plans have its plan's bias and key position, and its
+            layers are not used.
         progress: counts texts.
 
     Raises:
@@ -78,7 +78,7 @@ def ranked(
         )
     rules: dict[Plan, tuple[str, ...]] = {}
     for rule in selection.RULES:
-        plan = replace(like, layers=found.selected(rule))
+        plan = replace(like, layers=dimensions.selected(rule))
         if plan in searches.reached([plan], backbone.reroutable):
             rules[plan] = (*rules.get(plan, ()), rule)
     plans = [PLAIN, *dict.fromkeys([*windows, *rules])]
@@ -86,7 +86,7 @@ def ranked(
         backbone, corpus, [method.under(plan) for plan in plans], progress=progress
     )
     by_plan = dict(zip(plans, scored, strict=True))
-    first = {plan: one.first for plan, one in by_plan.items()}
+    first = {plan: score.first for plan, score in by_plan.items()}
     names = {plan: layer_lists.format_layers(plan.layers, 0) for plan in plans[1:]}
     changes = comparison.differences(
         {f"re-routing {names[plan]}": first[plan] for plan in names},
@@ -96,16 +96,16 @@ def ranked(
     )
     values = np.array([first[plan].value for plan in windows])
     drawn = np.stack([first[plan].drawn for plan in windows])
-    out = []
+    choices = []
     for plan, change in zip(names, changes, strict=True):
         ranks = 1 + (drawn > first[plan].drawn).sum(axis=0)
         low, high = np.quantile(ranks, [0.025, 0.975], method="nearest")
         rank = 1 + int((values > first[plan].value).sum())
         chosen_by = rules.get(plan, ())
-        out.append(
+        choices.append(
             Ranked(
                 *(plan, chosen_by, by_plan[plan], change),
                 *(rank, int(low), int(high), len(windows)),
             )
         )
-    return sorted(out, key=lambda one: one.rank)
+    return sorted(choices, key=lambda choice: choice.rank)

@@ -1,9 +1,9 @@
-"""Scores of methods on corpora: embed, post-process, measure, and keep the result.
+"""Scores of methods on corpora: encode, post-process, measure, and store the result.
 
 One function scores any methods on any kind of corpus: rated pairs, labelled texts, or queries with
-documents. Methods share passes where they can; their measures rest on the same bootstrap draws, so
-that any two are compared in pairs (:mod:`analysis.evaluation.comparison`). What was scored before
-is read from the store and equals what would be computed.
+documents. Methods share passes where they can; their measures use the same bootstrap draws, so that
+any two are compared in pairs (:mod:`analysis.evaluation.comparison`). Stored scores are read, and
+equal those that would be computed.
 """
 
 from collections.abc import Sequence
@@ -28,24 +28,24 @@ from ..runtime.events import Progress, quiet
 from ..runtime.fair_lock import lock_for
 from ..storage import result_store
 from .score_result import Corpus, Score, described
-from .score_store import keep, key_of, keys_of, known_score, known_scores, store, stored
+from .score_store import key_of, keys_of, known_score, known_scores, store, store_score, stored
 
 __all__ = [
     "FITTED_ON",
     "Corpus",
     "Score",
     "described",
-    "keep",
     "key_of",
     "known_score",
     "known_scores",
     "measured",
     "score",
+    "store_score",
 ]
 
 
 class Vectors(NamedTuple):
-    """Embeddings float32 (N, D) that are scored, and how many of their texts were cut."""
+    """Embeddings float32 (N, D) to be scored, and how many of their texts were cut."""
 
     rows: NDArray[np.float32]
     texts_cut: int
@@ -65,12 +65,12 @@ def score(
     traced: bool = False,
     progress: Progress = quiet,
 ) -> list[Score]:
-    """Score methods on a corpus; what was scored before is read.
+    """Score methods on a corpus; stored scores are read.
 
     Queries are prompted in the role Query, all other texts as Context.
 
     Args:
-        backbone: what encodes.
+        backbone: the decoder.
         corpus: rated pairs, labelled texts, or queries with documents.
         methods: each with its plan.
         processing: a post-processing of
@@ -97,17 +97,19 @@ def score(
     if missing:
         request = next(iter(missing)) if len(missing) == 1 else result_store.digest([*missing])
         with lock_for(request):
-            known |= stored(backbone, corpus, missing)  # another visit's
+            known |= stored(backbone, corpus, missing)  # scored by another visit meanwhile
             missing = {key: method for key, method in missing.items() if key not in known}
             if missing:
-                wanted = list(missing.values())
+                new_methods = list(missing.values())
                 traced = traced and processing == "none" and max_tokens is None
                 if traced and isinstance(corpus, Pairs):
-                    vectors = [_traced(backbone, corpus, each, progress) for each in wanted]
+                    vectors = [_traced(backbone, corpus, each, progress) for each in new_methods]
                 else:
-                    vectors = _vectors(backbone, corpus, wanted, processing, max_tokens, progress)
-                for (key, method), parts in zip(missing.items(), vectors, strict=True):
-                    known[key] = measured(backbone, corpus, method, parts)
+                    vectors = _vectors(
+                        backbone, corpus, new_methods, processing, max_tokens, progress
+                    )
+                for (key, method), texts_vectors in zip(missing.items(), vectors, strict=True):
+                    known[key] = measured(backbone, corpus, method, texts_vectors)
                     store(key, known[key])
     return [known[key] for key in keys]
 
@@ -116,9 +118,9 @@ def measured(backbone: Backbone, corpus: Corpus, method: Method, parts: Sequence
     """The measures of embeddings, by the kind of corpus; stores nothing.
 
     Args:
-        backbone: what encoded.
-        corpus: what was encoded.
-        method: what it was encoded by.
+        backbone: the decoder that encoded.
+        corpus: the corpus that was encoded.
+        method: the method that encoded it.
         parts: the vectors of the corpus's texts, or of its documents and its queries.
 
     Raises:
@@ -139,8 +141,8 @@ def measured(backbone: Backbone, corpus: Corpus, method: Method, parts: Sequence
                 )
             measures = labelled.labelled(vectors[0], corpus.labels)
     cut = sum(part.texts_cut for part in parts)
-    here = backbone.provenance()
-    return Score(method, corpus.name, tuple(measures), here, corpus.total, cut, cosines)
+    computed_by = backbone.provenance()
+    return Score(method, corpus.name, tuple(measures), computed_by, corpus.total, cut, cosines)
 
 
 def _traced(backbone: Backbone, pairs: Pairs, method: Method, progress: Progress) -> list[Vectors]:
@@ -158,7 +160,7 @@ def _vectors(
     max_tokens: int | None,
     progress: Progress,
 ) -> list[list[Vectors]]:
-    """For each method the vectors of the corpus's parts, post-processed."""
+    """For each method the post-processed vectors of the texts, or of documents and queries."""
     parts: list[tuple[Sequence[str], Role]] = (
         [(corpus.texts, "Context")]
         if not isinstance(corpus, Retrieval)

@@ -1,4 +1,4 @@
-"""The result of scoring a method on any kind of corpus, and what it can become."""
+"""The result of scoring a method on any kind of corpus: as a dict, rows, a data frame, a figure."""
 
 import math
 from dataclasses import dataclass
@@ -24,16 +24,16 @@ Corpus = Pairs | Texts | Retrieval
 
 @dataclass(frozen=True, eq=False)
 class Score:
-    """One method's measures on a corpus, and what they rest on.
+    """One method's measures on a corpus, with their provenance.
 
     Attributes:
-        method: what was scored, its plan included.
-        corpus: the corpus's name.
-        measures: the first is the one to look at.
-        provenance: what made the result.
-        of: the size of the total corpus, where it was scored on a part.
-        texts_cut: texts that were too long and lost their end.
-        cosines: float64 (P,), those of rated pairs; None on other corpora.
+        method: the method that was scored, its plan included.
+        corpus: name of the corpus.
+        measures: the measures, the main one first.
+        provenance: where the result comes from.
+        of: size of the full corpus, if a part of it was scored.
+        texts_cut: number of texts that were too long and lost their end.
+        cosines: float64 (P,), the cosines of rated pairs; None on other corpora.
     """
 
     method: Method
@@ -56,7 +56,7 @@ class Score:
 
     @property
     def first(self) -> Measure:
-        """The measure to look at first."""
+        """The main measure."""
         return self.measures[0]
 
     @property
@@ -65,7 +65,7 @@ class Score:
         return f"{self.name} on {self.corpus}: {self.first.sentence}"
 
     def measure(self, name: str) -> Measure:
-        """The measure of a name, as "Spearman" or "nDCG@10"."""
+        """The measure of this name, such as "Spearman" or "nDCG@10"."""
         return next(measure for measure in self.measures if measure.name == name)
 
     def to_dict(self) -> dict[str, Any]:
@@ -80,7 +80,7 @@ class Score:
         }
 
     def to_rows(self) -> list[dict[str, Any]]:
-        """One row a measure: its value and interval, and what decides them."""
+        """One row for each measure: its value, its interval and the settings behind them."""
         return [
             {
                 **described(self.method),
@@ -109,7 +109,7 @@ class Score:
 
 
 def described(method: Method) -> dict[str, Any]:
-    """What of a method and its plan decides numbers, as plain data for a table."""
+    """The settings of a method and its plan, as plain data for a table."""
     plan = method.plan
     bias = float(plan.bias) if math.isfinite(plan.bias) else None
     return {

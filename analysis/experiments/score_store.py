@@ -1,4 +1,4 @@
-"""Where scores are stored: under a key of all that decides their numbers."""
+"""Stored scores, each under a key of all that decides its numbers."""
 
 from collections.abc import Sequence
 
@@ -26,8 +26,8 @@ def known_scores(
     return [known.get(key) for key in keys]
 
 
-def keep(backbone: Backbone, corpus: Corpus, score: Score) -> None:
-    """Store a score where :func:`score` and :func:`known_score` look for it."""
+def store_score(backbone: Backbone, corpus: Corpus, score: Score) -> None:
+    """Store a score where ``score`` and :func:`known_score` read it."""
     (key,) = keys_of(backbone, corpus, [score.method])
     store(key, score)
 
@@ -44,7 +44,15 @@ def keys_of(
     processing: str = "none",
     max_tokens: int | None = None,
 ) -> list[str]:
-    """The key of each method's score: all that decides its numbers."""
+    """The key of each method's score: all that decides its numbers.
+
+    Args:
+        backbone: the decoder.
+        corpus: the corpus that is scored.
+        methods: the methods, with their plans.
+        processing: name of the post-processing.
+        max_tokens: maximum tokens of a prompt.
+    """
     data, weights = _digest(corpus), backbone.identity
     return [
         result_store.key(
@@ -55,7 +63,7 @@ def keys_of(
             processing=processing,
             max_tokens=max_tokens,
             resamples=DRAWS,
-            # texts and queries were once drawn from another stream
+            # the draws of texts and queries changed once, after results had been stored
             **({} if isinstance(corpus, Pairs) else {"stream": "counted"}),
         )
         for method in methods
@@ -64,28 +72,36 @@ def keys_of(
 
 def stored(backbone: Backbone, corpus: Corpus, methods: dict[str, Method]) -> dict[str, Score]:
     """The stored scores of methods by key."""
-    known, here = {}, backbone.provenance()
+    scores, current = {}, backbone.provenance()
     for key, method in methods.items():
         if (entry := result_store.get(key)) is None:
             continue
         facts, arrays = entry
         cosines = arrays.get("cosines")
         if isinstance(corpus, Pairs) and cosines is not None:
-            measures = similarity.known(facts["measures"], cosines, corpus)
+            measures = similarity.restored(facts["measures"], cosines, corpus)
         else:
             measures = [
                 Measure(**plain, source=arrays[f"drawn {number}"])
                 for number, plain in enumerate(facts["measures"])
             ]
-        by = provenance.restored(facts, here)
-        known[key] = Score(
-            *(method, corpus.name, tuple(measures), by, corpus.total, facts["cut"], cosines)
+        computed_by = provenance.restored(facts, current)
+        scores[key] = Score(
+            *(
+                method,
+                corpus.name,
+                tuple(measures),
+                computed_by,
+                corpus.total,
+                facts["cut"],
+                cosines,
+            )
         )
-    return known
+    return scores
 
 
 def store(key: str, score: Score) -> None:
-    """Store a score; of rated pairs the cosines, from which the draws are computed again."""
+    """Store a score; for rated pairs the cosines, from which the draws are computed again."""
     facts = score.provenance.facts | {
         "cut": score.texts_cut,
         "measures": [measure.to_dict() for measure in score.measures],
@@ -98,7 +114,7 @@ def store(key: str, score: Score) -> None:
 
 
 def _digest(corpus: Corpus) -> str:
-    """What of a corpus decides numbers."""
+    """A digest of all in a corpus that decides numbers."""
     match corpus:
         case Pairs():
             rated = (corpus.left.tolist(), corpus.right.tolist(), corpus.scores.tolist())

@@ -1,7 +1,7 @@
 """Which plans to try: windows, single layers, biases, a greedy search, and reference points.
 
-A search is a generator: it yields plans to score and is sent the scores known by then. A list of
-plans is thus a search of one step, and the greedy one reads what it is sent.
+A search is a generator: it yields plans to score and is sent all scores so far. A list of plans is
+a search of one step; only the greedy search reads the scores.
 """
 
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
@@ -16,14 +16,20 @@ from ..rerouting.plan import PLAIN, Plan
 Search = Generator[Sequence[Plan], Mapping[Plan, float], None]
 """Yields plans, is sent the Spearman correlation of each and of re-routing nothing."""
 BIASES = tuple(float(bias) for bias in range(-4, 7))
-"""What a bias sweep tries besides the plan's own; below, the prefix's weight vanishes."""
+"""Biases of a sweep, besides the plan's own; below them the prefix's weight vanishes."""
 AUTOMATIC, ALL, RANDOM = "automatic choice", "all layers", "random"
 DRAWN = 5
-"""Random sets of layers among the reference points."""
+"""Number of random sets of layers among the reference plans."""
 
 
 def sliding(layers: int, width: int, like: Plan = PLAIN) -> list[Plan]:
-    """Every window of ``width`` adjacent layers, cut off at the last layer as the rule's is."""
+    """Every window of ``width`` adjacent layers, cut off at the last layer as a rule's is.
+
+    Args:
+        layers: number of layers.
+        width: layers of a window.
+        like: a plan whose bias and key position the windows have.
+    """
     return [
         replace(like, layers=tuple(range(first, min(first + width, layers))))
         for first in range(layers)
@@ -38,22 +44,27 @@ def every_window(layers: int, like: Plan = PLAIN) -> list[Plan]:
 
 
 def biases(plan: Plan) -> list[Plan]:
-    """The plan's layers at every bias of :data:`BIASES`, and at its own; none without layers."""
+    """The plan's layers at every bias of :data:`BIASES` and at its own; empty without layers."""
     return [replace(plan, bias=b) for b in sorted({*BIASES, plan.bias})] if plan.layers else []
 
 
 def reached(plans: Iterable[Plan], reroutable: Sequence[int]) -> list[Plan]:
-    """Those of the plans that touch no layer but the ``reroutable`` ones."""
+    """The plans whose layers are all ``reroutable``."""
     return [plan for plan in plans if set(plan.layers) <= set(reroutable)]
 
 
 def references(
     automatic: Plan, reroutable: Sequence[int], seed: int = 0
 ) -> dict[str, tuple[Plan, ...]]:
-    """What every search is held against: the automatic choice, random sets as large, all layers.
+    """The reference plans of every search: automatic choice, random sets of its size, all layers.
 
     The automatic choice is left out where it has layers that cannot be re-routed. The random sets
-    are different from each other, fewer than :data:`DRAWN` where there are no more.
+    differ from each other; there are at most :data:`DRAWN`.
+
+    Args:
+        automatic: the plan of the selection rule.
+        reroutable: layers that can be re-routed, from 0.
+        seed: seed of the random sets.
     """
     rng = np.random.default_rng(seed)
     size = min(len(automatic.layers), len(reroutable))
@@ -71,17 +82,23 @@ def at_once(plans: Sequence[Plan]) -> Search:
     yield plans
 
 
-def greedy(like: Plan, reroutable: Sequence[int], most: int) -> Search:
-    """Forward selection: add the layer that helps most, until none helps or there are ``most``."""
-    here = PLAIN
-    while len(here.layers) < min(most, len(reroutable)):
-        others = [layer for layer in reroutable if layer not in here.layers]
-        step = [replace(like, layers=tuple(sorted((*here.layers, layer)))) for layer in others]
+def greedy(like: Plan, reroutable: Sequence[int], limit: int) -> Search:
+    """Forward selection: add the layer that helps most, until none helps or there are ``limit``.
+
+    Args:
+        like: a plan whose bias and key position all steps have.
+        reroutable: layers that can be re-routed, from 0.
+        limit: maximum number of layers.
+    """
+    best = PLAIN
+    while len(best.layers) < min(limit, len(reroutable)):
+        candidates = [layer for layer in reroutable if layer not in best.layers]
+        step = [replace(like, layers=tuple(sorted((*best.layers, layer)))) for layer in candidates]
         scores = yield step
-        found = max(step, key=scores.__getitem__)
-        if scores[found] <= scores[here]:
+        next_best = max(step, key=scores.__getitem__)
+        if scores[next_best] <= scores[best]:
             return
-        here = found
+        best = next_best
 
 
 SearchName = Literal["windows", "single layers", "all windows", "bias", "greedy search"]
@@ -96,7 +113,7 @@ SEARCHES: dict[str, Callable[[Plan, int, Sequence[int], int], Search]] = {
         reached(every_window(layers, plan), reroutable)
     ),
     "bias": lambda plan, _layers, reroutable, _: at_once(reached(biases(plan), reroutable)),
-    "greedy search": lambda plan, _, reroutable, most: greedy(plan, reroutable, most),
+    "greedy search": lambda plan, _, reroutable, limit: greedy(plan, reroutable, limit),
 }
-"""By name: the search around a plan, of so many layers, those that can be re-routed, at most so
-many at once, which only the greedy one heeds."""
+"""Each search by name: a function of a plan, the number of layers, the layers that can be re-routed
+and the most that a plan may have, which only the greedy search uses."""

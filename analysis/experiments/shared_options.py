@@ -24,13 +24,11 @@ def _finite_or_off(bias: float) -> float:
 
 BACKBONE, REROUTING = "backbone", "re-routing"
 PROMPT_AND_POOLING = "prompt and pooling of kv-embedding and prompt-only"
-ENGINE = "where the work is done"
+ENGINE = "where to compute"
 
 Bias = Annotated[float, AfterValidator(_finite_or_off)]
 Count = Annotated[int, Field(ge=1)]
-Seed = Annotated[
-    int, Option("N"), Field(ge=0, lt=2**32, description="seed of everything drawn at random")
-]
+Seed = Annotated[int, Option("N"), Field(ge=0, lt=2**32, description="seed of all random draws")]
 EngineName = Literal["local", "ray"]
 CorpusKind = Literal["pairs", "labelled", "retrieval"]
 Methods = Annotated[
@@ -42,12 +40,12 @@ Methods = Annotated[
 Part = Annotated[
     Count | None,
     Option("N", unset="all"),
-    Field(description="score only so many pairs, texts or queries, drawn at random"),
+    Field(description="number of pairs, texts or queries to score, drawn at random"),
 ]
 MaxTokens = Annotated[
     Count | None,
     Option("N", unset="the backbone's context"),
-    Field(description="tokens that a longer text is cut to, prompt included"),
+    Field(description="cut texts so that no prompt has more tokens"),
 ]
 Bare = Annotated[bool, Field(description="leave out the compression prompt")]
 BackboneName = Annotated[
@@ -58,14 +56,14 @@ BackboneName = Annotated[
 Dtype = Annotated[
     DtypeName,
     Option("DTYPE", group=BACKBONE),
-    Field(description="number format of the weights, auto by the device"),
+    Field(description="number format of the weights; auto suits the device"),
 ]
 Device = Annotated[
     str,
     Option("DEVICE", group=BACKBONE),
     Field(
-        description="where the model runs: auto, cpu, cuda, mps, or spread over all GPUs, memory "
-        "and disk"
+        description="where the model runs: auto, cpu, cuda, mps, or spread (all GPUs, memory and "
+        "disk)"
     ),
 ]
 
@@ -85,8 +83,8 @@ class WithLayers(OnBackbone):
         str,
         Option("LAYERS", group=REROUTING),
         Field(
-            description="layers that re-route, counted from 0: auto, none, all, a range as 26-29 "
-            "or a list as 3,5,9"
+            description="layers that re-route, counted from 0: auto, none, all, a range such as "
+            "26-29 or a list such as 3,5,9"
         ),
     ] = "auto"
     rule: Annotated[
@@ -97,22 +95,24 @@ class WithLayers(OnBackbone):
 
 
 class Rerouting(OnBackbone):
-    """A question about kv-embedding, wherever its layers come from."""
+    """A question about kv-embedding, without a choice of layers."""
 
     bias: Annotated[
         Bias,
         Option("BIAS", group=REROUTING),
-        Field(description="added to the logit of the re-routed pair; -inf switches it off"),
+        Field(description="added to the attention logit of the re-routed pair; -inf turns it off"),
     ] = 1.0
     key_position: Annotated[
         KeyPosition,
         Option(group=REROUTING),
-        Field(description="rotary position of the re-routed key, its own or before the first"),
+        Field(
+            description="rotary position of the re-routed key, its own or before the first token"
+        ),
     ] = "own"
     prompt: Annotated[
         Separator,
         Option("FORM", group=PROMPT_AND_POOLING),
-        Field(description="how the prompt sets the text apart from its instruction"),
+        Field(description="how the prompt separates the text from the instruction"),
     ] = "newline"
     pooling: Annotated[
         Pooling,
@@ -122,7 +122,7 @@ class Rerouting(OnBackbone):
     norm: Annotated[
         Norm,
         Option(group=PROMPT_AND_POOLING),
-        Field(description="token states after or before the final norm"),
+        Field(description="read token states after or before the final norm"),
     ] = "post"
 
 
@@ -131,7 +131,7 @@ class Planned(Rerouting, WithLayers):
 
 
 class OnCorpus(Spec):
-    """A question that is scored on a corpus of any kind, or on a part of it."""
+    """A question scored on a corpus of any kind, or on a part of it."""
 
     on: Annotated[CorpusKind, Option("KIND"), Field(description="kind of corpus")] = "pairs"
     corpus: Annotated[
@@ -143,7 +143,7 @@ class OnCorpus(Spec):
 
     @property
     def corpus_name(self) -> str:
-        """The corpus that is scored on: the usual one of its kind where none is named."""
+        """The corpus to score on; the default of its kind if none is named."""
         return self.corpus or DEFAULTS[self.on]
 
 
@@ -153,7 +153,7 @@ class OnEngine(Spec):
     engine: Annotated[
         EngineName,
         Option(group=ENGINE),
-        Field(description="this process, or Ray's workers on this machine or a cluster"),
+        Field(description="compute in this process, or by Ray on this machine or a cluster"),
     ] = "local"
     address: Annotated[
         str | None,
@@ -162,6 +162,6 @@ class OnEngine(Spec):
     ] = None
     workers: Annotated[
         Count | None,
-        Option("N", group=ENGINE, unset="one for each GPU, else one for each machine"),
+        Option("N", group=ENGINE, unset="one per GPU, or one per machine without GPUs"),
         Field(description="number of Ray's workers"),
     ] = None

@@ -19,7 +19,7 @@ from ..storage import result_store
 from ..storage.provenance import Provenance, rebuilt
 
 MAP_CORPUS, MAP_TEXTS = "chatterbot", 200
-"""What the embedding-space page opens with."""
+"""Settings that the embedding-space page opens with."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,14 +38,29 @@ def projected(
     texts: Sequence[str],
     method: Method,
     *,
-    how: space.How = "umap",
+    how: space.ProjectionName = "umap",
     neighbours: int = 15,
     min_dist: float = 0.1,
     seed: int = 0,
     traced: bool = False,
     progress: Progress = quiet,
 ) -> Space:
-    """The embedding space of ``texts`` under one method, projected to the plane."""
+    """The embedding space of texts under one method, projected to the plane.
+
+    Args:
+        backbone: the decoder.
+        texts: N texts.
+        method: the method, its plan included.
+        how: the projection, with its settings as in :func:`analysis.spaces.projection.project`.
+        neighbours: UMAP's neighbourhood.
+        min_dist: UMAP's least distance between points.
+        seed: UMAP's seed.
+        traced: keep the pass in memory, so that the next plan costs only the layers it changes.
+        progress: counts texts.
+
+    Raises:
+        CorpusError, PlanError, BackboneError: as encoding and projecting.
+    """
     encoder = CachedEncoder(MethodEncoder(backbone, method), traced=traced, stored=True)
     encoding = encoder.encode(texts, progress=progress)
     vectors = encoding.embeddings
@@ -56,17 +71,17 @@ def projected(
         "projection", vectors=result_store.digest(vectors.tobytes().hex()), **settings
     )
     with lock_for(name):
-        if (found := result_store.get(name)) is None:
+        if (stored := result_store.get(name)) is None:
             projection = space.project(vectors, **settings)
             facts = {"how": projection.how, "reason": projection.reason}
             result_store.put(name, facts, {"points": projection.points})
-            found = facts, {"points": projection.points}
-    facts, arrays = found
+            stored = facts, {"points": projection.points}
+    facts, arrays = stored
     projection = rebuilt(space.Projection, facts, arrays)
     return Space(method.name, method.plan, vectors, projection, encoding.provenance)
 
 
 def aligned(moving: Space, fixed: Space) -> Space:
-    """``moving`` with its map turned, scaled and shifted onto that of ``fixed``."""
+    """``moving`` with its map rotated, scaled and shifted onto that of ``fixed``."""
     points = space.align(moving.projection.points, fixed.projection.points)
     return replace(moving, projection=replace(moving.projection, points=points))

@@ -1,6 +1,6 @@
-"""What every question has in common: a frozen value whose fields are its options.
+"""The base of every question: a frozen value whose fields are its options.
 
-An option is written down once, as a typed field with its default, allowed values and meaning. The
+An option is defined once, as a typed field with its default, allowed values and meaning. The
 command line, recipes, links, scripts and the widgets of the pages derive from it.
 """
 
@@ -22,10 +22,10 @@ class Option:
     """How a field is written on the command line.
 
     Attributes:
-        metavar: stands for its value in the help.
-        repeated: whether the option's name comes before each value of a tuple.
-        group: the heading it stands under in the help.
-        unset: what None means, where the help should say so.
+        metavar: name of its value in the help.
+        repeated: whether the option is given once for each value of a tuple.
+        group: its heading in the help.
+        unset: the default in words, where the default is None.
     """
 
     metavar: str | None = None
@@ -35,14 +35,14 @@ class Option:
 
 
 def _as_tuple(value: Any) -> Any:
-    """One value where several are allowed, as a person writes it."""
+    """A tuple of a single value or a list, as users write them."""
     if value is None or isinstance(value, tuple):
         return value
     return tuple(value) if isinstance(value, list) else (value,)
 
 
 Several = BeforeValidator(_as_tuple)
-"""Makes a tuple of a list or of a single value."""
+"""Validator that turns a list or a single value into a tuple."""
 
 
 class Spec(BaseModel):
@@ -51,7 +51,7 @@ class Spec(BaseModel):
     Attributes:
         command: the name of the question, on the command line and in recipes.
         summary: what it does, in one sentence.
-        topic: the heading it stands under in the list of commands.
+        topic: its heading in the list of commands.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
@@ -61,12 +61,12 @@ class Spec(BaseModel):
 
     @classmethod
     def options(cls) -> dict[str, FieldInfo]:
-        """The fields by the names of their options, as ``"key-position"``."""
+        """The fields by the names of their options, such as ``"key-position"``."""
         return {name.replace("_", "-"): field for name, field in cls.model_fields.items()}
 
     @classmethod
     def read(cls, values: dict[str, Any]) -> Self:
-        """Make a spec of some options; the others have their defaults.
+        """Build a spec from some options; the others have their defaults.
 
         Args:
             values: plain values by the names of their options; None is the default.
@@ -119,7 +119,7 @@ class Spec(BaseModel):
         }
 
     def changed(self) -> dict[str, Any]:
-        """Those of :meth:`values` that are required or differ from their defaults."""
+        """The :meth:`values` that are required or differ from their defaults."""
         options = self.options()
         return {
             name: value
@@ -129,7 +129,7 @@ class Spec(BaseModel):
         }
 
     def words(self) -> list[str]:
-        """The spec as a shell takes it: the command, then the options that were changed."""
+        """The spec as words of a shell: the command, then the options that were changed."""
         words = [self.command]
         for name, value in self.changed().items():
             if value is None or value is False:
@@ -145,7 +145,7 @@ class Spec(BaseModel):
         return words
 
     def log_facts(self) -> dict[str, Any]:
-        """What a log may hold of the question: never a text or a path.
+        """The facts of the question for the log: never a text or a path.
 
         Returns:
             The command, a digest of all values, the last part of the backbone's name, and those
@@ -170,7 +170,7 @@ class Spec(BaseModel):
 
 def option_of(field: FieldInfo) -> Option:
     """How a field is written on the command line."""
-    return next((part for part in field.metadata if isinstance(part, Option)), Option())
+    return next((item for item in field.metadata if isinstance(item, Option)), Option())
 
 
 def choices(field: FieldInfo) -> tuple[str, ...]:
@@ -179,7 +179,7 @@ def choices(field: FieldInfo) -> tuple[str, ...]:
 
 
 def meaning(field: FieldInfo) -> str:
-    """What a field means, with the names to choose from, on one line."""
+    """A field's meaning, with the names to choose from, on one line."""
     return ": ".join(filter(None, (field.description, ", ".join(choices(field)))))
 
 
@@ -187,8 +187,8 @@ def _literals(annotation: Any) -> Iterator[str]:
     if get_origin(annotation) is Literal:
         yield from get_args(annotation)
     else:
-        for part in get_args(annotation):
-            yield from _literals(part)
+        for argument in get_args(annotation):
+            yield from _literals(argument)
 
 
 def _listed(options: dict[str, FieldInfo]) -> str:
@@ -199,7 +199,7 @@ _INTEGER = {
     False: "a count must be a whole number of at least 1",
     True: "a seed must be a whole number from 0 to 2**32 - 1",
 }
-"""What an integer must be; whether it is a seed decides."""
+"""The rule that an integer broke, by whether it is a seed."""
 
 
 def _short(text: str) -> str:

@@ -1,8 +1,8 @@
-"""The questions: one spec each, by the name of its command.
+"""The questions: one spec for each command.
 
-A spec is the only place where a question's options are written down, so a page, the command it
-offers and the recipe it saves are the same request. Whatever is in a spec decides the answer; how
-the answer is printed is not in it.
+A spec is the only place where a question's options are defined, so a page, the command it offers
+and the recipe it saves are the same request. All fields of a spec decide the answer; how the answer
+is printed is not part of it.
 """
 
 from typing import Annotated
@@ -16,7 +16,7 @@ from ..embedding.methods import MethodName
 from ..embedding.postprocessing import PostprocessingName
 from ..embedding.prompts import Role
 from ..errors import RecipeError
-from ..spaces.projection import How as ProjectionName
+from ..spaces.projection import ProjectionName
 from .long_texts import LONG_QUERIES
 from .searches import SearchName
 from .shared_options import (
@@ -38,7 +38,7 @@ from .shared_options import (
 from .spec import Option, Several, Spec
 
 SETUP, ENCODING = "set up", "encode texts"
-SCORES, LAYERS, INSIDE = "score methods", "choose layers", "look inside"
+SCORES, LAYERS, INSIDE = "score methods", "choose layers", "look inside the model"
 
 _Method = Annotated[MethodName, Option("METHOD"), Field(description="how texts become vectors")]
 _PairsName = Annotated[str, Option("CORPUS"), Field(description="name or file of rated pairs")]
@@ -49,7 +49,7 @@ class Doctor(Spec):
     """Is this installation healthy?"""
 
     command = "doctor"
-    summary = "Check this installation, and say how to solve each problem."
+    summary = "Check this installation and say how to solve each problem."
     topic = SETUP
 
 
@@ -57,11 +57,11 @@ class Backbones(Spec):
     """Which backbones are there?"""
 
     command = "backbones"
-    summary = "List the backbones on offer, or describe one."
+    summary = "List the available backbones, or describe one."
     topic = SETUP
     backbone: Annotated[
         str | None,
-        Option("MODEL", group=BACKBONE, unset="all on offer"),
+        Option("MODEL", group=BACKBONE, unset="all available"),
         Field(description="packaged name, hub id (owner/name[@revision]), folder or .gguf file"),
     ] = None
     dtype: Dtype = "auto"
@@ -72,17 +72,17 @@ class Encode(OnEngine, Planned):
     """What are the vectors of these texts?"""
 
     command = "encode"
-    summary = "Encode a file of texts, one a line, as a float32 array (.npy)."
+    summary = "Encode a file of texts, one per line, to a float32 array (.npy)."
     topic = ENCODING
     method: _Method = "kv-embedding"
     role: Annotated[
         Role, Option("ROLE"), Field(description="what the compression prompt calls the texts")
     ] = "Context"
     input: Annotated[
-        str, Option("FILE"), Field(description="texts, one a line; - reads standard input")
+        str, Option("FILE"), Field(description="texts, one per line; - is standard input")
     ]
     output: Annotated[
-        str, Option("FILE.npy"), Field(description="array to write, one row for each text")
+        str, Option("FILE.npy"), Field(description="array to write, one row per text")
     ]
 
 
@@ -90,23 +90,23 @@ class Dimension(OnBackbone):
     """Where does the model compress?"""
 
     command = "dimension"
-    summary = "Estimate every layer's intrinsic dimension; select layers by it."
+    summary = "Estimate every layer's intrinsic dimension and select layers by it."
     topic = LAYERS
     corpus: _TextsName = CALIBRATION
-    samples: Annotated[Count, Option("N"), Field(description="distinct texts, drawn at random")] = (
-        1000
-    )
+    samples: Annotated[
+        Count, Option("N"), Field(description="number of distinct texts, drawn at random")
+    ] = 1000
     seed: Seed = 0
     estimator: Annotated[
         EstimatorName, Option("ESTIMATOR"), Field(description="estimator of the dimension")
     ] = "twonn"
     cloud: Annotated[
         Cloud,
-        Field(description="tokens of the texts, the last of each or as many drawn from all"),
+        Field(description="tokens to measure, the last of each text or as many drawn from all"),
     ] = "last"
     bare: Bare = False
     rule: Annotated[
-        RuleName, Option("RULE"), Field(description="how layers are selected from the curve")
+        RuleName, Option("RULE"), Field(description="how to select layers from the curve")
     ] = "paper"
 
 
@@ -124,7 +124,7 @@ class Score(OnCorpus, Planned):
     """Does it score better?"""
 
     command = "score"
-    summary = "Score methods on pairs, labelled texts or retrieval; compare them."
+    summary = "Score and compare methods on pairs, labelled texts or retrieval."
     topic = SCORES
     method: Methods = ("kv-embedding",)
     post_processing: Annotated[
@@ -139,7 +139,7 @@ class LongTexts(Planned):
     """Does it hold on long texts?"""
 
     command = "long-texts"
-    summary = "Score retrieval by the answer's place and by the tokens read."
+    summary = "Score retrieval by the place of the answer and the length read."
     topic = SCORES
     corpus: Annotated[
         str, Option("CORPUS"), Field(description="name, folder or ZIP file of a retrieval corpus")
@@ -147,22 +147,22 @@ class LongTexts(Planned):
     part: Annotated[
         Count | None,
         Option("N", unset=str(LONG_QUERIES)),
-        Field(description=f"queries to score, drawn at random; at most {LONG_QUERIES}"),
+        Field(description=f"number of queries to score, drawn at random; at most {LONG_QUERIES}"),
     ] = None
     method: Methods = ("kv-embedding",)
     tokens: Annotated[
         tuple[Count, ...],
         Several,
         Option("N"),
-        Field(description="also cut documents to so many tokens, with the answer in the middle"),
+        Field(description="also score documents cut to N tokens, the answer in the middle"),
     ] = ()
 
 
 class Parts(OnCorpus, Planned):
-    """What does each part of the method bring?"""
+    """What does each part of the method contribute?"""
 
     command = "parts"
-    summary = "Score what prompt, pooling, re-routing and bias each bring."
+    summary = "Score the contribution of prompt, pooling, re-routing and bias."
     topic = SCORES
 
 
@@ -170,14 +170,14 @@ class Mteb(Planned):
     """What does mteb's own evaluation say?"""
 
     command = "mteb"
-    summary = "Run mteb's own evaluation, and keep its result files."
+    summary = "Evaluate a method on mteb's tasks and keep mteb's result files."
     topic = SCORES
     method: _Method = "kv-embedding"
     tasks: Annotated[
         tuple[str, ...],
         Several,
         Option("TASK"),
-        Field(min_length=1, description="names of mteb's tasks, as STSBenchmark"),
+        Field(min_length=1, description="names of mteb tasks, such as STSBenchmark"),
     ]
     max_tokens: MaxTokens = None
     output: Annotated[str, Option("FOLDER"), Field(description="folder for mteb's result files")]
@@ -187,15 +187,15 @@ class Ablation(OnEngine, Planned):
     """Was the automatic choice of layers a good one?"""
 
     command = "ablation"
-    summary = "Score many choices of layers against re-routing nothing."
+    summary = "Compare many choices of layers with re-routing nothing."
     topic = LAYERS
     search: Annotated[
-        SearchName, Option("SEARCH"), Field(description="which layers and biases are tried")
+        SearchName, Option("SEARCH"), Field(description="which layers and biases to try")
     ] = "windows"
     most: Annotated[
         Count | None,
         Option("N", unset="as many as the rules select"),
-        Field(description="layers that greedy search may add"),
+        Field(description="maximum number of layers in the greedy search"),
     ] = None
     corpus: _PairsName = "lee50"
     part: Part = None
@@ -205,7 +205,7 @@ class Rules(OnCorpus, Rerouting):
     """Which rule selects well?"""
 
     command = "rules"
-    summary = "Rank each rule's choice of layers among all windows of its width."
+    summary = "Rank each selection rule's layers among all windows of equal width."
     topic = LAYERS
 
 
@@ -213,11 +213,11 @@ class Causal(Planned):
     """What can an early token know?"""
 
     command = "causal"
-    summary = "Show how far the tokens move that two texts share."
+    summary = "Show how far shared tokens move when a text ends differently."
     topic = INSIDE
-    first: Annotated[str, Option("TEXT"), Field(description="a text")]
+    first: Annotated[str, Option("TEXT"), Field(description="first text")]
     second: Annotated[
-        str, Option("TEXT"), Field(description="a text that begins alike and ends differently")
+        str, Option("TEXT"), Field(description="second text, the same but for its ending")
     ]
     bare: Bare = False
 
@@ -232,13 +232,13 @@ class Space(Planned):
     """How does the space move?"""
 
     command = "space"
-    summary = "Map the embeddings of two methods side by side, as an HTML file."
+    summary = "Map the embeddings of two methods side by side in an HTML file."
     topic = INSIDE
     corpus: _TextsName = "lee-background"
     samples: Annotated[
         Count | None,
         Option("N", unset="all"),
-        Field(description="distinct texts, drawn at random"),
+        Field(description="number of distinct texts, drawn at random"),
     ] = None
     method: Annotated[
         tuple[MethodName, ...],
@@ -263,14 +263,14 @@ class Space(Planned):
         Field(description="backbone of the second method"),
     ] = None
     projection: Annotated[
-        ProjectionName, Field(description="how vectors become points of a map")
+        ProjectionName, Field(description="how to project vectors to the map")
     ] = "umap"
     neighbours: Annotated[Count, Option("N"), Field(description="UMAP's number of neighbours")] = 15
     min_dist: Annotated[
-        float, Option("DISTANCE"), Field(description="UMAP's least distance of points")
+        float, Option("DISTANCE"), Field(description="UMAP's minimum distance between points")
     ] = 0.1
     seed: Seed = 0
-    output: Annotated[str, Option("FILE.html"), Field(description="page to write")]
+    output: Annotated[str, Option("FILE.html"), Field(description="HTML file to write")]
 
 
 SPECS: dict[str, type[Spec]] = {
@@ -282,7 +282,7 @@ SPECS: dict[str, type[Spec]] = {
         *(Causal, Space),
     )
 }
-"""Every question by its command, in the order in which they are listed."""
+"""Every question by its command, in the order of the help."""
 
 
 def spec_of(command: str) -> type[Spec]:

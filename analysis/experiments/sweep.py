@@ -1,4 +1,4 @@
-"""One method under many plans on the same rated pairs, each plan at the cost of what it changes."""
+"""One method under many plans on the same rated pairs; a plan costs only the layers it changes."""
 
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
@@ -8,7 +8,7 @@ from ..corpora.types import Pairs
 from ..embedding import trace_cache
 from ..embedding.checks import check_method
 from ..embedding.methods import DEFAULT, Method
-from ..embedding.shared_passes import parting
+from ..embedding.shared_passes import first_difference
 from ..embedding.trace import Trace
 from ..rerouting.plan import PLAIN, Plan
 from ..runtime.events import Progress, quiet
@@ -27,16 +27,16 @@ def sweep(
 ) -> Iterator[Score]:
     """Score a method under many plans, from the last layers (cheap) to the first.
 
-    Each score is stored as soon as it is known, so a sweep that is stopped goes on from there. A
-    plan runs only the layers from where it parts from what is traced: the plain pass, or an
-    earlier plan with which it has more in common. Its embeddings are not kept: those of hundreds
-    of plans would push out all others.
+    Each score is stored at once, so a sweep that is stopped resumes there. A plan runs only the
+    layers from where it differs from the traced pass: the plain one, or that of an earlier plan
+        with
+    more in common. Embeddings are not stored: those of hundreds of plans would push out all others.
 
     Args:
-        backbone: what encodes.
-        pairs: what is scored.
-        plans: in any order.
-        method: one that re-routes; its own plan does not count.
+        backbone: the decoder.
+        pairs: the rated pairs to score on.
+        plans: the plans, in any order.
+        method: a method that re-routes; its own plan is not used.
         progress: counts the texts of the plan that is being scored.
 
     Yields:
@@ -46,32 +46,32 @@ def sweep(
         CorpusError, PlanError, BackboneError: what encoding and scoring raise.
     """
     ordered = sorted(plans, key=lambda plan: plan.layers, reverse=True)
-    seated = trace_cache.SEATS.acquire(blocking=False)
-    budget = trace_cache.SWEPT if seated else 0
+    may_trace = trace_cache.SEATS.acquire(blocking=False)
+    budget = trace_cache.SWEEP_BYTES if may_trace else 0
     layers, trace = backbone.layers, None
     try:
         for plan, following in zip_longest(ordered, ordered[1:]):
-            acting = method.under(plan)
-            with lock_for(scores.key_of(backbone, pairs, acting)):
-                if (known := scores.known_score(backbone, pairs, acting)) is None:
-                    check_method(backbone, acting)
+            planned = method.under(plan)
+            with lock_for(scores.key_of(backbone, pairs, planned)):
+                if (score := scores.known_score(backbone, pairs, planned)) is None:
+                    check_method(backbone, planned)
                     if trace is None:
                         plain = method.under(PLAIN)
                         trace = Trace(
                             backbone, pairs.texts, plain, budget=budget, progress=progress
                         )
-                    if following is not None and parting(plan, following, layers) > parting(
-                        trace.plan, following, layers
-                    ):
+                    if following is not None and first_difference(
+                        plan, following, layers
+                    ) > first_difference(trace.plan, following, layers):
                         trace = trace.under(plan, progress)
                         embeddings = trace.embeddings
                     else:
                         embeddings = trace.embed(plan, progress)
                     cut = sum(tokens > 0 for tokens in trace.cut)
                     vectors = scores.Vectors(embeddings, cut)
-                    known = scores.measured(backbone, pairs, acting, [vectors])
-                    scores.keep(backbone, pairs, known)
-            yield known
+                    score = scores.measured(backbone, pairs, planned, [vectors])
+                    scores.store_score(backbone, pairs, score)
+            yield score
     finally:
-        if seated:
+        if may_trace:
             trace_cache.SEATS.release()

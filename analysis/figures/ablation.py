@@ -1,7 +1,7 @@
-"""Scores of many plans -> Plotly figures and the tables beside them.
+"""Scores of many plans -> Plotly figures and their tables.
 
-Every point carries its plan as ``customdata``: first its layers, then its bias. What is still to be
-scored has its place from the start, so that nothing moves as a figure fills in.
+Every point carries its plan as ``customdata``: first its layers, then its bias. Plans that are not
+scored yet have their place from the start, so that nothing moves as a figure fills in.
 """
 
 from collections.abc import Iterable, Sequence
@@ -37,8 +37,8 @@ def change_chart(walk: Walk, plans: Sequence[Plan], automatic: Plan, along: Alon
 
     figure = go.Figure()
     marks = marked(walk, automatic)
-    rest = [plan for plan in plans if plan not in marks.values()]
-    dots(figure, "plans", rest, walk, place, color=REROUTED, size=8)
+    unmarked = [plan for plan in plans if plan not in marks.values()]
+    dots(figure, "plans", unmarked, walk, place, color=REROUTED, size=8)
     for name, plan in marks.items():
         colour, symbol, size = MARKS[name]
         dots(figure, name, [plan], walk, place, color=colour, symbol=symbol, size=size)
@@ -54,11 +54,11 @@ def change_chart(walk: Walk, plans: Sequence[Plan], automatic: Plan, along: Alon
             marker={"color": PLAIN, "size": 9, "symbol": "x"},
             hovertemplate="nothing re-routed: a bias of minus infinity<extra></extra>",
         )
-        whole = [place for place in sorted(set(places)) if place == int(place)]
+        integers = [place for place in sorted(set(places)) if place == int(place)]
         figure.update_xaxes(
             title="bias on the re-routed pair's attention logit",
-            tickvals=[off, *whole],
-            ticktext=["off", *(f"{place:g}" for place in whole)],
+            tickvals=[off, *integers],
+            ticktext=["off", *(f"{place:g}" for place in integers)],
         )
     else:
         last = max((plan.layers[-1] for plan in plans), default=1)
@@ -72,16 +72,16 @@ def change_chart(walk: Walk, plans: Sequence[Plan], automatic: Plan, along: Alon
 def window_map(walk: Walk, plans: Sequence[Plan], layers: int, automatic: Plan) -> go.Figure:
     """Change of the score of every window, by its first layer and its width.
 
-    Colours end at the largest gain or at twice the usual half-width of an interval, whichever is
-    more: what may be chance looks pale, and losses beyond look alike.
+    Colours end at the largest gain or at the median width of an interval, whichever is larger: what
+    may be chance looks pale, and all larger losses have one colour.
     """
-    known = [plan for plan in plans if plan in walk.points]
-    changes = {plan: walk.points[plan].change.delta for plan in known}
-    wide = [walk.points[plan].change.ci_high - walk.points[plan].change.ci_low for plan in known]
-    most = max([0.1, *changes.values(), float(np.median(wide or [0.0]))])
+    scored = [plan for plan in plans if plan in walk.points]
+    changes = {plan: walk.points[plan].change.delta for plan in scored}
+    wide = [walk.points[plan].change.ci_high - walk.points[plan].change.ci_low for plan in scored]
+    limit = max([0.1, *changes.values(), float(np.median(wide or [0.0]))])
     figure = go.Figure()
     axis: dict[str, Any] = {"x": list(range(layers)), "y": list(range(1, layers + 1))}
-    for cells, look in (
+    for cells, style in (
         (
             {plan: 0.0 for plan in plans if plan not in changes},
             {"colorscale": [[0, "rgba(128,128,128,0.25)"], [1, "rgba(128,128,128,0.25)"]]}
@@ -89,25 +89,25 @@ def window_map(walk: Walk, plans: Sequence[Plan], layers: int, automatic: Plan) 
         ),
         (
             changes,
-            {"colorscale": DIVERGING, "zmin": -most, "zmax": most, "hoverinfo": "skip"}
-            | {"colorbar": _bar(most)},
+            {"colorscale": DIVERGING, "zmin": -limit, "zmax": limit, "hoverinfo": "skip"}
+            | {"colorbar": _bar(limit)},
         ),
     ):
         grid: list[list[float | None]] = [[None] * layers for _ in range(layers)]
         for plan, value in cells.items():
             grid[len(plan.layers) - 1][plan.layers[0]] = value
-        figure.add_heatmap(z=grid, **axis, xgap=1, ygap=1, hoverongaps=False, **look)
-    # Cells cannot be clicked, points can: one that is not seen lies on each.
+        figure.add_heatmap(z=grid, **axis, xgap=1, ygap=1, hoverongaps=False, **style)
+    # Heatmap cells cannot be clicked, points can: an invisible one lies on each.
     figure.add_scatter(
-        x=[plan.layers[0] for plan in known],
-        y=[len(plan.layers) for plan in known],
+        x=[plan.layers[0] for plan in scored],
+        y=[len(plan.layers) for plan in scored],
         mode="markers",
         showlegend=False,
         marker={"size": 14, "symbol": "square", "color": "rgba(0,0,0,0)", "opacity": 0}
         | {"line": {"color": "black", "width": 3}},
         selected={"marker": {"opacity": 1}},
         unselected={"marker": {"opacity": 0}},
-        customdata=custom(known, walk),
+        customdata=custom(scored, walk),
         hovertemplate=HOVER,
     )
     for name, plan in marked(walk, automatic).items():
@@ -142,44 +142,44 @@ def window_map(walk: Walk, plans: Sequence[Plan], layers: int, automatic: Plan) 
 
 
 def greedy_chart(walk: Walk, automatic: Plan) -> go.Figure:
-    """Each step's candidates, and the way the search took through them."""
-    way = ablation.path(walk)
+    """Each step's candidates, and the path of the search through them."""
+    path = ablation.path(walk)
     figure = go.Figure()
-    every = [plan for step in walk.steps for plan in step]
-    tried = [plan for plan in every if plan not in way]
+    candidates = [plan for step in walk.steps for plan in step]
+    tried = [plan for plan in candidates if plan not in path]
     dots(figure, "tried", tried, walk, _count, bars=False, color=PLAIN, size=6, opacity=0.6)
-    dots(figure, "path of the search", way, walk, _count, color=REROUTED, size=9)
+    dots(figure, "path of the search", path, walk, _count, color=REROUTED, size=9)
     figure.data[-1].update(
         mode="lines+markers+text",
         line={"color": REROUTED, "width": 2},
-        text=["", *(f"+ layer {layer}" for layer in ablation.added(way))],
+        text=["", *(f"+ layer {layer}" for layer in ablation.added(path))],
         textposition="top right",
     )
     for name, plan in marked(walk, automatic).items():
         colour, symbol, size = MARKS[name]
         dots(figure, name, [plan], walk, _count, color=colour, symbol=symbol, size=size)
     figure.add_hline(y=0, line={"color": PLAIN, "dash": "dash"})
-    last = max((len(plan.layers) for plan in (*every, automatic)), default=1)
+    last = max((len(plan.layers) for plan in (*candidates, automatic)), default=1)
     figure.update_xaxes(title="layers re-routed", range=[-0.4, last + 0.9], dtick=tick(last))
     figure.update_yaxes(title="change of Spearman x 100")
     return laid_out(figure, 420)
 
 
 def plan_table(walk: Walk, plans: Iterable[Plan]) -> pd.DataFrame:
-    """One row a known plan, best first: its score, its change and its rank among all known."""
-    known = [plan for plan in dict.fromkeys(plans) if plan in walk.points]
-    return plan_rows(sorted(known, key=walk.rank), walk)
+    """One row for each scored plan, best first: its score, its change and its rank."""
+    scored = [plan for plan in dict.fromkeys(plans) if plan in walk.points]
+    return plan_rows(sorted(scored, key=walk.rank), walk)
 
 
 def _count(plan: Plan) -> int:
     return len(plan.layers)
 
 
-def _bar(most: float) -> dict[str, Any]:
-    """A colour bar that says that colours end where values go on."""
+def _bar(limit: float) -> dict[str, Any]:
+    """A colour bar whose labels say that values go on where colours end."""
     return {
         "title": {"text": "change of<br>Spearman x 100"},
         "thickness": 14,
-        "tickvals": [-most, 0, most],
-        "ticktext": [f"{-most:.1f}<br>or less", "0", f"{most:+.1f}"],
+        "tickvals": [-limit, 0, limit],
+        "ticktext": [f"{-limit:.1f}<br>or less", "0", f"{limit:+.1f}"],
     }

@@ -1,4 +1,4 @@
-"""Attention weights and gates of one text -> Plotly figures and the tables beside them."""
+"""Attention weights and gates of one text -> Plotly figures and their tables."""
 
 import numpy as np
 import pandas as pd
@@ -17,12 +17,12 @@ def attention_triangle(
 ) -> go.Figure:
     """Queries x keys: what each token attends to at one layer, by one head or all on average.
 
-    What the mask forbids is grey and has no number. The re-routed pair, where there is one, is a
-    column of its own, framed, on the left. Behind ``shared`` tokens a dotted line marks the
-    ending. Colours go by the square root, so that faint shares show.
+    Forbidden keys are grey and have no number. The re-routed pair, if there is one, is a separate
+    framed column on the left. A dotted line after ``shared`` tokens marks the ending. Colours
+    follow the square root, so that small shares show.
     """
     tokens = len(result.tokens)
-    weights, prefix = 100 * _of(result.weights, head), _prefix(result, head)
+    weights, prefix = 100 * _head_or_mean(result.weights, head), _prefix(result, head)
     at, (_, names) = np.arange(tokens), token_names(result.tokens)
     every = -(-tokens // 48)
     figure = go.Figure(
@@ -98,9 +98,9 @@ def attention_triangle(
 
 
 def _shares(
-    percent: NDArray[np.floating], x: NDArray[np.generic], y: NDArray[np.generic], said: str
+    percent: NDArray[np.floating], x: NDArray[np.generic], y: NDArray[np.generic], label: str
 ) -> go.Heatmap:
-    """Boxes coloured by the root of a share in per cent."""
+    """Cells coloured by the square root of a share in percent."""
     return go.Heatmap(
         z=np.sqrt(percent),
         x=x,
@@ -110,22 +110,22 @@ def _shares(
         hoverongaps=False,
         xgap=1,
         ygap=1,
-        hovertemplate=said + ": %{customdata:.2f}%<extra></extra>",
+        hovertemplate=label + ": %{customdata:.2f}%<extra></extra>",
     )
 
 
-def _of(values: NDArray[np.float32], head: int | None) -> NDArray[np.float32]:
-    """One head's part of (H, ...), or the mean of all."""
+def _head_or_mean(values: NDArray[np.float32], head: int | None) -> NDArray[np.float32]:
+    """One head of (H, ...), or the mean over heads."""
     return np.asarray(values.mean(0) if head is None else values[head])
 
 
 def _prefix(result: Attention, head: int | None) -> NDArray[np.float32] | None:
-    return None if result.prefix is None else 100 * _of(result.prefix, head)
+    return None if result.prefix is None else 100 * _head_or_mean(result.prefix, head)
 
 
 def attention_table(result: Attention, head: int | None = None) -> pd.DataFrame:
-    """One row a query, one column a key: the share in %, empty where the mask forbids it."""
-    shares = np.where(result.visible, 100 * _of(result.weights, head), np.nan)
+    """One row for each query, one column for each key: the share in %, empty if forbidden."""
+    shares = np.where(result.visible, 100 * _head_or_mean(result.weights, head), np.nan)
     names = [f"{i} {token}" for i, token in enumerate(result.tokens)]
     table = pd.DataFrame(shares, columns=names)
     if (prefix := _prefix(result, head)) is not None:
@@ -137,7 +137,7 @@ def attention_table(result: Attention, head: int | None = None) -> pd.DataFrame:
 def gate_map(result: Gates, head: int | None = None) -> go.Figure:
     """Layers x tokens: the gate of one head, or averaged over heads."""
     names, tokens = token_names(result.tokens)
-    shares = 100 * _of(result.values.swapaxes(0, 1), head)
+    shares = 100 * _head_or_mean(result.values.swapaxes(0, 1), head)
     figure = go.Figure(
         go.Heatmap(
             z=shares,
@@ -145,7 +145,7 @@ def gate_map(result: Gates, head: int | None = None) -> go.Figure:
             y=[str(layer) for layer in result.layers],
             colorscale=SEQUENTIAL,
             zmin=0,
-            zmax=max(shares.max(initial=0), 1e-9),  # without one, Plotly takes no zmin either
+            zmax=max(shares.max(initial=0), 1e-9),  # without zmax, Plotly ignores zmin
             colorbar={"title": "gate (%)"},
             hovertemplate="layer %{y}<br>token %{x}<br>gate %{z:.1f}%<extra></extra>",
         )
@@ -156,9 +156,9 @@ def gate_map(result: Gates, head: int | None = None) -> go.Figure:
 
 
 def gate_table(result: Gates, head: int | None = None) -> pd.DataFrame:
-    """One row a token, one column a layer: the gate in % of one head, or averaged over heads."""
+    """One row for each token, one column for each layer: the gate in %, of one head or averaged."""
     table = pd.DataFrame(
-        (100 * _of(result.values.swapaxes(0, 1), head)).T,
+        (100 * _head_or_mean(result.values.swapaxes(0, 1), head)).T,
         columns=[f"layer {i} (%)" for i in result.layers],
     )
     table.insert(0, "token", result.tokens)

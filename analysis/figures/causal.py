@@ -1,4 +1,4 @@
-"""How far tokens move when a text ends otherwise -> figures and the tables beside them."""
+"""How far tokens move when the ending of a text changes -> figures and their tables."""
 
 import html
 import unicodedata
@@ -12,10 +12,10 @@ from ..experiments.causal import Movement
 from .theme import PLAIN, REROUTED, SELECTED, SEQUENTIAL, laid_out, luminance, token_names
 
 LARGE = 20
-"""The size of letters for the last row of a lecture hall, in pixels."""
+"""Font size in pixels that can be read from the last row of a lecture hall."""
 _SCALE = get_colorscale(SEQUENTIAL)
 _EVEN = 0.179
-"""The luminance on which black letters and white ones stand out alike, 4.58 : 1."""
+"""The luminance at which black and white letters have the same contrast, 4.58 : 1."""
 _CHIP = (
     "display:inline-flex;flex-direction:column;align-items:center;justify-content:center;"
     "min-width:2.6em;max-width:100%;margin:0.15em;padding:0.2em 0.5em;border-radius:0.3em;"
@@ -23,18 +23,18 @@ _CHIP = (
 
 
 def movement_strip(result: Movement, *, rerouted: bool) -> str:
-    """The shared tokens of one model as HTML, each with how far its final state moved.
+    """The shared tokens of one model as HTML, each with the distance that its final state moved.
 
-    A token that did not move at all is an empty box with a 0; the others are coloured on one
-    scale for both models. Behind them stand the two endings.
+    A token that did not move is an empty box with a 0; the others are coloured on one scale for
+    both models. The two endings follow.
     """
     moved = (result.rerouted if rerouted else result.plain)[-1]
-    most = max(float(result.plain[-1].max()), float(result.rerouted[-1].max()), 1e-30)
+    largest = max(float(result.plain[-1].max()), float(result.rerouted[-1].max()), 1e-30)
     chips = []
     for token, distance in zip(result.tokens, moved, strict=True):
         style = f"border:2px solid {PLAIN};"
         if distance > 0:
-            style = _filled(float(distance) / most)
+            style = _filled(float(distance) / largest)
         chips.append(
             f'<span style="{_CHIP}{style}"><span>{_spaced(token)}</span>'
             f'<b style="font-size:1.15em">{moved_by(float(distance))}</b></span>'
@@ -47,14 +47,14 @@ def movement_strip(result: Movement, *, rerouted: bool) -> str:
 
 
 def moved_by(distance: float) -> str:
-    """A distance as the strips write it: 0 only where it is exactly 0."""
+    """A distance as text: 0 only if it is exactly 0."""
     if distance == 0:
         return "0"
     return f"{distance:.3f}" if distance >= 0.0005 else f"{distance:.0e}"
 
 
 def _filled(share: float) -> str:
-    """The style of a box coloured by a share of the largest move, its letters readable."""
+    """The style of a box coloured by a share of the largest distance, with readable letters."""
     (colour,) = sample_colorscale(_SCALE, [share])
     ink = "#000" if luminance(colour) > _EVEN else "#fff"
     return f"border:2px solid {colour};background:{colour};color:{ink};"
@@ -71,7 +71,7 @@ def _right_to_left(tokens: Sequence[str]) -> bool:
 
 
 def movement_table(result: Movement) -> pd.DataFrame:
-    """One row a shared token: how far its final state moved, plain and re-routed."""
+    """One row for each shared token: how far its final state moved, plain and re-routed."""
     return pd.DataFrame(
         {
             "token": result.tokens,
@@ -114,7 +114,7 @@ def movement_by_layer(result: Movement) -> go.Figure:
 
 
 def movement_by_layer_table(result: Movement) -> pd.DataFrame:
-    """One row a shared token, one column a layer's input: how far the re-routed state moved."""
+    """One row for each shared token, one column for each layer's input: the distance moved."""
     last = len(result.rerouted) - 1
     names = [f"entering layer {i}" for i in range(last)] + ["final"]
     table = pd.DataFrame(result.rerouted.T, columns=names)
@@ -142,7 +142,7 @@ def ending_bars(cosines: Mapping[str, float]) -> go.Figure:
 
 
 def ending_table(cosines: Mapping[str, float]) -> pd.DataFrame:
-    """One row a method: the cosine of the two texts' embeddings."""
+    """One row for each method: the cosine of the two texts' embeddings."""
     return pd.DataFrame({"method": list(cosines), "cosine": list(cosines.values())})
 
 

@@ -1,4 +1,4 @@
-"""Intrinsic-dimension results -> Plotly figures and the tables beside them."""
+"""Intrinsic-dimension results -> Plotly figures and their tables."""
 
 from collections.abc import Sequence
 
@@ -15,35 +15,35 @@ from ..rerouting import layer_lists
 from .theme import PALETTE, PLAIN, REROUTED, SELECTED, escaped, laid_out, tick
 
 COLOURS = tuple(colour for colour in PALETTE if colour not in (SELECTED, PLAIN))
-"""Of curves; what is selected and what is skipped have their own."""
+"""Colours of curves; selected and skipped layers have their own."""
 SKIPPED_DEPTH = 0.2
 """Layer l is skipped where (l + 1) / L is at most this: where l + 1 is at most floor(0.2 L)."""
 DASHES = ("solid", "dash", "dot", "dashdot")
 Floats = NDArray[np.float64]
 
 
-def curve_names(found: Sequence[Dimensions]) -> list[str]:
-    """What tells some curves of one backbone apart: texts, estimator, prompt."""
-    parts = [
-        (one.corpus, one.curve.estimator, "prompt" if one.prompted else "no prompt")
-        for one in found
+def curve_names(results: Sequence[Dimensions]) -> list[str]:
+    """Names that tell curves of one backbone apart: by texts, estimator or prompt."""
+    traits = [
+        (result.corpus, result.curve.estimator, "prompt" if result.prompted else "no prompt")
+        for result in results
     ]
-    differ = [i for i in range(3) if len({part[i] for part in parts}) > 1]
-    return [", ".join(part[i] for i in differ) or "intrinsic dimension" for part in parts]
+    differ = [i for i in range(3) if len({trait[i] for trait in traits}) > 1]
+    return [", ".join(trait[i] for i in differ) or "intrinsic dimension" for trait in traits]
 
 
-def dimension_curves(found: Sequence[Dimensions], rule: str, plan: Sequence[int]) -> go.Figure:
+def dimension_curves(results: Sequence[Dimensions], rule: str, plan: Sequence[int]) -> go.Figure:
     """Curves with their 95% bands; below, how often ``rule`` selects each layer of the first one.
 
-    Shaded are the skipped first fifth and the window that ``rule`` selects from the first curve;
-    the layers of ``plan`` are marked. Every mark lies at its layer's x.
+    The skipped first fifth and the window that ``rule`` selects from the first curve are shaded;
+    the layers of ``plan`` are marked. Every mark is at its layer's x.
     """
-    first = found[0]
+    first = results[0]
     layers = len(first.curve.dims)
     window = first.selected(rule)
     figure = make_subplots(2, 1, shared_xaxes=True, row_heights=[0.74, 0.26], vertical_spacing=0.05)
-    for i, (one, name) in enumerate(zip(found, curve_names(found), strict=True)):
-        colour, curve, x = COLOURS[i % len(COLOURS)], one.curve, np.arange(layers)
+    for i, (result, name) in enumerate(zip(results, curve_names(results), strict=True)):
+        colour, curve, x = COLOURS[i % len(COLOURS)], result.curve, np.arange(layers)
         _add_band(figure, x, curve.low, curve.high, colour, escaped(name))
         figure.add_scatter(
             x=x,
@@ -75,7 +75,7 @@ def dimension_curves(found: Sequence[Dimensions], rule: str, plan: Sequence[int]
         row=2,
         col=1,
     )
-    # A click is an answer of its own here; nothing fades because of it.
+    # A click selects a layer on the page; nothing should fade because of it.
     figure.update_traces(selected_marker_opacity=1, unselected_marker_opacity=1)
     _shade(figure, -0.5, selection.skipped(layers) - 0.5, PLAIN, "skipped")
     for start, end in _runs(window):
@@ -87,59 +87,62 @@ def dimension_curves(found: Sequence[Dimensions], rule: str, plan: Sequence[int]
     return laid_out(figure, 560, dragmode=False)
 
 
-def dimension_table(found: Sequence[Dimensions], rule: str, plan: Sequence[int]) -> pd.DataFrame:
-    """One row a layer and curve: dimension, band, what ``rule`` selects from it and how often."""
-    parts = []
-    for one in found:
-        curve = one.curve
-        layers, window = range(len(curve.dims)), one.selected(rule)
-        parts.append(
+def dimension_table(results: Sequence[Dimensions], rule: str, plan: Sequence[int]) -> pd.DataFrame:
+    """One row for each layer and curve: dimension, band, whether selected and how often."""
+    tables = []
+    for result in results:
+        curve = result.curve
+        layers, window = range(len(curve.dims)), result.selected(rule)
+        tables.append(
             pd.DataFrame(
                 {
                     "layer": layers,
-                    "texts": one.corpus,
+                    "texts": result.corpus,
                     "estimator": curve.estimator,
-                    "prompt": one.prompted,
+                    "prompt": result.prompted,
                     "dimension": curve.dims,
                     "low": curve.low,
                     "high": curve.high,
                     "selected by the rule": [i in window for i in layers],
-                    "selected in resamples (%)": 100 * one.frequency(rule),
+                    "selected in resamples (%)": 100 * result.frequency(rule),
                     "re-routed now": [i in plan for i in layers],
                 }
             )
         )
-    return pd.concat(parts, ignore_index=True)
+    return pd.concat(tables, ignore_index=True)
 
 
-def choice_table(found: Sequence[Dimensions], rule: str) -> pd.DataFrame:
-    """One row a curve: what ``rule`` selects from it, how surely, and on what it rests."""
+def choice_table(results: Sequence[Dimensions], rule: str) -> pd.DataFrame:
+    """One row for each curve: the choice of ``rule``, how stable it is, and the texts behind it."""
     return pd.DataFrame(
         [
             {
-                "texts": one.corpus,
-                "estimator": one.curve.estimator,
-                "prompt": one.prompted,
-                "selected": layer_lists.format_layers(one.selected(rule), len(one.curve.dims)),
-                "same over resamples (%)": 100 * one.choices(rule).get(one.selected(rule), 0.0),
-                "mean dimension": float(np.nanmean(one.curve.dims)),
-                "distinct texts": one.drawn,
-                "duplicates left out": one.duplicates_dropped,
+                "texts": result.corpus,
+                "estimator": result.curve.estimator,
+                "prompt": result.prompted,
+                "selected": layer_lists.format_layers(
+                    result.selected(rule), len(result.curve.dims)
+                ),
+                "same over resamples (%)": 100
+                * result.choices(rule).get(result.selected(rule), 0.0),
+                "mean dimension": float(np.nanmean(result.curve.dims)),
+                "distinct texts": result.drawn,
+                "duplicates left out": result.duplicates_dropped,
             }
-            for one in found
+            for result in results
         ]
     )
 
 
-def depth_curves(found: Sequence[Dimensions], rule: str) -> go.Figure:
+def depth_curves(results: Sequence[Dimensions], rule: str) -> go.Figure:
     """Curves of several backbones on relative depth, each divided by its own mean over layers.
 
-    Shaded are the skipped fifth and, in a curve's own colour, the window that ``rule`` selects.
+    The skipped fifth is shaded and, in the curve's colour, the window that ``rule`` selects.
     """
     figure = go.Figure()
-    for i, one in enumerate(found):
-        colour, name = COLOURS[i % len(COLOURS)], escaped(one.provenance.backbone)
-        depth, (dims, low, high), window = _shape(one), _relative(one), one.selected(rule)
+    for i, result in enumerate(results):
+        colour, name = COLOURS[i % len(COLOURS)], escaped(result.provenance.backbone)
+        depth, (dims, low, high), window = _depth(result), _relative(result), result.selected(rule)
         _add_band(figure, depth, low, high, colour, name)
         figure.add_scatter(
             x=depth,
@@ -149,7 +152,7 @@ def depth_curves(found: Sequence[Dimensions], rule: str) -> go.Figure:
             legendgroup=name,
             line={"color": colour, "width": 2, "dash": DASHES[i % len(DASHES)]},
             marker={"size": [13 if layer in window else 7 for layer in range(len(dims))]},
-            customdata=np.column_stack([np.arange(len(dims)), one.curve.dims]),
+            customdata=np.column_stack([np.arange(len(dims)), result.curve.dims]),
             hovertemplate="layer %{customdata[0]}, depth %{x:.2f}<br>%{y:.2f} of its mean, "
             f"dimension %{{customdata[1]:.2f}}<extra>{name}</extra>",
         )
@@ -161,26 +164,26 @@ def depth_curves(found: Sequence[Dimensions], rule: str) -> go.Figure:
     return laid_out(figure, 420)
 
 
-def depth_table(found: Sequence[Dimensions], rule: str) -> pd.DataFrame:
-    """One row a backbone and layer."""
-    parts = []
-    for one in found:
-        window, curve = one.selected(rule), one.curve
-        parts.append(
+def depth_table(results: Sequence[Dimensions], rule: str) -> pd.DataFrame:
+    """One row for each backbone and layer."""
+    tables = []
+    for result in results:
+        window, curve = result.selected(rule), result.curve
+        tables.append(
             pd.DataFrame(
                 {
-                    "backbone": one.provenance.backbone,
+                    "backbone": result.provenance.backbone,
                     "layer": np.arange(len(curve.dims)),
-                    "relative depth": _shape(one),
+                    "relative depth": _depth(result),
                     "dimension": curve.dims,
                     "low": curve.low,
                     "high": curve.high,
-                    "dimension / mean": _relative(one)[0],
+                    "dimension / mean": _relative(result)[0],
                     "selected by the rule": [i in window for i in range(len(curve.dims))],
                 }
             )
         )
-    return pd.concat(parts, ignore_index=True)
+    return pd.concat(tables, ignore_index=True)
 
 
 def cone_by_layer(result: Dimensions) -> go.Figure:
@@ -201,28 +204,28 @@ def cone_by_layer(result: Dimensions) -> go.Figure:
 
 
 def cone_table(result: Dimensions) -> pd.DataFrame:
-    """One row a layer."""
+    """One row for each layer."""
     return pd.DataFrame(
         {"layer": np.arange(len(result.anisotropy)), "mean cosine": result.anisotropy}
     )
 
 
-def _shape(one: Dimensions) -> Floats:
+def _depth(result: Dimensions) -> Floats:
     """Relative depth of each layer's output, (L,)."""
-    layers = len(one.curve.dims)
+    layers = len(result.curve.dims)
     return np.arange(1, layers + 1) / layers
 
 
-def _relative(one: Dimensions) -> tuple[Floats, Floats, Floats]:
+def _relative(result: Dimensions) -> tuple[Floats, Floats, Floats]:
     """The curve and its band in units of the curve's own mean, each (L,)."""
-    mean = np.nanmean(one.curve.dims)
-    return one.curve.dims / mean, one.curve.low / mean, one.curve.high / mean
+    mean = np.nanmean(result.curve.dims)
+    return result.curve.dims / mean, result.curve.low / mean, result.curve.high / mean
 
 
 def _add_band(
     figure: go.Figure, x: NDArray[np.generic], low: Floats, high: Floats, colour: str, name: str
 ) -> None:
-    """A curve's band, whole between layers that have none; it goes and comes with its curve."""
+    """A curve's band, split at layers without one; the legend shows and hides it with its curve."""
     rows = [list(range(a, b + 1)) for a, b in _runs(np.flatnonzero(np.isfinite(high)).tolist())]
     xs: list[Floats] = []
     ys: list[Floats] = []
@@ -245,7 +248,7 @@ def _add_band(
 
 
 def _shade(figure: go.Figure, x0: float, x1: float, colour: str, label: str = "") -> None:
-    """A vertical stripe through every row, named at its foot."""
+    """A vertical stripe through both rows, labelled at the bottom."""
     if x1 <= x0:
         return
     figure.add_vrect(x0=x0, x1=x1, fillcolor=colour, opacity=0.16, line_width=0)

@@ -1,4 +1,4 @@
-"""Values with intervals as dots, one place for each value along an axis of words."""
+"""Values with intervals as dots along an axis of names."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -26,12 +26,12 @@ def dots(
 
     Args:
         rows: plain values by column.
-        place: where a row stands along the axis of words; the axis keeps the rows' order.
+        place: a row's name on the axis of names, which keeps the rows' order.
         group: which rows share a colour and an entry in the legend.
         columns: names of the value, the lower and the upper end of its interval.
         title: title of the axis of numbers.
         joined: whether a line joins the dots of a group.
-        sideways: whether numbers run along x and words along y.
+        sideways: whether numbers are on x and names on y.
         zero: whether a dashed line marks 0.
     """
     figure = go.Figure()

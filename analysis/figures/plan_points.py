@@ -28,13 +28,13 @@ Along = Literal["first layer", "bias"]
 
 
 def marked(walk: Walk, automatic: Plan) -> dict[str, Plan]:
-    """The plans that all figures mark, as far as they are known."""
-    found = {AUTOMATIC: automatic} if automatic in walk.points else {}
-    return found if walk.best is None else found | {BEST: walk.best}
+    """The plans that all figures mark, as far as they are scored."""
+    marks = {AUTOMATIC: automatic} if automatic in walk.points else {}
+    return marks if walk.best is None else marks | {BEST: walk.best}
 
 
 def plan_rows(plans: Sequence[Plan], walk: Walk) -> pd.DataFrame:
-    """One row a plan, in the given order: its score, its change and its rank among all known."""
+    """One row for each plan, in the given order: its score, its change and its rank."""
     rows = [(walk.points[plan].score.measure(SPEARMAN), walk.points[plan].change) for plan in plans]
     return pd.DataFrame(
         {
@@ -52,19 +52,19 @@ def plan_rows(plans: Sequence[Plan], walk: Walk) -> pd.DataFrame:
 
 
 def layers_of(plan: Plan) -> str:
-    """Layers by number, even where they are all."""
+    """Layers by number, even if they are all."""
     return format_layers(plan.layers, 0)
 
 
 def custom(plans: Sequence[Plan], walk: Walk) -> list[list[Any]]:
-    """What points carry: the plan, then what its label says."""
-    found = []
+    """The ``customdata`` of points: the plan, then the numbers of its label."""
+    rows = []
     for plan in plans:
         point = walk.points[plan]
         change = (point.change.delta, point.change.ci_low, point.change.ci_high)
         spearman = walk.spearman(plan)
-        found.append([layers_of(plan), plan.bias, spearman, *change, walk.rank(plan)])
-    return found
+        rows.append([layers_of(plan), plan.bias, spearman, *change, walk.rank(plan)])
+    return rows
 
 
 def error_bars(plans: Sequence[Plan], walk: Walk) -> dict[str, Any]:
@@ -90,15 +90,15 @@ def dots(
     bars: bool = True,
     **marker: Any,
 ) -> None:
-    """The known ones of some plans, at their places and changes."""
-    known = [plan for plan in plans if plan in walk.points]
+    """Add the scored ones of some plans to a figure, by place and change."""
+    scored = [plan for plan in plans if plan in walk.points]
     figure.add_scatter(
-        x=[place(plan) for plan in known],
-        y=[walk.points[plan].change.delta for plan in known],
-        error_y=error_bars(known, walk) if bars else None,
+        x=[place(plan) for plan in scored],
+        y=[walk.points[plan].change.delta for plan in scored],
+        error_y=error_bars(scored, walk) if bars else None,
         mode="markers",
         name=name,
         marker=marker,
-        customdata=custom(known, walk),
+        customdata=custom(scored, walk),
         hovertemplate=HOVER,
     )

@@ -1,4 +1,4 @@
-"""All layers as one row of switches that reads as a picture, and the table beside it."""
+"""All layers as one row of switches, with dimension and gate; and its table."""
 
 from collections.abc import Sequence
 
@@ -7,11 +7,11 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from ..experiments.gates import Listening
+from ..experiments.gates import MeanGates
 from .theme import PLAIN, REROUTED, SELECTED, laid_out, tick
 
 _GATE, _SWITCH, _DIMENSION, _TOP = 0.0, 1.25, 2.45, 3.75
-"""Where the three rows begin, and where the last one's name ends."""
+"""Heights at which the three rows begin, and the top."""
 
 
 def layer_strip(
@@ -19,11 +19,11 @@ def layer_strip(
     plan: Sequence[int],
     reroutable: Sequence[int],
     dims: NDArray[np.float64] | None,
-    gates: Listening,
+    gates: MeanGates,
 ) -> go.Figure:
-    """One column a layer: its dimension, its switch, its mean gate; a column is one mark.
+    """One column for each layer: its dimension, its switch and its mean gate.
 
-    ``dims`` (layers,) is None where it was not measured. Every mark lies at its layer's x.
+    ``dims`` (layers,) is None if it was not measured. Every mark is at its layer's x.
     """
     x = np.arange(layers)
     strength = _strength(layers, gates)
@@ -40,7 +40,7 @@ def layer_strip(
         name="switch",
         hoverinfo="skip",
     )
-    _name(figure, _SWITCH + 0.6, "re-routed" if len(plan) else "re-routed: none")
+    _label(figure, _SWITCH + 0.6, "re-routed" if len(plan) else "re-routed: none")
     if gates.layers:
         highest = strength[list(gates.layers)].max()
         figure.add_bar(
@@ -52,7 +52,7 @@ def layer_strip(
             name="mean gate",
             hoverinfo="skip",
         )
-        _name(figure, _GATE + 0.75, f"mean gate, up to {100 * highest:.1f}%")
+        _label(figure, _GATE + 0.75, f"mean gate, up to {100 * highest:.1f}%")
     if dims is not None and np.isfinite(dims).any():
         low, high = np.nanmin(dims), np.nanmax(dims)
         figure.add_scatter(
@@ -64,8 +64,8 @@ def layer_strip(
             name="intrinsic dimension",
             hoverinfo="skip",
         )
-        _name(figure, _DIMENSION + 0.9, f"intrinsic dimension, {low:.1f} to {high:.1f}")
-    said = [
+        _label(figure, _DIMENSION + 0.9, f"intrinsic dimension, {low:.1f} to {high:.1f}")
+    labels = [
         f"layer {i}<br>"
         + ("" if dims is None else f"dimension {dims[i]:.1f}<br>")
         + (
@@ -77,13 +77,13 @@ def layer_strip(
         )
         for i in x
     ]
-    # What is clicked and pointed at: a whole column, whatever is drawn in it.
+    # An invisible bar over each column takes clicks and hovers.
     figure.add_bar(
         x=x,
         y=np.full(layers, _TOP),
         width=1,
         marker={"color": "rgba(0,0,0,0)"},
-        customdata=said,
+        customdata=labels,
         hovertemplate="%{customdata}<extra></extra>",
         name="layers",
     )
@@ -115,9 +115,9 @@ def strip_table(
     plan: Sequence[int],
     reroutable: Sequence[int],
     dims: NDArray[np.float64] | None,
-    gates: Listening,
+    gates: MeanGates,
 ) -> pd.DataFrame:
-    """One row a layer: dimension, re-routed or not, mean gate over texts in %."""
+    """One row for each layer: dimension, re-routed or not, mean gate over texts in %."""
     return pd.DataFrame(
         {
             "layer": range(layers),
@@ -129,15 +129,15 @@ def strip_table(
     )
 
 
-def _strength(layers: int, gates: Listening) -> NDArray[np.float64]:
-    """The mean gate of every layer, NaN where nothing is re-routed."""
+def _strength(layers: int, gates: MeanGates) -> NDArray[np.float64]:
+    """The mean gate of every layer, NaN where it is not re-routed."""
     strength = np.full(layers, np.nan)
     strength[list(gates.layers)] = gates.strength
     return strength
 
 
-def _name(figure: go.Figure, y: float, text: str) -> None:
-    """What a row shows, at its upper left."""
+def _label(figure: go.Figure, y: float, text: str) -> None:
+    """Label a row of the figure at its upper left."""
     figure.add_annotation(
         x=0,
         y=y,

@@ -1,4 +1,4 @@
-"""The figure that a result is best looked at in, whatever kind of result it is."""
+"""The default figure of any kind of result."""
 
 from functools import singledispatch
 
@@ -33,7 +33,7 @@ def _(result: Score) -> go.Figure:
 
 
 @figure.register
-def _(result: list) -> go.Figure:  # type: ignore[type-arg]  # what it holds is not dispatched on
+def _(result: list) -> go.Figure:  # type: ignore[type-arg]  # singledispatch ignores the items' type
     if not result or not isinstance(result[0], Score):
         raise PlanError("There is no figure for this list; plot what dimensions or score gives.")
     return scores.measure_bars(result, result[0].first.name)

@@ -1,4 +1,4 @@
-"""Scores -> figures and the tables beside them: measures by method, pairs, prompts."""
+"""Scores -> figures and their tables: measures by method, pairs, prompts."""
 
 from collections.abc import Sequence
 
@@ -7,15 +7,15 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from ..corpora.types import Pairs
-from ..embedding.batching import Shown
+from ..embedding.batching import ReadPrompt
 from ..evaluation.comparison import Difference
 from ..experiments.score import Score
 from .theme import PALETTE, PLAIN, REROUTED, SELECTED, escaped, laid_out, scatter, shortened
 
 
-def measure_bars(found: Sequence[Score], name: str) -> go.Figure:
+def measure_bars(scores: Sequence[Score], name: str) -> go.Figure:
     """Methods x one measure with 95% intervals, best on top."""
-    ordered = sorted(found, key=lambda m: m.measure(name).value)
+    ordered = sorted(scores, key=lambda m: m.measure(name).value)
     measures = [m.measure(name) for m in ordered]
     values = np.array([m.value for m in measures])
     figure = go.Figure(
@@ -43,28 +43,28 @@ def measure_bars(found: Sequence[Score], name: str) -> go.Figure:
     return laid_out(figure, 90 + 46 * len(ordered))
 
 
-def measure_table(found: Sequence[Score]) -> pd.DataFrame:
-    """One row a method, best first, with every measure and its interval."""
+def measure_table(scores: Sequence[Score]) -> pd.DataFrame:
+    """One row for each method, best first, with every measure and its interval."""
     rows = []
-    for one in sorted(found, key=lambda m: -m.first.value):
-        row: dict[str, object] = {"method": one.name}
-        for m in one.measures:
+    for score in sorted(scores, key=lambda m: -m.first.value):
+        row: dict[str, object] = {"method": score.name}
+        for m in score.measures:
             row |= {m.name: m.value, f"{m.name} low": m.ci_low, f"{m.name} high": m.ci_high}
-        first = one.first
+        first = score.first
         row |= {
             first.things: first.items,
-            "of": one.of or first.items,
-            "layers": ", ".join(map(str, one.plan.layers)) or "none",
-            "bias": one.plan.bias if one.plan.layers else None,
-            "corpus": one.corpus,
-            "dtype": one.provenance.dtype,
+            "of": score.of or first.items,
+            "layers": ", ".join(map(str, score.plan.layers)) or "none",
+            "bias": score.plan.bias if score.plan.layers else None,
+            "corpus": score.corpus,
+            "dtype": score.provenance.dtype,
         }
         rows.append(row)
     return pd.DataFrame(rows)
 
 
 def difference_table(differences: Sequence[Difference]) -> pd.DataFrame:
-    """One row a comparison, with its interval and p-values."""
+    """One row for each comparison, with its interval and p-values."""
     return pd.DataFrame(
         [
             {
@@ -82,15 +82,15 @@ def difference_table(differences: Sequence[Difference]) -> pd.DataFrame:
     )
 
 
-def measures_along(found: Sequence[tuple[str, Score]], name: str, title: str) -> go.Figure:
-    """One line a method over conditions in their order (lengths, places), with 95% intervals."""
-    conditions = list(dict.fromkeys(condition for condition, _ in found))
-    methods = list(dict.fromkeys(one.name for _, one in found))
+def measures_along(scores: Sequence[tuple[str, Score]], name: str, title: str) -> go.Figure:
+    """One line for each method over ordered conditions (lengths, places), with 95% intervals."""
+    conditions = list(dict.fromkeys(condition for condition, _ in scores))
+    methods = list(dict.fromkeys(score.name for _, score in scores))
     figure = go.Figure()
     for i, method in enumerate(methods):
-        measures = [one.measure(name) for _, one in found if one.name == method]
+        measures = [score.measure(name) for _, score in scores if score.name == method]
         figure.add_scatter(
-            x=[condition for condition, one in found if one.name == method],
+            x=[condition for condition, score in scores if score.name == method],
             y=[m.value for m in measures],
             mode="lines+markers",
             name=method,
@@ -109,23 +109,23 @@ def measures_along(found: Sequence[tuple[str, Score]], name: str, title: str) ->
     return laid_out(figure, 420)
 
 
-def along_table(found: Sequence[tuple[str, Score]], condition: str) -> pd.DataFrame:
-    """The same as a table, one row a method and condition."""
-    parts = []
-    for value, one in found:
-        table = measure_table([one])
+def along_table(scores: Sequence[tuple[str, Score]], condition: str) -> pd.DataFrame:
+    """The same as a table, one row for each method and condition."""
+    tables = []
+    for value, score in scores:
+        table = measure_table([score])
         table.insert(0, condition, value)
-        parts.append(table)
-    return pd.concat(parts, ignore_index=True)
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)
 
 
-def human_against_cosine(found: Score, pairs: Pairs) -> go.Figure:
+def human_against_cosine(score: Score, pairs: Pairs) -> go.Figure:
     """Each pair's human rating against its cosine."""
     texts = [shortened(text) for text in pairs.texts]
     figure = go.Figure(
         scatter(len(pairs.scores))(
             x=pairs.scores,
-            y=found.cosines,
+            y=score.cosines,
             mode="markers",
             marker={"size": 6, "opacity": 0.6, "color": REROUTED},
             text=[
@@ -139,15 +139,15 @@ def human_against_cosine(found: Score, pairs: Pairs) -> go.Figure:
     return laid_out(figure, 420)
 
 
-def pair_table(found: Score, pairs: Pairs) -> pd.DataFrame:
-    """One row a pair, worst first: by how many places the two rankings disagree."""
+def pair_table(score: Score, pairs: Pairs) -> pd.DataFrame:
+    """One row for each pair, by how many places the two rankings disagree, worst first."""
     human = pd.Series(pairs.scores).rank()
-    cosine = pd.Series(found.cosines).rank()
+    cosine = pd.Series(score.cosines).rank()
     table = pd.DataFrame(
         {
             "places apart": (cosine - human).round(1),
             "human": pairs.scores,
-            "cosine": found.cosines,
+            "cosine": score.cosines,
             "first": [pairs.texts[i] for i in pairs.left],
             "second": [pairs.texts[i] for i in pairs.right],
         }
@@ -156,14 +156,14 @@ def pair_table(found: Score, pairs: Pairs) -> pd.DataFrame:
 
 
 def moved_pairs(before: Score, after: Score, pairs: Pairs) -> pd.DataFrame:
-    """One row a pair, those whose cosine rank changed most first."""
-    was = pd.Series(before.cosines).rank()
-    now = pd.Series(after.cosines).rank()
+    """One row for each pair, by how much its cosine rank changed, largest first."""
+    rank_before = pd.Series(before.cosines).rank()
+    rank_after = pd.Series(after.cosines).rank()
     human = pd.Series(pairs.scores).rank()
     table = pd.DataFrame(
         {
-            "places moved": now - was,
-            "towards people": (now - human).abs() < (was - human).abs(),
+            "places moved": rank_after - rank_before,
+            "towards people": (rank_after - human).abs() < (rank_before - human).abs(),
             "human": pairs.scores,
             "cosine before": before.cosines,
             "cosine after": after.cosines,
@@ -174,13 +174,13 @@ def moved_pairs(before: Score, after: Score, pairs: Pairs) -> pd.DataFrame:
     return table.reindex(table["places moved"].abs().sort_values(ascending=False).index)
 
 
-def prompt_strip(prompt: Shown) -> str:
-    """A prompt as HTML: what is pooled is coloured by its weight, the text's own tokens underlined.
+def prompt_strip(prompt: ReadPrompt) -> str:
+    """A prompt as HTML: tokens coloured by their pooling weight, the text's own ones underlined.
 
-    A placeholder is boxed. The colours are see-through, so that they show on any page.
+    A placeholder is boxed. The colours are transparent, so that they suit any page.
     """
     strongest = float(prompt.weights.max())
-    parts = []
+    spans = []
     for i, token in enumerate(prompt.tokens):
         style = ""
         if weight := float(prompt.weights[i]):
@@ -189,17 +189,17 @@ def prompt_strip(prompt: Shown) -> str:
             style += f"border-bottom:2px solid {SELECTED};"
         if i == prompt.slot:
             style += f"outline:2px dashed {SELECTED};"
-        shown = escaped(token).replace("\n", "\u21b5<br>")
+        text = escaped(token).replace("\n", "\u21b5<br>")
         title = f"token {i}, pooled with weight {weight:.3g}"
-        parts.append(f'<span style="{style}" title="{title}">{shown}</span>')
+        spans.append(f'<span style="{style}" title="{title}">{text}</span>')
     return (
         '<div style="font-family:monospace;white-space:pre-wrap;overflow-wrap:anywhere;'
-        f'line-height:1.9">{"".join(parts)}</div>'
+        f'line-height:1.9">{"".join(spans)}</div>'
     )
 
 
-def prompt_table(prompts: Sequence[Shown]) -> pd.DataFrame:
-    """One row a token of each prompt: whether it is the text's, and its weight in the pooling."""
+def prompt_table(prompts: Sequence[ReadPrompt]) -> pd.DataFrame:
+    """One row for each token of each prompt: whether it is the text's, and its pooling weight."""
     return pd.DataFrame(
         [
             {

@@ -1,4 +1,4 @@
-"""Embedding spaces -> Plotly figures and the tables beside them."""
+"""Embedding spaces -> Plotly figures and their tables."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,17 +15,17 @@ from ..spaces.comparison import VOTES, Comparison, Side
 from .theme import PALETTE, PLAIN, SEQUENTIAL, escaped, laid_out, scatter, shortened
 
 DRAGGING = {"box": "select", "lasso": "lasso", "move": "pan"}
-"""What dragging on a map does, as the page and as Plotly calls it."""
+"""Modes of dragging on a map, by the page's name and Plotly's."""
 _SYMBOLS = 8
-_LEGEND = 40  # groups; a longer legend would push the map out, and a dot says its group anyway
+_LEGEND = 40  # groups; a longer legend would leave no room, and a dot's label names its group
 _TICKS = np.array([1, 3, 10, 30, 100, 300, 1000, 3000, 10_000, 30_000, 100_000])
 
 
 @dataclass(frozen=True, eq=False)
 class Colours:
-    """What dots are coloured by: one value (N,) a text, words for groups or numbers for a scale.
+    """Values (N,) that colour the dots: strings for groups, or numbers for a scale.
 
-    ``logarithmic`` spaces the colours of numbers, which must be positive, by their ratio.
+    ``logarithmic`` is for positive numbers.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Colours:
 
     @property
     def grouped(self) -> bool:
-        """Whether the values are words."""
+        """Whether the values are groups."""
         return self.values.dtype.kind == "U"
 
 
@@ -44,7 +44,7 @@ def by_label(labels: Sequence[str] | None) -> Colours | None:
 
 
 def space_map(
-    found: Space,
+    space: Space,
     texts: Sequence[str],
     colours: Colours | None = None,
     *,
@@ -55,10 +55,11 @@ def space_map(
 ) -> go.Figure:
     """One map, row ids in ``customdata``; where rows are ``selected``, the others are faded.
 
-    It shows as much of the plane as the map ``beside`` it, so that what stands still looks still.
+    It shows as much of the plane as the map ``beside`` it, so that equal points are in equal
+    places.
     """
-    figure = go.Figure(_dots(found, _hover(texts, colours), colours, selected))
-    _finished(figure, colours, [found, beside or found])
+    figure = go.Figure(_dots(space, _hover(texts, colours), colours, selected))
+    _finished(figure, colours, [space, beside or space])
     figure.update_layout(
         title={"text": escaped(title), "font": {"size": 14}, "x": 0, "y": 0.99, "yanchor": "top"},
         margin_t=44,
@@ -80,23 +81,23 @@ def two_maps(
     colours = colours or by_label(labels)
     figure = make_subplots(1, 2, subplot_titles=[*map(escaped, titles)], horizontal_spacing=0.03)
     hover = _hover(texts, colours)
-    for column, found in enumerate((first, second), 1):
-        for trace in _dots(found, hover, colours, ()):
+    for column, space in enumerate((first, second), 1):
+        for trace in _dots(space, hover, colours, ()):
             figure.add_trace(trace.update(showlegend=trace.showlegend and column == 1), 1, column)
     return _finished(figure, colours, [first, second])
 
 
 def _hover(texts: Sequence[str], colours: Colours | None) -> NDArray[np.str_]:
-    """What is said of each text when it is pointed at."""
+    """The hover label of each text."""
     lines = [shortened(text) for text in texts]
     if colours is not None and not colours.grouped:
-        said = zip(lines, colours.values.tolist(), strict=True)
-        lines = [f"{line}<br>{colours.name}: {value:.4g}" for line, value in said]
+        pairs = zip(lines, colours.values.tolist(), strict=True)
+        lines = [f"{line}<br>{colours.name}: {value:.4g}" for line, value in pairs]
     return np.array(lines, dtype=np.str_)
 
 
 def _dots(
-    found: Space, hover: NDArray[np.str_], colours: Colours | None, selected: Sequence[int]
+    space: Space, hover: NDArray[np.str_], colours: Colours | None, selected: Sequence[int]
 ) -> list[go.Scatter | go.Scattergl]:
     """The dots of one map: a trace a group, or one for all."""
     count = len(hover)
@@ -114,9 +115,9 @@ def _dots(
             )
             for i, name in enumerate(names)
         ]
-    points = found.projection.points
-    lit = np.zeros(count, dtype=bool)
-    lit[list(selected)] = True
+    points = space.projection.points
+    is_selected = np.zeros(count, dtype=bool)
+    is_selected[list(selected)] = True
     return [
         scatter(count)(
             x=points[rows, 0],
@@ -128,7 +129,7 @@ def _dots(
             text=hover[rows],
             customdata=rows,
             marker={"size": size, "opacity": 0.8, **paint},
-            selectedpoints=np.flatnonzero(lit[rows]).tolist() if len(selected) else None,
+            selectedpoints=np.flatnonzero(is_selected[rows]).tolist() if len(selected) else None,
             selected={"marker": {"opacity": 1, "size": size + 2}},
             unselected={"marker": {"opacity": 0.15}},
             hovertemplate="%{text}<extra>%{fullData.name}</extra>"
@@ -146,9 +147,9 @@ def _scaled(colours: Colours) -> dict[str, object]:
     return {"color": values, "coloraxis": "coloraxis", "line": {"width": line, "color": PLAIN}}
 
 
-def _finished(figure: go.Figure, colours: Colours | None, shown: Sequence[Space]) -> go.Figure:
-    """The figure with axes that hold all maps ``shown``, one unit as long as the other."""
-    points = np.concatenate([one.projection.points for one in shown])
+def _finished(figure: go.Figure, colours: Colours | None, spaces: Sequence[Space]) -> go.Figure:
+    """The figure with equally scaled axes that hold all ``spaces``."""
+    points = np.concatenate([space.projection.points for space in spaces])
     low, high = points.min(axis=0), points.max(axis=0)
     room = 0.05 * max(*(high - low), 1e-9)
     bare = {"showticklabels": False, "zeroline": False, "showgrid": False}
@@ -175,9 +176,9 @@ def _finished(figure: go.Figure, colours: Colours | None, shown: Sequence[Space]
     return figure
 
 
-def numbers_table(found: Comparison) -> pd.DataFrame:
-    """Both spaces in numbers: one row a measure, with what it says."""
-    left, right = _numbers(found.left), _numbers(found.right)
+def numbers_table(comparison: Comparison) -> pd.DataFrame:
+    """Both spaces in numbers: one row for each measure, with its meaning."""
+    left, right = _numbers(comparison.left), _numbers(comparison.right)
     rows = [
         {"measure": name, "left": left[name], "right": right[name], "meaning": meaning}
         for name, meaning in _MEANINGS.items()
@@ -187,28 +188,28 @@ def numbers_table(found: Comparison) -> pd.DataFrame:
 
 
 _MEANINGS = {
-    "coordinates": "how many numbers an embedding has",
+    "coordinates": "number of values of an embedding",
     "mean cosine": "of two different texts; near 1: a narrow cone",
     "isotropy": "1: no direction is preferred; near 0.14: all point one way",
     "uniformity": "the lower, the more evenly spread over the sphere",
     "trustworthiness of the map": "1: neighbours on the map are neighbours in the space",
-    "label accuracy (%)": f"texts whose {VOTES} nearest others vote for their own label",
+    "label accuracy (%)": f"texts whose {VOTES} nearest neighbours vote for their label",
 }
 
 
 def _numbers(side: Side) -> dict[str, float]:
-    found = {
+    numbers = {
         "coordinates": side.coordinates,
         "mean cosine": side.shape.anisotropy,
         "isotropy": side.shape.isotropy,
         "uniformity": side.shape.uniformity,
         "trustworthiness of the map": side.trust,
     }
-    return found | ({"label accuracy (%)": side.accuracy.value} if side.accuracy else {})
+    return numbers | ({"label accuracy (%)": side.accuracy.value} if side.accuracy else {})
 
 
 def geometry_table(shapes: Sequence[Geometry], names: Sequence[str]) -> pd.DataFrame:
-    """One row a space, with its measures."""
+    """One row for each space, with its measures."""
     return pd.DataFrame(
         [
             {
@@ -231,9 +232,9 @@ def space_table(
     kept: NDArray[np.float64],
     labels: Sequence[str] | None = None,
 ) -> pd.DataFrame:
-    """One row a text, its index the row id: the share of its neighbours that stayed, both places.
+    """One row for each text, indexed by row id: share of neighbours kept, and both positions.
 
-    Those that kept the fewest come first.
+    Texts that kept the fewest come first.
     """
     a, b = first.projection.points, second.projection.points
     return pd.DataFrame(
@@ -250,34 +251,34 @@ def space_table(
 
 
 def moved_table(
-    found: Comparison, texts: Sequence[str], labels: Sequence[str] | None = None
+    comparison: Comparison, texts: Sequence[str], labels: Sequence[str] | None = None
 ) -> pd.DataFrame:
-    """Every text, its index the row id, those first that kept the fewest neighbours."""
-    order = found.most_moved
-    k = found.left.nearest.rows.shape[1]
+    """One row for each text, indexed by row id, fewest neighbours kept first."""
+    order = comparison.most_moved
+    k = comparison.left.nearest.rows.shape[1]
     return pd.DataFrame(
         {
             "text": list(texts),
             **({"label": list(labels)} if labels else {}),
-            f"kept of {k} nearest (%)": 100 * found.kept,
-            f"of {found.wider} nearest (%)": 100 * found.kept_wider,
+            f"kept of {k} nearest (%)": 100 * comparison.kept,
+            f"of {comparison.wider} nearest (%)": 100 * comparison.kept_wider,
         }
     ).iloc[order]
 
 
 def neighbour_tables(
-    found: Comparison, row: int, texts: Sequence[str], labels: Sequence[str] | None = None
+    comparison: Comparison, row: int, texts: Sequence[str], labels: Sequence[str] | None = None
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """A text's nearest others in the left and in the right space, those in both marked."""
-    left, right = (side.nearest.rows[row] for side in (found.left, found.right))
+    """A text's nearest neighbours in the left and in the right space, those in both marked."""
+    left, right = (side.nearest.rows[row] for side in (comparison.left, comparison.right))
     return tuple(  # type: ignore[return-value]
         pd.DataFrame(
             {
                 "cosine": side.nearest.cosines[row],
-                "in both": ["yes" if i in other else "" for i in side.nearest.rows[row]],
+                "in both": ["yes" if i in other_rows else "" for i in side.nearest.rows[row]],
                 "text": [texts[i] for i in side.nearest.rows[row]],
                 **({"label": [labels[i] for i in side.nearest.rows[row]]} if labels else {}),
             }
         )
-        for side, other in ((found.left, set(right)), (found.right, set(left)))
+        for side, other_rows in ((comparison.left, set(right)), (comparison.right, set(left)))
     )

@@ -1,4 +1,4 @@
-"""Where the automatic choice stands among reference points: the figure and its table."""
+"""The automatic choice among the reference plans: the figure and its table."""
 
 from collections.abc import Mapping, Sequence
 
@@ -17,31 +17,37 @@ from .theme import PLAIN, REROUTED, laid_out
 def standing(
     walk: Walk, automatic: Plan, references: Mapping[str, Sequence[Plan]]
 ) -> list[tuple[str, Plan]]:
-    """The reference points by name, known or not, from the best to all layers."""
+    """The reference plans by name, scored or not, from the best to all layers."""
     best = [] if walk.best is None else [(BEST, walk.best)]
-    others = [(AUTOMATIC, automatic)] if references[AUTOMATIC] else []
-    drawn = [(RANDOM, plan) for plan in references[RANDOM]]
-    return [*best, *others, (NONE, NOTHING), *drawn, *((ALL, plan) for plan in references[ALL])]
+    automatic_choice = [(AUTOMATIC, automatic)] if references[AUTOMATIC] else []
+    random_sets = [(RANDOM, plan) for plan in references[RANDOM]]
+    return [
+        *best,
+        *automatic_choice,
+        (NONE, NOTHING),
+        *random_sets,
+        *((ALL, plan) for plan in references[ALL]),
+    ]
 
 
 def standing_chart(walk: Walk, rows: Sequence[tuple[str, Plan]]) -> go.Figure:
-    """The reference points' changes with their intervals, one line each."""
+    """The reference plans' changes with their intervals, one line each."""
     figure = go.Figure()
     names = list(dict.fromkeys(name for name, _ in rows))
     for name in names:
-        known = [plan for named, plan in rows if named == name and plan in walk.points]
+        scored = [plan for row_name, plan in rows if row_name == name and plan in walk.points]
         _, symbol, size = MARKS.get(name, ("", "circle", 9))
-        spread = np.linspace(0.3, -0.3, len(known)) if len(known) > 1 else [0.0] * len(known)
+        spread = np.linspace(0.3, -0.3, len(scored)) if len(scored) > 1 else [0.0] * len(scored)
         heights = [len(names) - names.index(name) + offset for offset in spread]
         figure.add_scatter(
-            x=[walk.points[plan].change.delta for plan in known],
+            x=[walk.points[plan].change.delta for plan in scored],
             y=heights,
-            error_x=error_bars(known, walk),
+            error_x=error_bars(scored, walk),
             mode="markers",
             name=name,
             showlegend=False,
             marker={"color": COLOURS.get(name, REROUTED), "symbol": symbol, "size": size},
-            customdata=custom(known, walk),
+            customdata=custom(scored, walk),
             hovertemplate=HOVER,
         )
     figure.add_vline(x=0, line={"color": PLAIN, "dash": "dash"})
@@ -75,8 +81,8 @@ def standing_chart(walk: Walk, rows: Sequence[tuple[str, Plan]]) -> go.Figure:
 
 
 def standing_table(walk: Walk, rows: Sequence[tuple[str, Plan]]) -> pd.DataFrame:
-    """The same of the known reference points, with their names."""
-    known = [(name, plan) for name, plan in rows if plan in walk.points]
-    table = plan_rows([plan for _, plan in known], walk)
-    table.insert(0, "reference", [name for name, _ in known])
+    """The scored reference plans as a table, with their names."""
+    scored = [(name, plan) for name, plan in rows if plan in walk.points]
+    table = plan_rows([plan for _, plan in scored], walk)
+    table.insert(0, "reference", [name for name, _ in scored])
     return table

@@ -1,7 +1,7 @@
-"""What all figures share: colours with one meaning each, a layout, and texts made safe.
+"""What all figures share: colours with one meaning each, a layout, and escaping.
 
-Colours are those of Okabe and Ito, which stay apart for colour-blind readers, the blue lightened
-so that it also shows on a dark page.
+The colours are those of Okabe and Ito, which colour-blind readers can tell apart, with a lighter
+blue that also shows on a dark page.
 """
 
 import re
@@ -17,11 +17,11 @@ DIVERGING = "RdBu"
 """For changes, 0 in the middle: losses red, gains blue."""
 _SHORT = 90
 _DRAWN = 1500
-"""Dots up to which they are drawn one by one, which begins sooner and saves as crisp SVG."""
+"""Maximum number of dots drawn as SVG, which starts sooner and exports crisply."""
 
 
 def laid_out(figure: go.Figure, height: int, **layout: Any) -> go.Figure:
-    """The figure with the margins, legend and labels that all have; ``height`` in pixels."""
+    """Apply the common margins, legend and labels to a figure; ``height`` in pixels."""
     figure.update_layout(
         height=height,
         margin={"l": 8, "r": 8, "t": 36, "b": 8},
@@ -33,7 +33,7 @@ def laid_out(figure: go.Figure, height: int, **layout: Any) -> go.Figure:
 
 
 def scatter(dots: int) -> Any:
-    """The kind of trace for so many dots: many go to the graphics card."""
+    """The kind of trace for this number of dots: WebGL for many."""
     return go.Scatter if dots <= _DRAWN else go.Scattergl
 
 
@@ -44,15 +44,15 @@ def shortened(text: str) -> str:
 
 
 def escaped(text: str) -> str:
-    """A text that Plotly shows as it is: it takes labels for HTML."""
+    """A text escaped for Plotly, which reads labels as HTML."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def luminance(colour: str) -> float:
     """Relative luminance, 0 to 1, of "rgb(r, g, b)" with parts of 0 to 255 (WCAG 2.2)."""
     red, green, blue = (
-        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4
-        for part in (float(number) / 255 for number in re.findall(r"[\d.]+", colour)[:3])
+        channel / 12.92 if channel <= 0.04045 else ((channel + 0.055) / 1.055) ** 2.4
+        for channel in (float(number) / 255 for number in re.findall(r"[\d.]+", colour)[:3])
     )
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
@@ -63,6 +63,6 @@ def tick(layers: int) -> int:
 
 
 def token_names(tokens: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Tokens as an axis has them, told apart by their number, and as it shows them."""
+    """Tokens as unique names on an axis, with their number, and as its labels."""
     safe = [escaped(token) for token in tokens]
     return [f"{i} {token}" for i, token in enumerate(safe)], safe

@@ -1,1 +1,1 @@
-"""The project as part of other libraries."""
+"""Adapters: mteb, sentence-transformers, scikit-learn, LangChain and LlamaIndex."""

@@ -14,10 +14,10 @@ class LangChainEmbeddings(Embeddings):
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """N lists of D numbers, of unit length."""
-        found: list[list[float]] = np.asarray(self.embedder.encode_document(texts)).tolist()
-        return found
+        vectors: list[list[float]] = np.asarray(self.embedder.encode_document(texts)).tolist()
+        return vectors
 
     def embed_query(self, text: str) -> list[float]:
         """D numbers, of unit length."""
-        found: list[float] = np.asarray(self.embedder.encode_query(text)).tolist()
-        return found
+        vector: list[float] = np.asarray(self.embedder.encode_query(text)).tolist()
+        return vector

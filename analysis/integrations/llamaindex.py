@@ -17,15 +17,15 @@ class LlamaIndexEmbedding(BaseEmbedding):
         self._embedder = embedder
 
     def _get_text_embeddings(self, texts: list[str]) -> list[list[float]]:
-        found: list[list[float]] = np.asarray(self._embedder.encode_document(texts)).tolist()
-        return found
+        vectors: list[list[float]] = np.asarray(self._embedder.encode_document(texts)).tolist()
+        return vectors
 
     def _get_text_embedding(self, text: str) -> list[float]:
         return self._get_text_embeddings([text])[0]
 
     def _get_query_embedding(self, query: str) -> list[float]:
-        found: list[float] = np.asarray(self._embedder.encode_query(query)).tolist()
-        return found
+        vector: list[float] = np.asarray(self._embedder.encode_query(query)).tolist()
+        return vector
 
     async def _aget_query_embedding(self, query: str) -> list[float]:
         return self._get_query_embedding(query)

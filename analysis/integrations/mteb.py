@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..errors import CorpusError, ExplorerError, PlanError
+from ..errors import CorpusError, ExplorerError, PlanError, one_line
 from .sentence_transformers import Embedder
 
 try:
@@ -26,11 +26,11 @@ try:
 except ModuleNotFoundError as missing:
     if missing.name != "mteb":
         raise
-    raise ExplorerError("mteb is not installed; pip install 'mteb>=2.26,<3' brings it.") from None
+    raise ExplorerError("mteb is not installed; run pip install 'mteb>=2.26,<3'.") from None
 
 PROJECT = "kv-embedding-explorer"
 BLANK = "."
-"""What an empty text of a data set is encoded as: data sets have some, and a prompt needs one."""
+"""Replaces empty texts, which data sets contain and prompts cannot."""
 
 
 class MtebEncoder:
@@ -56,7 +56,15 @@ class MtebEncoder:
         prompt_type: Any = None,
         **options: Any,
     ) -> NDArray[np.float32]:
-        """Embeddings float32 (N, D) of all texts of ``inputs``, batches with the key ``text``.
+        """Embeddings float32 (N, D) of all texts of ``inputs``.
+
+        Args:
+            inputs: batches with the key ``text``.
+            task_metadata: mteb's description of the task.
+            hf_split: not used.
+            hf_subset: not used.
+            prompt_type: query or document, or None.
+            options: further options of ``Embedder.encode``.
 
         Raises:
             CorpusError: the batches hold no text.
@@ -67,15 +75,15 @@ class MtebEncoder:
         for batch in inputs:
             if "text" not in batch:
                 raise CorpusError(
-                    f"{task_metadata.name} holds something else than text; choose a text task."
+                    f"{task_metadata.name} contains data other than text; choose a text task."
                 )
             texts.extend(batch["text"])
         self.blank += sum(not text.strip() for text in texts)
         name = "query" if getattr(prompt_type, "value", prompt_type) == "query" else "document"
-        found = self.embedder.encode(
+        embeddings = self.embedder.encode(
             [text if text.strip() else BLANK for text in texts], prompt_name=name, **options
         )
-        return np.asarray(found)
+        return np.asarray(embeddings)
 
     def similarity(self, embeddings1: Any, embeddings2: Any) -> torch.Tensor:
         """Cosines float32 (N, M), as ``Embedder.similarity``."""
@@ -87,7 +95,7 @@ class MtebEncoder:
 
 
 def meta(embedder: Embedder) -> ModelMeta:
-    """What mteb writes beside results: a name, a revision that any other setting changes, sizes."""
+    """The metadata that mteb stores with results: name, revision (all other settings), sizes."""
     facts = embedder.backbone.facts
     return ModelMeta(
         loader=None,
@@ -119,7 +127,7 @@ def _plain(name: str) -> str:
 class Result:
     """One task's main score on one split and subset, as mteb gives it, and the file it is in.
 
-    ``reused`` says that the file was there before.
+    ``reused`` tells whether the file existed before.
     """
 
     task: str
@@ -135,9 +143,9 @@ def find_tasks(names: Sequence[str]) -> list[Any]:
     """Look up tasks of mteb by their names, in that order, each once.
 
     Raises:
-        PlanError: there is no such task, or it holds more than text.
+        PlanError: there is no such task, or its data are not only text.
     """
-    found = []
+    tasks = []
     for name in dict.fromkeys(names):
         try:
             (task,) = mteb.get_tasks(tasks=[name])
@@ -148,20 +156,20 @@ def find_tasks(names: Sequence[str]) -> list[Any]:
                 f"{name} is a task on {' and '.join(task.metadata.modalities)}, which a text "
                 "embedder cannot do; choose a task on text alone."
             )
-        found.append(task)
-    return found
+        tasks.append(task)
+    return tasks
 
 
 def _unknown(name: str) -> str:
-    every = mteb.get_tasks(
+    all_tasks = mteb.get_tasks(
         modalities=["text"], exclusive_modality_filter=True, exclude_superseded=False
     )
-    spelled = {task.metadata.name.lower(): task.metadata.name for task in every}
-    near = difflib.get_close_matches(name.lower(), spelled, n=3)
-    if not near:
+    spelled = {task.metadata.name.lower(): task.metadata.name for task in all_tasks}
+    similar = difflib.get_close_matches(name.lower(), spelled, n=3)
+    if not similar:
         return f"mteb has no task {name[:60]!r}; give a name from its list, such as STSBenchmark."
-    said = ", ".join(spelled[other] for other in near)
-    return f"mteb has no task {name[:60]!r}; the nearest by name: {said}."
+    suggestions = ", ".join(spelled[spelling] for spelling in similar)
+    return f"mteb has no task {name[:60]!r}; the nearest by name: {suggestions}."
 
 
 def run(
@@ -169,20 +177,26 @@ def run(
 ) -> Iterator[Result]:
     """Evaluate ``encoder`` on each task; results are in ``folder`` as soon as they are yielded.
 
-    What ``folder`` already holds of the same encoder is not computed again. Nothing goes to
-    standard output.
+    Results of the same encoder that ``folder`` already holds are not computed again. Nothing is
+    printed to standard output.
+
+    Args:
+        encoder: the encoder to evaluate.
+        tasks: tasks of :func:`find_tasks`.
+        folder: folder of mteb's results.
+        show_progress: whether to show a progress bar.
 
     Raises:
-        CorpusError: the data of a task cannot be had, a kept result cannot be read, or the folder
-            cannot be written.
+        CorpusError: the data of a task cannot be fetched, a stored result cannot be read, or the
+            folder cannot be written.
         CorpusError, PlanError, BackboneError: as ``Embedder.encode``.
     """
     cache = mteb.ResultCache(folder)
     for task in tasks:
         file = Path(cache.get_task_result_path(task.metadata.name, encoder.mteb_model_meta))
         with contextlib.redirect_stdout(sys.stderr):
-            found, reused = _evaluated(encoder, task, cache, file, show_progress)
-        for split, rows in found.scores.items():
+            evaluated, reused = _evaluated(encoder, task, cache, file, show_progress)
+        for split, rows in evaluated.scores.items():
             for row in rows:
                 yield Result(
                     task.metadata.name,
@@ -198,19 +212,21 @@ def run(
 def _evaluated(
     encoder: MtebEncoder, task: Any, cache: Any, file: Path, show_progress: bool
 ) -> tuple[Any, bool]:
-    """The result of one task, as mteb gives it, and whether all of it was there before."""
-    kept = _kept(task, cache, encoder, file)
-    if kept is not None and not kept.get_missing_evaluations(task):
-        return kept, True
-    parts = getattr(task, "tasks", None)  # of an aggregate, which has no data of its own
-    for part in parts or ():
-        place = Path(cache.get_task_result_path(part.metadata.name, encoder.mteb_model_meta))
-        _evaluated(encoder, part, cache, place, show_progress)
-    loaded = bool(parts) or task.data_loaded
+    """The result of one task, as mteb gives it, and whether it was stored before."""
+    stored = _stored(task, cache, encoder, file)
+    if stored is not None and not stored.get_missing_evaluations(task):
+        return stored, True
+    subtasks = getattr(task, "tasks", None)  # an aggregate task has no data of its own
+    for subtask in subtasks or ():
+        subtask_file = Path(
+            cache.get_task_result_path(subtask.metadata.name, encoder.mteb_model_meta)
+        )
+        _evaluated(encoder, subtask, cache, subtask_file, show_progress)
+    loaded = bool(subtasks) or task.data_loaded
     if not loaded:
         _fetch(task)
     try:
-        found = mteb.evaluate(
+        evaluated = mteb.evaluate(
             encoder,
             task,
             cache=cache,
@@ -227,31 +243,29 @@ def _evaluated(
     finally:
         if not loaded:
             task.unload_data()
-    (result,) = found.task_results
+    (result,) = evaluated.task_results
     return result, False
 
 
-def _kept(task: Any, cache: Any, encoder: MtebEncoder, file: Path) -> Any:
-    """The result that the folder holds, or None."""
+def _stored(task: Any, cache: Any, encoder: MtebEncoder, file: Path) -> Any:
+    """The stored result of a task, or None."""
     try:
         return cache.load_task_result(task.metadata.name, encoder.mteb_model_meta)
     except (OSError, ValueError, KeyError) as error:  # pydantic's and JSON's are ValueErrors
         raise CorpusError(
-            f"{file} is no result of mteb that can be read; delete it, or choose another folder."
+            f"{file} cannot be read as a result of mteb; delete it, or choose another folder."
         ) from error
 
 
 def _fetch(task: Any) -> None:
-    # Hub, network, parsers and each task's own code fail by many exceptions.
+    # The hub, parsers and each task's own code raise many kinds of exceptions.
     try:
         task.load_data()
     except ExplorerError:
         raise
     except Exception as error:
-        said = " ".join(str(error).split()) or type(error).__name__
-        reason = said.rstrip(".") if len(said) <= 140 else f"{said[:137]}..."
         raise CorpusError(
             f"The data of {task.metadata.name} could not be fetched from the Hugging Face hub "
-            f"({reason}); connect once, after which they are kept, or choose a task whose data "
-            "are there."
+            f"({one_line(error)}); connect to the network once, or choose a task whose data are "
+            "cached."
         ) from error

@@ -16,9 +16,9 @@ _loaded = lru_cache(maxsize=1)(api.load_backbone)
 
 
 class Vectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """Texts -> float32 (N, D) of unit length. All parameters are names, and so is its pickle.
+    """Texts -> float32 (N, D) of unit length. Parameters are names, so that it can be pickled.
 
-    ``fit`` only chooses ``layers_``. Copies share a backbone. Raises what ``library`` raises.
+    ``fit`` only chooses ``layers_``. Copies share a backbone. Raises as :mod:`analysis.api` does.
     """
 
     def __init__(self, backbone: str = "smollm2", method: MethodName = "kv-embedding",
@@ -28,7 +28,7 @@ class Vectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.role, self.dtype, self.device = role, dtype, device
 
     def fit(self, X: Iterable[str], y: Any = None) -> Self:  # noqa: ARG002
-        """Choose the layers; the texts are not looked at."""
+        """Choose the layers; the texts are not used."""
         self.layers_ = api.select_layers(self._backbone(), self.layers)
         return self
 

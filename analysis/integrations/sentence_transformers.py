@@ -1,7 +1,7 @@
-"""A method on a backbone as one object that encodes, called as sentence-transformers calls.
+"""A method on a backbone with the interface of a ``SentenceTransformer``.
 
-What takes a ``SentenceTransformer`` for its ``encode`` and ``similarity`` takes an ``Embedder``.
-Prompts belong to the method here, so that a caller chooses only the role of a text. Neither
+Code that uses ``encode`` and ``similarity`` of a ``SentenceTransformer`` accepts an ``Embedder``.
+Prompts belong to the method, so a caller chooses only the role of a text. Neither
 sentence-transformers nor mteb is imported.
 """
 
@@ -24,6 +24,7 @@ from ..embedding.prompts import Role
 from ..errors import CorpusError, PlanError
 from ..experiments.dimension import select_layers
 from ..rerouting.plan import KeyPosition, Plan
+from ..runtime.lookup import by_name
 
 ROLES: dict[str, Role] = {
     "query": "Query",
@@ -38,7 +39,7 @@ _INDIFFERENT: dict[str, tuple[Any, ...]] = {
     "output_value": ("sentence_embedding",),
     "prompt_type": ("query", "document"),
 }
-"""Further options of sentence-transformers, and the values that ask for what is done anyway."""
+"""Further options of sentence-transformers, and the values that change nothing here."""
 
 Vectors = NDArray[np.float32] | torch.Tensor | list[torch.Tensor]
 
@@ -52,7 +53,7 @@ class Card:
     def set_evaluation_metrics(
         self, evaluator: Any, metrics: Mapping[str, float], *_: Any, **__: Any
     ) -> None:
-        """Remember ``metrics`` under the names that the ``evaluator`` gave them."""
+        """Store ``metrics`` under the evaluator's names."""
         del evaluator
         self.metrics.update(metrics)
 
@@ -60,24 +61,24 @@ class Card:
 class Embedder:
     """A method on a backbone, encoding as a ``SentenceTransformer`` does.
 
-    ``Embedder("smollm2", method="kv-embedding", layers="auto")`` loads what it needs. Texts that
-    were met before are read from the disk.
+    ``Embedder("smollm2", method="kv-embedding", layers="auto")`` loads what it needs. Stored
+    vectors are read from disk.
 
     Args:
-        backbone: one that is loaded, or its name: a packaged name, a hub id
+        backbone: a loaded backbone, or its name: a packaged name, a hub id
             (``owner/name@revision``), a folder or a GGUF file.
         method: a name of :data:`analysis.embedding.methods.METHODS`, or a method of your own.
-        layers: what re-routes, if the method does: ``"auto"``, ``"none"``, ``"all"``, a list as
-            ``"26-29"``, or numbers from 0. By default ``"auto"`` for a method by its name, and
-            the plan that a method of your own has.
+        layers: the layers to re-route, if the method does: ``"auto"``, ``"none"``, ``"all"``, a
+            list such as ``"26-29"``, or numbers from 0. The default is ``"auto"`` for a method by
+            name, and its own plan for a method of your own.
         rule: how ``"auto"`` selects layers from the curve of the calibration corpus.
         bias: added to the re-routed pair's attention logit.
-        key_position: where the re-routed key stands.
+        key_position: position of the re-routed key.
         max_tokens: texts are cut so that no prompt is longer. ``texts_cut`` counts those that
             lost their end, over all calls.
-        dtype: of a backbone by its name.
-        device: of a backbone by its name.
-        cached: whether embeddings are read from the disk and kept there.
+        dtype: dtype of a backbone loaded by name.
+        device: device of a backbone loaded by name.
+        cached: whether embeddings are read from disk and stored there.
 
     Raises:
         PlanError: there is no such method or layer, layers are given to a method that does not
@@ -131,7 +132,7 @@ class Embedder:
 
     @property
     def max_tokens(self) -> int | None:
-        """What prompts are cut to, if anything."""
+        """Maximum tokens of a prompt, if limited."""
         return self.encoder.max_tokens
 
     @property
@@ -163,21 +164,21 @@ class Embedder:
         """Embeddings float32 (N, D) of ``sentences``, or (D,) of a single string.
 
         Args:
-            sentences: N texts or one; none at all gives shape (0, D).
+            sentences: N texts or one string; an empty list gives shape (0, D).
             prompt_name: the role of the texts, see :data:`ROLES`; None is a document.
             prompt: refused, since a prompt belongs to the method.
             batch_size: accepted and not used: a batch holds as many texts as fit into a budget
-                of tokens (``batches.budget``). It changes no embedding.
-            show_progress_bar: a bar on standard error.
-            normalize_embeddings: whether embeddings have unit length; if False, they are as they
-                were pooled, averaged over a method's templates where it has several.
-            convert_to_numpy: an array; if False, a list of N tensors.
-            convert_to_tensor: one tensor on the CPU instead; goes before ``convert_to_numpy``.
-            options: sentence-transformers' others, where None or asking for what is done anyway.
+                of tokens (:func:`analysis.embedding.batching.budget`).
+            show_progress_bar: show a bar on standard error.
+            normalize_embeddings: whether embeddings have unit length; if False, they are the pooled
+                vectors, averaged over a method's templates if it has several.
+            convert_to_numpy: return an array; if False, a list of N tensors.
+            convert_to_tensor: return one tensor on the CPU; overrides ``convert_to_numpy``.
+            options: other options of sentence-transformers; only values that change nothing.
 
         Raises:
-            PlanError: a prompt, an unknown ``prompt_name``, or an option that cannot be met.
-            CorpusError: a text is blank, no string, or cannot be encoded.
+            PlanError: a prompt, an unknown ``prompt_name``, or an option that is not supported.
+            CorpusError: a text is blank, not a string, or cannot be encoded.
             BackboneError: the states overflowed the backbone's dtype.
         """
         del batch_size
@@ -192,23 +193,23 @@ class Embedder:
                     "give a string or a list of strings."
                 )
         rows = self._rows(texts, role, bool(show_progress_bar), bool(normalize_embeddings))
-        found = rows[0] if single else rows
+        vectors = rows[0] if single else rows
         if convert_to_tensor:
-            return torch.from_numpy(found)
+            return torch.from_numpy(vectors)
         if convert_to_numpy:
-            return found
-        return torch.from_numpy(found) if single else list(torch.from_numpy(found))
+            return vectors
+        return torch.from_numpy(vectors) if single else list(torch.from_numpy(vectors))
 
     def encode_query(
         self, sentences: str | Sequence[str], *, prompt_name: str | None = None, **options: Any
     ) -> Vectors:
-        """``encode`` in the role Query, unless ``prompt_name`` says otherwise; raises alike."""
+        """``encode`` in the role Query unless ``prompt_name`` is given; raises the same."""
         return self.encode(sentences, prompt_name=prompt_name or "query", **options)
 
     def encode_document(
         self, sentences: str | Sequence[str], *, prompt_name: str | None = None, **options: Any
     ) -> Vectors:
-        """``encode`` in the role Context, unless ``prompt_name`` says otherwise; raises alike."""
+        """``encode`` in the role Context unless ``prompt_name`` is given; raises the same."""
         return self.encode(sentences, prompt_name=prompt_name or "document", **options)
 
     def similarity(self, first: Any, second: Any) -> torch.Tensor:
@@ -220,35 +221,31 @@ class Embedder:
         return (_unit(first) * _unit(second)).sum(dim=1).float()
 
     def _rows(
-        self, texts: list[str], role: Role, shown: bool, normalized: bool
+        self, texts: list[str], role: Role, show_bar: bool, normalized: bool
     ) -> NDArray[np.float32]:
         if not texts:
             return np.empty((0, self.get_embedding_dimension()), np.float32)
         encoder: Encoder = self.encoder
         if self.cached:
             encoder = CachedEncoder(self.encoder, norms=not normalized)
-        with tqdm(total=len(set(texts)), desc="encoding", unit="text", disable=not shown) as bar:
+        with tqdm(total=len(set(texts)), desc="encoding", unit="text", disable=not show_bar) as bar:
 
             def progress(done: int, total: int) -> None:
-                bar.total = total  # distinct texts or prompts, of which there may be others
+                bar.total = total  # distinct prompts, whose number may differ
                 bar.update(done - bar.n)
 
             encoding = encoder.encode(texts, role=role, progress=progress)
-            progress(bar.total, bar.total)  # all may have been known
+            progress(bar.total, bar.total)  # all may have been stored
         self.texts_cut += encoding.texts_cut
         return encoding.embeddings if normalized else encoding.pooled
 
 
 def _role(name: str | None) -> Role:
-    if name is None:
-        return "Context"
-    if name not in ROLES:
-        raise PlanError(f"There is no prompt name {name!r}; choose one of {', '.join(ROLES)}.")
-    return ROLES[name]
+    return "Context" if name is None else by_name(ROLES, name, "prompt name")
 
 
 def _check(prompt: str | None, options: Mapping[str, Any]) -> None:
-    """Refuse what would change an embedding and is not done here."""
+    """Refuse options that would change an embedding and are not supported."""
     if prompt is not None:
         raise PlanError(
             "A prompt cannot be given, since prompts belong to the method; leave it out, or choose "

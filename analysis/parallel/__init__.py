@@ -1,1 +1,1 @@
-"""The same work shared by several processes or machines."""
+"""Work shared among processes or machines."""

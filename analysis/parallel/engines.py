@@ -1,8 +1,8 @@
 """Where work is done: in this process, or by Ray's actors on this machine or a cluster.
 
-Work is one function of a state and an item. The state, most often a backbone, is made once for
-each worker. Items stream in, results come out in their order, and only a few are being worked on
-at any time, so that memory does not grow with their number. Ray is imported only where it is used.
+Work is one function of a state and an item. The state, most often a backbone, is created once for
+each worker. Items stream in, results come out in order, and only a few are in progress at any time,
+so that memory does not grow with their number. Ray is imported only where it is used.
 """
 
 import os
@@ -18,9 +18,9 @@ from ..errors import EngineError, ExplorerError
 from ..experiments.shared_options import EngineName
 
 AHEAD = 4
-"""Items for each worker that may be begun before the oldest of them is done."""
+"""Items for each worker that may be started before the oldest of them is finished."""
 RETRIES = 3
-"""How often an item whose worker died is tried again."""
+"""How often an item is tried again after its worker died."""
 
 S = TypeVar("S")
 S_co = TypeVar("S_co", covariant=True)
@@ -61,7 +61,9 @@ class Engine:
 
     def __post_init__(self) -> None:
         if self.name == "local" and (self.address or self.workers):
-            raise EngineError("An address or workers need the engine ray; choose it, too.")
+            raise EngineError(
+                "An address or a number of workers needs the engine ray; choose it as well."
+            )
 
 
 LOCAL = Engine()
@@ -85,26 +87,26 @@ def run(
     Raises:
         EngineError: as :func:`opened`; and whatever ``function`` raises.
     """
-    with opened(engine, _nothing, device=device) as workers:
-        yield from workers.map(partial(_alone, function), items)
+    with opened(engine, _no_state, device=device) as workers:
+        yield from workers.map(partial(_without_state, function), items)
 
 
 @contextmanager
 def opened(engine: Engine, make: Callable[[], S], *, device: str = "auto") -> Iterator[Workers[S]]:
-    """Hold workers for as long as the block lasts.
+    """Start workers for the duration of the block.
 
     With Ray, a worker whose process dies is started again and repeats its item; finished items are
     not repeated.
 
     Args:
         engine: where the work is done.
-        make: gives the state of a worker; called once in each, when it is first needed.
+        make: creates the state of a worker; called once in each, when it is first needed.
         device: where the state's backbone runs. With ``auto`` or ``cuda`` a worker has one GPU
             where there are any, else its share of the processor's cores.
 
     Raises:
-        EngineError: Ray is not installed, its cluster cannot be reached or has no room, or an
-            item's workers died again and again.
+        EngineError: Ray is not installed, its cluster cannot be reached or is too small, or an
+            item's workers died repeatedly.
         ExplorerError: what ``make`` and the functions raise, unchanged.
     """
     if engine.name == "local":
@@ -112,10 +114,10 @@ def opened(engine: Engine, make: Callable[[], S], *, device: str = "auto") -> It
         return
     if ":" in device or device == "spread":
         raise EngineError(
-            f"With the engine ray a worker has one whole device, not {device}; use auto or cuda."
+            f"With the engine ray a worker has one device, not {device}; use auto or cuda."
         )
     with _cluster(engine.address) as ray:
-        threads, count, gpus = _room(ray, engine.workers, device)
+        threads, count, gpus = _allocation(ray, engine.workers, device)
         actor_class = ray.remote(_Actor).options(
             num_cpus=threads, num_gpus=gpus, max_restarts=-1, max_task_retries=RETRIES
         )
@@ -124,15 +126,15 @@ def opened(engine: Engine, make: Callable[[], S], *, device: str = "auto") -> It
             yield _RayWorkers(ray, actors)
         finally:
             for actor in actors:
-                with suppress(Exception):  # a cluster that is gone needs no clearing up
+                with suppress(Exception):  # a cluster that has ended needs no cleanup
                     ray.kill(actor)
 
 
 class _Actor:
-    """A state that is made when it is first needed, so that its errors reach the caller."""
+    """A state that is created when it is first needed, so that its errors reach the caller."""
 
     def __init__(self, make: Callable[[], Any], threads: int) -> None:
-        os.environ["OMP_NUM_THREADS"] = str(threads)  # for when torch is imported
+        os.environ["OMP_NUM_THREADS"] = str(threads)  # read when torch is imported
         if "torch" in sys.modules:
             sys.modules["torch"].set_num_threads(threads)
         self._make, self._ready = make, False
@@ -188,7 +190,7 @@ class _RayWorkers:
 
 @contextmanager
 def _explained(ray: Any) -> Iterator[None]:
-    """Raise what a worker raised; turn Ray's own failures into sentences."""
+    """Raise a worker's exception; turn Ray's own failures into one sentence."""
     try:
         yield
     except ray.exceptions.RayTaskError as error:
@@ -198,19 +200,19 @@ def _explained(ray: Any) -> Iterator[None]:
     except ray.exceptions.RayError as error:
         reason = (str(error).strip() or type(error).__name__).split("\n")[0]
         raise EngineError(
-            f"A worker died, and so did {RETRIES} others after it, probably for lack of memory "
+            f"A worker died, and so did {RETRIES} more after it, probably out of memory "
             f"({reason:.120}); use fewer --workers or a smaller backbone."
         ) from None
 
 
 @contextmanager
 def _cluster(address: str | None) -> Iterator[Any]:
-    """Ray, connected for the block unless it was connected before."""
+    """Ray, connected during the block unless it was connected before."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         import ray
     except ImportError:
-        raise EngineError("Ray is not installed; pip install 'ray>=2.60,<3' brings it.") from None
+        raise EngineError("Ray is not installed; run pip install 'ray>=2.60,<3'.") from None
     if ray.is_initialized():
         yield ray
         return
@@ -244,7 +246,7 @@ def _reached(address: str) -> Iterator[None]:
         ) from None
 
 
-def _room(ray: Any, workers: int | None, device: str) -> tuple[int, int, int]:
+def _allocation(ray: Any, workers: int | None, device: str) -> tuple[int, int, int]:
     """Cores of each worker, the number of workers, and GPUs of each.
 
     Each worker has as many cores as their number allows on the machines of the cluster.
@@ -253,24 +255,24 @@ def _room(ray: Any, workers: int | None, device: str) -> tuple[int, int, int]:
     cores = [int(node.get("CPU", 0)) for node in alive]
     cards = [int(node.get("GPU", 0)) for node in alive]
     gpu = device == "cuda" or (device == "auto" and sum(cards) > 0)
-    wanted = workers or (sum(cards) if gpu else sum(count > 0 for count in cores))
+    requested = workers or (sum(cards) if gpu else sum(count > 0 for count in cores))
     for threads in range(max(cores, default=0), 0, -1):
         fitting = (
             min(count // threads, card) if gpu else count // threads
             for count, card in zip(cores, cards, strict=True)
         )
-        if wanted and sum(fitting) >= wanted:
-            return threads, wanted, int(gpu)
+        if requested and sum(fitting) >= requested:
+            return threads, requested, int(gpu)
     resources = f"{sum(cores)} cores" + (f" and {sum(cards)} GPUs" if gpu else "")
     raise EngineError(
-        f"Ray's cluster has {resources}, too few for {max(wanted, 1)} workers; use fewer --workers"
-        + (" or --device cpu." if gpu else ".")
+        f"Ray's cluster has {resources}, too few for {max(requested, 1)} workers; use fewer "
+        "--workers" + (" or --device cpu." if gpu else ".")
     )
 
 
-def _nothing() -> None:
+def _no_state() -> None:
     return None
 
 
-def _alone(function: Callable[[A], B], _: None, item: A) -> B:
+def _without_state(function: Callable[[A], B], _: None, item: A) -> B:
     return function(item)

@@ -1,7 +1,7 @@
-"""Large corpora: a file of texts encoded shard by shard into an array on the disk.
+"""Large corpora: a file of texts encoded shard by shard into an array on disk.
 
 Shards are read, encoded and written as a stream, so that memory does not grow with the number of
-texts. What is written survives: a run that was stopped goes on after its last finished shard. The
+texts. A run that was stopped resumes after its last finished shard. The
 array is an ordinary ``.npy`` file, which ``numpy.load(..., mmap_mode="r")`` opens without reading
 it.
 """
@@ -32,12 +32,12 @@ from ..storage import result_store
 from .engines import Workers
 from .same_backbone import check_same
 
-FEWEST, MOST = 128, 1024
-"""Texts of a shard: enough to fill batches of like length, few enough to lose without regret."""
+MIN_TEXTS, MAX_TEXTS = 128, 1024
+"""Texts of a shard: enough to fill batches of similar length, few enough to compute again."""
 
 
 class Shard(NamedTuple):
-    """Embeddings float32 (n, D) of some texts, and what those lost that were too long."""
+    """Embeddings float32 (n, D) of some texts, and how much was cut off long ones."""
 
     embeddings: NDArray[np.float32]
     texts_cut: int
@@ -46,7 +46,7 @@ class Shard(NamedTuple):
 
 @dataclass(frozen=True)
 class Encoded:
-    """What encoding a file took; ``kept`` of its ``shards`` were there from a run before."""
+    """The result of encoding a file; ``kept`` of its ``shards`` were finished by an earlier run."""
 
     texts_cut: int
     tokens_cut: int
@@ -57,7 +57,7 @@ class Encoded:
 
 def encode(
     workers: Workers[Backbone],
-    known: Backbone,
+    reference: Backbone,
     lines: Lines,
     output: Path,
     method: Method,
@@ -69,13 +69,15 @@ def encode(
     """Encode ``lines`` into ``output``, a float32 array (N, D) of rows of unit length.
 
     Args:
-        workers: those with the backbone, see :func:`analysis.parallel.engines.opened`.
-        known: the same backbone, with or without weights.
+        workers: workers with the backbone, see :func:`analysis.parallel.engines.opened`.
+        reference: the same backbone, with or without weights.
         lines: N texts.
-        output: the ``.npy`` file; until it is whole, ``output.part`` and a journal lie beside it.
+        output: the ``.npy`` file; until it is complete, ``output.part`` and a journal lie beside
+            it.
         method: how a text becomes a vector, as in :func:`analysis.embedding.encoder.encode`.
         role: what the prompt calls the texts.
-        resumed: told how many of all shards are there from a run before, if any.
+        resumed: called with the number of shards that an earlier run finished and the total, if
+            any.
         progress: counts texts, after each shard.
 
     Raises:
@@ -84,32 +86,34 @@ def encode(
         EngineError: workers gave up, or have other weights, another dtype or device.
     """
     began = time.perf_counter()
-    size = min(MOST, max(FEWEST, lines.count // 64))
-    whole = -(-lines.count // size)
-    how = MethodEncoder(known, method).identity
-    recipe = result_store.digest(how, result_store.versions(), role, lines.digest, size)
-    work = partial(_encoded, known, method, role)
-    with _growing(output, recipe, (lines.count, known.facts.hidden), size) as growing:
-        kept = len(growing.cut)
-        if kept:
-            resumed(kept, whole)
-        for number, shard in enumerate(workers.map(work, lines.shards(size, kept)), kept + 1):
+    size = min(MAX_TEXTS, max(MIN_TEXTS, lines.count // 64))
+    total = -(-lines.count // size)
+    identity = MethodEncoder(reference, method).identity
+    recipe = result_store.digest(identity, result_store.versions(), role, lines.digest, size)
+    work = partial(_encoded, reference, method, role)
+    with _growing(output, recipe, (lines.count, reference.facts.hidden), size) as growing:
+        finished = len(growing.cut)
+        if finished:
+            resumed(finished, total)
+        for number, shard in enumerate(
+            workers.map(work, lines.shards(size, finished)), finished + 1
+        ):
             growing.add(shard)
             progress(min(number * size, lines.count), lines.count)
     texts_cut, tokens_cut = np.sum(growing.cut, axis=0).tolist()
-    return Encoded(texts_cut, tokens_cut, time.perf_counter() - began, whole, kept)
+    return Encoded(texts_cut, tokens_cut, time.perf_counter() - began, total, finished)
 
 
 def _encoded(
-    known: Backbone, method: Method, role: Role, backbone: Backbone, texts: list[str]
+    reference: Backbone, method: Method, role: Role, backbone: Backbone, texts: list[str]
 ) -> Shard:
-    check_same(backbone, known)
+    check_same(backbone, reference)
     encoding = MethodEncoder(backbone, method).encode(texts, role=role)
     return Shard(encoding.embeddings, encoding.texts_cut, encoding.tokens_cut)
 
 
 class _Growing:
-    """A ``.npy`` file that grows by shards, and a journal of those that are whole.
+    """A ``.npy`` file that grows by shards, and a journal of the finished ones.
 
     ``cut`` has for each shard how many texts and tokens were cut.
     """
@@ -124,17 +128,17 @@ class _Growing:
             self._array, {"descr": "<f4", "fortran_order": False, "shape": shape}
         )
         begin, row = self._array.tell(), 4 * shape[1]
-        there = (os.fstat(self._array.fileno()).st_size - begin) // row
-        while self.cut and min(len(self.cut) * size, shape[0]) > there:
+        rows_on_disk = (os.fstat(self._array.fileno()).st_size - begin) // row
+        while self.cut and min(len(self.cut) * size, shape[0]) > rows_on_disk:
             self.cut.pop()
         self._array.truncate(begin + min(len(self.cut) * size, shape[0]) * row)
         self._array.seek(0, os.SEEK_END)
         self._notes = self._journal.open("w", encoding="utf-8")
-        self._notes.writelines(f"{json.dumps(one)}\n" for one in (recipe, *self.cut))
+        self._notes.writelines(f"{json.dumps(entry)}\n" for entry in (recipe, *self.cut))
         _settle(self._notes)
 
     def add(self, shard: Shard) -> None:
-        """Write a shard to the disk, then that it is there."""
+        """Write a shard to disk, then note it in the journal."""
         with writing(self._output):
             self._array.write(np.ascontiguousarray(shard.embeddings, "<f4").tobytes())
             _settle(self._array)
@@ -142,25 +146,25 @@ class _Growing:
             self._notes.write(json.dumps(self.cut[-1]) + "\n")
             _settle(self._notes)
 
-    def close(self, *, whole: bool) -> None:
-        """Put the ``whole`` array in its place; else keep what there is to go on from."""
+    def close(self, *, complete: bool) -> None:
+        """Move the array into place if it is ``complete``; else keep it for the next run."""
         for file in (self._array, self._notes):
-            with nullcontext() if whole else suppress(OSError):  # as where a disk was full
+            with nullcontext() if complete else suppress(OSError):  # as where a disk was full
                 file.close()
-        if whole:
+        if complete:
             self._part.replace(self._output)
         elif not self.cut:
             self._part.unlink()
-        if whole or not self.cut:
+        if complete or not self.cut:
             self._journal.unlink()
 
 
 @contextmanager
 def _growing(output: Path, recipe: str, shape: tuple[int, int], size: int) -> Iterator[_Growing]:
-    """The array of ``recipe`` as far as it is there; at the end of the block it is ``output``."""
+    """The array of ``recipe`` as far as it is written; at the end of the block it is ``output``."""
     output = output.resolve()
     if output.exists() and not output.is_file():
-        raise CorpusError(f"{output} cannot be written: it is no file; name one.")
+        raise CorpusError(f"{output} cannot be written: it is not a file; name another.")
     lock = FileLock(output.with_name(f"{output.name}.lock"), timeout=0)
     with writing(output):
         try:
@@ -175,26 +179,26 @@ def _growing(output: Path, recipe: str, shape: tuple[int, int], size: int) -> It
         try:
             yield growing
         except BaseException:
-            growing.close(whole=False)
+            growing.close(complete=False)
             raise
         with writing(output):
-            growing.close(whole=True)
+            growing.close(complete=True)
     finally:
         lock.release()
         Path(lock.lock_file).unlink(missing_ok=True)
 
 
 def _journal_of(journal: Path, recipe: str) -> list[tuple[int, int]]:
-    """What a journal says of the finished shards of ``recipe``; a line cut short is none."""
+    """The finished shards of ``recipe`` in a journal; an incomplete last line is ignored."""
     if not journal.exists():
         return []
-    of, *lines = journal.read_text(encoding="utf-8", errors="replace").split("\n")[:-1] or [""]
-    if of != json.dumps(recipe):
+    header, *lines = journal.read_text(encoding="utf-8", errors="replace").split("\n")[:-1] or [""]
+    if header != json.dumps(recipe):
         return []
     return [(int(texts), int(tokens)) for texts, tokens in map(json.loads, lines)]
 
 
 def _settle(file: IO[bytes] | IO[str]) -> None:
-    """See that what was written is on the disk."""
+    """Flush a file to disk."""
     file.flush()
     os.fsync(file.fileno())

@@ -1,4 +1,4 @@
-"""A sweep over plans that workers share, each with the backbone on a device of its own."""
+"""A sweep over plans, shared among workers, each with the backbone on its own device."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -15,7 +15,7 @@ from .engines import Workers
 from .same_backbone import check_same
 
 SHARES = 4
-"""Shares for each worker: at most a plain pass more for each share, less waiting for the last."""
+"""Shares for each worker: each share costs one more plain pass, more shares end more evenly."""
 
 
 def sweep(
@@ -27,29 +27,38 @@ def sweep(
     *,
     progress: Progress = quiet,
 ) -> Iterator[Score]:
-    """What :func:`analysis.experiments.sweep.sweep` gives, in the same order.
+    """Like :func:`analysis.experiments.sweep.sweep`, by several workers, in the same order.
 
-    ``backbone`` is the workers', with or without weights. Each takes plans that follow one
-    another, since those have the most in common. ``progress`` counts plans.
+    Each worker takes adjacent plans, which have the most in common.
+
+    Args:
+        workers: workers with the backbone.
+        backbone: the same backbone, with or without weights.
+        pairs: the rated pairs to score on.
+        plans: the plans, in any order.
+        method: a method that re-routes; its own plan is not used.
+        progress: counts plans.
 
     Raises:
         EngineError: the workers gave up, or have not all the same backbone.
         CorpusError, PlanError, BackboneError: what encoding and scoring raise.
     """
-    ordered, done = sorted(plans, key=lambda plan: plan.layers, reverse=True), 0
+    ordered, finished = sorted(plans, key=lambda plan: plan.layers, reverse=True), 0
     size = max(1, len(ordered) // (SHARES * workers.count))
     shares = (ordered[begin : begin + size] for begin in range(0, len(ordered), size))
     for share in workers.map(partial(_scored, backbone, pairs, method), shares):
         for score in share:
-            if scores.known_score(backbone, pairs, score.method) is None:  # another machine's
-                scores.keep(backbone, pairs, score)
-            done += 1
-            progress(done, len(ordered))
+            if (
+                scores.known_score(backbone, pairs, score.method) is None
+            ):  # scored on another machine
+                scores.store_score(backbone, pairs, score)
+            finished += 1
+            progress(finished, len(ordered))
             yield score
 
 
 def _scored(
-    known: Backbone, pairs: Pairs, method: Method, backbone: Backbone, plans: Sequence[Plan]
+    expected: Backbone, pairs: Pairs, method: Method, backbone: Backbone, plans: Sequence[Plan]
 ) -> list[Score]:
-    check_same(backbone, known)
+    check_same(backbone, expected)
     return list(one_worker.sweep(backbone, pairs, plans, method))

@@ -1,1 +1,1 @@
-"""What was asked, as a file, a command, a script or a link; results as files."""
+"""Questions as files, commands, scripts and links; answers as rows, findings, charts and files."""

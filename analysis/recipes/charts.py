@@ -1,7 +1,6 @@
-"""Rows as charts and tables, by the command that gave them.
+"""Rows as charts and tables, by their command.
 
-They are drawn from rows alone, so that results read from a file look as they did when they were
-computed.
+They are drawn from rows alone, so that results read from a file look the same as computed ones.
 """
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -22,7 +21,7 @@ SETTINGS = (
     *("method", "template", "pooling", "norm", "layers", "bias", "key_position"),
     *("backbone", "dtype", "cloud", "prompted", "estimator"),
 )
-"""Columns that say how numbers were computed."""
+"""Columns with the settings of a computation."""
 _INTERVAL = ("ci_low", "ci_high")
 _CHANGE = ("change", "change_low", "change_high")
 _K = TypeVar("_K", bound=Hashable)
@@ -33,8 +32,8 @@ class Chart:
     """A figure with its table.
 
     Attributes:
-        name: differs from the names of the other charts of the same rows.
-        figure: None where there is nothing to draw.
+        name: unique among the charts of the same rows.
+        figure: None if there is nothing to draw.
         table: the rows that the figure shows.
     """
 
@@ -44,21 +43,21 @@ class Chart:
 
 
 def draw(command: str, rows: Sequence[Row]) -> list[Chart]:
-    """Draw the charts of a command's rows; a command without any gives a table alone.
+    """Draw the charts of a command's rows; a command without charts gives a table.
 
     Args:
-        command: the command that gave the rows.
+        command: the command of the rows.
         rows: plain values by column.
 
     Raises:
-        ResultsError: the rows are not such as the command gives.
+        ResultsError: the rows do not fit the command.
     """
     try:
         return list(_CHARTS.get(command, _table_alone)(rows))
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise ResultsError(
-            f"The rows are not such as the command {command} gives ({type(error).__name__}); run "
-            "the recipe again."
+            f"The rows do not fit the command {command} ({type(error).__name__}); run the recipe "
+            "again."
         ) from None
 
 
@@ -68,7 +67,7 @@ def table(rows: Sequence[Row]) -> pd.DataFrame:
 
 
 def settings(rows: Sequence[Row]) -> pd.DataFrame:
-    """How the numbers were computed: prompt, pooling, layers, bias and so on.
+    """The settings of the rows: prompt, pooling, layers, bias and so on.
 
     Returns:
         Each combination once, with those of :data:`SETTINGS` that the rows have as columns.
@@ -94,15 +93,15 @@ def _titled(title: str, at: str) -> str:
 
 def _score(rows: Sequence[Row]) -> Iterator[Chart]:
     for measure, members in _grouped(rows, lambda row: row["measure"]):
-        many = len(set(map(place, members))) > 1
+        has_grid = len(set(map(place, members))) > 1
         figure = dots(
             members,
-            place=_place_or_corpus if many else lambda row: row["method"],
-            group=(lambda row: row["method"]) if many else _place_or_corpus,
+            place=_place_or_corpus if has_grid else lambda row: row["method"],
+            group=(lambda row: row["method"]) if has_grid else _place_or_corpus,
             columns=("value", *_INTERVAL),
             title=f"{measure} x 100, 95% interval",
-            sideways=not many,
-            joined=many and len(members[0].get("grid", {})) == 1,
+            sideways=not has_grid,
+            joined=has_grid and len(members[0].get("grid", {})) == 1,
         )
         yield Chart(f"{measure} by method", figure, table(members))
 
@@ -126,10 +125,10 @@ def _long_texts(rows: Sequence[Row]) -> Iterator[Chart]:
     for measure, members in _grouped(rows, lambda row: row["measure"]):
         total = [row for row in members if row["tokens"] is None]
         cut = [row for row in members if row["tokens"] is not None]
-        for (axis, at), shown in zip(axes.items(), (total, cut), strict=True):
-            if shown:
+        for (axis, at), axis_rows in zip(axes.items(), (total, cut), strict=True):
+            if axis_rows:
                 figure = dots(
-                    shown,
+                    axis_rows,
                     place=at,
                     group=lambda row: ", ".join(filter(None, (row["method"], place(row)))),
                     columns=("value", *_INTERVAL),
@@ -137,7 +136,7 @@ def _long_texts(rows: Sequence[Row]) -> Iterator[Chart]:
                     sideways=False,
                     joined=True,
                 )
-                yield Chart(f"{measure} by {axis}", figure, table(shown))
+                yield Chart(f"{measure} by {axis}", figure, table(axis_rows))
 
 
 def _layers(row: Row) -> str:
@@ -215,7 +214,7 @@ def _parts(rows: Sequence[Row]) -> Iterator[Chart]:
         title="change of the score x 100, 95% interval",
         zero=True,
     )
-    yield Chart("What each part brings", figure, table(rows))
+    yield Chart("Contribution of each part", figure, table(rows))
 
 
 def _dimension(rows: Sequence[Row]) -> Iterator[Chart]:
@@ -243,7 +242,7 @@ def _dimension(rows: Sequence[Row]) -> Iterator[Chart]:
 
 
 def _add_curve(figure: go.Figure, row: Row, colour: str) -> None:
-    """A curve with its band, the selected layers larger and in their own colour."""
+    """Add a curve with its band; selected layers are larger and in their own colour."""
     name, layers = escaped(_place_or_corpus(row)), list(range(len(row["curve"])))
     for edge, fill in ((0, None), (1, "tonexty")):
         figure.add_scatter(
@@ -279,7 +278,7 @@ def _causal(rows: Sequence[Row]) -> Iterator[Chart]:
             figure.add_scatter(
                 x=tokens, y=values, mode="lines+markers", name=name, line={"color": colour}
             )
-        figure.update_yaxes(title="how far the final state moves, as a share of its length")
+        figure.update_yaxes(title="movement of the final state, as a share of its norm")
         title = _titled("Movement of the shared tokens", at)
         yield Chart(title, laid_out(figure, 380), table(members))
 

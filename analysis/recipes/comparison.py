@@ -1,4 +1,4 @@
-"""Are two results of one recipe the same, to rounding?"""
+"""Comparison of two results of one recipe: are they equal up to rounding?"""
 
 import json
 import math
@@ -12,9 +12,8 @@ from .results import Results
 from .rows import Row, items
 
 SCORES, SHARES, RANKS = 0.5, 0.01, 3.0
-"""By how much numbers may differ between machines: scores and their changes, which are times 100,
-or by what one of the items scored counts; everything else, as a share of the number; ranks, which
-follow from the scores."""
+"""Tolerances between machines: of scores and changes (times 100; at least the weight of one scored
+item), of other numbers as a share, and of ranks, which follow from the scores."""
 VARYING = ("seconds", "output", "file", "reused")
 """Columns that differ from run to run."""
 
@@ -24,8 +23,8 @@ class Comparison:
     """How far two results differ.
 
     Attributes:
-        numbers: how many numbers were compared.
-        unequal: how many of them are not equal.
+        numbers: number of compared numbers.
+        unequal: number of unequal ones.
         largest: the largest difference of two numbers.
         place: the column and row of that difference.
         differences: a phrase for each value that differs by more than rounding.
@@ -39,33 +38,33 @@ class Comparison:
 
     @property
     def same(self) -> bool:
-        """Whether all values agree, to rounding."""
+        """Whether all values agree up to rounding."""
         return not self.differences
 
     @property
     def sentence(self) -> str:
-        """The answer in words."""
+        """The comparison in words."""
         if self.differences:
-            shown, others = self.differences[:3], len(self.differences) - 3
-            more = f", and {others} more" if others > 0 else ""
-            return f"The results are not the same: {'; '.join(shown)}{more}."
+            first, remaining = self.differences[:3], len(self.differences) - 3
+            more = f", and {remaining} more" if remaining > 0 else ""
+            return f"The results are not the same: {'; '.join(first)}{more}."
         if not self.unequal:
             return f"The results are the same: all {self.numbers:,} numbers are equal."
         return (
-            f"The results are the same to rounding: of {self.numbers:,} numbers {self.unequal:,} "
-            f"differ, by {self.largest:.2g} at most ({self.place})."
+            f"The results are the same up to rounding: of {self.numbers:,} numbers "
+            f"{self.unequal:,} differ, by {self.largest:.2g} at most ({self.place})."
         )
 
 
 def check_same_recipe(first: Recipe, second: Recipe) -> None:
-    """Refuse two recipes that do not run the same.
+    """Refuse two recipes that run different things.
 
     Raises:
         ResultsError: the command, an option or the grid differs.
     """
     if first.digest != second.digest:
         raise ResultsError(
-            "The results are of another recipe: the command, an option or the grid differs; "
+            "The results are from another recipe: the command, an option or the grid differs; "
             "compare with results of the same recipe."
         )
 
@@ -73,8 +72,12 @@ def check_same_recipe(first: Recipe, second: Recipe) -> None:
 def compare(new: Results, old: Results) -> Comparison:
     """Compare two results row by row; numbers may differ by rounding.
 
+    Args:
+        new: the new results.
+        old: the earlier results.
+
     Raises:
-        ResultsError: they are of different recipes.
+        ResultsError: they are from different recipes.
     """
     check_same_recipe(new.recipe, old.recipe)
     if len(new.rows) != len(old.rows):
@@ -100,7 +103,7 @@ def compare(new: Results, old: Results) -> Comparison:
 
 
 def _matched(new: tuple[Row, ...], old: tuple[Row, ...]) -> Iterator[Row]:
-    """The rows of ``old`` in the order of ``new``: ranks that swap are no difference in rows."""
+    """The rows of ``old`` in the order of ``new``: swapped ranks do not count as different rows."""
     if "rank" not in new[0]:
         yield from old
         return
@@ -125,7 +128,7 @@ def _tolerance(column: str, row: Row, value: float) -> float:
 
 
 def _scalars(row: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """Every scalar of a row with the path to it, but what differs from run to run."""
+    """Every scalar of a row with its path, except columns that differ from run to run."""
     for key, value in row.items() if isinstance(row, dict) else enumerate(row):
         path = f"{name}.{key}" if name else str(key)
         if isinstance(value, dict | list):

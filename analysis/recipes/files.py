@@ -20,11 +20,11 @@ from .recipe import Part, Recipe
 
 VERSION = 1
 LARGEST = 100_000
-"""Bytes that a recipe's file may have."""
-OWN = ("title", "about", "grid", "view")
-"""What a recipe holds besides its version, a command and its options."""
+"""Maximum bytes of a recipe file."""
+RECIPE_KEYS = ("title", "about", "grid", "view")
+"""Keys of a recipe besides its version, command and options."""
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9 ,()'/.-]*(?<! )")
-"""Strings that need no quotes in any YAML."""
+"""Strings that need no quotes in any version of YAML."""
 
 
 def write(recipe: Recipe) -> str:
@@ -48,7 +48,7 @@ def write(recipe: Recipe) -> str:
             for part in recipe.grid
         )
         document.yaml_set_comment_before_after_key(
-            "grid", before="every combination of the values; parts run one after the other"
+            "grid", before="every combination of the values; parts run one after another"
         )
     if recipe.view:
         document["view"] = CommentedMap(
@@ -71,13 +71,13 @@ def read(text: str | bytes, name: str = "The recipe") -> Recipe:
 
     Args:
         text: the document.
-        name: what the document is called in an error.
+        name: name of the document in an error.
 
     Raises:
-        RecipeError: it is too large or no YAML, of another version, or does not fit a command.
+        RecipeError: it is too large, not YAML, of another version, or does not fit a command.
     """
     if len(text) > LARGEST:
-        raise RecipeError(f"{name} is larger than {LARGEST:,} bytes, the most that is read.")
+        raise RecipeError(f"{name} is larger than {LARGEST:,} bytes, the maximum.")
     try:
         document = YAML(typ="safe", pure=True).load(text)
     except DuplicateKeyError as error:
@@ -88,9 +88,9 @@ def read(text: str | bytes, name: str = "The recipe") -> Recipe:
     except (YAMLError, ValueError, RecursionError, AttributeError, TypeError) as error:
         mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
         place = f" in line {mark.line + 1}" if mark else ""
-        raise RecipeError(f"{name} is no readable YAML{place}; download it again.") from None
+        raise RecipeError(f"{name} is not readable YAML{place}; download it again.") from None
     if not isinstance(document, dict) or not {"version", "command"} <= set(document):
-        raise RecipeError(f"{name} is no recipe: it needs a version and a command.")
+        raise RecipeError(f"{name} is not a recipe: it needs a version and a command.")
     version, command = document.pop("version"), document.pop("command")
     if version != VERSION or isinstance(version, bool):
         newer = isinstance(version, int) and version > VERSION
@@ -98,20 +98,22 @@ def read(text: str | bytes, name: str = "The recipe") -> Recipe:
             f"{name} is of version {version!r:.40}, this program reads {VERSION}: "
             + ("update the program." if newer else "download it again.")
         )
-    own = {key: document.pop(key) for key in OWN if key in document}
+    fields = {key: document.pop(key) for key in RECIPE_KEYS if key in document}
     for option, value in document.items():
         _check_plain(name, option, value)
     for key in ("title", "about"):
-        if not isinstance(own.get(key, ""), str):
+        if not isinstance(fields.get(key, ""), str):
             raise RecipeError(f"{name}: {key!r} must be a text.")
-    grid = own.get("grid", [])
-    own["grid"] = tuple(_grid(name, part) for part in (grid if isinstance(grid, list) else [grid]))
-    if not isinstance(own.setdefault("view", {}), dict):
+    grid = fields.get("grid", [])
+    fields["grid"] = tuple(
+        _grid(name, part) for part in (grid if isinstance(grid, list) else [grid])
+    )
+    if not isinstance(fields.setdefault("view", {}), dict):
         raise RecipeError(f"{name}: 'view' must give settings of a page by name.")
-    for key, value in own["view"].items():
+    for key, value in fields["view"].items():
         _check_plain(name, key, value)
-    own["view"] = {str(key): value for key, value in own["view"].items()}
-    return Recipe.of(str(command), document, **own)
+    fields["view"] = {str(key): value for key, value in fields["view"].items()}
+    return Recipe.of(str(command), document, **fields)
 
 
 def read_file(path: str) -> Recipe:
@@ -135,7 +137,7 @@ def _check_plain(name: str, option: Any, value: Any) -> None:
 
 
 def _grid(name: str, part: Any) -> Part:
-    """A part of a grid, as the file has it."""
+    """Check a part of a grid."""
     if not isinstance(part, dict) or not all(isinstance(v, list) for v in part.values()):
         raise RecipeError(f"{name}: each option of a grid needs a list of values.")
     for option, values in part.items():
@@ -145,13 +147,13 @@ def _grid(name: str, part: Any) -> Part:
 
 
 def _text(text: str) -> str:
-    """A string that YAML 1.1 and 1.2 read as one, in quotes unless it is plain words."""
+    """A string that YAML 1.1 and 1.2 read as a string, quoted unless it is plain words."""
     plain = _PLAIN.fullmatch(text) and text.lower() not in _RESERVED
     return text if plain else DoubleQuotedScalarString(text)
 
 
 _RESERVED = {"on", "off", "yes", "no", "true", "false", "null", "y", "n"}
-"""Words that some YAML reads as something else."""
+"""Words that some version of YAML does not read as strings."""
 
 
 def _value(value: Any) -> Any:
@@ -166,7 +168,7 @@ def _value(value: Any) -> Any:
 
 
 def _prose(text: str) -> str:
-    """A text over as many lines as it takes, where it is plain prose."""
+    """A text folded over several lines, if it is plain prose."""
     lines = textwrap.wrap(text, 90, break_long_words=False, break_on_hyphens=False)
     if len(lines) < 2 or " ".join(lines) != text or not text.isprintable():
         return _text(text)

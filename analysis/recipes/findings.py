@@ -1,27 +1,27 @@
-"""What rows say, in sentences: scores with intervals, and paired differences.
+"""Findings of rows in sentences: scores with intervals, and paired differences.
 
-A difference is called clear only if its whole interval lies on one side of 0 and its corrected
-p-value, where there is one, is below 0.05. Every number in a sentence is one of the rows.
+A difference is called clear only if its interval excludes 0 and its corrected p-value, if any, is
+below 0.05. Every number in a sentence is in the rows.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 
 from ..dimension import selection
 from ..evaluation.comparison import Difference
-from ..experiments.parts import HOW, PARTS
+from ..experiments.parts import PARTS, SETTINGS
 from ..rerouting import layer_lists
 from .rows import Row, difference, place
 
 
 def sentences(command: str, rows: Sequence[Row]) -> list[str]:
-    """Say in sentences what the rows of a command show.
+    """The findings of a command's rows.
 
     Args:
-        command: the command that gave the rows.
-        rows: plain values by column; those of a grid have their place in it.
+        command: the command of the rows.
+        rows: plain values by column; rows of a grid hold their place in it.
 
     Returns:
-        A sentence for each finding; none for commands that only list.
+        A sentence for each finding; empty for commands that only list.
     """
     return list(_FINDINGS[command](rows)) if command in _FINDINGS and rows else []
 
@@ -39,7 +39,7 @@ def _at(at: str) -> str:
 
 
 def _across(subject: str, changes: Sequence[tuple[str, Difference]]) -> str:
-    """One kind of change over many places, the clear ones named."""
+    """One kind of change over many places in a grid; names the clear ones."""
     deltas = [change.delta for _, change in changes]
     kinds: dict[str, Callable[[Difference], bool]] = {
         "clearly up": lambda change: change.clear and change.delta > 0,
@@ -59,7 +59,7 @@ def _across(subject: str, changes: Sequence[tuple[str, Difference]]) -> str:
 
 
 def _scores(rows: Sequence[Row]) -> Iterable[str]:
-    """All measures of one place; over many places the first, the one to look at."""
+    """All measures at one place in a grid; over many places only the main one."""
     measures = list(dict.fromkeys(row["measure"] for row in rows))
     for measure in measures if len(_places(rows)) == 1 else measures[:1]:
         members = [row for row in rows if row["measure"] == measure]
@@ -75,10 +75,10 @@ def _scores(rows: Sequence[Row]) -> Iterable[str]:
             )
             yield f"{measure} of {method}: {values}."
         for method in dict.fromkeys(row["method"] for row in changed):
-            own = [row for row in changed if row["method"] == method]
+            method_rows = [row for row in changed if row["method"] == method]
             yield f"{measure}: " + _across(
-                f"{method} instead of {own[0]['against']}",
-                [(place(row), difference(row, method)) for row in own],
+                f"{method} instead of {method_rows[0]['against']}",
+                [(place(row), difference(row, method)) for row in method_rows],
             )
 
 
@@ -134,8 +134,8 @@ def _rules(rows: Sequence[Row]) -> Iterable[str]:
             "window drawn at random would rank in the middle."
         )
     for row in papers:
-        members = [other for other in rows if place(other) == place(row)]
-        best = next(other for other in members if other["rank"] == 1)
+        members = [candidate for candidate in rows if place(candidate) == place(row)]
+        best = next(candidate for candidate in members if candidate["rank"] == 1)
         yield (
             f"{place(row) or row['corpus']}: the paper's rule selects {_layers(row)}, rank "
             f"{row['rank']} [{row['rank_low']}, {row['rank_high']}] of {row['windows']} windows, "
@@ -153,16 +153,16 @@ def _rules(rows: Sequence[Row]) -> Iterable[str]:
 
 
 def _parts(rows: Sequence[Row]) -> Iterable[str]:
-    for how in HOW:
+    for setting in SETTINGS:
         for part in (*PARTS, "all parts"):
             changes = [
                 (place(row), difference(row, part))
                 for row in rows
-                if (row["part"], row["how"]) == (part, how)
+                if (row["part"], row["how"]) == (part, setting)
             ]
             if changes:
                 name = part if part in ("all parts", "re-routing") else f"the {part}"
-                subject = f"{name} {how}" if how == "together" else f"{name}, {how},"
+                subject = f"{name} {setting}" if setting == "together" else f"{name}, {setting},"
                 yield _across(subject[:1].upper() + subject[1:], changes)
 
 
@@ -177,7 +177,7 @@ def _dimension(rows: Sequence[Row]) -> Iterable[str]:
 
 
 def _layers(row: Row) -> str:
-    return layer_lists.spoken_layers(row["layers"] if "layers" in row else row["selected"], 10**6)
+    return layer_lists.layers_in_words(row["layers"] if "layers" in row else row["selected"], 10**6)
 
 
 def _clearly_better(row: Row) -> bool:

@@ -1,6 +1,6 @@
-"""Results as one HTML file that opens without a network: sentences, figures, tables, settings.
+"""Results as one HTML file that needs no network: sentences, figures, tables, settings.
 
-Plotly's script is inside, once; every text is escaped, wherever it comes from. The layout is in
+Plotly's script is included once; all texts are escaped. The layout is in
 ``templates/report.html``.
 """
 
@@ -26,7 +26,7 @@ def write(results: Results, folder: Path) -> list[Path]:
 
     Raises:
         CorpusError: the folder cannot be written to.
-        ResultsError: the rows are not such as the command gives.
+        ResultsError: the rows do not fit the command.
     """
     document, page = results.to_json(), html(results)
     paths = [folder / name for name in FILES]

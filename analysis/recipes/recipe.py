@@ -1,7 +1,7 @@
 """A recipe: a question with everything that decides its answer, as a value that can be saved.
 
 It holds a spec (:mod:`analysis.experiments.specs`) with all its values, defaults included, so that
-it means the same when defaults change. With a grid it is many questions: one for each combination
+a change of defaults does not change it. With a grid it is many questions: one for each combination
 of some options' values. :mod:`analysis.recipes.files` writes it to a file.
 """
 
@@ -19,7 +19,7 @@ from ..runtime.paths import program
 from ..storage import result_store
 
 LARGEST_GRID = 1000
-"""Most points that a grid may have."""
+"""Maximum number of points of a grid."""
 Part = dict[str, list[Any]]
 """A part of a grid: values of some options, of which every combination is a point."""
 
@@ -29,8 +29,8 @@ class Recipe:
     """A question, or a grid of questions of one kind.
 
     Attributes:
-        spec: the question; with a grid its first point, where the grid sets an option throughout.
-        grid: parts that are run one after the other.
+        spec: the question; with a grid its first point, for options that every part of it sets.
+        grid: parts that are run one after another.
         view: the page and its settings; no number depends on them.
         title: the recipe's title.
         about: what the recipe is for.
@@ -66,20 +66,22 @@ class Recipe:
         grid: tuple[Part, ...] = (),
         **described: Any,
     ) -> "Recipe":
-        """Make a recipe of a command and some of its options.
+        """Build a recipe from a command and some of its options.
 
         Args:
             command: the name of a command.
-            values: options by name, as ``"key-position"``; the others have their defaults. What all
-                parts of the grid set need not be among them.
-            grid: parts that are run one after the other.
+            values: options by name, such as ``"key-position"``; the others have their defaults.
+                Options that all parts of the grid set may be left out.
+            grid: parts that are run one after another.
             described: ``view``, ``title`` and ``about``.
 
         Raises:
             RecipeError: there is no such command or option, or a value is not allowed.
         """
         if command == "run":
-            raise RecipeError("A recipe cannot run another recipe; name the command of that one.")
+            raise RecipeError(
+                "A recipe cannot run another recipe; name the other recipe's command."
+            )
         spec, values = spec_of(command), dict(values or {})
         everywhere = {name for name in _axes(grid) if all(name in part for part in grid)}
         first = {name: grid[0][name][0] for name in everywhere if grid[0][name]}
@@ -108,7 +110,7 @@ class Recipe:
         return set.intersection(*map(set, self.grid)) if self.grid else set()
 
     def points(self) -> list["Recipe"]:
-        """A recipe without a grid for each point, those of one backbone side by side."""
+        """A recipe without a grid for each point, ordered by backbone."""
         if not self.grid:
             return [self]
         points = [Recipe(self._with(choice)) for choice in self._choices()]
@@ -117,15 +119,15 @@ class Recipe:
 
     @property
     def digest(self) -> str:
-        """The identity of what is run: of the command, its options and the grid."""
+        """A digest of the command, its options and the grid."""
         return result_store.digest(self.command, self.spec.values(), self.grid)
 
     def arguments(self) -> list[str]:
-        """The arguments of the program in a shell, defaults left out."""
+        """The arguments of the program in a shell, without defaults."""
         return self.spec.words()
 
     def command_line(self) -> str:
-        """The recipe as it is typed into a shell; with a grid, the command that runs its file."""
+        """The recipe as a shell command; with a grid, the command that runs its file."""
         if self.grid:
             return f"{program()} run {self.command}.yaml"
         return f"{program()} {shlex.join(self.arguments())}"
@@ -151,5 +153,5 @@ def _axes(grid: tuple[Part, ...]) -> tuple[str, ...]:
 
 
 def _backbone(spec: Spec) -> tuple[Any, ...]:
-    """What identifies the loaded backbone that a spec needs."""
+    """The identity of the loaded backbone that a spec needs."""
     return tuple(getattr(spec, name, None) for name in ("backbone", "dtype", "device"))

@@ -24,7 +24,7 @@ from .rows import Row
 
 FORMAT = 1
 LARGEST = 20_000_000
-"""Bytes that a file of results may have."""
+"""Maximum bytes of a results file."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class Results:
     """The rows of a recipe.
 
     Attributes:
-        recipe: the recipe that gave them.
-        rows: plain values by column; those of a grid have their place under ``"grid"``.
+        recipe: the recipe that was run.
+        rows: plain values by column; rows of a grid hold their place under ``"grid"``.
         provenance: ``versions`` of packages by name, ``python``, ``machine`` and ``day``.
     """
 
@@ -43,19 +43,19 @@ class Results:
 
     @property
     def sentences(self) -> list[str]:
-        """What the rows show, see :mod:`analysis.recipes.findings`."""
+        """The findings in words, see :mod:`analysis.recipes.findings`."""
         return findings.sentences(self.recipe.command, self.rows)
 
     def charts(self) -> list[Chart]:
         """The rows as figures with their tables.
 
         Raises:
-            ResultsError: the rows are not such as the recipe's command gives.
+            ResultsError: the rows do not fit the recipe's command.
         """
         return charts.draw(self.recipe.command, self.rows)
 
     def to_json(self) -> str:
-        """All of it as one JSON document, one row a line."""
+        """The results as one JSON document, one row per line."""
         recipe = files.write(self.recipe)
         head = {
             "results": FORMAT,
@@ -68,7 +68,7 @@ class Results:
         return f'{opening},\n "rows": [\n{lines}\n]\n}}\n'
 
     def to_parquet(self, output: Path) -> None:
-        """Write the rows; what is nested has a column of its own, as ``grid.layers``."""
+        """Write the rows as Parquet, nested values in columns such as ``grid.layers``."""
         import pandas as pd
 
         with outputs.writing(output):
@@ -76,14 +76,14 @@ class Results:
 
 
 def run(recipe: Recipe, engine: Engine = LOCAL) -> Results:
-    """Run a recipe; :mod:`analysis.runtime.events` says when a point of its grid begins.
+    """Run a recipe; :mod:`analysis.runtime.events` reports each point of its grid.
 
     Args:
-        recipe: what is run.
+        recipe: the recipe.
         engine: where the points of its grid are computed.
 
     Raises:
-        ExplorerError: what its command raises, with the point where it happened.
+        ExplorerError: raised by its command, with the point in the message.
     """
     rows = tuple(runner.rows(recipe, engine))
     provenance = {
@@ -100,17 +100,17 @@ def read(text: str | bytes, name: str = "The file") -> Results:
 
     Args:
         text: the document.
-        name: what the document is called in an error.
+        name: name of the document in an error.
 
     Raises:
-        ResultsError: it is too large, no results, of a newer format, or damaged.
+        ResultsError: it is too large, not results, of a newer format, or damaged.
     """
     if len(text) > LARGEST:
-        raise ResultsError(f"{name} is larger than {LARGEST:,} bytes, the most that is read.")
+        raise ResultsError(f"{name} is larger than {LARGEST:,} bytes, the maximum.")
     try:
         document = json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError):
-        raise ResultsError(f"{name} is no readable JSON; copy or compute it again.") from None
+        raise ResultsError(f"{name} is not readable JSON; copy or compute it again.") from None
     if not isinstance(document, dict) or "results" not in document:
         raise ResultsError(f"{name} holds no results of {program()} run --output.")
     if document["results"] != FORMAT or isinstance(document["results"], bool):
@@ -152,7 +152,7 @@ def read_file(path: str | Path) -> Results:
 
 
 def _is_row(row: Any) -> bool:
-    """Whether it is a mapping of scalars and lists of them, with a grid's place at most."""
+    """Whether a row is a mapping of scalars and lists, with at most a place in a grid."""
     if not isinstance(row, dict):
         return False
     place = row.get("grid", {})
@@ -162,7 +162,7 @@ def _is_row(row: Any) -> bool:
 
 def _is_plain(value: Any, depth: int = 0) -> bool:
     if isinstance(value, list):
-        return depth > 0 and all(_is_plain(part, depth - 1) for part in value)
+        return depth > 0 and all(_is_plain(item, depth - 1) for item in value)
     return value is None or isinstance(value, str | int | float)
 
 

@@ -1,4 +1,4 @@
-"""Answers as rows: plain values by column, with what decides each number beside it."""
+"""Answers as rows: plain values by column, each number with its settings."""
 
 import math
 from typing import Any
@@ -11,13 +11,13 @@ from ..rerouting import layer_lists
 Row = dict[str, Any]
 """One row of an answer: plain values by column, nested at most twice."""
 ITEMS = ("pairs", "texts", "queries")
-"""Columns that say how many items a score rests on."""
+"""Columns with the number of scored items."""
 
 
 def of_measures(score: Score, backbone: Backbone) -> list[Row]:
-    """A row for each measure of one method, on the backbone by the name it was asked for."""
-    named = {"backbone": backbone.facts.name, "dtype": backbone.dtype.value}
-    return [row | named for row in score.to_rows()]
+    """A row for each measure of one method, with the backbone's name."""
+    columns = {"backbone": backbone.facts.name, "dtype": backbone.dtype.value}
+    return [row | columns for row in score.to_rows()]
 
 
 def of_change(change: Difference | None) -> Row:
@@ -35,24 +35,24 @@ def of_change(change: Difference | None) -> Row:
 
 
 def place(row: Row) -> str:
-    """A row's place in the grid in words, as "smollm2 on lee50"; "" without a grid.
+    """A row's place in the grid in words, such as "smollm2 on lee50"; "" without a grid.
 
-    The size of a part is left out, and so is the kind of a corpus that is named.
+    The size of a part and the kind of a named corpus are left out.
     """
     grid = row.get("grid", {})
-    named = {axis: value for axis, value in grid.items() if axis not in ("on", "part", "corpus")}
-    words = ", ".join(str(value) for value in named.values() if value is not None)
+    axes = {axis: value for axis, value in grid.items() if axis not in ("on", "part", "corpus")}
+    words = ", ".join(str(value) for value in axes.values() if value is not None)
     corpus = str(row["corpus"]) if "corpus" in row and {"on", "corpus"} & set(grid) else ""
     return " on ".join(filter(None, (words, corpus)))
 
 
 def items(row: Row) -> tuple[int, str]:
-    """How many items a row's score rests on, and their name, as ``(1225, "pairs")``."""
+    """The number of a row's scored items and their name, such as ``(1225, "pairs")``."""
     return next(((int(row[name]), name) for name in ITEMS if name in row), (0, "items"))
 
 
 def difference(row: Row, first: str) -> Difference:
-    """The paired difference that a row holds, of ``first`` to what the row names."""
+    """The paired difference in a row, of ``first`` minus the method that the row names."""
     count, name = items(row)
     return Difference(
         *(row["change"], row["change_low"], row["change_high"], count, first, row["against"]),
@@ -63,7 +63,7 @@ def difference(row: Row, first: str) -> Difference:
 
 
 def cells(row: Row) -> Row:
-    """A row as a table shows it: nothing nested, layers as ``26-29``, other lists as words."""
+    """A row for a table: nothing nested, layers as ``26-29``, other lists as text."""
     flat: Row = {}
     for name, value in row.items():
         if name == "grid":
@@ -77,5 +77,5 @@ def cells(row: Row) -> Row:
 
 
 def finite(value: float) -> float | None:
-    """A JSON number; None for what JSON cannot hold."""
+    """A number for JSON; None if it is not finite."""
     return float(value) if math.isfinite(value) else None

@@ -1,4 +1,4 @@
-"""A recipe run: its points one after the other, each row with its place in the grid."""
+"""Runs a recipe: its points one after another, each row with its place in the grid."""
 
 import math
 from collections.abc import Iterable, Iterator
@@ -15,17 +15,17 @@ from .workspace import Workspace
 
 
 def rows(recipe: Recipe, engine: Engine = LOCAL) -> Iterator[Row]:
-    """Run a recipe; :mod:`analysis.runtime.events` says when a point of its grid begins.
+    """Run a recipe; :mod:`analysis.runtime.events` reports each point of its grid.
 
     Args:
-        recipe: what is run.
+        recipe: the recipe.
         engine: where the points of its grid are computed.
 
     Yields:
         Each row as plain JSON values; with a grid, its place under ``"grid"``.
 
     Raises:
-        ExplorerError: what the command raises, with the point where it happened.
+        ExplorerError: raised by the command, with the point in the message.
     """
     points = recipe.points()
     answers = run_points(points, engine)
@@ -47,7 +47,7 @@ def run_points(points: Iterable[Recipe], engine: Engine = LOCAL) -> Iterator[lis
     """Run recipes without grids.
 
     Args:
-        points: the recipes; those side by side that share a backbone load it once a worker.
+        points: the recipes; a worker loads a backbone once for adjacent recipes that share it.
         engine: where they are computed.
 
     Yields:
@@ -62,11 +62,11 @@ def _rows(workspace: Workspace, point: Recipe) -> list[Row]:
 
 
 def _finite(value: Any) -> Any:
-    """The same without what JSON cannot hold: None for numbers that are not finite."""
+    """The value with None in place of numbers that are not finite, for JSON."""
     if isinstance(value, dict):
-        return {name: _finite(part) for name, part in value.items()}
+        return {name: _finite(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(part) for part in value]
+        return [_finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

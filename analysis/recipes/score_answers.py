@@ -1,44 +1,23 @@
-"""Questions of scores answered: rows, each a score with what decides it."""
+"""Answers about scores: rows, each a score with its settings."""
 
-from collections import deque
-from functools import partial
+import sys
 
-from ..backbones.backbone import Backbone
 from ..corpora import registry, sampling
-from ..corpora.packaged import CALIBRATION
 from ..corpora.passages import Place
-from ..dimension import selection
-from ..embedding.methods import Method
 from ..evaluation import comparison
 from ..evaluation.comparison import Difference
-from ..experiments import ablation as ablation_experiment
-from ..experiments import dimension, searches
 from ..experiments import long_texts as long_texts_experiment
 from ..experiments import parts as parts_experiment
-from ..experiments import rules as rules_experiment
 from ..experiments import score as scores
 from ..experiments.score import described
-from ..experiments.shared_options import OnEngine, Planned
-from ..experiments.specs import Ablation, LongTexts, Parts, Rules, Score, Sts
-from ..parallel import engines, sweeps
-from ..rerouting.plan import Plan
-from ..runtime import events
-from .rows import Row, of_change, of_measures
+from ..experiments.specs import LongTexts, Mteb, Parts, Score, Sts
+from ..runtime import events, outputs
+from .rows import Row, finite, of_change, of_measures
 from .workspace import Workspace, corpus, method
 
 
-def engine(spec: OnEngine) -> engines.Engine:
-    """Where the work is done."""
-    return engines.Engine(spec.engine, spec.address, spec.workers)
-
-
-def planned(spec: Planned, chosen: Method, backbone: Backbone, _: None) -> tuple[Backbone, Method]:
-    """A worker's backbone, from afar without its weights, and the method with a spec's plan."""
-    return backbone, Workspace().planned(spec, chosen, backbone)
-
-
 def sts(spec: Sts, workspace: Workspace) -> list[Row]:
-    """One row a method: its score on rated pairs."""
+    """One row for each method: its score on rated pairs."""
     pairs = registry.load_pairs(spec.corpus)
     if pairs.note:
         events.say(pairs.note)
@@ -66,7 +45,7 @@ def sts(spec: Sts, workspace: Workspace) -> list[Row]:
 
 
 def score(spec: Score, workspace: Workspace) -> list[Row]:
-    """Every measure of every method; the paired comparisons with the first are also said."""
+    """One row for each measure of each method; comparisons with the first method are reported."""
     scored_on = corpus(spec)
     backbone, chosen = workspace.methods(spec, spec.method)
     scored = scores.score(
@@ -90,21 +69,21 @@ def score(spec: Score, workspace: Workspace) -> list[Row]:
     ]
 
 
-def _changes(scored: list[scores.Score], of: int | None) -> dict[tuple[str, str], Difference]:
-    """By method and measure, the paired differences of all but the first with the first."""
-    base, *others = scored
+def _changes(scored: list[scores.Score], total: int | None) -> dict[tuple[str, str], Difference]:
+    """The paired difference of each further method with the first, by method and measure."""
+    base, *compared = scored
     changes = {}
-    for measure in base.measures if others else ():
-        by_name = {each.name: each.measure(measure.name) for each in others}
-        for difference in comparison.differences(by_name, measure, base.name, of):
+    for measure in base.measures if compared else ():
+        by_name = {each.name: each.measure(measure.name) for each in compared}
+        for difference in comparison.differences(by_name, measure, base.name, total):
             changes[difference.first, measure.name] = difference
             events.say(f"{measure.name}: {difference.sentence}")
     return changes
 
 
 def long_texts(spec: LongTexts, workspace: Workspace) -> list[Row]:
-    """One row a measure of a method, by where the answer stands and how much is read."""
-    retrieval = sampling.part(registry.load_retrieval(spec.corpus), spec.part)
+    """One row for each measure of a method, by the answer's position and the tokens read."""
+    retrieval = sampling.scored_part(registry.load_retrieval(spec.corpus), spec.part)
     backbone, chosen = workspace.methods(spec, spec.method)
     variants = long_texts_experiment.places(retrieval)
     cases: list[tuple[Place, int | None]] = [(place, None) for place in variants]
@@ -125,81 +104,62 @@ def long_texts(spec: LongTexts, workspace: Workspace) -> list[Row]:
     return rows
 
 
-def ablation(spec: Ablation, workspace: Workspace) -> list[Row]:
-    """One row a plan, best first: its score, its change and its rank."""
-    pairs = sampling.part(registry.load_pairs(spec.corpus), spec.part)
-    unplanned = method(spec, "kv-embedding")
-    opened = engines.opened(engine(spec), partial(workspace.load, spec), device=spec.device)
-    with opened as workers:
-        ((backbone, chosen),) = workers.map(partial(planned, spec, unplanned), [None])
-        most = spec.most or selection.window_width(backbone.layers)
-        begin = searches.SEARCHES[spec.search]
-        search = begin(chosen.plan, backbone.layers, backbone.reroutable, most)
-        count = workspace.progress(spec.search)
-        sweep = partial(sweeps.sweep, workers) if spec.engine == "ray" else None
-        walks = ablation_experiment.run(backbone, pairs, search, chosen, sweep=sweep)
-        counted = (count(len(w.plans) - len(w.missing), len(w.plans)) or w for w in walks)
-        (walk,) = deque(counted, maxlen=1)
-    return [
-        {
-            **described(chosen.under(plan)),
-            "rank": walk.rank(plan),
-            "spearman": walk.spearman(plan),
-            "change": point.change.delta,
-            "ci_low": point.change.ci_low,
-            "ci_high": point.change.ci_high,
-            "corpus": pairs.name,
-            "pairs": point.change.items,
-            "of": pairs.total,
-            "backbone": backbone.facts.name,
-            "dtype": backbone.dtype.value,
-        }
-        for plan, point in sorted(walk.points.items(), key=lambda item: walk.rank(item[0]))
-    ]
-
-
-def rules(spec: Rules, workspace: Workspace) -> list[Row]:
-    """One row a window or rule's choice, best first, by the corpus's first measure."""
-    scored_on, backbone = corpus(spec), workspace.load(spec)
-    chosen = method(spec, "kv-embedding").under(Plan((), spec.bias, spec.key_position))
-    texts = registry.load_texts(CALIBRATION)
-    curve = dimension.dimensions(backbone, texts, progress=workspace.progress("calibrating"))
-    ranked = rules_experiment.ranked(
-        *(backbone, scored_on, curve),
-        chosen,
-        progress=workspace.progress("encoding"),
-    )
-    return [
-        {
-            **of_measures(each.scored, backbone)[0],
-            "of": each.scored.of,
-            **of_change(each.change),
-            "rules": list(each.rules),
-            "rank": each.rank,
-            "rank_low": each.low,
-            "rank_high": each.high,
-            "windows": each.windows,
-        }
-        for each in ranked
-    ]
-
-
 def parts(spec: Parts, workspace: Workspace) -> list[Row]:
-    """One row a part and how it is asked for, by the corpus's first measure."""
+    """One row for each part and setting, by the corpus's main measure."""
     scored_on, backbone = corpus(spec), workspace.load(spec)
     chosen = workspace.planned(spec, method(spec, "kv-embedding"), backbone)
-    brought = parts_experiment.brought(
+    contributions = parts_experiment.contributions(
         *(backbone, scored_on, chosen),
         progress=workspace.progress("encoding"),
     )
     return [
         {
             "part": each.part,
-            "how": each.how,
-            **of_measures(each.together, backbone)[0],
-            "of": each.together.of,
+            "how": each.setting,
+            **of_measures(each.with_part, backbone)[0],
+            "of": each.with_part.of,
             "without": each.without.first.value,
             **of_change(each.change),
         }
-        for each in brought
+        for each in contributions
     ]
+
+
+def mteb(spec: Mteb, workspace: Workspace) -> list[Row]:
+    """One row for each split and subset of a task, as mteb scores it."""
+    import datasets
+
+    from ..integrations import mteb as mteb_integration
+    from ..integrations.sentence_transformers import Embedder
+
+    show_progress = sys.stderr.isatty()
+    if not show_progress:
+        datasets.disable_progress_bars()
+    tasks = mteb_integration.find_tasks(list(spec.tasks))
+    folder = outputs.folder(spec.output)
+    backbone = workspace.load(spec)
+    chosen = workspace.planned(spec, method(spec, spec.method), backbone)
+    embedder = Embedder(backbone, chosen, max_tokens=spec.max_tokens)
+    encoder = mteb_integration.MtebEncoder(embedder)
+    rows: list[Row] = []
+    for result in mteb_integration.run(encoder, tasks, folder, show_progress=show_progress):
+        if result.reused and result.task not in {row["task"] for row in rows}:
+            events.say(f"{result.task} was computed before and is read from {result.file}.")
+        rows.append(
+            {
+                "task": result.task,
+                "split": result.split,
+                "subset": result.subset,
+                "metric": result.metric,
+                "main_score": finite(result.score),
+                "reused": result.reused,
+                "file": str(result.file),
+            }
+        )
+    if embedder.texts_cut:
+        events.say(f"{embedder.texts_cut} texts were too long and were cut at their end.")
+    if encoder.blank:
+        events.say(
+            f"{encoder.blank} texts are empty and were encoded as {mteb_integration.BLANK!r}."
+        )
+    return rows

@@ -5,11 +5,11 @@ from ..runtime.paths import import_name
 from .recipe import Recipe
 
 _WIDTH = 88
-"""Columns that a call may take on one line."""
+"""Maximum columns of a call on one line."""
 
 
 def python(recipe: Recipe) -> str:
-    """The recipe as a script that prints what its command would."""
+    """The recipe as a script that prints the same rows as its command."""
     name = import_name()
     if recipe.grid:
         return (
@@ -27,7 +27,7 @@ def python(recipe: Recipe) -> str:
 
 
 def _assignment(spec: Spec) -> str:
-    """The spec as Python code, defaults left out."""
+    """The spec as Python code, without defaults."""
     names = [name.replace("-", "_") for name in spec.changed()]
     arguments = [f"{name}={_literal(getattr(spec, name))}" for name in names]
     opening = f"question = {type(spec).__name__}("

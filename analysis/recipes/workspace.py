@@ -1,4 +1,4 @@
-"""What a spec names, loaded: its backbone, plan, methods and corpus."""
+"""Loads what a spec names: its backbone, plan, methods, corpus and engine."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,7 +10,8 @@ from ..corpora import registry, sampling
 from ..embedding.methods import METHODS, Method, variant
 from ..experiments import dimension
 from ..experiments.score import Corpus
-from ..experiments.shared_options import OnBackbone, OnCorpus, Planned, Rerouting
+from ..experiments.shared_options import OnBackbone, OnCorpus, OnEngine, Planned, Rerouting
+from ..parallel.engines import Engine
 from ..rerouting.plan import Plan
 from ..runtime import events
 from ..runtime.events import Progress, quiet
@@ -20,12 +21,10 @@ _Key = tuple[str, str, str]
 
 @dataclass
 class Workspace:
-    """What answers share.
-
-    The last backbone stays loaded.
+    """State shared by answers: the last backbone stays loaded.
 
     Attributes:
-        progress: takes a word for the work, and gives what counts its steps.
+        progress: a function from a label of the work to its progress callback.
     """
 
     progress: Callable[[str], Progress] = field(default=lambda _label: quiet)
@@ -33,6 +32,10 @@ class Workspace:
 
     def load(self, spec: OnBackbone, name: str | None = None) -> Backbone:
         """The backbone of a spec, or the one called ``name`` in its dtype and on its device.
+
+        Args:
+            spec: the question.
+            name: another backbone to load in its place; it is not kept.
 
         Raises:
             BackboneError: it cannot be loaded.
@@ -47,12 +50,17 @@ class Workspace:
         return self._loaded[key]
 
     def plan(self, spec: Planned, backbone: Backbone, layers: str | None = None) -> Plan:
-        """The plan of a spec, or its like with other ``layers``.
+        """The plan of a spec, or the same with other ``layers``.
 
-        ``auto`` reads the curve of the calibration corpus; none can be re-routed, none is chosen.
+        ``auto`` reads the curve of the calibration corpus, and is empty if no layer can re-route.
+
+        Args:
+            spec: the question.
+            backbone: the loaded backbone.
+            layers: a layer list in place of the spec's.
 
         Raises:
-            PlanError: the layers are no list of layers of the backbone.
+            PlanError: the layers are not a list of layers of the backbone.
         """
         chosen = dimension.select_layers(
             backbone,
@@ -65,11 +73,11 @@ class Workspace:
     def planned(
         self, spec: Planned, chosen: Method, backbone: Backbone, layers: str | None = None
     ) -> Method:
-        """The method with the plan of a spec, if it re-routes; ``layers`` as of ``plan``."""
+        """The method with the plan of a spec, if it re-routes; ``layers`` as in :meth:`plan`."""
         return chosen.under(self.plan(spec, backbone, layers)) if chosen.reroutes else chosen
 
     def methods(self, spec: Planned, names: tuple[str, ...]) -> tuple[Backbone, list[Method]]:
-        """The backbone, and each method called so with its plan; plain where none re-routes."""
+        """The backbone of a spec, and the named methods with its plan where they re-route."""
         chosen = [method(spec, name) for name in names]
         backbone = self.load(spec)
         if any(each.reroutes for each in chosen):
@@ -79,14 +87,26 @@ class Workspace:
 
 
 def method(spec: Rerouting, name: str) -> Method:
-    """The method called ``name``, done as the spec says."""
+    """The method called ``name``, with the prompt, pooling and norm of a spec."""
     return variant(METHODS[name], separator=spec.prompt, pooling=spec.pooling, norm=spec.norm)
 
 
 def corpus(spec: OnCorpus) -> Corpus:
-    """The corpus that a spec is scored on, or the part of it that it asks for."""
+    """The corpus of a spec, or the part of it that the spec asks for."""
     loaded: Any = registry.load(spec.on, spec.corpus_name)
     if note := getattr(loaded, "note", ""):
         events.say(note)
-    part: Corpus = sampling.part(loaded, spec.part)
+    part: Corpus = sampling.scored_part(loaded, spec.part)
     return part
+
+
+def engine(spec: OnEngine) -> Engine:
+    """The engine of a spec: this process or Ray's workers."""
+    return Engine(spec.engine, spec.address, spec.workers)
+
+
+def planned_on_worker(
+    spec: Planned, chosen: Method, backbone: Backbone, _: None
+) -> tuple[Backbone, Method]:
+    """A worker's backbone (sent back without its weights) and the method with a spec's plan."""
+    return backbone, Workspace().planned(spec, chosen, backbone)

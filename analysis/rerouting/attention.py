@@ -5,11 +5,11 @@ With ``o_i`` and ``LSE_i`` the causal attention output and log-sum-exp of token 
 
     g_i = sigmoid(q_i . k_n * scaling + b - LSE_i),      o'_i = (1 - g_i) o_i + g_i v_n
 
-(the *closed form*: the fast causal kernel stays as it is and the gate ``g`` falls out). Where a
-kernel gives no log-sum-exp, or a family bends its logits (soft capping, sinks), the pair is really
-concatenated (the *concatenated form*).
+(the *closed form*: the fast causal kernel is unchanged and the gate ``g`` is a by-product). Where
+a kernel gives no log-sum-exp, or a family changes its logits (soft capping, sinks), the pair is
+concatenated to keys and values (the *concatenated form*).
 
-The pair in front is KV-Embedding's (Tang & Yang, ACL 2026, https://arxiv.org/abs/2601.01046); the
+The re-routed pair is KV-Embedding's (Tang & Yang, ACL 2026, https://arxiv.org/abs/2601.01046); the
 closed form follows from how a softmax over two groups of keys splits, as in FlashAttention's
 blocks (https://arxiv.org/abs/2205.14135).
 """
@@ -21,7 +21,7 @@ import torch
 from .masks import Attend, Attended, Band, Mask, additive, blockwise
 
 Form = Literal["closed", "concatenated"]
-"""How re-routed attention is computed; both give the same, to rounding."""
+"""How re-routed attention is computed; both give the same up to rounding."""
 Pair = tuple[torch.Tensor, torch.Tensor]
 """The prefix's key and value, each (B, KV, 1, d)."""
 
@@ -85,7 +85,7 @@ def concatenated_form(
     bias: float,
     keep_gate: bool = False,
 ) -> Attended:
-    """Re-route attention with the prefix really in front and an explicit mask, on any device.
+    """Re-route attention with the prefix concatenated in front and an explicit mask, on any device.
 
     Args:
         query: (B, H, T, d), in any floating dtype.
@@ -95,7 +95,7 @@ def concatenated_form(
         mask: which keys each query sees; the prefix is seen by all.
         scale: factor of the logits, 1 / sqrt(d) in most families.
         bias: b, added to the prefix's scaled logit; -inf shuts the prefix out.
-        keep_gate: whether to compute the gate as well, at the price of a second product.
+        keep_gate: whether to compute the gate as well, at the cost of a second product.
 
     Returns:
         Output (B, H, T, d) in the query's dtype, and the gate g, float32 (B, H, T), or None.
@@ -118,10 +118,10 @@ def concatenated_form(
 def attention_weights(
     attend: Attend, query: torch.Tensor, key: torch.Tensor, mask: Mask
 ) -> torch.Tensor:
-    """What each token gives to each under ``attend``.
+    """The attention weights of each token on each under ``attend``.
 
-    Attention is linear in its values, whatever a family does to its logits: values that mark one
-    token each come out as the weights. What a row lacks to 1 is what a family's sink takes.
+    Attention is linear in its values, whatever a family does to its logits: one-hot values come out
+    as the weights. Where a row sums to less than 1, a family's sink takes the rest.
 
     Args:
         attend: the family's attention.
@@ -137,10 +137,18 @@ def attention_weights(
     return blockwise(attend, query.float(), key.float(), marks, mask)[0]
 
 
-def relative_distance(reference: torch.Tensor, other: torch.Tensor) -> float:
-    """The distance of two tensors of one shape as a share of the reference's norm."""
-    reference, other = reference.float(), other.float()
-    return float((reference - other).norm() / reference.norm().clamp(min=1e-12))
+def relative_distance(reference: torch.Tensor, candidate: torch.Tensor) -> float:
+    """The distance of two tensors of equal shape, as a share of the reference's norm.
+
+    Args:
+        reference: any shape, any floating dtype.
+        candidate: the same shape.
+
+    Returns:
+        |reference - candidate| / |reference|, in float32.
+    """
+    reference, candidate = reference.float(), candidate.float()
+    return float((reference - candidate).norm() / reference.norm().clamp(min=1e-12))
 
 
 def gather_last(states: torch.Tensor, last: torch.Tensor) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""The attention functions that models call: a family's attention, re-routed as the pass wants it.
+"""The attention functions that models call: a family's attention, re-routed as the pass requests.
 
 At every selected layer the layer's own key-value pair of the final token is put before the
 sequence as a prefix that every token may attend to (KV-Embedding, Tang & Yang, ACL 2026,
@@ -62,8 +62,10 @@ def over_sdpa(
     if request.form == "closed" and query.device.type == "cpu" and "position_bias" not in kwargs:
         out, gate = closed_form(query, key, value, pair, attention_mask, scale, bias)
         if request.compare_forms:
-            other, _ = concatenated_form(query, key, value, pair, attention_mask, scale, bias)
-            distance = relative_distance(other, out)
+            concatenated, _ = concatenated_form(
+                query, key, value, pair, attention_mask, scale, bias
+            )
+            distance = relative_distance(concatenated, out)
             result.family.form_distance = max(result.family.form_distance, distance)
     else:
         out, gate = concatenated_form(
@@ -142,7 +144,7 @@ def _keep_replayed(
     key: torch.Tensor,
     value: torch.Tensor,
 ) -> Attended:
-    """In a replay only query and key are wanted; zeros (B, T, H, d) stand for the output."""
+    """Keep query and key, all that a replay needs; return zeros (B, T, H, d) as the output."""
     replayed.append((query, key))
     return value.new_zeros(len(query), query.shape[2], query.shape[1], value.shape[-1]), None
 
@@ -154,13 +156,13 @@ def _observe(
     mask: Mask,
     kwargs: dict[str, Any],
 ) -> Mask:
-    """Note what shows of the family at a layer; the mask to use there."""
+    """Record the family's traits seen at a layer; return the mask to use there."""
     if this_pass is None:
         return mask
     family = this_pass.result.family
     family.attention_modules[_layer_of(module)] = module
     family.makes_masks |= isinstance(mask, torch.Tensor)
-    family.bends_logits |= kwargs.get("softcap") is not None or kwargs.get("s_aux") is not None
+    family.changes_logits |= kwargs.get("softcap") is not None or kwargs.get("s_aux") is not None
     if this_pass.request.causal or isinstance(mask, torch.Tensor):
         return mask
     return (mask or Band(query.shape[2])).bidirectional(this_pass.request.lengths)
@@ -174,7 +176,7 @@ def _keep_weights(
     key: torch.Tensor,
     mask: Mask,
 ) -> None:
-    """Keep a layer's weights if they are wanted; even weights show what a token may see."""
+    """Keep a layer's weights if requested; weights of equal logits show what a token may see."""
     if this_pass is not None and layer == this_pass.request.keep_weights_of:
         this_pass.result.weights = attention_weights(plain, query, key, mask)
         this_pass.result.visible = attention_weights(plain, torch.zeros_like(query), key, mask) > 0

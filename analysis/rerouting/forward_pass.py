@@ -1,12 +1,12 @@
 """One pass through the decoder: a request goes in, a result comes out.
 
 A backbone's model is prepared once (see ``patches``). While a pass runs, the hooks on its layers
-and its attention functions read from one ``ContextVar`` what the pass wants, and leave there what
-was asked for. So threads that share one model cannot mix up their passes, and the model behaves
-as transformers made it whenever no pass runs.
+and its attention functions read the request from one ``ContextVar`` and store the result there. So
+threads that share one model cannot mix up their passes, and the model behaves as in plain
+transformers whenever no pass runs.
 
 Sequences are padded on the right and need no padding mask: under causal attention no real token
-ever looks at what comes after it.
+attends to what comes after it.
 """
 
 from collections.abc import Collection, Iterator
@@ -28,8 +28,8 @@ class Overwriting:
     Token Prepending (https://arxiv.org/abs/2412.11556) puts a placeholder there.
 
     Attributes:
-        slots: (B,) int64, a column of each row.
-        start: first layer that is given the changed state.
+        slots: (B,) int64, the placeholder's column in each row.
+        start: first layer that gets the changed state.
         exit: first layer that is not.
     """
 
@@ -80,7 +80,7 @@ class PassRequest:
     def __post_init__(self) -> None:
         if self.plan.active and not self.causal:
             raise PlanError(
-                "Re-routing answers the causal mask: remove the mask or re-route, not both."
+                "Re-routing works under the causal mask: remove the mask or re-route, not both."
             )
 
     @property
@@ -91,35 +91,35 @@ class PassRequest:
 
 @dataclass(eq=False)
 class FamilyTraits:
-    """What a pass showed of the model's family; the probe decides by it.
+    """What a pass revealed about the model's family; the probe reads it.
 
     Attributes:
-        attention_modules: by layer, the modules whose attention came by.
-        bends_logits: whether the family passed a soft cap or sinks.
-        makes_masks: whether it made a mask that this project did not.
+        attention_modules: by layer, the modules whose attention function was called.
+        changes_logits: whether the family passed a soft cap or sinks.
+        makes_masks: whether it passed a mask that is not this project's.
         form_distance: largest distance between both forms at a layer, where they were compared.
     """
 
     attention_modules: dict[int, torch.nn.Module] = field(default_factory=dict)
-    bends_logits: bool = False
+    changes_logits: bool = False
     makes_masks: bool = False
     form_distance: float = 0.0
 
 
 @dataclass(eq=False)
 class PassResult:
-    """What one pass leaves behind; what was not asked for is empty.
+    """The result of one pass; what was not requested is empty.
 
     Attributes:
         final: the states after the final norm, (B, T, D) in the model's dtype.
         pre_norm: the last layer's output before it, (B, T, D) in the model's dtype.
         inputs: by layer, the states entering it, (B, T, D) in the model's dtype.
         outputs: by layer, its output at the K tokens of ``keep_at``, float32 (K, D) on the CPU.
-        gates: by re-routed layer, how much each token listens to the prefix, float32 (B, H, T).
-        weights: of the layer of ``keep_weights_of``, what each token gives to each before any
-            re-routing there, float32 (B, H, T, T).
-        visible: of the same layer, what each token may look at, bool (B, H, T, T).
-        family: what showed of the model's family.
+        gates: by re-routed layer, how much each token attends to the prefix, float32 (B, H, T).
+        weights: attention weights of the layer of ``keep_weights_of``, before any re-routing there,
+            float32 (B, H, T, T).
+        visible: of the same layer, which tokens each token may attend to, bool (B, H, T, T).
+        family: what the pass revealed about the model's family.
     """
 
     final: torch.Tensor = field(default_factory=torch.Tensor)
@@ -137,8 +137,8 @@ class RunningPass:
     """A pass under way, as hooks and attention functions see it.
 
     Attributes:
-        request: what is wanted.
-        result: what is there already.
+        request: the request.
+        result: the result so far.
         moved_keys: by layer, the prefix's key (B, KV, 1, d) where it is not the token's own.
         replayed: while an attention module is replayed (see ``key_position``), the queries and keys
             that reached its attention function; None at all other times.
@@ -154,7 +154,16 @@ class RunningPass:
         return layer in self.request.plan.active
 
     def prefix(self, layer: int, key: torch.Tensor, value: torch.Tensor) -> Pair:
-        """The prefix of ``layer`` from its keys and values, each (B, KV, T, d)."""
+        """The prefix of a layer: the key-value pair of each row's final token.
+
+        Args:
+            layer: a re-routed layer, from 0.
+            key: (B, KV, T, d), as attention sees it.
+            value: (B, KV, T, d).
+
+        Returns:
+            The prefix's key and value, each (B, KV, 1, d).
+        """
         last, moved = self.request.last, self.moved_keys.get(layer)
         return gather_last(key, last) if moved is None else moved, gather_last(value, last)
 
@@ -169,7 +178,7 @@ def current() -> RunningPass | None:
 
 @contextmanager
 def running(request: PassRequest) -> Iterator[RunningPass]:
-    """Let every call of a model in this thread (and no other) inside the block be this pass."""
+    """Make every model call in this thread, and in no other, part of this pass inside the block."""
     token = _CURRENT.set(this_pass := RunningPass(request))
     try:
         yield this_pass
@@ -185,10 +194,10 @@ def run(model: torch.nn.Module, request: PassRequest) -> PassResult:
         request: what the pass runs on, starts from, changes and keeps.
 
     Returns:
-        The final states and what was asked for, all without gradients.
+        The final states and what was requested, all without gradients.
 
     Raises:
-        PlanError: the mask is to be removed where the family makes one of its own.
+        PlanError: the mask is to be removed and the family builds its own.
     """
     width = request.ids.shape[1]
     if request.plan.key_position == "first" and width == 1:
@@ -198,7 +207,7 @@ def run(model: torch.nn.Module, request: PassRequest) -> PassResult:
         output = model(input_ids=request.ids.to(device), use_cache=False)
     result = this_pass.result
     if not request.causal and result.family.makes_masks:
-        raise PlanError("This family makes an attention mask of its own, which cannot be removed.")
+        raise PlanError("This family builds its own attention mask, which cannot be removed.")
     result.final, result.pre_norm = output.last_hidden_state[:, :width], result.pre_norm[:, :width]
     result.inputs = {layer: states[:, :width] for layer, states in result.inputs.items()}
     result.gates = {layer: gate[..., :width] for layer, gate in result.gates.items()}
@@ -209,7 +218,7 @@ def run(model: torch.nn.Module, request: PassRequest) -> PassResult:
 
 
 def _widened(request: PassRequest) -> PassRequest:
-    """One column more: the place before the first token is found from the second one's."""
+    """Add one column: the position before the first token is computed from the second one's."""
     states = request.start_states
     return replace(
         request,

@@ -1,10 +1,11 @@
-"""The prefix's key at another position: the final token's, as if it stood before the first.
+"""The prefix's key at another position: the final token's key, as if it stood before the first.
 
-Rotary positions (https://arxiv.org/abs/2104.09864) are put on keys inside each family's attention
-module, in many ways (halves or interleaved, a part of the head or all of it, after a norm or not).
+Rotary positions (https://arxiv.org/abs/2104.09864) are applied to keys inside each family's
+attention module, in many ways (halves or interleaved, on a part of the head or all of it, after a
+norm or not).
 So no formula is copied: the module is run once more for the final token alone, with the position
-embedding of the place before the first token, and its key is caught on the way to attention. Under
-a rotary embedding the place at -1 is place 1 turned the other way: the same cosine, the sine
+embedding of the position before the first token, and its key is caught on the way to attention.
+Under a rotary embedding position -1 is position 1 rotated the other way: the same cosine, the sine
 negated.
 """
 
@@ -20,7 +21,13 @@ from .forward_pass import RunningPass
 def has_rotation(
     forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> bool:
-    """Whether an attention module's call is handed a cosine and a sine of each position."""
+    """Whether an attention module's call is passed a cosine and a sine of each position.
+
+    Args:
+        forward: the module's ``forward``.
+        args: positional arguments of the call.
+        kwargs: its other arguments.
+    """
     embeddings = _arguments(forward, args, kwargs).get("position_embeddings")
     return (
         isinstance(embeddings, tuple)
@@ -45,8 +52,8 @@ def replay(
         forward: the module's ``forward``.
         args: its positional arguments on right-padded states (B, T, D), T at least 2.
         kwargs: its other arguments.
-        running: the pass that runs, through which the attention function hands over.
-        position: a column from 0, or -1 for the place before the first.
+        running: the running pass, in which the attention function stores query and key.
+        position: a column from 0, or -1 for the position before the first.
 
     Returns:
         The final token's query (B, H, 1, d) and key (B, KV, 1, d) as attention sees them.

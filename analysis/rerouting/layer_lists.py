@@ -12,7 +12,7 @@ Layers = tuple[int, ...]
 def parse_layers(
     text: str, n_layers: int, auto: Callable[[], Layers] | Layers | None = None
 ) -> Layers:
-    """Read a layer list as a person writes it.
+    """Parse a layer list.
 
     Args:
         text: ``auto``, ``none``, ``all``, or layers and ranges between commas, both ends
@@ -25,7 +25,7 @@ def parse_layers(
 
     Raises:
         PlanError: the text is not a layer list, a layer is out of range or repeated, a range is
-            reversed, or ``auto`` is asked for where there is no automatic choice.
+            reversed, or ``auto`` is given where there is no automatic choice.
     """
     word = text.strip().lower()
     if word == "none":
@@ -42,11 +42,11 @@ def parse_layers(
 
     valid = f"this backbone has layers 0 to {n_layers - 1}"
     layers: list[int] = []
-    for part in word.split(","):
-        match = re.fullmatch(r"\s*([0-9]{1,6})\s*(?:-\s*([0-9]{1,6})\s*)?", part)
+    for item in word.split(","):
+        match = re.fullmatch(r"\s*([0-9]{1,6})\s*(?:-\s*([0-9]{1,6})\s*)?", item)
         if match is None:
             raise PlanError(
-                f"{shorten(part.strip())!r} is not a layer or a range: {valid}; "
+                f"{shorten(item.strip())!r} is not a layer or a range: {valid}; "
                 "write auto, none, all, or a list such as 3,5,9 or 1-3,7."
             )
         first, last = int(match[1]), int(match[2] or match[1])
@@ -61,17 +61,27 @@ def parse_layers(
     return tuple(sorted(layers))
 
 
-def spoken_layers(layers: Iterable[int], n_layers: int) -> str:
-    """Layers for a sentence: "no layer", "layer 29", "layers 26-29", "all layers"."""
+def layers_in_words(layers: Iterable[int], n_layers: int) -> str:
+    """Layers for a sentence: "no layer", "layer 29", "layers 26-29", "all layers".
+
+    Args:
+        layers: layers from 0.
+        n_layers: number of the backbone's layers.
+    """
     chosen = tuple(layers)
-    shown = format_layers(chosen, n_layers)
-    if shown in ("none", "all"):
-        return "no layer" if shown == "none" else "all layers"
-    return f"layer{'s' if len(chosen) > 1 else ''} {shown}"
+    text = format_layers(chosen, n_layers)
+    if text in ("none", "all"):
+        return "no layer" if text == "none" else "all layers"
+    return f"layer{'s' if len(chosen) > 1 else ''} {text}"
 
 
 def format_layers(layers: Iterable[int], n_layers: int) -> str:
-    """Write layers as :func:`parse_layers` reads them: ``none``, ``all``, ``3,5,9``, ``1-3,7``."""
+    """Write layers as :func:`parse_layers` reads them: ``none``, ``all``, ``3,5,9``, ``1-3,7``.
+
+    Args:
+        layers: layers from 0, in any order.
+        n_layers: number of the backbone's layers; 0 never writes ``all``.
+    """
     ordered = sorted(set(layers))
     if not ordered:
         return "none"

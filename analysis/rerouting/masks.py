@@ -1,7 +1,7 @@
-"""Attention masks that never hold T x T numbers: causal ones and sliding windows as bands.
+"""Attention masks without T x T entries: causal masks and sliding windows as bands.
 
 transformers writes a mask as a table of T x T numbers for each text. Causal attention needs none,
-and a window of it is described by one number; blocks of its rows are made when they are attended.
+and a sliding window is described by one number; blocks of its rows are built when needed.
 """
 
 import math
@@ -13,7 +13,7 @@ import torch
 from transformers.masking_utils import causal_mask_function
 
 BLOCK = 256
-"""Queries attended to at a time where a mask is needed, so that memory grows with T, not T x T."""
+"""Queries handled at a time where a mask is needed, so that memory grows with T, not T x T."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Band:
             i = torch.arange(begin, end, device=device)[:, None]
             j = torch.arange(first, stop, device=device)
             visible = ((j <= i + self.ahead) & (j > i - self.window))[None, None]
-            if self.lengths is not None:  # padding sees itself: a softmax of nothing is no number
+            if self.lengths is not None:  # padding sees itself: a softmax over nothing is NaN
                 real = j < self.lengths.to(device).view(-1, 1, 1, 1)
                 visible = visible & (real | (j == i))
             yield slice(begin, end), slice(first, stop), visible
@@ -155,7 +155,7 @@ def mask_or_band(dense: Callable[..., torch.Tensor | None], *, always: bool) -> 
 
 
 def _is_band(sees: Callable[..., Any], window: int, tokens: int) -> bool:
-    """Whether token i sees itself and ``window - 1`` before it, tried along the band's edges."""
+    """Whether token i sees itself and ``window - 1`` before it, tested along the band's edges."""
     i = torch.arange(tokens)
     batch = head = torch.zeros((), dtype=torch.int64)
     inside, edge = (i, i), (i[window - 1 :], i[: max(0, tokens - window + 1)])

@@ -8,10 +8,10 @@
 3. Each decoder layer's ``forward`` is wrapped (:func:`patch_layers`). Why no hook: a pass that
    resumes must skip the layers below its start, and a hook cannot keep a module from running.
 4. Attention modules whose positions are rotary get a hook (:func:`patch_attention_modules`) that
-   finds the prefix's key at another position. Why a hook: nothing is skipped.
+   computes the prefix's key at another position. Why a hook: nothing is skipped.
 
-None of this acts outside a pass (see ``forward_pass``). The linear layers, which are replaced for
-speed, are in ``backbones.packed_linear``.
+None of this has an effect outside a pass (see ``forward_pass``). The linear layers, which are
+replaced for speed, are in ``backbones.packed_linear``.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -30,7 +30,7 @@ EAGER = "kv_rerouting_eager"
 
 
 def register_attention_functions() -> None:
-    """Make this project's attention known to transformers as ``SDPA`` and ``EAGER``, once."""
+    """Register this project's attention in transformers as ``SDPA`` and ``EAGER``, once."""
     for name, attention, mask in (
         (SDPA, attention_functions.over_sdpa, mask_or_band(sdpa_mask, always=False)),
         (EAGER, attention_functions.over_eager, mask_or_band(eager_mask, always=True)),
@@ -57,14 +57,14 @@ def patch_attention_modules(modules: Iterable[torch.nn.Module]) -> None:
     """Let plans move the prefix's key to another position; once for each module.
 
     Args:
-        modules: attention modules that are handed rotary positions, each with a ``layer_idx``.
+        modules: attention modules that are passed rotary positions, each with a ``layer_idx``.
     """
     for module in modules:
         module.register_forward_pre_hook(_keep_moved_key, with_kwargs=True)
 
 
 def _unless_skipped(inner: Callable[..., Any], index: int) -> Callable[..., Any]:
-    """A layer's ``forward`` that hands its states on, unchanged, below the start of a pass."""
+    """A layer's ``forward`` that returns its states unchanged below the start of a pass."""
     returns_tuple = False
 
     def forward(hidden_states: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
@@ -82,21 +82,21 @@ def _unless_skipped(inner: Callable[..., Any], index: int) -> Callable[..., Any]
 def _before_layer(
     index: int, _layer: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
-    """Put the stored states in where the pass starts, keep them, overwrite them."""
+    """Insert the stored states where the pass starts; keep and overwrite states as requested."""
     this_pass = forward_pass.current()
     if this_pass is None or index < this_pass.request.start:
         return None
     request = this_pass.request
-    given = states = args[0] if args else kwargs["hidden_states"]
+    original = states = args[0] if args else kwargs["hidden_states"]
     if index == request.start and request.start_states is not None:
-        states = request.start_states.to(given.device)
+        states = request.start_states.to(original.device)
     if index in request.keep_inputs:
         this_pass.result.inputs[index] = states
     if (over := request.overwriting) is not None and over.start <= index < over.exit:
         rows = torch.arange(len(states), device=states.device)
         slots, last = (x.to(states.device) for x in (over.slots, request.last))
         states = states.index_put((rows, slots), states[rows, last])
-    if states is given:
+    if states is original:
         return None
     return ((states, *args[1:]), kwargs) if args else (args, kwargs | {"hidden_states": states})
 
@@ -104,7 +104,7 @@ def _before_layer(
 def _after_layer(
     index: int, is_last: bool, _layer: torch.nn.Module, _args: tuple[Any, ...], output: Any
 ) -> None:
-    """Keep the layer's output where it is wanted."""
+    """Keep the layer's output if requested."""
     this_pass = forward_pass.current()
     if this_pass is None or index < this_pass.request.start:
         return
@@ -117,7 +117,7 @@ def _after_layer(
 
 
 def _keep_moved_key(module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    """Find the prefix's key where the plan wants it at another position than its own."""
+    """Compute the prefix's key where the plan moves it from its own position."""
     this_pass = forward_pass.current()
     if this_pass is None or this_pass.request.plan.key_position != "first":
         return

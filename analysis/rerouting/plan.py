@@ -1,4 +1,4 @@
-"""A re-routing plan: which layers, how strongly, and where the prefix's key stands."""
+"""A re-routing plan: its layers, the bias on the prefix's logit, and the prefix's key position."""
 
 import math
 from dataclasses import dataclass
@@ -8,8 +8,8 @@ from ..errors import PlanError
 
 KeyPosition = Literal["own", "first"]
 KEY_POSITIONS: dict[KeyPosition, str] = {
-    "own": "the final token's key as it is, turned to its own position",
-    "first": "the final token's key turned to the position before the first token",
+    "own": "the final token's key as it is, rotated to its own position",
+    "first": "the final token's key rotated to the position before the first token",
 }
 
 
@@ -18,8 +18,8 @@ class Plan:
     """Which layers re-route (0-based, ascending), the bias b on the prefix's logit, and its key.
 
     ``bias`` is added after the 1/sqrt(d) scaling and before the softmax; ``-inf`` is "off".
-    ``key_position`` is where the prefix's key stands: at the final token's ``own`` position, or
-    turned to the place before the ``first`` token.
+    ``key_position`` is the position of the prefix's key: the final token's ``own`` position, or
+    the position before the ``first`` token.
 
     Raises:
         PlanError: layers are negative, repeated or out of order, the bias is nan or +inf, or

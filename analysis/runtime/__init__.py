@@ -1,1 +1,1 @@
-"""What every part stands on: paths, environment, events, locks, hosted mode, request log."""
+"""What all other folders use: paths, environment, events, locks, limits, request log."""

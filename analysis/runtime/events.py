@@ -1,8 +1,8 @@
-"""What a person is told while work goes on: a place in a queue, a batch that had to be halved.
+"""Messages to the user while work goes on: a place in a queue, a batch that had to be halved.
 
-The library says it here, and a page or the command line listens. A listener may stop the work by
-raising: what waits for its turn tells it its place twice a second, so a closed tab gives up its
-place.
+The library sends them here, and a page or the command line listens. A listener may stop the work by
+raising an exception: a waiting thread reports its place twice a second, so a closed tab leaves the
+queue.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,19 +11,19 @@ from contextvars import ContextVar
 from typing import NamedTuple
 
 Progress = Callable[[int, int], None]
-"""Told how much is done, and of how much."""
+"""Called with the number of items done and the total."""
 
 
 def quiet(_done: int, _total: int) -> None:
-    """Progress that nobody watches."""
+    """Report no progress."""
 
 
 def ignore_place(_place: int, _resource: str) -> None:
-    """A queue that nobody watches."""
+    """Report no place in a queue."""
 
 
 class Listener(NamedTuple):
-    """Who listens in a thread.
+    """The functions that receive a thread's messages.
 
     Attributes:
         say: takes a sentence.
@@ -41,7 +41,7 @@ _LISTENER: ContextVar[Listener | None] = ContextVar("listener", default=None)
 def listening(
     say: Callable[[str], object], wait: Callable[[int, str], None] = ignore_place
 ) -> Iterator[None]:
-    """Hand what this thread says inside the block to a listener.
+    """Send this thread's messages inside the block to a listener.
 
     Args:
         say: takes a sentence.
@@ -55,12 +55,17 @@ def listening(
 
 
 def say(sentence: str) -> None:
-    """Tell whoever listens; nobody need."""
+    """Send a sentence to the listener, if there is one."""
     if (listener := _LISTENER.get()) is not None:
         listener.say(sentence)
 
 
 def say_place(place: int, resource: str) -> None:
-    """Tell whoever listens how many are before this thread in the queue for ``resource``."""
+    """Tell the listener how many are before this thread in the queue for ``resource``.
+
+    Args:
+        place: number of threads before this one; 0 once it is its turn.
+        resource: what it waits for.
+    """
     if (listener := _LISTENER.get()) is not None:
         listener.wait(place, resource)

@@ -1,8 +1,8 @@
-"""Locks on what only one can use at a time: first come, first served.
+"""Locks that are granted in the order of arrival.
 
-A backbone's lock is held for one batch. Whoever has more batches queues again behind all others,
-so that sessions with much to do and with little take turns, and none is starved, as happens with a
-plain lock: a thread that releases one mostly gets it right back.
+A backbone's lock is held for one batch. A session with more batches queues again behind all others,
+so sessions with long and short work take turns. A plain lock would starve some: a thread that
+releases one mostly gets it back at once.
 """
 
 import threading
@@ -18,10 +18,10 @@ PATIENCE = 0.5
 
 
 class FairLock:
-    """A lock that is handed on in the order of arrival, and tells those who wait their place."""
+    """A lock granted in the order of arrival, which tells waiting threads their place."""
 
     def __init__(self, resource: str) -> None:
-        """Make a lock that is free.
+        """Create a free lock.
 
         Args:
             resource: what it protects; completes "waiting for".
@@ -31,12 +31,12 @@ class FairLock:
         self._changed = threading.Condition()
 
     def locked(self) -> bool:
-        """Whether anyone holds it now."""
+        """Whether a thread holds the lock now."""
         return bool(self._queue)
 
     @property
     def waiting(self) -> int:
-        """How many wait, whoever holds it left out."""
+        """Number of waiting threads, without the one that holds the lock."""
         return max(0, len(self._queue) - 1)
 
     def __enter__(self) -> None:
@@ -63,7 +63,7 @@ class FairLock:
         self._leave(self._queue[0])
 
     def _comes_first(self, ticket: object) -> bool:
-        """Wait a moment for the turn of ``ticket``; whether it came."""
+        """Wait up to ``PATIENCE`` for the turn of ``ticket``; return whether it came."""
         with self._changed:
             return self._changed.wait_for(lambda: self._queue[0] is ticket, PATIENCE)
 
@@ -82,7 +82,7 @@ _NAMING = threading.Lock()
 
 
 def lock_for(request: str) -> FairLock:
-    """The lock of one request: who asks for what another computes waits, and then reads it.
+    """The lock of one request: of two equal requests the second waits and reads the result.
 
     Args:
         request: names what is computed, such as its key in a store.

@@ -1,9 +1,9 @@
-"""Hosted mode: what a server that others use lets its visitors load and send.
+"""Hosted mode: what a shared server lets its visitors load and send.
 
 One setting turns it on, the environment variable ``KVE_HOSTED``. Unset, empty or ``0``, the app is
-its user's own and everything is free. With ``1``, only what is packaged can be loaded, and the
-folder that ``KVE_CORPORA`` names. The path of a YAML file does the same, adds to it, and sets the
-limits::
+for its owner alone and nothing is restricted. With ``1``, only what is packaged can be loaded, and
+the folder that ``KVE_CORPORA`` names. The path of a YAML file does the same, adds to it, and sets
+the limits::
 
     backbones: [Qwen/Qwen3-4B@1cfa9a7]   # as a visitor types them, beside the packaged ones
     corpora: [stsb-test]                 # sets on the hub, beside the packaged ones
@@ -42,7 +42,7 @@ class Hosting:
 
 
 def hosted() -> Hosting | None:
-    """The limits of hosted mode; None where the app is its user's own.
+    """The limits of hosted mode; None where it is off.
 
     The file is read once: changing it takes a restart.
 
@@ -58,28 +58,34 @@ def _read(setting: str) -> Hosting | None:
         return None
     if setting == "1":
         return Hosting()
-    said = f"{VARIABLE} is {setting!r}: write 0, 1 or the path of a YAML file of settings"
+    problem = f"{VARIABLE} is {setting!r}: write 0, 1 or the path of a YAML file of settings"
     try:
-        found = yaml.safe_load(Path(setting).read_text(encoding="utf-8")) or {}
+        settings = yaml.safe_load(Path(setting).read_text(encoding="utf-8")) or {}
     except (OSError, ValueError, yaml.YAMLError, RecursionError):
-        raise HostingError(f"{said} that can be read.") from None
-    known = {field.name: field.default for field in fields(Hosting)}
-    if not isinstance(found, dict) or not set(found) <= set(known):
-        raise HostingError(f"{said}; it may hold {', '.join(known)}.")
-    for name, value in found.items():
-        if isinstance(known[name], tuple):
-            right = isinstance(value, list) and all(isinstance(one, str) for one in value)
-            found[name] = tuple(value) if right else value
+        raise HostingError(f"{problem} that can be read.") from None
+    defaults = {field.name: field.default for field in fields(Hosting)}
+    if not isinstance(settings, dict) or not set(settings) <= set(defaults):
+        raise HostingError(f"{problem}; its settings may be {', '.join(defaults)}.")
+    for name, value in settings.items():
+        if isinstance(defaults[name], tuple):
+            is_valid = isinstance(value, list) and all(isinstance(item, str) for item in value)
+            settings[name] = tuple(value) if is_valid else value
         else:
-            right = type(value) is int and value > 0
-        if not right:
-            kind = "a list of names" if isinstance(known[name], tuple) else "a whole number above 0"
-            raise HostingError(f"{said}; its {name} must be {kind}.")
-    return Hosting(**found)
+            is_valid = type(value) is int and value > 0
+        if not is_valid:
+            kind = (
+                "a list of names" if isinstance(defaults[name], tuple) else "a whole number above 0"
+            )
+            raise HostingError(f"{problem}; its {name} must be {kind}.")
+    return Hosting(**settings)
 
 
 def check_backbone(name: str, packaged: Iterable[str]) -> None:
     """Refuse a backbone that a hosted server does not offer.
+
+    Args:
+        name: the backbone as the visitor names it.
+        packaged: names of the packaged backbones.
 
     Raises:
         BackboneError: it is neither packaged nor on the operator's list.
@@ -93,6 +99,10 @@ def check_backbone(name: str, packaged: Iterable[str]) -> None:
 def check_corpus(name: str, offered: Iterable[str]) -> None:
     """Refuse a corpus that a hosted server does not offer, paths among them.
 
+    Args:
+        name: name or path of the corpus.
+        offered: names of the corpora that visitors may load.
+
     Raises:
         CorpusError: it is not one of ``offered``.
     """
@@ -102,6 +112,10 @@ def check_corpus(name: str, offered: Iterable[str]) -> None:
 
 def check_size(name: str, size: int) -> None:
     """Refuse a file of more bytes than a hosted server takes.
+
+    Args:
+        name: name of the file.
+        size: its size in bytes.
 
     Raises:
         CorpusError: it has more.
@@ -116,6 +130,10 @@ def check_size(name: str, size: int) -> None:
 def check_rows(name: str, rows: int) -> None:
     """Refuse a table of more rows than a hosted server takes.
 
+    Args:
+        name: name of the table.
+        rows: its number of rows.
+
     Raises:
         CorpusError: it has more.
     """
@@ -126,7 +144,11 @@ def check_rows(name: str, rows: int) -> None:
 
 
 def check_text(number: int, characters: int) -> None:
-    """Refuse to encode a text longer than a hosted server takes; ``number`` counts from 1.
+    """Refuse to encode a text longer than a hosted server takes.
+
+    Args:
+        number: the text's number, from 1.
+        characters: its length.
 
     Raises:
         CorpusError: it is longer.

@@ -13,7 +13,7 @@ def writable(name: str) -> Path:
     """The path of an output file, refused before any work if nothing can be written there."""
     output = Path(name)
     if not output.parent.is_dir():
-        raise CorpusError(f"There is no folder {output.parent} to write into; make it first.")
+        raise CorpusError(f"There is no folder {output.parent} to write into; create it first.")
     if output.is_dir():
         raise CorpusError(f"{output} cannot be written: it is a folder; name a file in it.")
     return output
@@ -21,7 +21,7 @@ def writable(name: str) -> Path:
 
 @contextlib.contextmanager
 def writing(output: Path) -> Iterator[None]:
-    """Say in one sentence why ``output`` cannot be written, inside the block."""
+    """Raise one sentence on why ``output`` cannot be written, if the block raises ``OSError``."""
     try:
         yield
     except OSError as error:

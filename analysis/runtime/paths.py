@@ -1,4 +1,4 @@
-"""Where things lie: the user's cache, and the files that ship with the project."""
+"""Paths of the user's cache, and of the files that ship with the project."""
 
 import importlib.resources
 import os
@@ -36,4 +36,4 @@ def _shipped(installed: str, checkout: str) -> Path:
 ASSETS = _shipped("assets", "assets")
 """Results and studies that ship with the project; read only."""
 APP = _shipped("_app/app.py", "app.py")
-"""The script that Streamlit runs; its settings and pages lie beside it."""
+"""The script that Streamlit runs; its settings and pages are in the same folder."""

@@ -1,8 +1,7 @@
-"""The figure of a result, for results that lie below the figures.
+"""The figure of a result, for results that may not import ``figures``.
 
-A result's ``plot()`` asks here. Who draws is said once by the package that knows both,
-``analysis/__init__.py``, so that results need not import figures, and figures are imported when
-the first is drawn.
+A result's ``plot()`` calls this module. ``analysis/__init__.py`` registers the function that draws,
+so ``figures`` is imported only when the first figure is drawn.
 """
 
 from collections.abc import Callable
@@ -18,7 +17,7 @@ _DRAWING: list[Draw] = []
 
 
 def draw_with(draw: Draw) -> None:
-    """Say what gives the figure of a result."""
+    """Register the function that draws results."""
     _DRAWING[:] = [draw]
 
 
@@ -26,7 +25,7 @@ def plot(result: object) -> "go.Figure":
     """The figure of a result.
 
     Raises:
-        ExplorerError: nothing draws here, or there is no figure for such a result.
+        ExplorerError: no function is registered, or there is no figure for such a result.
     """
     if not _DRAWING:
         raise ExplorerError("Figures are not installed here; use the result's data frame.")

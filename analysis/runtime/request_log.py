@@ -1,7 +1,7 @@
-"""One line of JSON for every request: what was asked, what it took, how it ended; never a text.
+"""One line of JSON for every request: its kind, time, memory and outcome; never a text.
 
-``KVE_LOG`` says where the lines go: ``off``, ``stderr``, or a file to append to, which is written
-so that it cannot be anything else (``logs/requests.log``, ``./requests``, ``requests.jsonl``).
+``KVE_LOG`` says where the lines go: ``off``, ``stderr``, or a file to append to, which must have a
+folder or one of :data:`SUFFIXES` (``logs/requests.log``, ``./requests``, ``requests.jsonl``).
 Unset, a command writes none and the app writes to standard error.
 """
 
@@ -22,7 +22,7 @@ from ..errors import ExplorerError, SettingsError
 VARIABLE = "KVE_LOG"
 OFF, STDERR = "off", "stderr"
 SUFFIXES = (".log", ".jsonl", ".json")
-"""Endings by which a name is a file's, even without a folder before it."""
+"""Endings that mark a name without a folder as a file."""
 Fact = str | float | None | Mapping[str, object]
 """What a line may hold."""
 
@@ -31,7 +31,7 @@ _ENTRY: ContextVar[dict[str, Fact] | None] = ContextVar("entry", default=None)
 
 
 def start(default: str = OFF) -> None:
-    """Write where ``KVE_LOG`` says from now on.
+    """Write request lines where ``KVE_LOG`` says.
 
     A file that cannot be opened is reported on standard error, and the lines go there.
 
@@ -51,7 +51,7 @@ def start(default: str = OFF) -> None:
 
 
 def start_anyway(default: str) -> None:
-    """Like :func:`start`, but a setting that is refused is reported, and ``default`` taken."""
+    """Like :func:`start`, but report an invalid setting and use ``default``."""
     try:
         start(default)
     except SettingsError as error:
@@ -60,7 +60,7 @@ def start_anyway(default: str) -> None:
 
 
 def _names_a_file(target: str) -> bool:
-    """Whether a setting has a folder before it, or a file's ending behind a name."""
+    """Whether a setting has a folder or one of :data:`SUFFIXES`."""
     separators = [separator for separator in (os.sep, os.altsep) if separator]
     return any(separator in target for separator in separators) or (
         Path(target).suffix.lower() in SUFFIXES
@@ -90,8 +90,8 @@ def _write_to(target: str) -> None:
 def request(kind: str, **facts: Fact) -> Iterator[None]:
     """Log what happens inside the block as one line, written at its end.
 
-    The line's ``outcome`` is ``done``; ``refused`` for what a person can solve, with the error's
-    kind; ``stopped`` where the visit ended or went on; ``failed`` for a defect, with its kind.
+    The line's ``outcome`` is ``done``; ``refused`` for an error that the user can solve, with its
+    class; ``stopped`` where the visit ended or moved on; ``failed`` for a defect, with its class.
 
     Args:
         kind: ``command`` or ``page``.
@@ -134,7 +134,7 @@ def count(**amounts: float) -> None:
     if (entry := _ENTRY.get()) is not None:
         for name, amount in amounts.items():
             before = entry.get(name, 0)
-            assert isinstance(before, int | float), f"{name} is no number"
+            assert isinstance(before, int | float), f"{name} is not a number"
             entry[name] = before + amount
 
 

@@ -1,7 +1,7 @@
 """Two spaces of the same texts, compared text by text through neighbourhoods alone.
 
-Neighbourhoods can be compared whatever made the spaces: two methods, two plans, or two backbones
-whose embeddings have different sizes.
+Neighbourhoods can be compared between any spaces: of two methods, two plans, or two backbones whose
+embeddings have different sizes.
 """
 
 from collections.abc import Sequence
@@ -23,14 +23,14 @@ from .neighbours import Nearest
 
 Floats = NDArray[np.float64]
 NEAREST, WIDER, VOTES = 10, 50, 5
-"""Neighbours that are compared, as many as settle ties, and those that vote for a label."""
+"""Neighbours that are compared, those that break ties, and those that vote for a label."""
 
 
 @dataclass(frozen=True, eq=False)
 class Side:
-    """One of the spaces: its neighbourhoods, its shape, and how far its map can be trusted.
+    """One of the spaces: its neighbourhoods, its shape, and the trustworthiness of its map.
 
-    ``accuracy`` is None where there are no labels, or none that can be measured.
+    ``accuracy`` is None without labels, or where they cannot be measured.
     """
 
     nearest: Nearest
@@ -42,12 +42,12 @@ class Side:
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """Both spaces, and what of each text's neighbourhood is the same in both.
+    """Both spaces, and how much of each text's neighbourhood is the same in both.
 
-    ``kept`` (N,) is the share of each text's nearest others that stay, ``chance`` what it would be
-    between unrelated spaces, ``kept_wider`` (N,) the share among ``wider`` nearest, which are
-    at most half of the texts. ``difference`` is right minus left in label accuracy; where labels
-    cannot be measured, ``refusal`` says why.
+    ``kept`` (N,) is the share of each text's nearest neighbours that stay, ``chance`` its expected
+    value between unrelated spaces, ``kept_wider`` (N,) the share among the ``wider`` nearest, which
+    are at most half of the texts. ``difference`` is right minus left in label accuracy; where
+    labels cannot be measured, ``refusal`` says why.
     """
 
     left: Side
@@ -61,7 +61,7 @@ class Comparison:
 
     @property
     def most_moved(self) -> NDArray[np.intp]:
-        """Rows of the texts, those first that kept the fewest neighbours, wider ones next, (N,)."""
+        """Rows of the texts, fewest kept neighbours first, ties broken by the wider ones, (N,)."""
         return np.lexsort((self.kept_wider, self.kept))
 
 
@@ -76,8 +76,13 @@ def compare(
 ) -> Comparison:
     """Compare the embeddings (N, D) and (N, E) of the same texts in the same order.
 
-    ``maps`` are their projections, (N, 2) each; ``of`` is the corpus's size where they are a part;
-    ``progress`` counts steps.
+    Args:
+        left: (N, D) embeddings, any float type.
+        right: (N, E) embeddings of the same texts.
+        maps: their projections, (N, 2) each.
+        labels: one for each text, if there are any.
+        of: size of the full corpus, if the texts are a part of it.
+        progress: counts steps.
 
     Raises:
         CorpusError: fewer than three texts, or embeddings that are not finite or all zero.
@@ -132,7 +137,14 @@ def _accuracy(embeddings: NDArray[Any], labels: Sequence[str]) -> Measure:
 
 
 def mean_ratings(pairs: Pairs, texts: Sequence[str]) -> Floats:
-    """The mean rating of the pairs that each of ``texts`` (N,) is in, (N,).
+    """The mean rating of the pairs that contain each text.
+
+    Args:
+        pairs: rated pairs.
+        texts: N texts of them.
+
+    Returns:
+        Shape (N,), float64, on the scale of the ratings.
 
     Raises:
         CorpusError: a text is in no pair.

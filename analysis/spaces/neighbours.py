@@ -1,4 +1,4 @@
-"""Each text's nearest others in an embedding space, and how many stay so in another."""
+"""Each text's nearest neighbours in an embedding space, and how many it keeps in another."""
 
 from typing import NamedTuple
 
@@ -12,11 +12,11 @@ Floats = NDArray[np.float64]
 
 
 MEGABYTES = 64
-"""Distances are held that much at a time, since all of them would fill the memory."""
+"""Memory for distances at a time, since all of them would fill it."""
 
 
 class Nearest(NamedTuple):
-    """Each text's nearest others, nearest first: their rows (N, k) and cosines (N, k)."""
+    """Each text's nearest neighbours, nearest first: their rows (N, k) and cosines (N, k)."""
 
     rows: NDArray[np.intp]
     cosines: Floats
@@ -37,7 +37,7 @@ def _checked(embeddings: NDArray[np.floating], fewest: int = 1) -> Floats:
 
 
 def nearest(embeddings: NDArray[np.floating], k: int = 10) -> Nearest:
-    """Each text's ``k`` nearest others by cosine, found block by block.
+    """Each text's ``k`` nearest neighbours by cosine, computed block by block.
 
     Args:
         embeddings: (N, D), any float type.
@@ -52,14 +52,16 @@ def nearest(embeddings: NDArray[np.floating], k: int = 10) -> Nearest:
     rows = _checked(embeddings, fewest=2)
     k = min(k, len(rows) - 1)
     with config_context(working_memory=MEGABYTES):
-        found = NearestNeighbors(n_neighbors=k, metric="cosine", n_jobs=1).fit(rows).kneighbors()
-    return Nearest(np.asarray(found[1]), 1 - np.asarray(found[0]))
+        distances, neighbours = (
+            NearestNeighbors(n_neighbors=k, metric="cosine", n_jobs=1).fit(rows).kneighbors()
+        )
+    return Nearest(np.asarray(neighbours), 1 - np.asarray(distances))
 
 
 def shared(first: NDArray[np.intp], second: NDArray[np.intp]) -> Floats:
     """The share of each row of ``first`` (N, k) that is also in that row of ``second``, (N,)."""
-    both = first[:, :, None] == second[:, None, :]
-    return np.asarray(both.any(axis=2).mean(axis=1))
+    same = first[:, :, None] == second[:, None, :]
+    return np.asarray(same.any(axis=2).mean(axis=1))
 
 
 def neighbourhood_overlap(
@@ -73,8 +75,8 @@ def neighbourhood_overlap(
         k: neighbourhood size, at least 1; capped at N - 1.
 
     Returns:
-        (N,) float64, share from 0 to 1 of each text's k nearest others by cosine in ``a`` that are
-        among its k nearest in ``b``. Chance alone gives about k / (N - 1).
+        (N,) float64, share from 0 to 1 of each text's k nearest neighbours by cosine in ``a`` that
+        are among its k nearest in ``b``. Chance alone gives about k / (N - 1).
 
     Raises:
         CorpusError: fewer than two texts, or an embedding is not finite.
@@ -86,14 +88,16 @@ def neighbourhood_overlap(
 
 
 def trust(embeddings: NDArray[np.floating], points: Floats, k: int = 10) -> float:
-    """Trustworthiness of a map (Venna & Kaski 2001): are neighbours on it neighbours in the space?
+    """Trustworthiness of a map: are neighbours on it neighbours in the space?
 
-    As scikit-learn's, found block by block; of equal distances none counts as the smaller.
+    The measure of Venna & Kaski 2001 (https://doi.org/10.1007/3-540-44668-0_68), as in scikit-learn
+    but block by block; of equal distances none counts as smaller.
 
     Args:
         embeddings: (N, D) the space, compared by cosine.
         points: (N, 2) the map.
-        k: neighbourhood size, at least 1; capped at (N - 1) // 2, where the measure ends.
+        k: neighbourhood size, at least 1; capped at (N - 1) // 2, the largest that the measure is
+            defined for.
 
     Returns:
         0 to 1; 1 if each text's k nearest on the map are its k nearest in the space.
@@ -111,10 +115,12 @@ def trust(embeddings: NDArray[np.floating], points: Floats, k: int = 10) -> floa
 
     def misplaced(distances: Floats, start: int) -> Floats:
         """How far beyond the k-th place in the space each text's neighbours on the map lie."""
-        own = np.arange(start, start + len(distances))
-        asked = np.take_along_axis(distances, near[own], axis=1)
-        distances[own - start, own] = np.inf
-        ranks = np.stack([(distances < one[:, None]).sum(axis=1) + 1 for one in asked.T])
+        block_rows = np.arange(start, start + len(distances))
+        near_distances = np.take_along_axis(distances, near[block_rows], axis=1)
+        distances[block_rows - start, block_rows] = np.inf
+        ranks = np.stack(
+            [(distances < column[:, None]).sum(axis=1) + 1 for column in near_distances.T]
+        )
         return np.asarray(np.maximum(ranks - k, 0).sum(axis=0), dtype=np.float64)
 
     blocks = pairwise_distances_chunked(
@@ -124,12 +130,12 @@ def trust(embeddings: NDArray[np.floating], points: Floats, k: int = 10) -> floa
 
 
 def clusters(embeddings: NDArray[np.floating], k: int, seed: int = 0) -> NDArray[np.intp]:
-    """k-means on the unit vectors: the cluster of each text, (N,), the largest being 0.
+    """k-means on the unit vectors: the cluster of each text, (N,), numbered from the largest, 0.
 
     Args:
         embeddings: (N, D), any float type.
-        k: how many clusters, at least 1; capped at the distinct embeddings.
-        seed: seeds the start.
+        k: number of clusters, at least 1; capped at the number of distinct embeddings.
+        seed: seed of the start.
 
     Raises:
         CorpusError: no texts, or an embedding is not finite.
@@ -138,6 +144,6 @@ def clusters(embeddings: NDArray[np.floating], k: int, seed: int = 0) -> NDArray
 
     unit = vectors.unit(_checked(embeddings))
     k = min(k, len(np.unique(unit, axis=0)))
-    found = KMeans(k, n_init=1, random_state=seed).fit_predict(unit)
-    by_size = np.argsort(-np.bincount(found, minlength=k), kind="stable")
-    return np.asarray(np.argsort(by_size)[found])
+    assigned = KMeans(k, n_init=1, random_state=seed).fit_predict(unit)
+    by_size = np.argsort(-np.bincount(assigned, minlength=k), kind="stable")
+    return np.asarray(np.argsort(by_size)[assigned])

@@ -1,11 +1,10 @@
-"""Projecting embedding spaces to the plane and comparing two of them text by text.
+"""Projection of embedding spaces to the plane: UMAP or PCA, and the alignment of two maps.
 
-A map alone invites over-reading, so three numbers go with it: how trustworthy it is, how much of
-each text's neighbourhood survives from one space to the other, and the reason for the projection
-that was used. Two maps are aligned first, so that what stands still looks still.
+A map names its method and settings. Two maps are aligned, so that texts that keep their place in
+the space keep it on the map.
 
 scikit-learn and UMAP take seconds to import and are imported where first used; UMAP compiles for
-another ten to twenty, which :func:`warm_up` does ahead of time.
+another ten to twenty seconds, which :func:`warm_up` does ahead of time.
 """
 
 from dataclasses import dataclass
@@ -18,13 +17,13 @@ from ..errors import PlanError
 from ..runtime.fair_lock import FairLock
 from .neighbours import Floats, _checked
 
-How = Literal["umap", "pca"]
-PROJECTIONS: tuple[How, ...] = ("umap", "pca")
-"""How a map can be drawn."""
+ProjectionName = Literal["umap", "pca"]
+PROJECTIONS: tuple[ProjectionName, ...] = ("umap", "pca")
+"""The methods of projection."""
 FEWEST_FOR_UMAP = 15
-"""Below this many distinct texts neighbourhoods say little and UMAP's start fails."""
+"""With fewer distinct texts neighbourhoods say little and UMAP's initialisation fails."""
 
-FITTING = FairLock("the drawing of another map")
+FITTING = FairLock("another projection")
 """Two fits at once abort the process under numba's workqueue layer."""
 
 
@@ -34,20 +33,20 @@ class Projection:
 
     Attributes:
         points: (N, 2) float64.
-        how: the method that was used.
-        reason: that method, with its settings or why it was chosen, for a caption.
+        how: the projection that was used.
+        reason: a caption: the projection with its settings, or why it was chosen.
     """
 
     points: Floats
-    how: How
+    how: ProjectionName
     reason: str
 
 
 def _pca(rows: Floats) -> Floats:
-    """(N, 2) coordinates along the two directions of largest variance, zero where there is none."""
-    left, scales, _ = np.linalg.svd(rows - rows.mean(axis=0), full_matrices=False)
+    """(N, 2) coordinates along the two directions of largest variance, 0 where there are fewer."""
+    directions, scales, _ = np.linalg.svd(rows - rows.mean(axis=0), full_matrices=False)
     points = np.zeros((len(rows), 2))
-    points[:, : len(scales)] = (left * scales)[:, :2]
+    points[:, : len(scales)] = (directions * scales)[:, :2]
     return points
 
 
@@ -68,25 +67,27 @@ def _umap(rows: Floats, neighbours: int, min_dist: float, seed: int) -> Floats:
 def project(
     embeddings: NDArray[np.floating],
     *,
-    how: How = "umap",
+    how: ProjectionName = "umap",
     neighbours: int = 15,
     min_dist: float = 0.1,
     seed: int = 0,
 ) -> Projection:
-    """Draw a map: UMAP by cosine, or PCA where that is asked for or the texts are too few.
+    """Project embeddings to the plane: by UMAP on cosine, or by PCA if chosen or for few texts.
 
-    Texts with equal embeddings share one place. Only one UMAP runs in the process at a time.
+    UMAP: https://arxiv.org/abs/1802.03426. Texts with equal embeddings share one point. Only one
+        UMAP
+    runs in the process at a time.
 
     Args:
         embeddings: (N, D), any float type.
-        how: the method; the other settings are UMAP's.
+        how: the projection; the other settings are UMAP's.
         neighbours: UMAP's neighbourhood, at least 2; capped at the distinct texts less one.
         min_dist: UMAP's least distance between points on the map, 0 to 1.
-        seed: seeds UMAP; equal seeds give equal maps.
+        seed: UMAP's seed; equal seeds give equal maps.
 
     Raises:
         CorpusError: no texts, or an embedding is not finite.
-        PlanError: a setting of UMAP's that it does not take.
+        PlanError: a setting is outside of UMAP's range.
         ValueError: the embeddings are not two-dimensional.
     """
     rows = _checked(embeddings)
@@ -113,17 +114,17 @@ def warm_up() -> None:
 
 
 def align(moving: Floats, fixed: Floats) -> Floats:
-    """Lay one map over another: turn, mirror, shift and scale it as a whole.
+    """Align one map with another: rotate, mirror, shift and scale it.
 
-    Orthogonal Procrustes (Schönemann 1966), scaled to the fixed map's spread rather than by least
-    squares, which would shrink a map that has little in common with the other to a dot.
+    Orthogonal Procrustes (Schönemann 1966, https://doi.org/10.1007/BF02289451), scaled to the fixed
+    map's spread rather than by least squares, which would shrink a very different map to a dot.
 
     Args:
         moving: (N, 2) points to move.
         fixed: (N, 2) points of the same texts in the same order.
 
     Returns:
-        (N, 2) float64, ``moving`` laid over ``fixed``.
+        (N, 2) float64, ``moving`` aligned with ``fixed``.
 
     Raises:
         ValueError: the shapes differ.

@@ -1,1 +1,1 @@
-"""What is kept on disk: results, vectors of single texts, and what made them."""
+"""Results and vectors of single texts on disk, with their provenance."""

@@ -1,7 +1,7 @@
-"""What a function is, as plain data: two that may answer differently never look the same.
+"""The fingerprint of a callable: plain data that differs wherever two may answer differently.
 
-A name does not say what a function does: every ``lambda`` is called the same. So its code is read:
-byte code, constants, names, defaults, what its closure holds, and the globals that it refers to,
+A name does not say what a function does: every ``lambda`` has the same one. So its code is read:
+byte code, constants, names, defaults, the values in its closure, and the globals that it refers to,
 as far as these are plain data or functions themselves.
 """
 
@@ -115,11 +115,11 @@ def fingerprint(function: Callable[..., object]) -> Plain:
 
 
 class _Reader:
-    """Reads values one inside the other; one met again is told by its number."""
+    """Reads nested values; a value that is met again is replaced by its number."""
 
     def __init__(self) -> None:
         self._seen: dict[int, int] = {}
-        self._alive: list[object] = []  # or an id might be given out twice
+        self._alive: list[object] = []  # or two values might get the same id
 
     def value(self, value: object) -> Plain:
         kind = type(value)
@@ -210,10 +210,10 @@ class _Reader:
     def _global(self, function: FunctionType, name: str) -> Plain:
         if name in function.__globals__:
             return self.value(function.__globals__[name])
-        own = function.__globals__.get("__builtins__", vars(builtins))
-        own = own if isinstance(own, dict) else vars(own)
-        if name in own:
-            return self.value(own[name])
+        builtin_names = function.__globals__.get("__builtins__", vars(builtins))
+        builtin_names = builtin_names if isinstance(builtin_names, dict) else vars(builtin_names)
+        if name in builtin_names:
+            return self.value(builtin_names[name])
         return ["missing"]
 
     def _builtin(self, function: BuiltinFunctionType) -> Plain:
@@ -251,19 +251,23 @@ class _Reader:
             for name, part in vars(base).items()
             if isinstance(part, MemberDescriptorType) and hasattr(value, name)
         ]
-        held = {**dict(slots), **getattr(value, "__dict__", {})}
-        return ["object", self.value(kind), [[n, self.value(held[n])] for n in sorted(held)]]
+        attributes = {**dict(slots), **getattr(value, "__dict__", {})}
+        return [
+            "object",
+            self.value(kind),
+            [[n, self.value(attributes[n])] for n in sorted(attributes)],
+        ]
 
 
 _HEAP = 1 << 9
-"""Py_TPFLAGS_HEAPTYPE: the class was made while the program runs, as every ``class`` is."""
+"""Py_TPFLAGS_HEAPTYPE: the class was created at run time, as every ``class`` statement does."""
 
 
-def _pure(thing: FunctionType | type) -> bool:
+def _pure(definition: FunctionType | type) -> bool:
     """Whether a function or class is what a module of the standard library has by that name."""
-    module = sys.modules.get(thing.__module__)
-    known = thing.__module__ == "builtins" or thing.__module__ in PURE_MODULES
-    return known and getattr(module, thing.__qualname__, None) is thing
+    module = sys.modules.get(definition.__module__)
+    is_listed = definition.__module__ == "builtins" or definition.__module__ in PURE_MODULES
+    return is_listed and getattr(module, definition.__qualname__, None) is definition
 
 
 def _generated(part: object) -> bool:

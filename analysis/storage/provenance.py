@@ -1,4 +1,4 @@
-"""What made a result: backbone, weights, dtype, device, versions; stored beside it."""
+"""Where a result comes from: backbone, weights, dtype, device, versions; stored with it."""
 
 from dataclasses import asdict, dataclass, fields
 from typing import Any, TypeVar
@@ -10,7 +10,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Provenance:
-    """What made a result: backbone, weights, dtype, device, versions; whether it shipped."""
+    """Where a result comes from.
+
+    Attributes:
+        backbone: name of the backbone.
+        weights: fingerprint of its weights.
+        dtype: dtype of weights and states.
+        device: where it was computed.
+        versions: name and version of each package that computes.
+        shipped: whether the result ships with the project.
+    """
 
     backbone: str
     weights: str
@@ -22,39 +31,51 @@ class Provenance:
     @property
     def sentence(self) -> str:
         """For captions: the backbone, dtype and versions, and whether this was computed here."""
-        named = dict(self.versions)
+        version_of = dict(self.versions)
         where = "shipped with the project" if self.shipped else "computed on this machine"
         return (
-            f"{self.backbone} in {self.dtype} on {self.device}, torch {named['torch']}, "
-            f"transformers {named['transformers']}; {where}"
+            f"{self.backbone} in {self.dtype} on {self.device}, torch {version_of['torch']}, "
+            f"transformers {version_of['transformers']}; {where}"
         )
 
     @property
     def facts(self) -> dict[str, Any]:
-        """The entry of a stored result that says what made it; ``restored`` reads it."""
+        """The provenance as an entry of a stored result's facts; ``restored`` reads it."""
         return {"made": asdict(self)}
 
 
 def now(*, backbone: str, weights: str, dtype: str, device: str) -> Provenance:
-    """The provenance of what is computed here and now, by the installed versions."""
+    """The provenance of a result computed now, with the installed versions.
+
+    Args:
+        backbone: name of the backbone.
+        weights: fingerprint of its weights.
+        dtype: dtype of weights and states.
+        device: where it computes.
+    """
     versions = tuple(sorted(result_store.versions().items()))
     return Provenance(backbone, weights, dtype, device, versions)
 
 
-def restored(facts: dict[str, Any], otherwise: Provenance) -> Provenance:
-    """The provenance of a stored result, from its facts; ``otherwise`` where they have none."""
+def restored(facts: dict[str, Any], default: Provenance) -> Provenance:
+    """The provenance of a stored result, from its facts; ``default`` where they have none.
+
+    Args:
+        facts: facts of the stored result, with ``shipped``.
+        default: the provenance of results that were stored without one.
+    """
     stored = facts.get("made")
     if stored is None:
-        return otherwise
+        return default
     pairs = tuple((str(k), str(v)) for k, v in stored["versions"])
     return Provenance(**stored | {"versions": pairs, "shipped": facts["shipped"]})
 
 
-def others(of: Any, arrays: dict[str, Any]) -> list[str]:
-    """The fields of a dataclass that are not arrays."""
-    return [field.name for field in fields(of) if field.name not in arrays]
+def plain_fields(result: Any, arrays: dict[str, Any]) -> list[str]:
+    """The names of a dataclass's fields that are not among ``arrays``."""
+    return [field.name for field in fields(result) if field.name not in arrays]
 
 
 def rebuilt(kind: type[T], facts: dict[str, Any], arrays: dict[str, Any]) -> T:
-    """A stored dataclass, from its facts and its arrays."""
-    return kind(**arrays, **{name: facts[name] for name in others(kind, arrays)})
+    """Rebuild a stored dataclass from its facts and its arrays."""
+    return kind(**arrays, **{name: facts[name] for name in plain_fields(kind, arrays)})

@@ -1,11 +1,11 @@
-"""Results kept on disk, so that nothing is computed twice.
+"""Results stored on disk, so that nothing is computed twice.
 
-A result is a dictionary of plain facts and named arrays, kept as one ``.npz`` file without
+A result is a dictionary of plain facts and named arrays, stored as one ``.npz`` file without
 pickle. Its key is a digest of everything that decides its numbers. There are two shelves: the
 user's cache, which is bound to the versions of torch, transformers and the other packages that
 compute, and ``assets/results``, which ships with the project and is read only. A damaged file
-counts as missing. Beyond a size the oldest of the user's results are dropped, those of other
-versions among them.
+counts as missing. Beyond :data:`MAX_BYTES` the oldest of the user's results are deleted, those of
+other versions among them.
 """
 
 import hashlib
@@ -29,15 +29,15 @@ from numpy.typing import NDArray
 from ..runtime import request_log
 from ..runtime.paths import ASSETS, cache_home
 
-MOST = 1024**3
-"""Bytes of the user's results beyond which the oldest are dropped."""
+MAX_BYTES = 1024**3
+"""Bytes of the user's results beyond which the oldest are deleted."""
 SHIPPED = ASSETS / "results"
 _COMPUTING = ("torch", "transformers", "numpy", "scipy", "scikit-learn", "scikit-dimension")
 _FORMAT = 1
 _UNSTORABLE = f"unstorable-{uuid.uuid4().hex}"
 """Marks keys under which nothing is stored; not guessable, so that no text can hold it."""
-_LEFT = 3600
-"""Seconds after which a file half written is one that a killed process left."""
+_ABANDONED = 3600
+"""Seconds after which a half-written file is taken to be one that a killed process left."""
 
 _ONLY: ContextVar[Path | None] = ContextVar("only", default=None)
 
@@ -51,16 +51,16 @@ def versions() -> dict[str, str]:
 
 
 def unstorable() -> str:
-    """A part of an identity for what cannot be identified by its value; each call gives another.
+    """A part of a key for something that cannot be identified by its value; new at each call.
 
-    What has it in its digest or key is never stored: ``get`` has nothing under such a key and
-    ``put`` does nothing, so that it is computed anew each time and not confused with anything.
+    A result with it in its key is never stored: ``get`` finds nothing under such a key and ``put``
+    does nothing, so it is computed each time and never confused with another.
     """
     return f"{_UNSTORABLE}-{uuid.uuid4().hex}"
 
 
 def storable(name: str) -> bool:
-    """Whether results may be stored under a key or digest: it identifies what they are of."""
+    """Whether results may be stored under a key or digest, which has no ``unstorable`` part."""
     return _UNSTORABLE not in name
 
 
@@ -97,7 +97,13 @@ def get(name: str) -> Stored | None:
 
 
 def put(name: str, facts: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
-    """Store a result under ``name``, atomically; a full or read-only disk is not an error."""
+    """Store a result under ``name``, atomically; a full or read-only disk is not an error.
+
+    Args:
+        name: key of the result, see :func:`key`.
+        facts: plain values that JSON can hold.
+        arrays: arrays by name, of any shape and numeric dtype.
+    """
     if not storable(name):
         return
     buffer = io.BytesIO()
@@ -120,19 +126,19 @@ def put(name: str, facts: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> No
 
 
 def _drop_oldest(shelves: Path) -> None:
-    """Keep all shelves together below ``MOST``; sweep away what killed processes left."""
-    for left in shelves.glob("*/*.part"):
+    """Keep all shelves together below ``MAX_BYTES``; delete files that killed processes left."""
+    for partial in shelves.glob("*/*.part"):
         with suppress(OSError):
-            if time.time() - left.stat().st_mtime > _LEFT:
-                left.unlink()
-    found = []
+            if time.time() - partial.stat().st_mtime > _ABANDONED:
+                partial.unlink()
+    results = []
     for path in shelves.glob("*/*.npz"):
         with suppress(OSError):  # another process may have dropped it
-            facts = path.stat()
-            found.append((facts.st_mtime, facts.st_size, path))
-    size = sum(one[1] for one in found)
-    for _, bytes_, path in sorted(found):
-        if size <= MOST:
+            status = path.stat()
+            results.append((status.st_mtime, status.st_size, path))
+    size = sum(bytes_ for _, bytes_, _ in results)
+    for _, bytes_, path in sorted(results):
+        if size <= MAX_BYTES:
             return
         with suppress(OSError):
             path.unlink()

@@ -1,8 +1,8 @@
-"""Embeddings kept text by text, so that a text is encoded once for a recipe, ever.
+"""Embeddings stored text by text, so that a text is encoded only once for a recipe.
 
 A recipe is a digest of all that decides an embedding besides the text. Vectors lie in a diskcache
-(SQLite) inside the folder of the user's results, safe with several processes, its oldest dropped
-beyond a size. What is read is checked; what is damaged counts as missing. Nothing is pickled.
+(SQLite) inside the folder of the user's results, safe with several processes; beyond a size the
+oldest are deleted. Each is checked when read; a damaged one counts as missing. Nothing is pickled.
 """
 
 import hashlib
@@ -21,19 +21,19 @@ from numpy.typing import NDArray
 from ..runtime import request_log
 from . import result_store
 
-MOST = 2 * 1024**3
-"""Bytes on disk beyond which the oldest vectors are dropped."""
+MAX_BYTES = 2 * 1024**3
+"""Bytes on disk beyond which the oldest vectors are deleted."""
 CHUNK = 256
-"""Texts encoded before what is found is kept, so that interrupted work goes on from there."""
+"""Texts encoded before their vectors are stored, so that interrupted work resumes there."""
 
 
 class Vector(NamedTuple):
     """One text's vector.
 
     Attributes:
-        embedding: float32 (D,), of unit length.
-        cut: how many of the text's tokens were cut.
-        norm: the vector's length before it was normalised; 0 where that was not kept.
+        embedding: float32 (D,), unit length.
+        cut: number of the text's tokens that were cut off.
+        norm: the vector's length before it was normalised; 0 where that was not stored.
     """
 
     embedding: NDArray[np.float32]
@@ -55,25 +55,35 @@ class _Plain(diskcache.Disk):  # type: ignore[misc]
         return super().fetch(mode, filename, value, read)
 
 
-def known(recipe: str, texts: Sequence[str]) -> dict[str, Vector]:
-    """The vectors of those of ``texts`` that are kept."""
-    found: dict[str, Vector] = {}
+def load(recipe: str, texts: Sequence[str]) -> dict[str, Vector]:
+    """The stored vectors of ``texts``, by text; those without one are left out.
+
+    Args:
+        recipe: digest of all that decides an embedding besides the text.
+        texts: the texts to look up.
+    """
+    vectors: dict[str, Vector] = {}
     if not result_store.storable(recipe):
-        return found
+        return vectors
     try:
         if (cache := _cache()) is not None:
             for text in texts:
                 vector = _unpacked(cache.get(_key(recipe, text)))
                 if vector is not None:
-                    found[text] = vector
+                    vectors[text] = vector
     except (OSError, sqlite3.Error, diskcache.Timeout):
         pass  # a broken cache is an empty one
-    request_log.count(known=len(found))
-    return found
+    request_log.count(known=len(vectors))
+    return vectors
 
 
-def keep(recipe: str, vectors: dict[str, Vector]) -> None:
-    """Keep the vectors of some texts; a full or broken disk is not an error."""
+def store(recipe: str, vectors: dict[str, Vector]) -> None:
+    """Store the vectors of some texts; a full or broken disk is not an error.
+
+    Args:
+        recipe: digest of all that decides an embedding besides the text.
+        vectors: vectors by text.
+    """
     if not result_store.storable(recipe):
         return
     try:
@@ -86,7 +96,7 @@ def keep(recipe: str, vectors: dict[str, Vector]) -> None:
 
 
 def chunks(texts: Sequence[str]) -> Iterator[list[str]]:
-    """Distinct texts in chunks, the short ones first, alike in length within one."""
+    """Distinct texts in chunks of :data:`CHUNK`, from the shortest to the longest."""
     ordered = sorted(dict.fromkeys(texts), key=len)
     for begin in range(0, len(ordered), CHUNK):
         yield ordered[begin : begin + CHUNK]
@@ -102,10 +112,10 @@ def _packed(vector: Vector) -> bytes:
     return zlib.crc32(data).to_bytes(4, "little") + data
 
 
-def _unpacked(found: object) -> Vector | None:
-    if not isinstance(found, bytes) or len(found) < 16 or len(found) % 4:
+def _unpacked(stored: object) -> Vector | None:
+    if not isinstance(stored, bytes) or len(stored) < 16 or len(stored) % 4:
         return None
-    check, data = found[:4], found[4:]
+    check, data = stored[:4], stored[4:]
     embedding = np.frombuffer(data[8:], "<f4")
     if zlib.crc32(data).to_bytes(4, "little") != check or not math.isfinite(embedding.sum()):
         return None
@@ -114,17 +124,17 @@ def _unpacked(found: object) -> Vector | None:
 
 
 def _cache() -> Any:
-    """The open cache of the user's results, None where one folder alone is to be used."""
+    """The open cache of the user's results, None inside ``result_store.only``."""
     shelf = result_store.users_shelf()
     return None if shelf is None else _opened(shelf / "vectors")
 
 
 @lru_cache(maxsize=4)
 def _opened(folder: Path) -> Any:
-    """One open cache a folder; one that cannot be opened is made anew."""
+    """The open cache of a folder; one that cannot be opened is created again."""
     for _ in range(2):
         try:
-            cache = diskcache.Cache(str(folder), disk=_Plain, size_limit=MOST, timeout=10)
+            cache = diskcache.Cache(str(folder), disk=_Plain, size_limit=MAX_BYTES, timeout=10)
             cache.check()
             return cache
         except sqlite3.DatabaseError:

@@ -34,7 +34,7 @@ class View:
 
     def plan_name(self, plan: Plan) -> str:
         """A plan's layers in words, with its bias where a search varies it."""
-        layers = layer_lists.spoken_layers(plan.layers, self.layers)
+        layers = layer_lists.layers_in_words(plan.layers, self.layers)
         varies = self.search == "bias" and plan.layers
         return f"{layers} at bias {plan.bias:g}" if varies else layers
 

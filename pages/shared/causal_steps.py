@@ -40,7 +40,7 @@ class View:
     @property
     def rerouted_layers(self) -> str:
         """The re-routed layers in words."""
-        return layer_lists.spoken_layers(self.plan.active, self.backbone.layers)
+        return layer_lists.layers_in_words(self.plan.active, self.backbone.layers)
 
     def show(self, figure: go.Figure, table: pd.DataFrame, name: str) -> None:
         """Show a figure with its table; in the presenter view enlarged and without it."""

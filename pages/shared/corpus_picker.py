@@ -71,7 +71,7 @@ def chosen(kind: Kind) -> Corpus:
     """The chosen corpus, or the chosen sample of it."""
     corpus = _corpus(kind, st.session_state)
     size = chosen_options(kind, st.session_state)["part"]
-    sample: Corpus = sampling.part(corpus, size)
+    sample: Corpus = sampling.scored_part(corpus, size)
     return sample
 
 

@@ -19,12 +19,12 @@ def compare_with_plan(
     selected = curves[0].selected(rule)
     if tuple(layers) == selected:
         st.markdown(
-            f"The plan is what the rule selects: {layer_lists.spoken_layers(selected, total)}."
+            f"The plan is what the rule selects: {layer_lists.layers_in_words(selected, total)}."
         )
     else:
         st.markdown(
-            f"The plan re-routes {layer_lists.spoken_layers(layers, total)}; the rule selects "
-            f"{layer_lists.spoken_layers(selected, total)} from this curve."
+            f"The plan re-routes {layer_lists.layers_in_words(layers, total)}; the rule selects "
+            f"{layer_lists.layers_in_words(selected, total)} from this curve."
         )
     if len(curves) > 1:
         st.markdown(

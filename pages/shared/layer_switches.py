@@ -11,8 +11,8 @@ from analysis.dimension.curve import Curve
 from analysis.embedding.methods import Method
 from analysis.errors import PlanError
 from analysis.experiments import dimension
-from analysis.experiments import gates as listening
-from analysis.experiments.gates import Listening
+from analysis.experiments import gates as gates_experiment
+from analysis.experiments.gates import MeanGates
 from analysis.figures import rerouting
 from analysis.rerouting import layer_lists
 from pages.shared import display, plan_history, session
@@ -61,11 +61,11 @@ def presets(backbone: Backbone) -> Curve | None:
 
 def switches(
     backbone: Backbone, curve: Curve | None, texts: tuple[str, ...], method: Method
-) -> Listening:
+) -> MeanGates:
     """Show the switches, as a figure to click and as buttons; return the texts' mean gates."""
     plan = method.plan
     with st.spinner("Measuring the gates"):
-        gates = listening.listening(backbone, texts, method)
+        gates = gates_experiment.mean_gates(backbone, texts, method)
     dims = None if curve is None else curve.dims
     strip = backbone.layers, plan.active, backbone.reroutable, dims, gates
     display.figure(

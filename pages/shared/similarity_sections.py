@@ -88,7 +88,7 @@ def prompts(backbone: Backbone, methods: Mapping[str, Method], text: str) -> Non
     """Show the tokens that the model reads for ``text`` with each method."""
     for name, method in methods.items():
         st.markdown(f"**{name}**: {method.summary}")
-        shown = batching.shown(backbone, text or "...", method)
+        shown = batching.read_prompts(backbone, text or "...", method)
         for prompt in shown:
             st.html(scores.prompt_strip(prompt))
         strips = [

@@ -105,7 +105,7 @@ def choose() -> Sides:
             compute = partial(_project, backbone, texts, method, spec)
             spaces.append(remembered(f"space {len(spaces)}", identity, compute))
             identities.append(identity)
-            layers_text = layer_lists.spoken_layers(method.plan.layers, backbone.layers)
+            layers_text = layer_lists.layers_in_words(method.plan.layers, backbone.layers)
             parts = (
                 name,
                 layers_text if method.reroutes else "",

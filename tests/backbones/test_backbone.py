@@ -269,7 +269,9 @@ def test_encoders_are_refused_by_name(tmp_path: Path) -> None:
 )
 def test_other_models_are_refused_by_their_configuration(config: Any, tmp_path: Path) -> None:
     config.save_pretrained(tmp_path)
-    with pytest.raises(BackboneError, match="is no decoder that transformers can build") as caught:
+    with pytest.raises(
+        BackboneError, match="is not a decoder that transformers can build"
+    ) as caught:
         describe(str(tmp_path))
     assert_one_sentence(caught.value)
 
@@ -318,7 +320,7 @@ def test_families_that_ignore_the_interface_are_loaded_and_say_so(
     assert loaded.refusal == (
         f"{family} cannot be re-routed: "
         + (
-            "it weighs attention by a mask of its own making."
+            "it builds an attention mask of its own."
             if family == "doge"
             else "it does not use transformers' attention interface."
         )
@@ -343,8 +345,8 @@ def sees_the_future(*args: Any) -> tuple[torch.Tensor, torch.Tensor]:
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [
-        (lambda *args: RIGHT(*args[:-1], -args[-1]), "with the prefix shut out its output would"),
-        (sees_the_future, "with the prefix shut out its output would differ"),
+        (lambda *args: RIGHT(*args[:-1], -args[-1]), "with the prefix hidden its output would"),
+        (sees_the_future, "with the prefix hidden its output would differ"),
         (lambda *args: RIGHT(*args[:-1], -math.inf), "a plan has no effect on its output"),
         (lambda *args: RIGHT(*args[:-1], args[-1] - 1), "its closed and concatenated forms"),
     ],

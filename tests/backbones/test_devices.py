@@ -237,13 +237,13 @@ def test_a_gpu_that_is_too_small_becomes_a_spread_where_all_together_suffice(
         "accelerate.utils.get_max_memory", lambda: {0: 8 * 10**9, 1: 8 * 10**9, "cpu": 10**10}
     )
     room = partial(devices.with_room, GPU, "a model", dtype="bfloat16")
-    assert room(need=7 * 10**9, automatic=True) == GPU
-    assert room(need=16 * 10**9, automatic=True) == Choice(
+    assert room(size=7 * 10**9, automatic=True) == GPU
+    assert room(size=16 * 10**9, automatic=True) == Choice(
         "spread", "one GPU does not hold the weights"
     )
     for need, automatic in ((16 * 10**9, False), (27 * 10**9, True)):
         with pytest.raises(BackboneError, match=r"GB .* and cuda has 8\.0 GB free") as caught:
-            room(need=need, automatic=automatic)
+            room(size=need, automatic=automatic)
         assert_one_sentence(caught.value)
 
 

@@ -203,7 +203,7 @@ def test_a_partly_downloaded_snapshot_is_said_to_be_one(hub: FakeHub, tmp_path: 
     _tree_cache._IN_MEMORY_TREE_CACHE.clear()
     message = refusal_of("someone/model")
     assert f"lacks 1 of its 10 weight files ({missing.name} among them)" in message
-    assert message.endswith("load it again with the hub in reach.")
+    assert message.endswith("connect to the hub and load it again.")
     hub.refusal = None
     assert load("someone/model", dtype="float32", device="cpu").layers == 6
 

@@ -39,7 +39,7 @@ def test_everything_that_pages_open_with_ships(
         every = [method.under(automatic) for method in METHODS.values()]
         answers = registry.load_retrieval("chatterbot-answers")
         labelled = sampling.draw(registry.load_labelled("chatterbot"), sampling.LABELLED, 0)
-        asked = sampling.part(answers, sampling.QUERIES)
+        asked = sampling.scored_part(answers, sampling.QUERIES)
         measured = dtype in shipped_results.MEASURED
         for corpus in (labelled, asked) if measured else ():
             assert len(scores.score(smollm2, corpus, every)) == len(METHODS)

@@ -313,7 +313,7 @@ BAD: dict[str, tuple[str, str]] = {
     "folder without a model": ("sts --backbone {f}/no-model", "config.json"),
     "missing GGUF file": ("sts --backbone {f}/none.gguf", "GGUF"),
     "broken GGUF file": ("sts --backbone {f}/broken.gguf", "broken.gguf"),
-    "no decoder": ("sts --backbone {f}/bert", "causal decoder"),
+    "not a decoder": ("sts --backbone {f}/bert", "causal decoder"),
     "hub id offline": ("sts --backbone nobody-here/nothing-there", "nobody-here/nothing-there"),
     "no input": ("encode {model} --output {o}/x.npy", "--input"),
     "missing input": ("encode {model} --input {f}/none.txt --output {o}/x.npy", "none.txt"),

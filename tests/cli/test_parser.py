@@ -49,7 +49,7 @@ def test_every_option_is_explained_with_its_choices(
 
 def test_defaults_are_shown_but_for_switches(capsys: pytest.CaptureFixture[str]) -> None:
     words = " ".join(printed(capsys, "dimension", "--help").split())
-    assert "drawn at random (default: 0)" in words
+    assert "all random draws (default: 0)" in words
     assert "leave out the compression prompt --rule" in words
     words = " ".join(printed(capsys, "space", "--help").split())
     assert "(default: mean kv-embedding)" in words

@@ -153,7 +153,7 @@ def test_without_a_network_the_way_out_is_said(load: Any, name: str) -> None:
     with pytest.raises(CorpusError, match=f"{name} could not be fetched from mteb/") as caught:
         load(name)
     assert_one_sentence(caught.value)
-    assert "connect once, or set KVE_CORPORA" in str(caught.value)
+    assert "connect to the network once, or set KVE_CORPORA" in str(caught.value)
 
 
 def test_datasets_is_imported_only_to_fetch() -> None:

@@ -126,10 +126,10 @@ def test_missing_file_lists_what_is_known_by_name(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for load, known in (
-        (load_texts, "any texts here: news-sentences, chatterbot, "),
-        (load_labelled, "any labelled here: chatterbot, banking77-test, "),
-        (load_pairs, "any pairs here: lee50, stsb-dev, "),
-        (load_retrieval, "any retrieval here: chatterbot-answers, long-news-512"),
+        (load_texts, "names for texts are news-sentences, chatterbot, "),
+        (load_labelled, "names for labelled are chatterbot, banking77-test, "),
+        (load_pairs, "names for pairs are lee50, stsb-dev, "),
+        (load_retrieval, "names for retrieval are chatterbot-answers, long-news-512"),
     ):
         with pytest.raises(CorpusError, match=known) as caught:
             load(source)

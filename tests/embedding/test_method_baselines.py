@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from analysis.backbones.backbone import Backbone
-from analysis.embedding.batching import shown
+from analysis.embedding.batching import read_prompts
 from analysis.embedding.encoder import encode
 from analysis.embedding.methods import METHODS, Method, Prepending
 from analysis.embedding.prompts import tokenize
@@ -230,7 +230,7 @@ def test_the_parts_differ_in_what_their_names_say() -> None:
 @pytest.mark.parametrize("name", METHODS)
 def test_what_is_shown_is_what_is_pooled(backbone: Backbone, name: str) -> None:
     method = METHODS[name]
-    result = shown(backbone, TEXTS[0], method)
+    result = read_prompts(backbone, TEXTS[0], method)
     assert len(result) == len(method.templates)
     for one, template in zip(result, method.templates, strict=True):
         assert len(one.tokens) == len(one.weights) == len(one.text)

@@ -117,7 +117,7 @@ def test_draws_of_many_pairs_are_those_of_few(monkeypatch: pytest.MonkeyPatch) -
     """What does not fit is computed in passing, and gives the same."""
     embeddings, pairs = world(30, seed=0)
     kept = scored(embeddings, pairs)
-    monkeypatch.setattr(similarity, "_KEPT", 0)
+    monkeypatch.setattr(similarity, "_CACHED", 0)
     np.testing.assert_array_equal(scored(embeddings, pairs).drawn, kept.drawn)
 
 
@@ -125,7 +125,7 @@ def test_stored_measures_draw_again_when_asked() -> None:
     embeddings, pairs = world(30, seed=0)
     result = cosines(embeddings, pairs)
     computed = agreement(result, pairs)
-    stored = similarity.known([measure.to_dict() for measure in computed], result, pairs)
+    stored = similarity.restored([measure.to_dict() for measure in computed], result, pairs)
     for one, other in zip(computed, stored, strict=True):
         assert one.to_dict() == other.to_dict()
         np.testing.assert_array_equal(one.drawn, other.drawn)

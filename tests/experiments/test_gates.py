@@ -12,7 +12,7 @@ from analysis.backbones.backbone import Backbone
 from analysis.embedding.methods import DEFAULT
 from analysis.errors import CorpusError, PlanError
 from analysis.experiments import causal
-from analysis.experiments import gates as listening
+from analysis.experiments import gates as gates_experiment
 from analysis.rerouting import forward_pass
 from analysis.rerouting.plan import Plan
 from tests.support import tiny_models
@@ -27,7 +27,7 @@ def test_it_is_the_average_over_texts_that_run_alone(
     empty_cache: object,  # noqa: ARG001
     family: str,
 ) -> None:
-    result = listening.listening(tiny(family), TEXTS, DEFAULT.under(PLAN))
+    result = gates_experiment.mean_gates(tiny(family), TEXTS, DEFAULT.under(PLAN))
     alone = [causal.gates(tiny(family), text, PLAN, template=DEFAULT.template) for text in TEXTS]
     expected = np.stack([gates.values.mean(axis=(1, 2)) for gates in alone], axis=1)
     np.testing.assert_allclose(result.by_text, expected, rtol=1e-4)
@@ -37,12 +37,12 @@ def test_it_is_the_average_over_texts_that_run_alone(
 
 
 def test_long_texts_are_cut_and_counted_as_they_are_read(llama: Backbone) -> None:
-    result = listening.listening(llama, ("word " * 1000,), DEFAULT.under(PLAN))
-    assert result.tokens <= listening.LONGEST
+    result = gates_experiment.mean_gates(llama, ("word " * 1000,), DEFAULT.under(PLAN))
+    assert result.tokens <= gates_experiment.MAX_TOKENS
 
 
 def test_nothing_rerouted_has_no_gate(llama: Backbone) -> None:
-    result = listening.listening(llama, TEXTS, DEFAULT)
+    result = gates_experiment.mean_gates(llama, TEXTS, DEFAULT)
     assert result.layers == ()
     assert result.strength.shape == (0,)
 
@@ -57,7 +57,7 @@ def test_a_second_call_computes_nothing_and_each_request_is_its_own(
         (TEXTS, DEFAULT.under(Plan((2,), 1.5))),
         (TEXTS, replace(DEFAULT, template="{role}: {text}\nIn a word:", plan=PLAN)),
     ]
-    first = [listening.listening(llama, *one) for one in asked]
+    first = [gates_experiment.mean_gates(llama, *one) for one in asked]
     for i, one in enumerate(first):
         assert not any(
             one.by_text.shape == other.by_text.shape and (one.by_text == other.by_text).all()
@@ -68,23 +68,25 @@ def test_a_second_call_computes_nothing_and_each_request_is_its_own(
         raise AssertionError("this was to be read, not computed")
 
     monkeypatch.setattr(forward_pass, "run", compute)
-    for one, again in zip(first, (listening.listening(llama, *one) for one in asked), strict=True):
+    for one, again in zip(
+        first, (gates_experiment.mean_gates(llama, *one) for one in asked), strict=True
+    ):
         np.testing.assert_array_equal(one.by_text, again.by_text)
         assert one.tokens == again.tokens
 
 
 def test_what_cannot_be_listened_to_is_refused(llama: Backbone) -> None:
     with pytest.raises(CorpusError):
-        listening.listening(llama, ("  ",), DEFAULT.under(PLAN))
+        gates_experiment.mean_gates(llama, ("  ",), DEFAULT.under(PLAN))
     with pytest.raises(PlanError):
-        listening.listening(llama, TEXTS, DEFAULT.under(Plan((99,))))
+        gates_experiment.mean_gates(llama, TEXTS, DEFAULT.under(Plan((99,))))
 
 
 @given(st.integers(1, 200))
 def test_texts_are_drawn_evenly_and_once(number: int) -> None:
     texts = [str(i) for i in range(number)]
-    result = [int(text) for text in listening.drawn(texts)]
-    assert len(result) == min(number, listening.MOST)
+    result = [int(text) for text in gates_experiment.spread_sample(texts)]
+    assert len(result) == min(number, gates_experiment.MAX_TEXTS)
     assert result == sorted(set(result))
-    if number > listening.MOST:
-        assert max(np.diff([*result, number])) <= number // listening.MOST + 1
+    if number > gates_experiment.MAX_TEXTS:
+        assert max(np.diff([*result, number])) <= number // gates_experiment.MAX_TEXTS + 1

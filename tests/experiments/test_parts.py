@@ -10,7 +10,7 @@ from analysis.dimension.selection import RULES
 from analysis.embedding.methods import DEFAULT, METHODS
 from analysis.experiments import dimension, parts, rules
 from analysis.experiments import score as scores
-from analysis.experiments.parts import PARTS, How, Part
+from analysis.experiments.parts import PARTS, Part, Setting
 from analysis.rerouting.plan import Plan
 from tests.support.visits import OWN_PAIRS
 
@@ -48,11 +48,14 @@ def test_each_question_differs_by_its_part() -> None:
 
 def test_what_a_part_brings_is_the_difference_of_two_scores(llama: Backbone, pairs: Pairs) -> None:
     plan = Plan((1, 2))
-    result = {(one.part, one.how): one for one in parts.brought(llama, pairs, DEFAULT.under(plan))}
+    result = {
+        (one.part, one.setting): one
+        for one in parts.contributions(llama, pairs, DEFAULT.under(plan))
+    }
     named = ("kv-embedding", "prompt-only", "re-routing-only", "mean")
     scored = scores.score(llama, pairs, [METHODS[name].under(plan) for name in named])
     kv, prompt_only, rerouting_only, mean = (one.measures[0].value for one in scored)
-    differences: dict[tuple[Part, How], float] = {
+    differences: dict[tuple[Part, Setting], float] = {
         ("re-routing", "with the rest"): kv - prompt_only,
         ("prompt", "with the rest"): kv - rerouting_only,
         ("all parts", "together"): kv - mean,
@@ -61,7 +64,7 @@ def test_what_a_part_brings_is_the_difference_of_two_scores(llama: Backbone, pai
         assert result[key].change.delta == pytest.approx(expected, abs=1e-9)
         assert result[key].change.p_holm is not None
     alone = result["bias", "alone"]
-    assert (alone.without.plan.bias, alone.together.plan.bias) == (0.0, 1.0)
+    assert (alone.without.plan.bias, alone.with_part.plan.bias) == (0.0, 1.0)
 
 
 def test_ranks_and_their_intervals_count_the_better_windows(llama: Backbone, pairs: Pairs) -> None:

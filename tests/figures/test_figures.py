@@ -14,14 +14,14 @@ import pytest
 
 from analysis.corpora.types import Pairs
 from analysis.dimension.curve import Curve
-from analysis.embedding.batching import Shown
+from analysis.embedding.batching import ReadPrompt
 from analysis.embedding.methods import METHODS
 from analysis.evaluation import comparison as paired
 from analysis.evaluation import isotropy, similarity
 from analysis.experiments import ablation, searches
 from analysis.experiments.causal import Attention, Gates, Movement
 from analysis.experiments.dimension import Dimensions
-from analysis.experiments.gates import Listening
+from analysis.experiments.gates import MeanGates
 from analysis.experiments.score import Score
 from analysis.experiments.space import Space
 from analysis.figures import ablation as ablation_figures
@@ -80,8 +80,8 @@ def space(name: str = "mean") -> Space:
 
 DIMENSIONS, BROKEN = dimensions(), dimensions(broken=True)
 CURVE = BROKEN.curve.dims
-LISTENING = Listening((6, 7), RNG.uniform(0, 0.1, (2, 5)), 40)
-NOBODY = Listening((), np.empty((0, 5)), 40)
+LISTENING = MeanGates((6, 7), RNG.uniform(0, 0.1, (2, 5)), 40)
+NOBODY = MeanGates((), np.empty((0, 5)), 40)
 BEFORE, AFTER = score(), score(Plan((2, 3)))
 SWEEP = [score(Plan((i, i + 1))) for i in (4, 2, 7)]
 CHANGES = paired.differences({str(i): s.first for i, s in enumerate(SWEEP)}, BEFORE.first, "none")
@@ -99,7 +99,7 @@ FIRST, SECOND = space(), space("echo")
 
 ONE, OTHER = (score(Plan((2, 3)), name, of=100) for name in ("kv-embedding", "mean"))
 ALONG = [(length, one) for length in ("32", "64") for one in (ONE, OTHER)]
-PROMPT = Shown(
+PROMPT = ReadPrompt(
     HOSTILE,
     np.array([0, 0.5, 0, 0.5], np.float32),
     np.array([False, True, True, False]),

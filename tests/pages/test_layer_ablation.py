@@ -50,7 +50,7 @@ def test_every_search_runs_to_its_end_and_its_best_becomes_the_plan(
     named = next(b.label for b in app.button if b.label.startswith("Use the best plan"))
     press(app, "Use the best plan")
     layers = layer_lists.parse_layers(typed(well(app), "layers"), 6)
-    assert layer_lists.spoken_layers(layers, 6) in named
+    assert layer_lists.layers_in_words(layers, 6) in named
     if kind == "bias":
         assert f"at bias {app.slider(key='bias').value:g}" in named
 

@@ -16,8 +16,8 @@ from analysis.dimension import selection
 from analysis.embedding import methods
 from analysis.evaluation import comparison
 from analysis.experiments import dimension
-from analysis.experiments import gates as listening
-from analysis.experiments.gates import Listening
+from analysis.experiments import gates as gates_experiment
+from analysis.experiments.gates import MeanGates
 from analysis.experiments.score import score
 from analysis.figures import rerouting
 from analysis.rerouting import layer_lists
@@ -53,7 +53,7 @@ def trace(figure: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def test_a_column_shows_switch_dimension_and_gate_and_is_clicked_as_a_whole() -> None:
-    gates = Listening((3, 4), np.array([[0.02, 0.04], [0.1, 0.2]]), 30)
+    gates = MeanGates((3, 4), np.array([[0.02, 0.04], [0.1, 0.2]]), 30)
     figure = rerouting.layer_strip(6, (3, 4), (1, 2, 3, 4, 5), DIMS, gates)
     drawn = {one.name: one for one in figure.data}
     opacity = list(drawn["switch"].marker.opacity)
@@ -89,8 +89,10 @@ def test_the_picture_holds_the_plan_the_gates_and_the_curve(tiny_llama: dict[str
         i for i, one in enumerate(numbers(trace(strip, "switch")["marker"]["opacity"])) if one == 1
     ]
     assert tuple(lit) == plan.layers
-    texts = listening.drawn(columns_corpora.read_pairs("own.tsv", OWN_PAIRS.encode()).texts)
-    gates = listening.listening(small, texts, methods.DEFAULT.under(plan))
+    texts = gates_experiment.spread_sample(
+        columns_corpora.read_pairs("own.tsv", OWN_PAIRS.encode()).texts
+    )
+    gates = gates_experiment.mean_gates(small, texts, methods.DEFAULT.under(plan))
     said = trace(strip, "layers")["customdata"]
     for layer, strength in zip(gates.layers, gates.strength, strict=True):
         assert f"mean gate {100 * strength:.1f}%" in said[layer]

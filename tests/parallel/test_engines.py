@@ -129,7 +129,7 @@ def test_an_address_where_nobody_answers_is_refused_at_once(address: str) -> Non
 
 @pytest.mark.parametrize("device", ["cuda:1", "spread"])
 def test_devices_that_no_worker_has_for_itself_are_refused(device: str) -> None:
-    with pytest.raises(EngineError, match="one whole device") as caught:
+    with pytest.raises(EngineError, match="one device") as caught:
         list(engines.run(str, [1], Engine("ray"), device=device))
     assert_one_sentence(caught.value)
 
@@ -151,7 +151,7 @@ def test_devices_that_no_worker_has_for_itself_are_refused(device: str) -> None:
 def test_workers_share_the_cores_that_there_are(
     nodes: list[tuple[int, int]], workers: int | None, device: str, room: tuple[int, int, int]
 ) -> None:
-    assert engines._room(_ray(nodes), workers, device) == room
+    assert engines._allocation(_ray(nodes), workers, device) == room
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_too_many_workers_are_refused_with_the_numbers(
     nodes: list[tuple[int, int]], workers: int | None, device: str
 ) -> None:
     with pytest.raises(EngineError, match="cores") as caught:
-        engines._room(_ray(nodes), workers, device)
+        engines._allocation(_ray(nodes), workers, device)
     assert_one_sentence(caught.value)
 
 
@@ -309,7 +309,7 @@ def test_a_file_is_encoded_to_the_same_bytes_though_a_worker_is_killed(
     asked = (lines, tmp_path / "ray.npy", DEFAULT.under(PLAN))
     result = sharded_encoding.encode(workers, known, *asked, progress=kill)
     assert killed
-    assert (result.shards, result.kept) == (len(TEXTS) // sharded_encoding.FEWEST + 1, 0)
+    assert (result.shards, result.kept) == (len(TEXTS) // sharded_encoding.MIN_TEXTS + 1, 0)
     with engines.opened(Engine(), partial(MAKE, folder_of("llama"))) as here:
         sharded_encoding.encode(here, known, lines, tmp_path / "here.npy", DEFAULT.under(PLAN))
     lines.close()

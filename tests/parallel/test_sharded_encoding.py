@@ -20,12 +20,12 @@ from analysis.embedding.methods import DEFAULT
 from analysis.errors import CorpusError
 from analysis.parallel import engines, sharded_encoding
 from analysis.parallel.engines import LOCAL
-from analysis.parallel.sharded_encoding import FEWEST, Encoded
+from analysis.parallel.sharded_encoding import MIN_TEXTS, Encoded
 from analysis.rerouting.plan import Plan
 from tests.support.checks import assert_one_sentence
 
 PLAN = Plan((2, 3))
-TEXTS = [f"a{number} boat" for number in range(3 * FEWEST + 5)]
+TEXTS = [f"a{number} boat" for number in range(3 * MIN_TEXTS + 5)]
 
 Encode = Callable[..., Encoded]
 
@@ -64,7 +64,7 @@ def encoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def stop_after(shard: int) -> Callable[[int, int], None]:
     def progress(done: int, _all: int) -> None:
-        if done >= shard * FEWEST:
+        if done >= shard * MIN_TEXTS:
             raise KeyboardInterrupt
 
     return progress
@@ -76,7 +76,7 @@ def test_the_array_is_that_of_all_texts_at_once(
     seen: list[tuple[int, int]] = []
     result = encode(progress=lambda *place: seen.append(place))
     assert (result.shards, result.kept, result.texts_cut) == (4, 0, 0)
-    assert seen == [(min(n * FEWEST, len(TEXTS)), len(TEXTS)) for n in (1, 2, 3, 4)]
+    assert seen == [(min(n * MIN_TEXTS, len(TEXTS)), len(TEXTS)) for n in (1, 2, 3, 4)]
     rows = np.load(tmp_path / "out.npy", mmap_mode="r", allow_pickle=False)
     assert rows.dtype == np.float32
     full = encoder.encode(llama, TEXTS, DEFAULT.under(PLAN)).embeddings
@@ -97,7 +97,7 @@ def test_a_stopped_run_goes_on_after_its_last_whole_shard(
     told: list[tuple[int, int]] = []
     result = encode(resumed=lambda *place: told.append(place))
     assert (result.kept, told) == (2, [(2, 4)])
-    assert encoded == TEXTS[2 * FEWEST :]
+    assert encoded == TEXTS[2 * MIN_TEXTS :]
     assert (tmp_path / "out.npy").read_bytes() == undisturbed
 
 

@@ -113,7 +113,11 @@ def test_the_page_needs_no_network_and_runs_no_text(made: Path) -> None:
     assert "<script>alert" not in page
     assert "<img" not in page
     assert "&lt;script&gt;alert(1)" in page
-    for told in ("What each part brings", "Compress the {role} in one word", "scikit-dimension"):
+    for told in (
+        "Contribution of each part",
+        "Compress the {role} in one word",
+        "scikit-dimension",
+    ):
         assert told in page
     for sentence in results.read_file(made / "results.json").sentences:
         assert sentence in page
@@ -140,9 +144,9 @@ def test_results_survive_their_file() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "no readable JSON"),
-        ("[" * 100_000, "no readable JSON"),
-        ('{"results": NaN}', "no readable JSON"),
+        ("", "not readable JSON"),
+        ("[" * 100_000, "not readable JSON"),
+        ('{"results": NaN}', "not readable JSON"),
         ("[]", "holds no results"),
         ('{"rows": []}', "holds no results"),
         (document(results=2), "of format 2, this program reads 1: update"),
@@ -173,7 +177,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 
 def test_rows_of_another_kind_are_not_drawn_but_named() -> None:
     odd = Results(Recipe.of("score", {}), ({"a": 1},), {"versions": {}})
-    with pytest.raises(ResultsError, match="not such as the command score gives") as raised:
+    with pytest.raises(ResultsError, match="do not fit the command score") as raised:
         odd.charts()
     assert_one_sentence(raised.value)
 

@@ -13,7 +13,7 @@ from analysis.backbones.backbone import Backbone
 from analysis.cli.main import main
 from analysis.embedding import cached_encoder
 from analysis.embedding.methods import DEFAULT
-from analysis.errors import NoRoom, SettingsError
+from analysis.errors import OutOfMemory, SettingsError
 from analysis.runtime import request_log
 from tests.support.checks import assert_one_sentence
 from tests.support.environment import ROOT
@@ -97,8 +97,8 @@ def test_a_request_leaves_one_line_and_no_text(
         for _ in range(2):
             with request_log.request("page", page="similarity"):
                 cached_encoder.encode_methods(llama, TEXTS, [DEFAULT])
-        with pytest.raises(NoRoom), request_log.request("page"):
-            raise NoRoom("no")
+        with pytest.raises(OutOfMemory), request_log.request("page"):
+            raise OutOfMemory("no")
         with pytest.raises(KeyboardInterrupt), request_log.request("page"):
             raise KeyboardInterrupt
         with pytest.raises(ZeroDivisionError), request_log.request("page"):
@@ -112,7 +112,7 @@ def test_a_request_leaves_one_line_and_no_text(
     assert first["known"] == 0
     assert (second["known"], "encoded" in second) == (24, False)
     assert {"time", "seconds", "memory_mb"} <= first.keys()
-    assert (refused["outcome"], refused["error"]) == ("refused", "NoRoom")
+    assert (refused["outcome"], refused["error"]) == ("refused", "OutOfMemory")
     assert stopped["outcome"] == "stopped"
     assert (failed["outcome"], failed["error"]) == ("failed", "ZeroDivisionError")
     assert "Text number" not in log.read_text()

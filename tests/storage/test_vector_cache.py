@@ -57,11 +57,11 @@ def test_what_is_kept_is_known(
     cut: int,
     norm: float,
 ) -> None:
-    vector_cache.keep("recipe", {text: Vector(embedding, cut, norm)})
-    result = vector_cache.known("recipe", [text])[text]
+    vector_cache.store("recipe", {text: Vector(embedding, cut, norm)})
+    result = vector_cache.load("recipe", [text])[text]
     np.testing.assert_array_equal(result.embedding, embedding)
     assert (result.cut, result.norm) == (cut, norm)
-    assert vector_cache.known("another", [text]) == {}
+    assert vector_cache.load("another", [text]) == {}
 
 
 @pytest.mark.parametrize(
@@ -76,24 +76,24 @@ def test_what_is_kept_is_known(
     ],
 )
 def test_a_damaged_vector_counts_as_missing(empty_cache: Path, damage: Any) -> None:
-    vector_cache.keep("recipe", {"a": Vector(np.ones(4, np.float32), 0)})
+    vector_cache.store("recipe", {"a": Vector(np.ones(4, np.float32), 0)})
     (folder,) = (path.parent for path in empty_cache.rglob("cache.db"))
     with diskcache.Cache(str(folder)) as raw:
         (key,) = raw
         raw[key] = damage(raw[key]) if callable(damage) else damage
-    assert vector_cache.known("recipe", ["a"]) == {}
+    assert vector_cache.load("recipe", ["a"]) == {}
 
 
 def test_a_damaged_database_is_made_anew(empty_cache: Path) -> None:
-    vector_cache.keep("recipe", {"a": Vector(np.ones(4, np.float32), 0)})
+    vector_cache.store("recipe", {"a": Vector(np.ones(4, np.float32), 0)})
     (database,) = empty_cache.rglob("cache.db")
     vector_cache._opened.cache_clear()
     for path in database.parent.glob("cache.db-*"):
         path.unlink()
     database.write_bytes(b"no database" * 1000)
-    assert vector_cache.known("recipe", ["a"]) == {}
-    vector_cache.keep("recipe", {"a": Vector(np.ones(4, np.float32), 0)})
-    assert set(vector_cache.known("recipe", ["a"])) == {"a"}
+    assert vector_cache.load("recipe", ["a"]) == {}
+    vector_cache.store("recipe", {"a": Vector(np.ones(4, np.float32), 0)})
+    assert set(vector_cache.load("recipe", ["a"])) == {"a"}
 
 
 @pytest.mark.parametrize("error", [sqlite3.OperationalError("disk is full"), OSError(28, "full")])
@@ -111,8 +111,8 @@ def test_a_bad_disk_is_no_disaster(
 
 def test_inside_one_shelf_nothing_is_kept(tmp_path: Path) -> None:
     with result_store.only(tmp_path / "shelf"):
-        vector_cache.keep("recipe", {"a": Vector(np.ones(4, np.float32), 0)})
-        assert vector_cache.known("recipe", ["a"]) == {}
+        vector_cache.store("recipe", {"a": Vector(np.ones(4, np.float32), 0)})
+        assert vector_cache.load("recipe", ["a"]) == {}
     assert not (tmp_path / "shelf").exists()
 
 
@@ -198,7 +198,7 @@ def test_no_text_is_refused(llama: Backbone) -> None:
         cached_encoder.encode_methods(llama, [], [DEFAULT])
 
 
-def test_several_processes_keep_at_once(empty_cache: Path) -> None:
+def test_several_processes_store_at_once(empty_cache: Path) -> None:
     code = (
         "import sys, numpy as np\n"
         "from analysis.storage import vector_cache as vectors\n"
@@ -206,7 +206,7 @@ def test_several_processes_keep_at_once(empty_cache: Path) -> None:
         "for i in range(30):\n"
         "    new = {f'{sys.argv[1]}-{i}-{j}': Vector(np.full(8, j, np.float32), i) "
         "for j in range(9)}\n"
-        "    vectors.keep('recipe', new)\n"
+        "    vectors.store('recipe', new)\n"
     )
     running = [
         subprocess.Popen(
@@ -218,7 +218,7 @@ def test_several_processes_keep_at_once(empty_cache: Path) -> None:
     ]
     assert [process.wait(120) for process in running] == [0, 0, 0]
     names = [f"{n}-{i}-{j}" for n in range(3) for i in range(30) for j in range(9)]
-    assert len(vector_cache.known("recipe", names)) == len(names)
+    assert len(vector_cache.load("recipe", names)) == len(names)
 
 
 def test_a_vector_kept_without_its_norm_is_read_and_known_to_lack_it(llama: Backbone) -> None:
@@ -227,8 +227,8 @@ def test_a_vector_kept_without_its_norm_is_read_and_known_to_lack_it(llama: Back
     full = encoder_.encode(TEXTS[:2])
     assert full.norms is not None
     old = {text: Vector(row, 0) for text, row in zip(TEXTS[:2], full.embeddings, strict=True)}
-    vector_cache.keep(recipe, old)
-    assert not vector_cache.known(recipe, TEXTS[:1])[TEXTS[0]].has_norm
+    vector_cache.store(recipe, old)
+    assert not vector_cache.load(recipe, TEXTS[:1])[TEXTS[0]].has_norm
     assert CachedEncoder(encoder_).encode(TEXTS[:2]).norms is None
     result = CachedEncoder(encoder_, norms=True).encode(TEXTS[:2])
     assert result.norms is not None

@@ -26,7 +26,7 @@ from analysis.cli.main import main
 from analysis.dimension import states as clouds
 from analysis.embedding import cached_encoder, encoder
 from analysis.embedding.methods import DEFAULT, METHODS
-from analysis.errors import BackboneError, NoRoom
+from analysis.errors import BackboneError, OutOfMemory
 from analysis.experiments import causal, gates
 from analysis.rerouting import forward_pass
 from analysis.rerouting.forward_pass import PassRequest, PassResult
@@ -147,7 +147,7 @@ def test_killed_in_a_sweep_and_while_writing_the_next_start_goes_on(
     assert result == here(full, *asked)
 
 
-@pytest.mark.parametrize("seconds", [0, 2 * result_store._LEFT])
+@pytest.mark.parametrize("seconds", [0, 2 * result_store._ABANDONED])
 def test_what_killed_writers_left_is_swept_away_once_it_is_old(
     empty_cache: Path, seconds: int
 ) -> None:
@@ -190,7 +190,7 @@ def test_results_beyond_the_limit_push_out_the_oldest(
     arrays = {"cosines": np.random.default_rng(0).random(1000)}
     result_store.put("one-0", {}, arrays)
     (first,) = empty_cache.rglob("one-0.npz")
-    monkeypatch.setattr(result_store, "MOST", 3 * first.stat().st_size + 100)
+    monkeypatch.setattr(result_store, "MAX_BYTES", 3 * first.stat().st_size + 100)
     other = first.parent.with_name("of-other-versions")
     other.mkdir()
     first.rename(other / first.name)
@@ -257,7 +257,9 @@ def test_a_prompt_that_does_not_fit_alone_is_refused_with_the_numbers(
     llama: Backbone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small(monkeypatch, 20, OUT[0])
-    with pytest.raises(NoRoom, match=r"1 prompt of \d+ tokens did not fit .* GB free") as caught:
+    with pytest.raises(
+        OutOfMemory, match=r"1 prompt of \d+ tokens did not fit .* GB free"
+    ) as caught:
         encoder.encode(llama, TEXTS, DEFAULT)
     assert_one_sentence(caught.value)
     assert not llama.lock.locked()

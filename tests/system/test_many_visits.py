@@ -16,7 +16,7 @@ from analysis.backbones.backbone import Backbone
 from analysis.corpora.types import Pairs
 from analysis.embedding import cached_encoder, encoder, trace_cache
 from analysis.embedding.methods import DEFAULT
-from analysis.errors import NoRoom
+from analysis.errors import OutOfMemory
 from analysis.experiments import score as scores
 from analysis.experiments import sweep as sweeps
 from analysis.rerouting.plan import Plan
@@ -125,12 +125,12 @@ def test_states_kept_in_memory_have_an_end(llama: Backbone) -> None:
         return encoding.embeddings(llama, texts, DEFAULT.under(Plan((3,))), traced=True)
 
     result = at_once(12, flip)
-    assert len(trace_cache._TRACES) <= trace_cache.KEPT
-    for i in range(trace_cache.KEPT + 2):
+    assert len(trace_cache._TRACES) <= trace_cache.MAX_TRACED
+    for i in range(trace_cache.MAX_TRACED + 2):
         encoding.embeddings(
             llama, [f"{t} {i}!" for t in TEXTS], DEFAULT.under(Plan((3,))), traced=True
         )
-    assert len(trace_cache._TRACES) == trace_cache.KEPT
+    assert len(trace_cache._TRACES) == trace_cache.MAX_TRACED
     for i, rows in enumerate(result):
         texts = [f"{text} {i}" for text in TEXTS]
         np.testing.assert_array_equal(
@@ -190,9 +190,9 @@ def test_what_does_not_fit_beside_others_names_them() -> None:
     held = sharing.lease("llama", "float32", load=loading({}))
 
     def refuse(*_: Any, **__: Any) -> Backbone:
-        raise NoRoom("It needs 9.0 GB and cpu has 1.0 GB free; choose a smaller backbone.")
+        raise OutOfMemory("It needs 9.0 GB and cpu has 1.0 GB free; choose a smaller backbone.")
 
-    with pytest.raises(NoRoom, match="or use what others use here now: llama") as caught:
+    with pytest.raises(OutOfMemory, match="or use one that is already loaded: llama") as caught:
         sharing.lease("qwen2", "float32", load=refuse)
     assert_one_sentence(caught.value)
     assert sharing.lease("llama", "float32", load=refuse) is held

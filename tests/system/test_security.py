@@ -141,8 +141,8 @@ def test_a_hosted_server_takes_so_much(told: Callable[[str], None]) -> None:
     [
         (None, "is '/none.yaml': write 0, 1 or the path of a YAML file of settings that can be"),
         ("[", "that can be read"),
-        ("- a", "may hold backbones, corpora, megabytes, rows, characters"),
-        ("backbone: [a]", "may hold backbones"),
+        ("- a", "its settings may be backbones, corpora, megabytes, rows, characters"),
+        ("backbone: [a]", "its settings may be backbones"),
         ("backbones: a", "its backbones must be a list of names"),
         ("rows: many", "its rows must be a whole number above 0"),
         ("rows: true", "its rows must be a whole number above 0"),

@@ -1,0 +1,113 @@
+"""Answers about layers: the curve of dimensions, many plans, and the rank of each rule's choice."""
+
+from functools import partial
+
+from ..corpora import registry, sampling
+from ..corpora.packaged import CALIBRATION
+from ..dimension import selection
+from ..experiments import ablation as ablation_experiment
+from ..experiments import dimension as dimension_experiment
+from ..experiments import rules as rules_experiment
+from ..experiments import searches
+from ..experiments.score import described
+from ..experiments.specs import Ablation, Dimension, Rules
+from ..parallel import engines, sweeps
+from ..rerouting.plan import Plan
+from .rows import Row, finite, of_change, of_measures
+from .workspace import Workspace, corpus, engine, method, planned_on_worker
+
+
+def dimension(spec: Dimension, workspace: Workspace) -> Row:
+    """One row: the curve with its band, and the layers that the rule selects."""
+    texts = registry.load_texts(spec.corpus)
+    backbone = workspace.load(spec)
+    result = dimension_experiment.dimensions(
+        backbone,
+        texts,
+        samples=spec.samples,
+        seed=spec.seed,
+        estimator=spec.estimator,
+        cloud=spec.cloud,
+        prompted=not spec.bare,
+        progress=workspace.progress("encoding"),
+    )
+    return {
+        "backbone": backbone.facts.name,
+        "dtype": backbone.dtype.value,
+        "corpus": texts.name,
+        "estimator": spec.estimator,
+        "cloud": spec.cloud,
+        "prompted": result.prompted,
+        "seed": spec.seed,
+        "samples": result.curve.samples,
+        "duplicates_dropped": result.duplicates_dropped,
+        "rule": spec.rule,
+        "selected": list(result.selected(spec.rule)),
+        "frequency": [round(float(share), 4) for share in result.frequency(spec.rule)],
+        "curve": [finite(value) for value in result.curve.dims],
+        "band": [
+            [finite(low), finite(high)]
+            for low, high in zip(result.curve.low, result.curve.high, strict=True)
+        ],
+    }
+
+
+def ablation(spec: Ablation, workspace: Workspace) -> list[Row]:
+    """One row for each plan, best first: its score, its change and its rank."""
+    pairs = sampling.scored_part(registry.load_pairs(spec.corpus), spec.part)
+    unplanned = method(spec, "kv-embedding")
+    opened = engines.opened(engine(spec), partial(workspace.load, spec), device=spec.device)
+    with opened as workers:
+        ((backbone, chosen),) = workers.map(partial(planned_on_worker, spec, unplanned), [None])
+        limit = spec.most or selection.window_width(backbone.layers)
+        begin = searches.SEARCHES[spec.search]
+        search = begin(chosen.plan, backbone.layers, backbone.reroutable, limit)
+        count = workspace.progress(spec.search)
+        sweep = partial(sweeps.sweep, workers) if spec.engine == "ray" else None
+        walks = ablation_experiment.run(backbone, pairs, search, chosen, sweep=sweep)
+        for walk in walks:
+            count(len(walk.plans) - len(walk.missing), len(walk.plans))
+    return [
+        {
+            **described(chosen.under(plan)),
+            "rank": walk.rank(plan),
+            "spearman": walk.spearman(plan),
+            "change": point.change.delta,
+            "ci_low": point.change.ci_low,
+            "ci_high": point.change.ci_high,
+            "corpus": pairs.name,
+            "pairs": point.change.items,
+            "of": pairs.total,
+            "backbone": backbone.facts.name,
+            "dtype": backbone.dtype.value,
+        }
+        for plan, point in sorted(walk.points.items(), key=lambda item: walk.rank(item[0]))
+    ]
+
+
+def rules(spec: Rules, workspace: Workspace) -> list[Row]:
+    """One row for each window or rule's choice, best first, by the corpus's main measure."""
+    scored_on, backbone = corpus(spec), workspace.load(spec)
+    chosen = method(spec, "kv-embedding").under(Plan((), spec.bias, spec.key_position))
+    texts = registry.load_texts(CALIBRATION)
+    curve = dimension_experiment.dimensions(
+        backbone, texts, progress=workspace.progress("calibrating")
+    )
+    ranked = rules_experiment.ranked(
+        *(backbone, scored_on, curve),
+        chosen,
+        progress=workspace.progress("encoding"),
+    )
+    return [
+        {
+            **of_measures(each.scored, backbone)[0],
+            "of": each.scored.of,
+            **of_change(each.change),
+            "rules": list(each.rules),
+            "rank": each.rank,
+            "rank_low": each.low,
+            "rank_high": each.high,
+            "windows": each.windows,
+        }
+        for each in ranked
+    ]

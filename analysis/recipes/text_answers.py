@@ -1,0 +1,117 @@
+"""Answers about texts: their vectors, their movement under a plan, and maps of their spaces."""
+
+from contextlib import closing
+from functools import partial
+
+from ..corpora import registry, sampling
+from ..corpora.streams import Lines
+from ..embedding import prompts
+from ..experiments import causal as causal_experiment
+from ..experiments import space as spaces
+from ..experiments.score import described
+from ..experiments.specs import Causal, Encode, Space
+from ..figures.spaces import two_maps
+from ..parallel import engines, sharded_encoding
+from ..runtime import events, outputs
+from ..spaces import comparison
+from .rows import Row
+from .workspace import Workspace, engine, method, planned_on_worker
+
+
+def encode(spec: Encode, workspace: Workspace) -> Row:
+    """One row: the array of vectors that was written, and its settings."""
+    unplanned = method(spec, spec.method)
+    output = outputs.writable(spec.output)
+    with (
+        closing(Lines(spec.input)) as lines,
+        engines.opened(engine(spec), partial(workspace.load, spec), device=spec.device) as workers,
+    ):
+        ((backbone, chosen),) = workers.map(partial(planned_on_worker, spec, unplanned), [None])
+        result = sharded_encoding.encode(
+            *(workers, backbone, lines, output, chosen),
+            role=spec.role,
+            resumed=lambda finished, total: events.say(
+                f"Resuming: {finished} of {total} shards were finished before."
+            ),
+            progress=workspace.progress("encoding"),
+        )
+    if result.texts_cut:
+        events.say(
+            f"{result.texts_cut} texts were too long: {result.tokens_cut} tokens were cut in total."
+        )
+    return {
+        "output": str(output),
+        "texts": lines.count,
+        "hidden": backbone.facts.hidden,
+        **described(chosen),
+        "backbone": backbone.facts.name,
+        "dtype": backbone.dtype.value,
+        "texts_cut": result.texts_cut,
+        "tokens_cut": result.tokens_cut,
+        "seconds": round(result.seconds, 3),
+    }
+
+
+def causal(spec: Causal, workspace: Workspace) -> list[Row]:
+    """One row for each shared token: how far its final state moves, as a share of its norm."""
+    backbone = workspace.load(spec)
+    chosen, plan = method(spec, "kv-embedding"), workspace.plan(spec, backbone)
+    template = prompts.BARE if spec.bare else chosen.template
+    moved = causal_experiment.movement(backbone, spec.first, spec.second, plan, template=template)
+    return [
+        {"token": token, "plain": float(plain), "re-routed": float(rerouted)}
+        for token, plain, rerouted in zip(
+            moved.tokens, moved.plain[-1], moved.rerouted[-1], strict=True
+        )
+    ]
+
+
+def space(spec: Space, workspace: Workspace) -> Row:
+    """One row: the HTML file of two maps that was written, and their comparison in numbers."""
+    output = outputs.writable(spec.output)
+    corpus = registry.load_texts(spec.corpus)
+    texts = sampling.sample(corpus, spec.samples, 0) if spec.samples else corpus
+    backbone = workspace.load(spec)
+    right_backbone = workspace.load(spec, spec.right_backbone) if spec.right_backbone else backbone
+    projected = []
+    for name, model, layers in zip(
+        spec.method, (backbone, right_backbone), (spec.left_layers, spec.right_layers), strict=True
+    ):
+        chosen = workspace.planned(spec, method(spec, name), model, layers)
+        projected.append(
+            spaces.projected(
+                *(model, texts.texts, chosen),
+                how=spec.projection,
+                neighbours=spec.neighbours,
+                min_dist=spec.min_dist,
+                seed=spec.seed,
+                progress=workspace.progress(name),
+            )
+        )
+    first, second = projected[0], spaces.aligned(projected[1], projected[0])
+    compared = comparison.compare(
+        first.embeddings,
+        second.embeddings,
+        (first.projection.points, second.projection.points),
+        texts.labels,
+    )
+    titles = (spec.method[0], spec.method[1])
+    figure = two_maps(first, second, texts.texts, texts.labels, titles)
+    with outputs.writing(output):
+        figure.write_html(
+            output, include_plotlyjs=True, div_id="maps"
+        )  # a fixed id, so that equal maps give equal files
+    return {
+        "output": str(output),
+        "corpus": texts.name,
+        "texts": len(texts.texts),
+        "of": len(corpus.texts),
+        "methods": list(spec.method),
+        "projection": first.projection.reason,
+        "neighbours_kept": float(compared.kept.mean()),
+        "by_chance": compared.chance,
+        "trustworthiness": [compared.left.trust, compared.right.trust],
+        "layers": [list(space.plan.layers) for space in projected],
+        "backbones": [backbone.facts.name, right_backbone.facts.name],
+        "dtype": backbone.dtype.value,
+    }
