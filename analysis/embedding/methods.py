@@ -246,7 +246,7 @@ METHODS = {
 """Sources: KV-Embedding https://arxiv.org/abs/2601.01046, PromptEOL https://arxiv.org/abs/2307.16645,
 Token Prepending https://arxiv.org/abs/2412.11556, MetaEOL https://arxiv.org/abs/2402.18458, echo
 https://arxiv.org/abs/2402.15449. Ours differ in meta-eol's prompts, echo's template and the place
-of token-prepending's placeholder (inside the quotation marks); docs/method.md says how."""
+of token-prepending's placeholder (inside the quotation marks)."""
 DEFAULT = METHODS["kv-embedding"]
 
 
