@@ -107,7 +107,7 @@ def _grammar() -> argparse.ArgumentParser:
         _add_question(_command(commands, spec.command, spec.summary), spec)
     _add_run(_command(commands, "run", _OWN_COMMANDS["run"][1]))
     app = _command(commands, "app", _OWN_COMMANDS["app"][1])
-    port = "port on 127.0.0.1 (default: 8501, or the next that is free)"
+    port = "port on 127.0.0.1 (default: 8501, or the next free one)"
     app.add_argument("--port", type=_port, help=_help(port))
     return root
 

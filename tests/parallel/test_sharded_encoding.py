@@ -167,7 +167,7 @@ def test_two_at_one_file_are_one_too_many(encode: Encode, tmp_path: Path) -> Non
 
 def test_what_is_no_file_is_not_replaced(encode: Encode, tmp_path: Path) -> None:
     (tmp_path / "out.npy").symlink_to("/dev/null")
-    with pytest.raises(CorpusError, match="no file") as caught:
+    with pytest.raises(CorpusError, match="not a file") as caught:
         encode()
     assert_one_sentence(caught.value)
     assert Path("/dev/null").is_char_device()
