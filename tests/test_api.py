@@ -96,7 +96,11 @@ def test_scores_are_compared_with_the_first_in_pairs(llama: Backbone) -> None:
 def test_plot_knows_curves_and_scores_and_refuses_the_rest(llama: Backbone) -> None:
     texts = Texts("made", tuple(TEXTS * 2), "", labels=("a", "b") * 24)
     curve = analysis.dimensions(llama, texts, samples=24)
-    assert isinstance(analysis.plot(curve), go.Figure)
+    assert isinstance(curve.plot(), go.Figure)
+    rows = curve.to_dataframe()
+    np.testing.assert_array_equal(rows["dimension"], curve.curve.dims)
+    assert rows["layer"].tolist() == list(range(llama.layers))
+    assert rows["corpus"].unique().tolist() == ["made"] == [curve.to_dict()["corpus"]]
     scores = analysis.score(llama, texts, ["mean", METHODS["kv-embedding"].under(PLAN)])
     assert [one.name for one in scores] == ["mean", "kv-embedding"]
     bars = analysis.plot(scores)

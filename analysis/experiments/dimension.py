@@ -1,8 +1,9 @@
 """Intrinsic-dimension curves of a backbone on texts, stored as soon as they are computed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +20,16 @@ from ..dimension.selection import RuleName
 from ..evaluation import isotropy
 from ..rerouting import layer_lists
 from ..rerouting.plan import Plan
+from ..runtime import plotting
 from ..runtime.events import Progress, quiet
 from ..runtime.fair_lock import lock_for
 from ..runtime.lookup import by_name
 from ..storage import provenance, result_store
 from ..storage.provenance import Provenance, plain_fields, rebuilt
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import plotly.graph_objects as go
 
 SAMPLES = 1000
 """Default number of calibration texts, as in the paper."""
@@ -71,6 +77,44 @@ class Dimensions:
     def choices(self, rule: str = "paper") -> dict[layer_lists.Layers, float]:
         """The choices of ``rule`` over resampled curves and their shares, most frequent first."""
         return selection.choices(self.curve.resampled, rule)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as plain data, without the resampled curves; None where there is no number."""
+        return {
+            "backbone": self.provenance.backbone,
+            "dtype": self.provenance.dtype,
+            "corpus": self.corpus,
+            "estimator": self.curve.estimator,
+            "cloud": self.cloud,
+            "prompted": self.prompted,
+            "seed": self.seed,
+            "samples": self.curve.samples,
+            "duplicates_dropped": self.duplicates_dropped,
+            "curve": _numbers(self.curve.dims),
+            "band": [_numbers(ends) for ends in zip(self.curve.low, self.curve.high, strict=True)],
+        }
+
+    def to_dataframe(self) -> "pd.DataFrame":
+        """One row a layer: its dimension with the ends of the band, and what was measured."""
+        import pandas as pd
+
+        by_layer = {
+            "layer": range(len(self.curve.dims)),
+            "dimension": self.curve.dims,
+            "low": self.curve.low,
+            "high": self.curve.high,
+        }
+        settings = self.to_dict()
+        del settings["curve"], settings["band"]
+        return pd.DataFrame(by_layer).assign(**settings)
+
+    def plot(self) -> "go.Figure":
+        """The curve with its band and the layers of the paper's rule."""
+        return plotting.plot(self)
+
+
+def _numbers(values: Iterable[float]) -> list[float | None]:
+    return [float(value) if np.isfinite(value) else None for value in values]
 
 
 def select_layers(

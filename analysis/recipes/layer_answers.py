@@ -13,7 +13,7 @@ from ..experiments.score import described
 from ..experiments.specs import Ablation, Dimension, Rules
 from ..parallel import engines, sweeps
 from ..rerouting.plan import Plan
-from .rows import Row, finite, of_change, of_measures
+from .rows import Row, of_change, of_measures
 from .workspace import Workspace, corpus, engine, method, planned_on_worker
 
 
@@ -32,23 +32,11 @@ def dimension(spec: Dimension, workspace: Workspace) -> Row:
         progress=workspace.progress("encoding"),
     )
     return {
+        **result.to_dict(),
         "backbone": backbone.facts.name,
-        "dtype": backbone.dtype.value,
-        "corpus": texts.name,
-        "estimator": spec.estimator,
-        "cloud": spec.cloud,
-        "prompted": result.prompted,
-        "seed": spec.seed,
-        "samples": result.curve.samples,
-        "duplicates_dropped": result.duplicates_dropped,
         "rule": spec.rule,
         "selected": list(result.selected(spec.rule)),
         "frequency": [round(float(share), 4) for share in result.frequency(spec.rule)],
-        "curve": [finite(value) for value in result.curve.dims],
-        "band": [
-            [finite(low), finite(high)]
-            for low, high in zip(result.curve.low, result.curve.high, strict=True)
-        ],
     }
 
 
