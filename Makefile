@@ -22,18 +22,18 @@ run: $(VENV)/.app
 
 # One process more than two cores: browsers, servers and workers are waited for.
 test: $(VENV)/.dev check  ## what every change has to pass
-	$(PYTEST) -n 3 -m "not slow"
+	$(PYTEST) -n 3 -m "not slow and not nightly"
 
 test-all: $(VENV)/.dev check  ## everything, or what begins within BUDGET minutes
-	$(PYTEST) -n 2 $(if $(BUDGET),--budget $(BUDGET))
+	$(PYTEST) -n 3 $(if $(BUDGET),--budget $(BUDGET))
 
-test-slow: $(VENV)/.dev  ## what test-all runs and test does not
-	$(PYTEST) -n 2 -m slow $(if $(BUDGET),--budget $(BUDGET))
+test-slow: $(VENV)/.dev  ## what CI runs beside test
+	$(PYTEST) -n 3 -m "slow and not nightly"
 
 test-oldest: $(VENV)/.dev  ## what touches transformers, on the oldest minor that is admitted
 	$(INSTALL) --no-deps --upgrade --target $(OLDEST) \
 		"transformers$$(sed -n 's/^transformers>=\([0-9.]*\),.*/==\1.*/p' requirements.txt)"
-	PYTHONPATH=$(OLDEST) $(PYTEST) -n 2 -m "not slow and not weights" \
+	PYTHONPATH=$(OLDEST) $(PYTEST) -n 2 -m "not nightly and not weights" \
 		tests/backbones/test_backbone.py tests/rerouting
 
 test-newest:  ## the tests on the newest versions that pyproject.toml allows, beside constraints.txt
@@ -43,7 +43,7 @@ test-wheel: $(VENV)/.dev  ## the package built, installed in an environment of i
 	$(BIN)/python -m pytest tests/system/test_wheel.py
 
 check-docs: $(VENV)/.dev  ## links, commands, scripts and tables of the docs against the program
-	$(PYTEST) -n 2 tests/test_docs.py tests/test_api.py tests/rerouting/test_families.py -m "not slow"
+	$(PYTEST) -n 2 tests/test_docs.py tests/test_api.py tests/rerouting/test_families.py -m "not nightly"
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

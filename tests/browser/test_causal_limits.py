@@ -113,7 +113,7 @@ def test_a_lecture_is_legible_in_any_light(browser: Browser, address: str, schem
 
 
 @pytest.mark.parametrize(  # in large letters all that fits in small ones
-    "presenter", [pytest.param("false", marks=pytest.mark.slow), "true"]
+    "presenter", [pytest.param("false", marks=pytest.mark.nightly), "true"]
 )
 @pytest.mark.parametrize("step", ["2 Why", "3 The way out", "4 Layer by layer", "5 What it costs"])
 def test_no_step_scrolls_sideways(telephone: Page, address: str, step: str, presenter: str) -> None:

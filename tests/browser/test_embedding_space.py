@@ -107,7 +107,7 @@ def test_a_box_on_the_left_is_seen_on_the_right_and_can_be_taken_along(
     assert {"text", "label", "neighbours kept (%)", "left x", "right y"} <= set(table[0])
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_each_map_takes_over_from_the_other_and_all_can_be_cleared(
     visit: Page, maps: Locator
 ) -> None:

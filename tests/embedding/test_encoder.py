@@ -390,7 +390,7 @@ def test_a_text_longer_than_the_context_is_cut_and_counted(backbone: Backbone) -
     ]
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("tokens", [4_100, 8_192])
 @pytest.mark.weights
 def test_a_long_text_is_exact_on_real_weights(tokens: int) -> None:
@@ -488,7 +488,7 @@ def test_unknown_methods_are_refused_with_the_known_ones() -> None:
 # Real weights
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.weights
 @pytest.mark.parametrize("name", properties.LEE50)
 def test_scores_of_the_baselines_on_smollm2(name: str, smollm2: Backbone) -> None:

@@ -172,7 +172,7 @@ def test_an_sts_task_scores_as_this_project_does(
 
 
 @pytest.mark.weights
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_packaged_backbone_scores_alike(
     evaldata: Path, tmp_path: Path, smollm2: Backbone
 ) -> None:

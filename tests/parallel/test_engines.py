@@ -174,7 +174,7 @@ def _ray(nodes: list[tuple[int, int]]) -> Any:
 # By Ray; first those who make workers of their own, for which the others leave no core
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_grid_is_shared_out(
     cluster: None,  # noqa: ARG001
     folder_of: Callable[[str], str],
@@ -204,7 +204,7 @@ def die(item: int) -> int:
     return item
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_an_item_that_kills_every_worker_ends_in_a_sentence(
     cluster: None,  # noqa: ARG001
     monkeypatch: pytest.MonkeyPatch,
@@ -259,7 +259,7 @@ def noted(folder: Path, _: object, item: int) -> int:
     return item
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_killed_worker_costs_no_more_than_what_it_was_at(
     workers: Workers[Backbone], tmp_path: Path
 ) -> None:

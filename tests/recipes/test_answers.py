@@ -59,7 +59,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize(
     "command",
-    [pytest.param(one, marks=[pytest.mark.slow] * (one == "long-texts")) for one in OPTIONS],
+    [pytest.param(one, marks=[pytest.mark.nightly] * (one == "long-texts")) for one in OPTIONS],
 )
 def test_file_command_and_script_give_the_same_numbers(
     command: str,

@@ -213,7 +213,7 @@ MEASURED_ALWAYS = (
 @pytest.mark.parametrize(
     ("family", "key_position", "form"),
     [
-        pytest.param(*case, marks=[] if case in MEASURED_ALWAYS else pytest.mark.slow)
+        pytest.param(*case, marks=[] if case in MEASURED_ALWAYS else pytest.mark.nightly)
         for case in product(("llama", "mistral", "gemma3", *BENT), ("own", "first"), FORMS)
     ],
 )
@@ -232,7 +232,7 @@ def test_memory_grows_with_the_tokens_not_their_square(
 
 
 @pytest.mark.parametrize("window", [None, 700])
-@pytest.mark.parametrize("tokens", [4096, pytest.param(8192, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("tokens", [4096, pytest.param(8192, marks=pytest.mark.nightly)])
 def test_long_texts_are_exact(tokens: int, window: int | None) -> None:
     """Against attention with the whole T x (T + 1) table of logits, in float64."""
     query, key, value = (

@@ -22,7 +22,7 @@ def test_every_property_holds_as_the_page_says(name: str) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=[] if name in EVERY_FIFTH else pytest.mark.slow)
+        pytest.param(name, marks=[] if name in EVERY_FIFTH else pytest.mark.nightly)
         for name in (*OTHERS, *IGNORING)
     ],
 )
@@ -30,7 +30,7 @@ def test_other_families_are_what_the_page_says(name: str) -> None:
     assert family_table.row(name) in family_table.PAGE.read_text().splitlines()
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("of", [of for of in properties.PROPERTIES if of not in properties.QUICK])
 @pytest.mark.parametrize("name", OTHERS)
 def test_slower_property_holds_on_other_families(name: str, of: str) -> None:

@@ -36,7 +36,7 @@ def turned(family: str) -> Callable[[int, torch.Tensor, int], torch.Tensor]:
     return turn
 
 
-LATER = [pytest.param(family, marks=pytest.mark.slow) for family in ROTATE_HALVES[4:]]
+LATER = [pytest.param(family, marks=pytest.mark.nightly) for family in ROTATE_HALVES[4:]]
 
 
 @pytest.mark.parametrize("family", [*ROTATE_HALVES[:4], *LATER, *properties.REAL_CASES])

@@ -278,7 +278,7 @@ def test_the_library_reads_a_file_or_says_why_not(case: Case) -> None:
     assert str(caught.value).startswith(case.name)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("kind", ["pairs", "texts"])
 def test_a_million_rows_are_read(kind: str) -> None:
     name, row = {"pairs": ("a.tsv", "a {0}\tb {0}\t{0}\n"), "texts": ("a.txt", "a {0}\n")}[kind]
@@ -577,7 +577,7 @@ NONSENSE = ("", "9" * 400, "-1", "<script>alert(1)</script>")
     [
         "causal_limits",
         *(
-            pytest.param(page, marks=pytest.mark.slow)
+            pytest.param(page, marks=pytest.mark.nightly)
             for page in ("intrinsic_dimension", "embedding_space", "layer_ablation")
         ),
     ],

@@ -275,7 +275,7 @@ def test_other_errors_are_not_taken_for_lack_of_memory(
         encoder.encode(llama, TEXTS, DEFAULT)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_memory_that_really_runs_out_is_halved(
     llama: Backbone, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -56,7 +56,7 @@ def test_every_command_that_computes_is_tried() -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        pytest.param(one, marks=[pytest.mark.slow] if one in ("rules", "long-texts") else [])
+        pytest.param(one, marks=[pytest.mark.nightly] if one in ("rules", "long-texts") else [])
         for one in ASKED
     ],
 )
@@ -98,10 +98,10 @@ def test_a_command_gives_the_same_bytes_from_an_empty_cache_and_from_a_full_one(
     [
         ("llama", "float32"),
         ("llama", "bfloat16"),
-        pytest.param("qwen3", "bfloat16", marks=pytest.mark.slow),
+        pytest.param("qwen3", "bfloat16", marks=pytest.mark.nightly),
         ("gemma3", "float32"),
-        pytest.param("qwen3", "float32", marks=pytest.mark.slow),
-        pytest.param("gemma3", "bfloat16", marks=pytest.mark.slow),
+        pytest.param("qwen3", "float32", marks=pytest.mark.nightly),
+        pytest.param("gemma3", "bfloat16", marks=pytest.mark.nightly),
     ],
 )
 def test_an_embedding_does_not_depend_on_what_it_was_computed_beside(
@@ -114,7 +114,7 @@ def test_an_embedding_does_not_depend_on_what_it_was_computed_beside(
 
 
 @pytest.mark.weights
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_nor_on_real_weights(smollm2: Backbone) -> None:
     _independent(smollm2, list(load_texts(CALIBRATION).texts[:40]))
 

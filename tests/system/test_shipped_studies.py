@@ -100,7 +100,7 @@ def test_what_ships_holds_no_evaluation_data(evaldata: Path) -> None:
         assert not stored & texts, path.name
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.weights
 def test_a_small_part_comes_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """What the parts bring to SmolLM2 on the short texts, from what ships and nothing else."""

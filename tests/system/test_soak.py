@@ -37,7 +37,7 @@ def test_a_closed_tab_stops_its_work_at_the_next_batch(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sessions", "minutes"), [(10, 0.2), pytest.param(20, 1.0, marks=pytest.mark.slow)]
+    ("sessions", "minutes"), [(10, 0.2), pytest.param(20, 1.0, marks=pytest.mark.nightly)]
 )
 def test_many_sessions_for_a_while(sessions: int, minutes: float, tmp_path: Path) -> None:
     folder = save_folder(tmp_path / "llama")

@@ -68,7 +68,7 @@ def test_every_term_is_explained_in_a_sentence_and_used() -> None:
 
 @pytest.mark.parametrize(
     "page",
-    [pytest.param(one, marks=[pytest.mark.slow] * (one == "long_texts")) for one in PAGES],
+    [pytest.param(one, marks=[pytest.mark.nightly] * (one == "long_texts")) for one in PAGES],
 )
 def test_every_page_is_taken_along_as_what_it_shows(page: str, tiny_llama: dict[str, str]) -> None:
     app = well(unfolded(opened(page, own_pairs=True, **tiny_llama)))
