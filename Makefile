@@ -2,7 +2,6 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PORT ?= 8501
 
 OLDEST := .cache/transformers-oldest
 NEWEST := .cache/newest
@@ -17,8 +16,8 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --dist worksteal
 .PHONY: requirements constraints results report bench screenshots clean
 .DELETE_ON_ERROR:
 
-run: $(VENV)/.app
-	$(BIN)/python -m analysis app --port $(PORT)
+run: $(VENV)/.app  ## open the app, on PORT if given
+	$(BIN)/python -m analysis app $(if $(PORT),--port $(PORT))
 
 # One process more than two cores: browsers, servers and workers are waited for.
 test: $(VENV)/.dev check  ## what every change has to pass
