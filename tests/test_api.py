@@ -135,6 +135,7 @@ def test_to_import_the_package_costs_nothing() -> None:
 # What the documentation runs
 
 
+@pytest.mark.slow
 @pytest.mark.weights
 def test_every_block_of_the_page_runs(capsys: pytest.CaptureFixture[str]) -> None:
     page = (ROOT / "docs" / "library.md").read_text(encoding="utf-8")
@@ -152,6 +153,7 @@ def test_every_block_of_the_page_runs(capsys: pytest.CaptureFixture[str]) -> Non
     assert any(isinstance(node, ast.ImportFrom) for node in imports)
 
 
+@pytest.mark.slow
 @pytest.mark.weights
 def test_the_notebook_runs() -> None:
     nbformat = pytest.importorskip("nbformat")

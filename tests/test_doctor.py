@@ -125,6 +125,7 @@ def test_a_command_is_logged_without_its_texts(
     assert str(empty_cache) not in log.read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 @pytest.mark.weights
 def test_health_is_answered_and_the_page_is_seen(visit: Page, address: str) -> None:

@@ -131,6 +131,7 @@ def test_facts_of_the_packaged_backbone(smollm2: Backbone) -> None:
 # Dtype and memory
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
 def test_weights_are_loaded_in_the_dtype_asked_for(folder: Path, dtype: str) -> None:
     loaded = load(str(folder), dtype=dtype, device="cpu")

@@ -92,6 +92,7 @@ def spread_of(folder: Path, share: float = 0.7) -> Backbone:
     return load(str(folder), dtype="float32", device="spread", max_memory=cut(folder, share))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["llama", "gemma3", "gpt2", "mixtral"])
 def test_a_model_spread_over_memory_and_disk_is_the_same_to_rounding(
     family: str,
@@ -131,6 +132,7 @@ def test_a_model_spread_over_memory_and_disk_is_the_same_to_rounding(
     assert len(list((empty_cache / "offload").iterdir())) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stored", [torch.bfloat16, torch.float32])
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_weights_on_disk_are_read_in_the_dtype_asked_for(

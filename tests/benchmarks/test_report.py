@@ -77,6 +77,7 @@ def test_all_runs_of_a_backbone_reroute_the_same_layers(backbone: str) -> None:
     assert len(layers) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["stsb-dev", "scifact-mini", "qmsum-test.512", "stsb-dev.windows"])
 def test_a_run_is_computed_stored_and_told(
     made: dict[str, Run], tiny: Callable[[str], Backbone], name: str
@@ -98,6 +99,7 @@ def test_a_run_is_computed_stored_and_told(
         assert "best on the other half" in text
 
 
+@pytest.mark.slow
 def test_scores_on_the_page_are_the_librarys(
     made: dict[str, Run], tiny: Callable[[str], Backbone]
 ) -> None:
@@ -148,6 +150,7 @@ def test_bold_is_what_is_clear_after_correction() -> None:
     assert "| last-token | not run |" in text
 
 
+@pytest.mark.slow
 def test_what_is_missing_is_run_and_nothing_twice(
     made: dict[str, Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -63,6 +63,7 @@ def test_everything_that_pages_open_with_ships(
                 assert scores.known_score(smollm2, pairs, DEFAULT.under(plan)) is not None, plan
 
 
+@pytest.mark.slow
 @pytest.mark.weights
 def test_shipped_scores_are_what_is_computed_here(smollm2: Backbone, tmp_path: Path) -> None:
     pairs = registry.load_pairs("lee50")

@@ -54,6 +54,7 @@ def faintest(tab: Page, paper: str) -> float:
     return min(((high + 0.05) / (low + 0.05) for low, high in pairs), default=21)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", serving.PAGES)
 def test_no_page_has_serious_findings_or_scrolls_sideways(
     tab: Page, address: str, name: str

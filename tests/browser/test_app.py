@@ -70,6 +70,7 @@ def test_a_walk_through_the_app(visit: Page, address: str, complaints: list[str]
     assert not unexpected(complaints)
 
 
+@pytest.mark.slow
 def test_a_link_restores_the_plan_for_someone_else(
     visit: Page, address: str, complaints: list[str]
 ) -> None:
@@ -81,6 +82,7 @@ def test_a_link_restores_the_plan_for_someone_else(
     assert not unexpected(complaints)
 
 
+@pytest.mark.slow
 def test_a_link_to_a_page_opens_that_page(visit: Page, address: str) -> None:
     visit.goto(f"{address}/intrinsic_dimension?rule=lowest")
     settled(visit)

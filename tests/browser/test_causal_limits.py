@@ -39,6 +39,7 @@ def contrast(one: tuple[float, ...], other: tuple[float, ...]) -> float:
     return high / low
 
 
+@pytest.mark.slow
 def test_a_lecture(visit: Page, address: str, complaints: list[str]) -> None:
     """Type an ending, walk on, look at one box, and go on in large letters."""
     visit.goto(f"{address}/?layers=10-13")
@@ -90,6 +91,7 @@ def test_a_lecture(visit: Page, address: str, complaints: list[str]) -> None:
     assert not [message for message in complaints if "_stcore" not in message]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_lecture_is_legible_in_any_light(browser: Browser, address: str, scheme: str) -> None:
     context = browser.new_context(
@@ -112,6 +114,7 @@ def test_a_lecture_is_legible_in_any_light(browser: Browser, address: str, schem
         context.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(  # in large letters all that fits in small ones
     "presenter", [pytest.param("false", marks=pytest.mark.nightly), "true"]
 )

@@ -88,6 +88,7 @@ PART = (0.02, 0.02, 0.6, 0.98)
 OTHER_PART = (0.55, 0.02, 0.98, 0.6)
 
 
+@pytest.mark.slow
 def test_a_box_on_the_left_is_seen_on_the_right_and_can_be_taken_along(
     visit: Page, maps: Locator
 ) -> None:
@@ -125,6 +126,7 @@ def test_each_map_takes_over_from_the_other_and_all_can_be_cleared(
     state(visit, lit=None, boxes=0)
 
 
+@pytest.mark.slow
 def test_a_search_takes_over_from_a_box_and_leaves_nothing_behind(
     visit: Page, maps: Locator
 ) -> None:
@@ -147,6 +149,7 @@ def test_a_search_takes_over_from_a_box_and_leaves_nothing_behind(
     expect(search).to_have_value("")
 
 
+@pytest.mark.slow
 def test_a_click_on_one_dot_shows_its_text_and_neighbours(visit: Page, maps: Locator) -> None:
     visit.get_by_test_id("stButtonGroup").get_by_role("radio", name="move").click()
     state(visit, dragging="pan")
@@ -169,6 +172,7 @@ def test_a_click_on_one_dot_shows_its_text_and_neighbours(visit: Page, maps: Loc
     expect(visit.get_by_text("of 10 are the same in both spaces.")).to_be_visible()
 
 
+@pytest.mark.slow
 def test_a_selection_survives_another_page_and_a_new_colour(visit: Page, maps: Locator) -> None:
     rows = drag(visit, maps.first, PART)
     state(visit, lit=rows)

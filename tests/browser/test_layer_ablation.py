@@ -32,6 +32,7 @@ def upload(page: Page) -> None:
     settled(page)
 
 
+@pytest.mark.slow
 def test_a_search_is_stopped_taken_up_again_and_its_map_fills(visit: Page, address: str) -> None:
     visit.goto(f"{address}/layer_ablation?ablation_search=bias&layers=8&pairs=uploaded+file")
     settled(visit)

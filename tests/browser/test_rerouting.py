@@ -26,6 +26,7 @@ def click_on(page: Page, marks: str, number: int, becomes: str) -> None:
     settled(page)
 
 
+@pytest.mark.slow
 def test_markers_of_the_curve_are_switches(
     visit: Page, address: str, complaints: list[str]
 ) -> None:
@@ -56,6 +57,7 @@ def test_columns_of_the_strip_are_switches_and_can_be_undone(
     assert not unexpected(complaints)
 
 
+@pytest.mark.slow
 def test_a_link_restores_the_curves(visit: Page, address: str, complaints: list[str]) -> None:
     query = "dimension_samples=40&dimension_estimator=twonn&dimension_estimator=lpca"
     visit.goto(f"{address}/intrinsic_dimension?{query}")
@@ -70,6 +72,7 @@ def test_a_link_restores_the_curves(visit: Page, address: str, complaints: list[
     assert not unexpected(complaints)
 
 
+@pytest.mark.slow
 def test_all_layers_fit_a_narrow_screen(visit: Page, address: str) -> None:
     visit.set_viewport_size({"width": 420, "height": 900})
     visit.goto(f"{address}/rerouting?layers=10-13")

@@ -73,6 +73,7 @@ def test_methods_are_compared_and_everything_is_taken_along(visit: Page, address
     expect(along.get_by_text(result.command_line())).to_be_visible()
 
 
+@pytest.mark.slow
 def test_the_same_link_shows_the_same_in_a_fresh_browser(visit: Page, address: str) -> None:
     visit.goto(f"{address}/similarity?score_on=retrieval&score_method=mean&score_method=echo")
     settled(visit)
@@ -81,6 +82,7 @@ def test_the_same_link_shows_the_same_in_a_fresh_browser(visit: Page, address: s
     expect(chart.locator(".scatterlayer .points path.point")).to_have_count(2)
 
 
+@pytest.mark.slow
 def test_long_texts_are_drawn_by_place_and_by_length(visit: Page, address: str) -> None:
     visit.goto(f"{address}/long_texts?long_texts_method=mean&long_texts_tokens=32")
     settled(visit)

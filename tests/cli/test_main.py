@@ -122,6 +122,7 @@ def test_encode_writes_what_the_library_encodes(
     assert (result["method"], result["dtype"]) == ("kv-embedding", "float32")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_encode_knows_every_method(
     ask: Ask, model: tuple[str, ...], files: Path, tmp_path: Path, method: str
@@ -159,6 +160,7 @@ def test_a_bias_of_minus_infinity_shuts_the_plan_out(
     np.testing.assert_allclose(rows[0], rows[1], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_dimension_gives_the_curve_its_band_and_the_selected_layers(
     ask: Ask, model: tuple[str, ...], files: Path
 ) -> None:
@@ -186,6 +188,7 @@ def test_dimension_counts_the_duplicates_it_leaves_out(
     assert result["duplicates_dropped"] >= 7
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("on", "part", "names", "things"),
     [
@@ -406,6 +409,7 @@ def _shell(*arguments: str | Path, given: bytes = b"") -> subprocess.CompletedPr
     )
 
 
+@pytest.mark.slow
 def test_a_pipe_gets_pure_json_while_progress_goes_to_standard_error(
     model: tuple[str, ...], tmp_path: Path
 ) -> None:
@@ -426,6 +430,7 @@ def test_options_are_read_without_what_takes_seconds_to_import() -> None:
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 
+@pytest.mark.slow
 def test_a_shell_gets_code_2_and_one_line() -> None:
     done = _shell("sts", "--backbone", "nobody-here/nothing-there", "--json")
     assert done.returncode == 2
@@ -434,6 +439,7 @@ def test_a_shell_gets_code_2_and_one_line() -> None:
     assert b"hub cannot be reached" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.weights
 def test_scores_that_ship_come_at_once(ask: Ask) -> None:
     """The default question on the default backbone, whose automatic layers ship too."""

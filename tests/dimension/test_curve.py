@@ -36,6 +36,7 @@ def test_the_resampled_curves_are_recentred_halves() -> None:
     np.testing.assert_allclose(result.resampled.mean(axis=0), result.dims)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("estimator", ["twonn", "twonn-mle", "mle"])
 def test_the_band_is_as_wide_as_estimates_scatter(estimator: str) -> None:
     curves = [

@@ -80,6 +80,7 @@ def assert_same(result: Vectors, expected: Vectors) -> None:
 # Encoding
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", METHODS)
 def test_embeddings_are_finite_unit_vectors(backbone: Backbone, name: str) -> None:
     result = encode(backbone, TEXTS, method(name).under(Plan((2, 3))))
@@ -98,6 +99,7 @@ def test_embeddings_are_finite_unit_vectors(backbone: Backbone, name: str) -> No
     assert result.seconds > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("norm", ["post", "pre"])
 def test_kv_embedding_is_the_papers_pooling_of_its_prompt(case: Case, norm: Any) -> None:
     """e = normalise((h_last + h_mean) / 2) from states that transformers itself computes."""
@@ -128,6 +130,7 @@ def reported(case: Case, ids: torch.Tensor) -> tuple[list[torch.Tensor], torch.T
     return [states[0] for states in outputs], output.last_hidden_state[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("plan", [PLAIN, Plan((2, 3))], ids=["plain", "re-routed"])
 def test_encode_does_not_depend_on_order_duplicates_or_batches(case: Case, plan: Plan) -> None:
     expected = encode(case.backbone, TEXTS, DEFAULT.under(plan)).embeddings
@@ -143,6 +146,7 @@ def test_encode_does_not_depend_on_order_duplicates_or_batches(case: Case, plan:
     assert_same(np.stack(alone), expected[:2])
 
 
+@pytest.mark.slow
 def test_only_rerouting_methods_follow_the_plan(backbone: Backbone) -> None:
     plan = Plan((2, 3))
     for chosen in METHODS.values():
@@ -153,6 +157,7 @@ def test_only_rerouting_methods_follow_the_plan(backbone: Backbone) -> None:
     assert np.array_equal(prompt_only, encode(backbone, TEXTS, DEFAULT).embeddings)
 
 
+@pytest.mark.slow
 def test_the_role_is_part_of_the_prompt(backbone: Backbone) -> None:
     query = encode(backbone, TEXTS, DEFAULT, role="Query").embeddings
     assert not np.allclose(query, encode(backbone, TEXTS, DEFAULT).embeddings, atol=1e-3)
@@ -190,6 +195,7 @@ def test_progress_counts_distinct_texts_and_may_stop_the_run(backbone: Backbone)
 # Traces
 
 
+@pytest.mark.slow
 def test_a_trace_embeds_every_plan_as_encode_does(case: Case) -> None:
     trace = Trace(case.backbone, TEXTS, DEFAULT)
     plans = PLANS if case.backbone.layers == LAYERS else (*PLANS[3:4], Plan((20, 21), 0.0))
@@ -198,6 +204,7 @@ def test_a_trace_embeds_every_plan_as_encode_does(case: Case) -> None:
     assert_same(trace.embeddings, encode(case.backbone, TEXTS, DEFAULT).embeddings)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("layers_kept", "stride"), [(6, 1), (3, 2), (2, 3), (1, 6), (0, 6)])
 def test_a_trace_keeps_to_its_budget(backbone: Backbone, layers_kept: int, stride: int) -> None:
     batches = prepare(backbone, TEXTS, DEFAULT).batches
@@ -230,6 +237,7 @@ def test_a_trace_runs_only_what_can_differ(
     assert starts == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", METHODS)
 def test_a_trace_is_right_for_every_method(backbone: Backbone, name: str) -> None:
     trace = Trace(backbone, TEXTS, method(name))
@@ -240,6 +248,7 @@ def test_a_trace_is_right_for_every_method(backbone: Backbone, name: str) -> Non
 # Together
 
 
+@pytest.mark.slow
 def test_together_is_what_each_gives_alone(backbone: Backbone) -> None:
     """Every method, plain and under several plans, in one request of shared passes."""
     asked = [
@@ -293,6 +302,7 @@ def test_plans_begin_where_they_part_from_an_earlier_one() -> None:
     assert branches([Plan((0,)), PLAIN], 4) == [(-1, 0), (-1, 0)]
 
 
+@pytest.mark.slow
 def test_all_windows_share_their_beginnings(
     tiny: Callable[[str], Backbone], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -316,6 +326,7 @@ def test_all_windows_share_their_beginnings(
 # Last-token states
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prompted", [True, False])
 def test_last_token_states_are_those_that_transformers_reports(case: Case, prompted: bool) -> None:
     result = last_token_states(case.backbone, TEXTS, prompted=prompted)
@@ -330,6 +341,7 @@ def test_last_token_states_are_those_that_transformers_reports(case: Case, promp
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prompted", [True, False])
 def test_any_token_states_are_those_that_transformers_reports(case: Case, prompted: bool) -> None:
     """All tokens of all texts, each beginning once; found again among what each text gives."""

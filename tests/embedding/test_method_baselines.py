@@ -134,6 +134,7 @@ def test_the_exit_is_a_fifth_of_the_depth_unless_given() -> None:
 # MetaEOL
 
 
+@pytest.mark.slow
 def test_meta_eol_is_the_mean_of_eight_last_tokens(case: Case) -> None:
     assert len(set(META.templates)) == 8
     for text, result in zip(TEXTS, vectors(case.backbone, META), strict=True):

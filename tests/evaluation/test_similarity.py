@@ -84,6 +84,7 @@ def test_repeating_every_pair_narrows_nothing() -> None:
     assert (five.ci_low, five.ci_high) == pytest.approx((once.ci_low, once.ci_high))
 
 
+@pytest.mark.slow
 def test_intervals_cover_the_truth_where_pairs_share_texts() -> None:
     embeddings, pairs = world(1200, seed=10_000)
     truth = 100 * spearmanr(cosines(embeddings, pairs), pairs.scores).statistic

@@ -33,6 +33,7 @@ def finished(walks: Iterable[Walk]) -> Walk:
     return last
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(searches.SEARCHES))
 def test_every_search_scores_as_each_plan_alone(
     name: str, llama: Backbone, pairs: Pairs, empty_cache: object, monkeypatch: pytest.MonkeyPatch

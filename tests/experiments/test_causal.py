@@ -30,6 +30,7 @@ SLIDING = ("mistral", "phi3", "gemma3", "gemma2", "gpt_oss")
 """Behind the prompt's end their short windows hide the ending from the final token itself."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prompted", [True, False])
 @pytest.mark.parametrize("family", tiny_models.FAMILIES)
 def test_plain_tokens_stay_to_the_last_bit_and_rerouted_ones_move(
@@ -145,6 +146,7 @@ def test_weights_times_values_are_what_the_layer_puts_out(
         assert float((listened - expected).abs().max()) < 2e-6 * float(expected.abs().max() + 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("plan", [PLAIN, Plan((2, 3)), Plan((0, 1, 2, 3, 4, 5), -2.0)])
 @pytest.mark.parametrize("family", [*tiny_models.FAMILIES, *tiny_models.MORE])
 def test_rows_are_shares_of_what_may_be_seen(
@@ -169,6 +171,7 @@ def test_rows_are_shares_of_what_may_be_seen(
             np.testing.assert_allclose(rows, 1, atol=2e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", [*tiny_models.FAMILIES, *tiny_models.MORE])
 def test_plain_weights_are_those_that_transformers_reports(
     tiny: Callable[[str], Backbone], family: str

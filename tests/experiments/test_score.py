@@ -158,6 +158,7 @@ def test_a_second_call_computes_nothing(
                 assert (one.name, one.value, one.items) == (other.name, other.value, other.items)
 
 
+@pytest.mark.slow
 def test_what_decides_a_measure_is_in_its_key(
     backbone: Backbone, monkeypatch: pytest.MonkeyPatch
 ) -> None:

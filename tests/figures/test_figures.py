@@ -218,6 +218,7 @@ def spelled(value: Any) -> Any:
     return value.tolist() if isinstance(value, np.ndarray) else copy.deepcopy(value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("draw", "arguments"), FIGURES.values(), ids=FIGURES)
 def test_a_figure_is_a_pure_function(draw: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
     before = json.dumps(spelled(arguments), default=str)

@@ -244,6 +244,7 @@ def test_data_that_cannot_be_had_are_one_sentence(tmp_path: Path) -> None:
     assert_one_sentence(caught.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "message"),
     [

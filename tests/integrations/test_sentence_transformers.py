@@ -60,6 +60,7 @@ def test_it_gives_what_the_encoder_gives(backbone: Backbone, embedder: Embedder)
     assert np.abs(plain - result).max() > 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cached", [True, False])
 @pytest.mark.parametrize("name", ["kv-embedding", "meta-eol"])
 def test_embeddings_are_not_normalised_where_that_is_asked(
@@ -92,6 +93,7 @@ def _pooled_by_hand(backbone: Backbone, method: Method) -> np.ndarray:
     return np.stack(rows)
 
 
+@pytest.mark.slow
 def test_backbone_and_method_may_be_names(
     folder_of: Callable[[str], str], llama: Backbone, monkeypatch: pytest.MonkeyPatch
 ) -> None:

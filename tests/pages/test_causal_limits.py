@@ -78,6 +78,7 @@ def test_early_tokens_of_the_plain_model_stay_exactly_and_rerouted_ones_move() -
     assert downloads(app)[:2] == ["CSV", "HTML"]
 
 
+@pytest.mark.slow
 @smollm2_page
 def test_examples_fill_both_sentences_and_the_prompt_can_be_left_out() -> None:
     app = opened()
@@ -127,6 +128,7 @@ def test_what_it_costs_is_said_with_the_plans_score() -> None:
 # The steps, on a tiny backbone
 
 
+@pytest.mark.slow
 def test_back_and_next_walk_through_every_step(tiny_llama: dict[str, str]) -> None:
     app = well(opened(**tiny_llama))
     assert app.button(key="step_back").disabled
@@ -171,6 +173,7 @@ def test_bad_values_in_a_link_open_the_first_step(tiny_llama: dict[str, str]) ->
     assert len(strips(app)) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["llama", "gemma2", "gpt_oss"])
 def test_the_triangle_is_the_librarys(
     folder_of: Callable[[str], str],
@@ -204,6 +207,7 @@ def test_the_triangle_is_the_librarys(
     assert f"{100 * expected.prefix.mean():.1f}% of the attention" in shown(app)
 
 
+@pytest.mark.slow
 def test_layers_that_are_not_rerouted_have_no_column(tiny_llama: dict[str, str]) -> None:
     app = well(opened(**tiny_llama | {"step": NAMES[2]}))
     assert len(triangle(app)) == 2
@@ -247,6 +251,7 @@ def test_the_two_texts_cosines_are_the_librarys(tiny_llama: dict[str, str]) -> N
     assert metric(app, "With the") == f"{sum(range(tokens + 1)) + tokens:,}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_presenting_enlarges_and_leaves_out_the_small_print(
     tiny_llama: dict[str, str], name: str

@@ -74,12 +74,14 @@ def test_what_opens_ships_and_is_drawn_twice() -> None:
     assert set(numbers_["measure"]) >= {"trustworthiness of the map", "label accuracy (%)"}
 
 
+@pytest.mark.slow
 def test_few_texts_are_drawn_by_pca(tiny_llama: dict[str, str]) -> None:
     app = well(opened(PAGE, **tiny_llama))
     assert [len(rows_of(figure)) for figure in charts(app)] == [10, 10]
     assert "PCA: fewer than 15" in shown(app)
 
 
+@pytest.mark.slow
 def test_a_selection_is_lit_on_both_maps_and_listed(tiny_llama: dict[str, str]) -> None:
     app = well(opened(PAGE, **tiny_llama))
     app.session_state["space_rows"] = (2, 5)
@@ -101,6 +103,7 @@ def test_a_selection_is_lit_on_both_maps_and_listed(tiny_llama: dict[str, str]) 
     assert metric(app, "Texts selected") == "0 of 10"
 
 
+@pytest.mark.slow
 def test_a_selection_stays_with_its_texts_and_goes_with_them(tiny_llama: dict[str, str]) -> None:
     app = well(opened(PAGE, **tiny_llama))
     app.session_state["space_rows"] = (1, 4)
@@ -110,6 +113,7 @@ def test_a_selection_stays_with_its_texts_and_goes_with_them(tiny_llama: dict[st
     assert [lit(figure) for figure in charts(well(app))] == [None, None]
 
 
+@pytest.mark.slow
 def test_what_is_searched_for_is_lit(tiny_llama: dict[str, str]) -> None:
     app = well(opened(PAGE, **tiny_llama))
     texts = found(unfolded(app), "left x")[0].sort_index()["text"]
@@ -124,6 +128,7 @@ def test_what_is_searched_for_is_lit(tiny_llama: dict[str, str]) -> None:
     assert [lit(figure) for figure in charts(well(app))] == [None, None]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by", ["label", "cluster"])
 def test_groups_have_traces_and_a_legend(tiny_llama: dict[str, str], by: str) -> None:
     app = well(opened(PAGE, **tiny_llama, space_colour=by))
@@ -137,6 +142,7 @@ def test_groups_have_traces_and_a_legend(tiny_llama: dict[str, str], by: str) ->
             assert len(figure["data"]) == len(set(labels))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("by", "corpus", "title"),
     [
@@ -173,6 +179,7 @@ def test_two_plans_of_one_method(tiny_llama: dict[str, str]) -> None:
     assert "There is no layer 99" in sentence(app)
 
 
+@pytest.mark.slow
 def test_two_backbones_of_different_width_and_depth(
     tiny_llama: dict[str, str], tmp_path: Path
 ) -> None:
@@ -218,6 +225,7 @@ def test_a_link_restores_how_the_maps_are_drawn(tiny_llama: dict[str, str]) -> N
     assert not any("secret" in value for value in after)
 
 
+@pytest.mark.slow
 def test_ten_thousand_texts_can_be_asked_for_and_selecting_computes_nothing(
     tiny_llama: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -237,6 +245,7 @@ def test_ten_thousand_texts_can_be_asked_for_and_selecting_computes_nothing(
     well(app)
 
 
+@pytest.mark.slow
 def test_dragging_is_as_chosen(tiny_llama: dict[str, str]) -> None:
     app = well(opened(PAGE, **tiny_llama))
     for name, mode in spaces.DRAGGING.items():

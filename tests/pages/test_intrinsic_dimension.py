@@ -132,6 +132,7 @@ def test_choices_and_frequency_count_the_same_draws(drawn: list[list[float]]) ->
 # What is computed
 
 
+@pytest.mark.slow
 def test_several_estimators_cost_one_encoding(
     llama: Backbone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -162,6 +163,7 @@ def test_several_estimators_cost_one_encoding(
 # What is shown
 
 
+@pytest.mark.slow
 def test_several_curves_on_the_page(tiny_llama: dict[str, str]) -> None:
     app = opened("intrinsic_dimension", **tiny_llama)
     one = well(app)
@@ -195,6 +197,7 @@ def test_the_plan_is_marked_and_told_from_what_the_rule_selects(
     assert "The plan is what the rule selects" in shown(well(app))
 
 
+@pytest.mark.slow
 def test_another_backbone_beside_the_first(
     tiny_llama: dict[str, str], folder_of: Callable[[str], str]
 ) -> None:
@@ -218,6 +221,7 @@ def test_another_backbone_beside_the_first(
     assert "not how high they are" in shown(app)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["nothing-here", "itself"])
 def test_another_backbone_that_cannot_be_compared(tiny_llama: dict[str, str], name: str) -> None:
     app = opened("intrinsic_dimension", **tiny_llama)
@@ -230,6 +234,7 @@ def test_another_backbone_that_cannot_be_compared(tiny_llama: dict[str, str], na
     assert len(charts(app)) == 2, "the rest of the page stays"
 
 
+@pytest.mark.slow
 def test_one_curve_is_taken_along_as_a_command_and_several_as_a_grid(
     tiny_llama: dict[str, str],
 ) -> None:

@@ -36,6 +36,7 @@ def labels(app: AppTest) -> str:
     return " | ".join(button.label for button in app.button)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", list(searches.SEARCHES))
 def test_every_search_runs_to_its_end_and_its_best_becomes_the_plan(
     kind: str, tiny_llama: dict[str, str]
@@ -55,6 +56,7 @@ def test_every_search_runs_to_its_end_and_its_best_becomes_the_plan(
         assert f"at bias {app.slider(key='bias').value:g}" in named
 
 
+@pytest.mark.slow
 def test_the_map_of_all_windows_has_its_cells_from_the_start(tiny_llama: dict[str, str]) -> None:
     app = well(
         opened("layer_ablation", own_pairs=True, ablation_search="all windows", **tiny_llama)
@@ -73,6 +75,7 @@ def heat(app: AppTest) -> NDArray[np.float64]:
     return numbers(drawn["z"])
 
 
+@pytest.mark.slow
 def test_reference_points_alone_are_shown(tiny_llama: dict[str, str]) -> None:
     small = backbone.load(tiny_llama["backbone"])
     pairs = columns.read_pairs("own.tsv", OWN_PAIRS.encode())
@@ -84,6 +87,7 @@ def test_reference_points_alone_are_shown(tiny_llama: dict[str, str]) -> None:
     assert "Of 1 plans" in shown(app)
 
 
+@pytest.mark.slow
 def test_no_layer_no_bias(tiny_llama: dict[str, str]) -> None:
     app = opened(
         "layer_ablation", own_pairs=True, ablation_search="bias", **tiny_llama | {"layers": "none"}

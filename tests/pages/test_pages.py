@@ -93,6 +93,7 @@ def short_of_long_texts(monkeypatch: pytest.MonkeyPatch) -> None:
 # What opens by default, on SmolLM2
 
 
+@pytest.mark.slow
 @smollm2
 @pytest.mark.parametrize("page", TITLES)
 def test_every_page_opens_with_its_question_and_its_figures(page: str) -> None:
@@ -108,6 +109,7 @@ def test_every_page_opens_with_its_question_and_its_figures(page: str) -> None:
     assert not [w for w in app.warning if "re-routed:" in w.value]
 
 
+@pytest.mark.slow
 @smollm2
 @pytest.mark.parametrize("page", [page for page in TITLES if page != "causal_limits"])
 def test_what_a_page_opens_with_says_what_made_it(page: str) -> None:
@@ -130,6 +132,7 @@ def test_the_curve_has_a_point_and_a_band_for_every_layer(loaded: Backbone) -> N
     assert metric(app, "Layers the rule") == layer_lists.format_layers(found.selected(), 30)
 
 
+@pytest.mark.slow
 @smollm2
 @pytest.mark.parametrize("rule", selection.RULES)
 def test_the_rule_decides_what_auto_means(loaded: Backbone, rule: str) -> None:
@@ -142,6 +145,7 @@ def test_the_rule_decides_what_auto_means(loaded: Backbone, rule: str) -> None:
     assert f"Re-routed now: {text}." in shown(app)
 
 
+@pytest.mark.slow
 @smollm2
 def test_the_layers_taken_from_the_curve_stay_the_plan_on_every_page() -> None:
     app = opened("intrinsic_dimension", layers="none")
@@ -224,6 +228,7 @@ def test_flipping_a_switch_changes_the_plan_and_the_score(tiny_llama: dict[str, 
     assert len(set(seen.values())) > 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("preset", "text", "now"),
     [
@@ -269,6 +274,7 @@ def test_leaving_layers_out_one_by_one(tiny_llama: dict[str, str]) -> None:
     np.testing.assert_allclose(table["contribution"] + table["score without it"], after, atol=0.06)
 
 
+@pytest.mark.slow
 def test_a_sweep_is_started_scored_and_kept(tiny_llama: dict[str, str]) -> None:
     app = opened("layer_ablation", own_pairs=True, **tiny_llama)
     app.segmented_control(key="ablation_search").set_value("single layers").run()
@@ -286,6 +292,7 @@ def test_a_sweep_is_started_scored_and_kept(tiny_llama: dict[str, str]) -> None:
     assert not [button for button in again.button if button.label.startswith("Score the")]
 
 
+@pytest.mark.slow
 def test_two_uploads_of_one_name_are_not_mixed_up(tiny_llama: dict[str, str]) -> None:
     """What one visitor's file gave is never shown for another's."""
     shown_changes = []
@@ -299,6 +306,7 @@ def test_two_uploads_of_one_name_are_not_mixed_up(tiny_llama: dict[str, str]) ->
     assert shown_changes[0] != shown_changes[1]
 
 
+@pytest.mark.slow
 def test_own_texts_on_the_similarity_page(tiny_llama: dict[str, str]) -> None:
     app = opened("similarity", own_pairs=True, **tiny_llama)
     app.text_input(key="own_first").set_value("Someone makes music.").run()
@@ -340,6 +348,7 @@ def test_columns_of_an_upload_are_shown_and_can_be_changed(tiny_llama: dict[str,
     assert "'left' and 'left'" in shown(app)
 
 
+@pytest.mark.slow
 def test_labelled_texts_and_retrieval_on_the_similarity_page(tiny_llama: dict[str, str]) -> None:
     few = {"labelled_most_chatterbot": "60", "retrieval_most_chatterbot-answers": "10"}
     both = ["mean", "kv-embedding"]
@@ -355,6 +364,7 @@ def test_labelled_texts_and_retrieval_on_the_similarity_page(tiny_llama: dict[st
     assert "10 of 306 queries" in shown(well(app))
 
 
+@pytest.mark.slow
 def test_long_texts_of_few_queries(
     tiny_llama: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -373,6 +383,7 @@ def test_long_texts_of_few_queries(
     assert "at least one method" in shown(well(app))
 
 
+@pytest.mark.slow
 def test_another_sample_and_estimator(tiny_llama: dict[str, str]) -> None:
     app = opened("intrinsic_dimension", **tiny_llama)
     few = numbers(charts(well(app))[0]["data"][1]["y"])
@@ -390,6 +401,7 @@ def test_another_sample_and_estimator(tiny_llama: dict[str, str]) -> None:
     assert "80 distinct texts" in shown(well(app))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("key", "value"),
     [("key_position", "first"), ("prompt", "quoted"), ("pooling", "last"), ("norm", "pre")],
@@ -413,6 +425,7 @@ def test_key_positions_offered_are_those_the_family_has(tmp_path: Path) -> None:
 # What is said of bad input
 
 
+@pytest.mark.slow
 def test_empty_texts_on_other_pages(tiny_llama: dict[str, str]) -> None:
     app = opened("rerouting", own_pairs=True, **tiny_llama)
     app.text_input(key="gate_text").set_value("  ").run()
@@ -466,6 +479,7 @@ def test_the_papers_backbones_are_offered_with_what_they_need(
 # A family that cannot be re-routed
 
 
+@pytest.mark.slow
 def test_a_family_that_cannot_be_rerouted_is_explored_with_the_reason(
     folder_of: Callable[[str], str],
     nothing_stored: None,  # noqa: ARG001

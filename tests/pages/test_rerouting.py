@@ -79,6 +79,7 @@ def test_a_column_shows_switch_dimension_and_gate_and_is_clicked_as_a_whole() ->
     assert table["re-routed"].tolist() == [False] * 3 + [True, True, False]
 
 
+@pytest.mark.slow
 def test_the_picture_holds_the_plan_the_gates_and_the_curve(tiny_llama: dict[str, str]) -> None:
     app = well(opened("rerouting", own_pairs=True, **tiny_llama | {"layers": "auto"}))
     strip = charts(app)[0]
@@ -101,6 +102,7 @@ def test_the_picture_holds_the_plan_the_gates_and_the_curve(tiny_llama: dict[str
         assert f"dimension {value:.1f}" in said[layer]
 
 
+@pytest.mark.slow
 def test_an_unknown_curve_is_measured_when_asked(tiny_llama: dict[str, str]) -> None:
     app = well(opened("rerouting", own_pairs=True, **tiny_llama))
     names = [t.get("name") for t in charts(app)[0]["data"]]
@@ -127,6 +129,7 @@ def test_a_click_turns_layers_on_and_off(
 # Presets, undo and redo
 
 
+@pytest.mark.slow
 def test_each_rule_can_be_taken_by_name(tiny_llama: dict[str, str]) -> None:
     app = opened("rerouting", own_pairs=True, **tiny_llama | {"layers": "auto"})
     small = backbones.load(tiny_llama["backbone"])
@@ -139,6 +142,7 @@ def test_each_rule_can_be_taken_by_name(tiny_llama: dict[str, str]) -> None:
         assert f"Re-routed now: {text}." in shown(well(app))
 
 
+@pytest.mark.slow
 def test_undo_and_redo_whatever_changed_the_plan(tiny_llama: dict[str, str]) -> None:
     app = opened("rerouting", own_pairs=True, **tiny_llama)
 
@@ -179,6 +183,7 @@ def test_undo_and_redo_whatever_changed_the_plan(tiny_llama: dict[str, str]) -> 
     assert ends() == (False, True)
 
 
+@pytest.mark.slow
 def test_what_was_changed_on_another_page_is_undone_too(tiny_llama: dict[str, str]) -> None:
     app = opened(**tiny_llama)
     app.text_input(key="layers").set_value("1").run()
@@ -193,6 +198,7 @@ def test_what_was_changed_on_another_page_is_undone_too(tiny_llama: dict[str, st
     assert app.button(key="undo").disabled
 
 
+@pytest.mark.slow
 def test_another_backbone_begins_another_history(
     tiny_llama: dict[str, str], folder_of: Callable[[str], str]
 ) -> None:
@@ -206,6 +212,7 @@ def test_another_backbone_begins_another_history(
 # The effect
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layers", ["none", "0-5", "5"])
 def test_a_change_within_noise_is_called_so(tiny_llama: dict[str, str], layers: str) -> None:
     app = well(opened("rerouting", own_pairs=True, **tiny_llama | {"layers": layers}))

@@ -63,6 +63,7 @@ def upload(app: AppTest, name: str, content: str) -> AppTest:
     return app.run()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", CHOSEN)
 def test_a_page_is_restored_from_its_recipe(
     page: str, tiny_llama: dict[str, str], folder_of: Any, taken: list[Recipe]
@@ -93,6 +94,7 @@ def test_a_page_is_restored_from_its_recipe(
     assert {key: other.session_state[key] for key in chosen} == chosen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", [page for page in CHOSEN if page != "causal_limits"])
 def test_a_page_is_restored_from_its_link(
     page: str,
@@ -193,6 +195,7 @@ def test_results_are_shown_and_what_is_damaged_is_said(tiny_llama: dict[str, str
     assert "is not readable YAML" in sentence(upload(app, "some.yaml", "version: ["))
 
 
+@pytest.mark.slow
 def test_a_grid_opens_at_one_of_its_points(tiny_llama: dict[str, str], taken: list[Recipe]) -> None:
     app = visit(tiny_llama)
     grid = Recipe.of(

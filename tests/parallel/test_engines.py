@@ -215,6 +215,7 @@ def test_an_item_that_kills_every_worker_ends_in_a_sentence(
     assert_one_sentence(caught.value)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_made_is_said_as_it_is_here(
     cluster: None,  # noqa: ARG001
     tmp_path: Path,
@@ -232,6 +233,7 @@ def slowly(_: object, item: int) -> int:
     return item * 2
 
 
+@pytest.mark.slow
 def test_results_come_in_order_and_few_items_are_taken_ahead(workers: Workers[Backbone]) -> None:
     taken: list[int] = []
     items = noting(taken, range(60))
@@ -289,6 +291,7 @@ def itself(loaded: Backbone, _: None) -> Backbone:
     return loaded
 
 
+@pytest.mark.slow
 def test_a_file_is_encoded_to_the_same_bytes_though_a_worker_is_killed(
     workers: Workers[Backbone], folder_of: Callable[[str], str], tmp_path: Path
 ) -> None:
@@ -318,6 +321,7 @@ def test_a_file_is_encoded_to_the_same_bytes_though_a_worker_is_killed(
     assert by_ray.shape == (len(TEXTS), known.facts.hidden)
 
 
+@pytest.mark.slow
 def test_a_shared_sweep_scores_as_one_alone(
     workers: Workers[Backbone], folder_of: Callable[[str], str], empty_cache: Path
 ) -> None:

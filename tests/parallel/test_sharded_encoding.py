@@ -84,6 +84,7 @@ def test_the_array_is_that_of_all_texts_at_once(
     assert [path.name for path in sorted(tmp_path.glob("out*"))] == ["out.npy"]
 
 
+@pytest.mark.slow
 def test_a_stopped_run_goes_on_after_its_last_whole_shard(
     encode: Encode, encoded: list[str], tmp_path: Path
 ) -> None:
@@ -111,6 +112,7 @@ def test_cut_tokens_of_both_runs_are_counted(encode: Encode, llama: Backbone) ->
     assert result.tokens_cut > 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("harm", "kept"),
     [
@@ -135,6 +137,7 @@ def test_what_is_damaged_is_done_again(
     assert (tmp_path / "out.npy").read_bytes() == undisturbed
 
 
+@pytest.mark.slow
 def test_another_question_begins_anew(encode: Encode) -> None:
     with pytest.raises(KeyboardInterrupt):
         encode(progress=stop_after(2))

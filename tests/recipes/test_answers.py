@@ -57,6 +57,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     [pytest.param(one, marks=[pytest.mark.nightly] * (one == "long-texts")) for one in OPTIONS],

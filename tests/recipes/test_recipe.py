@@ -34,6 +34,7 @@ recipes = st.builds(
 )
 
 
+@pytest.mark.slow
 @given(recipes)
 @example(Recipe.of("score", {"backbone": "\x85", "corpus": "a: [b] # c\u2028\n"}))
 def test_a_recipe_survives_its_file(one: Recipe) -> None:

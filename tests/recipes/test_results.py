@@ -56,6 +56,7 @@ def made(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return output
 
 
+@pytest.mark.slow
 def test_a_grid_gives_the_same_numbers_twice_and_loads_a_backbone_once(
     folder: Path,
     made: Path,

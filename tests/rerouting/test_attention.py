@@ -80,6 +80,7 @@ def mask_of(
     return torch.zeros(seen.shape).masked_fill(~seen, low)
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(drawn=attentions())
 def test_forms_equal_the_formula_for_any_shape(drawn: dict[str, Any]) -> None:
@@ -210,6 +211,7 @@ MEASURED_ALWAYS = (
 """Of all families, key positions and forms, those that are measured in every run."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("family", "key_position", "form"),
     [
@@ -231,6 +233,7 @@ def test_memory_grows_with_the_tokens_not_their_square(
     assert largest[1] < 4096 * 4096 / 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("window", [None, 700])
 @pytest.mark.parametrize("tokens", [4096, pytest.param(8192, marks=pytest.mark.nightly)])
 def test_long_texts_are_exact(tokens: int, window: int | None) -> None:

@@ -45,6 +45,7 @@ def test_bent_families_run_through_their_own_function(tiny: Callable[[str], Back
 # Threads on one model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encodes", [50, pytest.param(1000, marks=pytest.mark.nightly)])
 def test_many_encodes_with_different_plans_do_not_meet(
     tiny: Callable[[str], Backbone], encodes: int

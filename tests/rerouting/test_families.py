@@ -11,10 +11,19 @@ TINY = (*FAMILIES, *MORE, *PARTLY)
 
 
 EVERY_FIFTH = OTHERS[::5]
-"""Of the other families, those that are tried in every run."""
+"""Of the other families, those that are tried on every change."""
 
 
-@pytest.mark.parametrize("name", [*TINY, *properties.REAL_CASES])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            pytest.param(name, marks=[pytest.mark.slow] * bool(at % 4))
+            for at, name in enumerate(TINY)
+        ),
+        *properties.REAL_CASES,
+    ],
+)
 def test_every_property_holds_as_the_page_says(name: str) -> None:
     assert family_table.row(name) in family_table.PAGE.read_text().splitlines()
 
@@ -22,7 +31,7 @@ def test_every_property_holds_as_the_page_says(name: str) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=[] if name in EVERY_FIFTH else pytest.mark.nightly)
+        pytest.param(name, marks=pytest.mark.slow if name in EVERY_FIFTH else pytest.mark.nightly)
         for name in (*OTHERS, *IGNORING)
     ],
 )
@@ -63,6 +72,7 @@ def test_the_key_at_first_is_another_key(name: str) -> None:
     assert positions == (("own",) if name in ("gpt2", "opt") else ("own", "first"))
 
 
+@pytest.mark.slow
 @pytest.mark.weights
 def test_smollm2_as_mistral_without_a_window_is_smollm2() -> None:
     llama, mistral = (properties.case(name) for name in properties.REAL[:2])

@@ -36,6 +36,7 @@ def plans_from(case: Case, start: int) -> list[Plan]:
     return [PLAIN, *plans]
 
 
+@pytest.mark.slow
 def test_a_resumed_pass_equals_the_whole_one_to_the_bit(case: Case) -> None:
     model, layers, form = case.backbone.model, case.backbone.layers, case.backbone.form
     kept = forward_pass.run(model, PassRequest(IDS, LENGTHS, keep_inputs=range(layers))).inputs

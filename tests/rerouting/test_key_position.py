@@ -39,6 +39,7 @@ def turned(family: str) -> Callable[[int, torch.Tensor, int], torch.Tensor]:
 LATER = [pytest.param(family, marks=pytest.mark.nightly) for family in ROTATE_HALVES[4:]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", [*ROTATE_HALVES[:4], *LATER, *properties.REAL_CASES])
 def test_the_moved_key_is_the_formulas(family: str) -> None:
     case = properties.case(family)

@@ -19,6 +19,7 @@ IMPORTS = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("statement", IMPORTS)
 def test_it_is_set_before_torch_is_imported_wherever_one_begins(statement: str) -> None:
     code = (

@@ -66,6 +66,7 @@ def test_a_file_is_known_by_its_folder_or_its_ending(
     assert [line["page"] for line in lines] == ["similarity", "rerouting"]
 
 
+@pytest.mark.slow
 def test_tests_keep_no_log_unless_they_say_so() -> None:
     """Nor do the processes that they start: nothing is written into the checkout."""
     assert os.environ["KVE_LOG"] == "off"

@@ -30,10 +30,13 @@ OFF = -math.inf
 REAL = ("smollm2", "smollm2-as-mistral", "gemma3-270m")
 """Real weights; the last two with sliding windows short enough for the texts here."""
 REAL_CASES = [
-    pytest.param(name, marks=[pytest.mark.weights] + [pytest.mark.nightly] * (name != "smollm2"))
+    pytest.param(
+        name,
+        marks=[pytest.mark.weights, pytest.mark.slow if name == "smollm2" else pytest.mark.nightly],
+    )
     for name in REAL
 ]
-"""The same for tests: in every run the first, the others every night."""
+"""The same for tests: the first on every change, the others every night."""
 LEE50 = {"mean": 56.2, "last-token": 37.2, "prompt-eol": 46.6, "prompt-only": 61.4}
 """Methods' Spearman x 100 of SmolLM2 on lee50, measured with an independent prototype."""
 

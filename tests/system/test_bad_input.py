@@ -340,6 +340,7 @@ SUFFIXES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", SUFFIXES)
 def test_a_page_reads_an_upload_or_says_why_not(
     tiny_llama: dict[str, str], subtests: pytest.Subtests, kind: str
@@ -465,6 +466,7 @@ def test_a_command_answers_what_is_typed(
     _refused(ask(*words), case.said)
 
 
+@pytest.mark.slow
 def test_a_page_answers_what_is_typed_and_goes_on(
     tiny_llama: dict[str, str], subtests: pytest.Subtests
 ) -> None:
@@ -536,6 +538,7 @@ RECIPES: dict[str, tuple[bytes | str, str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("text", "message"), RECIPES.values(), ids=RECIPES)
 def test_recipes(
     ask: Callable[..., Answer], tmp_path: Path, text: bytes | str, message: str

@@ -90,6 +90,7 @@ def here(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) ->
 # Killed
 
 
+@pytest.mark.slow
 def test_killed_while_converting_the_next_start_converts(tmp_path: Path, here: Here) -> None:
     write_gguf(tmp_path / "tiny.gguf")
     (tmp_path / "texts.txt").write_text("\n".join(TEXTS))
@@ -114,6 +115,7 @@ def test_killed_while_converting_the_next_start_converts(tmp_path: Path, here: H
     assert (tmp_path / "a.npy").read_bytes() == (tmp_path / "b.npy").read_bytes()
 
 
+@pytest.mark.slow
 def test_killed_in_a_sweep_and_while_writing_the_next_start_goes_on(
     tmp_path: Path, here: Here
 ) -> None:
@@ -228,6 +230,7 @@ OUT = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", OUT, ids=["CPU", "CUDA", "oneDNN", "Python"])
 def test_a_batch_that_does_not_fit_is_halved_and_said(
     llama: Backbone, monkeypatch: pytest.MonkeyPatch, error: Exception

@@ -72,6 +72,7 @@ def test_two_maps_are_never_drawn_at_once(monkeypatch: pytest.MonkeyPatch) -> No
 # Twenty at once
 
 
+@pytest.mark.slow
 def test_twenty_sessions_with_different_plans_get_what_each_gets_alone(llama: Backbone) -> None:
     expected = [encoder.encode(llama, TEXTS, DEFAULT.under(plan)).embeddings for plan in PLANS]
 
@@ -119,6 +120,7 @@ def test_two_sweeps_of_the_same_plans_share_the_work(
     assert len(scored) == 5
 
 
+@pytest.mark.slow
 def test_states_kept_in_memory_have_an_end(llama: Backbone) -> None:
     def flip(i: int) -> Any:
         texts = [f"{text} {i}" for text in TEXTS]
@@ -153,6 +155,7 @@ def loading(families: dict[str, int]) -> Callable[..., Backbone]:
     return load
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_lease")
 def test_a_backbone_is_loaded_once_for_all_and_freed_when_the_last_leaves() -> None:
     counts: dict[str, int] = {}
@@ -170,6 +173,7 @@ def test_a_backbone_is_loaded_once_for_all_and_freed_when_the_last_leaves() -> N
     assert not trace_cache._TRACES
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_lease")
 def test_switching_frees_the_old_backbone_before_the_new_one_loads() -> None:
     held: sharing.Lease | None = sharing.lease("llama", "float32", load=loading({}))

@@ -53,6 +53,7 @@ def test_every_command_that_computes_is_tried() -> None:
     assert {*ASKED, "backbones", "doctor", "mteb"} >= set(SPECS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     [
@@ -93,6 +94,7 @@ def test_a_command_gives_the_same_bytes_from_an_empty_cache_and_from_a_full_one(
     assert bool(first[1]) == ("--output" in ASKED[command])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("family", "dtype"),
     [

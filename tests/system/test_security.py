@@ -167,6 +167,7 @@ def test_a_setting_that_cannot_be_read_closes_every_door(
             door()
 
 
+@pytest.mark.slow
 @pytest.mark.weights
 def test_pages_of_a_hosted_server(hosted: None, folder_of: Callable[[str], str]) -> None:  # noqa: ARG001
     """A link cannot name what the menu lacks, and uploads are limited."""

@@ -17,6 +17,7 @@ def lines(log: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
 
 
+@pytest.mark.slow
 def test_a_closed_tab_stops_its_work_at_the_next_batch(tmp_path: Path) -> None:
     folder, log = save_folder(tmp_path / "llama"), tmp_path / "journal"
     link = f"backbone={folder}&dtype=float32&layers=2&dimension_samples=2000"
@@ -36,6 +37,7 @@ def test_a_closed_tab_stops_its_work_at_the_next_batch(tmp_path: Path) -> None:
     assert 0 < stopped["encoded"] < 1000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sessions", "minutes"), [(10, 0.2), pytest.param(20, 1.0, marks=pytest.mark.nightly)]
 )

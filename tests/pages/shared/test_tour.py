@@ -32,6 +32,7 @@ def test_every_page_is_a_stop() -> None:
     assert sorted(tour.STOPS) == PAGES
 
 
+@pytest.mark.slow
 def test_the_tour_is_offered_once_and_left_at_any_stop(tiny_llama: dict[str, str]) -> None:
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=300)
     app.session_state["backbone"] = tiny_llama["backbone"]
@@ -66,6 +67,7 @@ def test_every_term_is_explained_in_a_sentence_and_used() -> None:
     assert all(meaning.endswith(".") for meaning in glossary.TERMS.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "page",
     [pytest.param(one, marks=[pytest.mark.nightly] * (one == "long_texts")) for one in PAGES],
