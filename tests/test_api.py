@@ -93,6 +93,7 @@ def test_scores_are_compared_with_the_first_in_pairs(llama: Backbone) -> None:
         assert_one_sentence(caught.value)
 
 
+@pytest.mark.slow
 def test_plot_knows_curves_and_scores_and_refuses_the_rest(llama: Backbone) -> None:
     texts = Texts("made", tuple(TEXTS * 2), "", labels=("a", "b") * 24)
     curve = analysis.dimensions(llama, texts, samples=24)

@@ -57,6 +57,7 @@ def change(path: Path, **settings: Any) -> None:
 # Facts
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", [*FAMILIES, *IGNORING])
 def test_facts_are_exact_before_any_weight_loads(
     family: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -159,6 +160,7 @@ def test_a_backbone_that_does_not_fit_is_refused_before_it_is_fetched(
 # Loading
 
 
+@pytest.mark.slow
 def test_a_folder_is_loaded_frozen_and_fingerprinted(folder: Path, tmp_path: Path) -> None:
     messages: list[str] = []
     loaded = load(str(folder), dtype="float32", device="cpu", progress=messages.append)
@@ -287,6 +289,7 @@ def test_a_model_without_a_list_of_layers_is_refused() -> None:
 # The probe
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_families_of_the_attention_interface_are_rerouted_at_every_layer(
     family: str, tiny: Callable[[str], Backbone]
@@ -297,6 +300,7 @@ def test_families_of_the_attention_interface_are_rerouted_at_every_layer(
     assert result.form == ("concatenated" if family in BENT else "closed")
 
 
+@pytest.mark.slow
 def test_of_a_model_that_also_sees_the_text_decoder_is_used(tmp_path: Path) -> None:
     folder = save_folder(tmp_path / "seeing", "gemma3_seeing")
     loaded = load(str(folder), dtype="float32", device="cpu")
@@ -311,6 +315,7 @@ def test_of_a_model_that_also_sees_the_text_decoder_is_used(tmp_path: Path) -> N
     assert torch.equal(forward_pass.run(loaded.model, PassRequest(ids, lengths)).final, expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", IGNORING)
 def test_families_that_ignore_the_interface_are_loaded_and_say_so(
     family: str, tmp_path: Path
@@ -343,6 +348,7 @@ def sees_the_future(*args: Any) -> tuple[torch.Tensor, torch.Tensor]:
     return attention.closed_form(query, key, value, pair, everything, *args[5:])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [

@@ -202,6 +202,7 @@ def test_a_spread_that_fits_into_memory_uses_no_disk(
     assert not any(p.device.type == "meta" for p in loaded.model.parameters())
 
 
+@pytest.mark.slow
 def test_what_was_offloaded_goes_with_the_model(tmp_path: Path, empty_cache: Path) -> None:
     parts = spread_of(save_folder(tmp_path / "mixtral", "mixtral"))
     (folder,) = (empty_cache / "offload").iterdir()

@@ -119,6 +119,7 @@ def test_a_gated_one_says_so_after_its_facts(
 # The hub
 
 
+@pytest.mark.slow
 def test_a_backbone_is_fetched_from_the_hub_and_then_needs_none(
     hub: FakeHub, tmp_path: Path
 ) -> None:
@@ -190,6 +191,7 @@ def test_what_the_disk_cannot_hold_is_refused_before_it_is_fetched(
     assert first
 
 
+@pytest.mark.slow
 def test_a_partly_downloaded_snapshot_is_said_to_be_one(hub: FakeHub, tmp_path: Path) -> None:
     """The client knows it by the listing it keeps, and otherwise the index tells."""
     hub.folder = sharded(tmp_path / "theirs")
@@ -305,6 +307,7 @@ def config(folder: Path, **settings: Any) -> None:
 REMOTE = {"AutoConfig": "code.Config", "AutoModel": "code.Model"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("damage", "message"),
     [

@@ -93,6 +93,7 @@ def test_a_gguf_file_is_converted_exactly(gguf: Path, conversions: list[Path]) -
     assert tokenizer.convert_ids_to_tokens(tokenizer("the th")["input_ids"]) == ["the", "Ġ", "th"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", ["llama", "qwen2"])
 def test_a_gguf_file_embeds_as_the_model_of_its_tensors(
     architecture: str,

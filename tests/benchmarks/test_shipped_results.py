@@ -23,6 +23,7 @@ from tests.support import properties
 from tests.support.scoring import scored
 
 
+@pytest.mark.slow
 @pytest.mark.weights
 @pytest.mark.parametrize("dtype", shipped_results.DTYPES)
 def test_everything_that_pages_open_with_ships(

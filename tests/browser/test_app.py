@@ -91,6 +91,7 @@ def test_a_link_to_a_page_opens_that_page(visit: Page, address: str) -> None:
     expect(visit.get_by_test_id("stPlotlyChart").first).to_be_visible()
 
 
+@pytest.mark.slow
 def test_bad_input_shows_a_sentence(visit: Page, address: str) -> None:
     visit.goto(f"{address}/?layers=99")
     alert = visit.get_by_test_id("stAlert").filter(has_text="There is no layer 99")

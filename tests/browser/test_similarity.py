@@ -30,6 +30,7 @@ def unfolded(page: Page, title: str) -> Locator:
     return result
 
 
+@pytest.mark.slow
 def test_methods_are_compared_and_everything_is_taken_along(visit: Page, address: str) -> None:
     visit.goto(f"{address}/similarity")
     settled(visit)

@@ -15,6 +15,7 @@ from tests.support.visits import ROOT
 pytestmark = [pytest.mark.browser, pytest.mark.weights]
 
 
+@pytest.mark.slow
 def test_a_study_and_a_recipe_are_opened(
     visit: Page, address: str, complaints: list[str], tmp_path: Path
 ) -> None:

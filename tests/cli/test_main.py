@@ -178,6 +178,7 @@ def test_dimension_gives_the_curve_its_band_and_the_selected_layers(
     assert other["curve"] != result["curve"]
 
 
+@pytest.mark.slow
 def test_dimension_counts_the_duplicates_it_leaves_out(
     ask: Ask, model: tuple[str, ...], tmp_path: Path
 ) -> None:
@@ -213,6 +214,7 @@ def test_score_measures_and_compares(
     assert all("mean" in line and "kv-embedding" in line for line in lines[-2:])
 
 
+@pytest.mark.slow
 def test_score_reads_files_and_post_processes(
     ask: Ask, model: tuple[str, ...], files: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -261,6 +263,7 @@ def test_backbones_lists_facts_and_reasons(ask: Ask, files: Path) -> None:
     assert result["dtype_reason"]
 
 
+@pytest.mark.slow
 @pytest.mark.weights
 def test_backbones_lists_what_is_packaged_and_the_papers(ask: Ask) -> None:
     result = {facts["name"]: facts for facts in ask("backbones", "--json").document}
@@ -368,6 +371,7 @@ BAD: dict[str, tuple[str, str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("line", "message"), BAD.values(), ids=BAD)
 def test_bad_input_ends_with_code_2_and_one_sentence(
     ask: Ask, model: tuple[str, ...], files: Path, tmp_path: Path, line: str, message: str

@@ -169,6 +169,7 @@ def _check_round_trip(name: str, content: str, rows: list[tuple[str, str, float]
     assert pairs.texts == tuple(dict.fromkeys(text for pair in read for text in pair))
 
 
+@pytest.mark.slow
 @given(
     RECORDS,
     st.sampled_from([("a.csv", ","), ("a.tsv", "\t")]),
@@ -185,6 +186,7 @@ def test_quoted_tables_round_trip(
     _check_round_trip(name, content.getvalue(), rows)
 
 
+@pytest.mark.slow
 @given(RECORDS)
 def test_json_lines_round_trip(rows: list[tuple[str, str, float]]) -> None:
     keys = ("sentence1", "sentence2", "score")
@@ -192,6 +194,7 @@ def test_json_lines_round_trip(rows: list[tuple[str, str, float]]) -> None:
     _check_round_trip("a.jsonl", "\n".join(lines), rows)
 
 
+@pytest.mark.slow
 @given(RECORDS)
 def test_unquoted_tsv_round_trips(rows: list[tuple[str, str, float]]) -> None:
     plain = [

@@ -20,6 +20,7 @@ from tests.support.checks import assert_one_sentence
 from tests.support.sample_corpora import RATED_TABLE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "count"),
     [

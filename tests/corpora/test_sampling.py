@@ -59,6 +59,7 @@ def test_parts_are_drawn_nested_and_marked() -> None:
         draw(texts, 3, 0, documents=3)
 
 
+@pytest.mark.slow
 @given(RECORDS, st.integers(3, 8), st.integers(0, 3))
 def test_parts_of_pairs_are_nested(rows: list[tuple[str, str, float]], n: int, seed: int) -> None:
     scores = list(range(len(rows)))

@@ -58,6 +58,7 @@ def test_known_answers(rule: str, curve: NDArray[np.float64], layers: tuple[int,
     assert select(curve, rule) == layers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", RULES)
 @given(curve=arrays(np.float64, st.integers(1, 48), elements=DIMENSIONS))
 def test_every_rule_selects_a_window_or_says_why_not(rule: str, curve: NDArray[np.float64]) -> None:

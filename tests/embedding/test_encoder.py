@@ -216,6 +216,7 @@ def test_a_trace_keeps_to_its_budget(backbone: Backbone, layers_kept: int, strid
         assert_same(trace.embed(plan), encode(backbone, TEXTS, DEFAULT.under(plan)).embeddings)
 
 
+@pytest.mark.slow
 def test_a_trace_runs_only_what_can_differ(
     backbone: Backbone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -363,6 +364,7 @@ def test_any_token_states_are_those_that_transformers_reports(case: Case, prompt
         assert apart.min(1).max() < near, "nothing else"
 
 
+@pytest.mark.slow
 def test_any_token_states_draw_by_the_seed(backbone: Backbone) -> None:
     def drawn(points: int, seed: int) -> set[bytes]:
         states = any_token_states(backbone, TEXTS, points=points, seed=seed)
@@ -456,6 +458,7 @@ def test_a_layer_that_does_not_exist_is_refused(backbone: Backbone) -> None:
             Trace(backbone, TEXTS, DEFAULT).embed(plan)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", IGNORING)
 def test_a_family_that_cannot_be_rerouted_is_encoded_plainly(
     family: str,

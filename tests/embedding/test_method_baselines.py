@@ -62,6 +62,7 @@ def final(case: Case, ids: tuple[int, ...]) -> torch.Tensor:
 # Echo
 
 
+@pytest.mark.slow
 def test_echo_averages_the_second_copy_only(case: Case) -> None:
     for text, result in zip(TEXTS, vectors(case.backbone, ECHO), strict=True):
         (prompt,) = tokenize(case.backbone.tokenizer, [text], ECHO.template)
@@ -74,6 +75,7 @@ def test_echo_averages_the_second_copy_only(case: Case) -> None:
 # Token prepending
 
 
+@pytest.mark.slow
 def test_a_placeholder_that_is_never_overwritten_is_prompt_eol_with_it(case: Case) -> None:
     idle = replace(TOKEN, prepending=Prepending(start=1, exit=1), output=-1)
     token = case.backbone.tokenizer.encode("*", add_special_tokens=False)[-1]
@@ -115,6 +117,7 @@ def test_the_placeholder_holds_the_last_tokens_state_between_start_and_exit(
     assert not torch.allclose(plain[2], result[2])
 
 
+@pytest.mark.slow
 def test_token_prepending_reads_the_last_layer_but_one(case: Case) -> None:
     off = replace(TOKEN, prepending=None)
     for text, result in zip(TEXTS, vectors(case.backbone, off), strict=True):
@@ -174,6 +177,7 @@ def test_bidirectional_sees_the_future(case: Case) -> None:
         assert bool((moved > 0).all()) != causal
 
 
+@pytest.mark.slow
 def test_bidirectional_does_not_see_padding(case: Case) -> None:
     alone = np.concatenate([vectors(case.backbone, BOTH, (text,)) for text in TEXTS])
     np.testing.assert_allclose(vectors(case.backbone, BOTH), alone, atol=2e-5)

@@ -59,6 +59,7 @@ def vectors(backbone: Backbone, of: Method) -> np.ndarray:
     return encoder.encode(backbone, TEXTS, of.under(Plan((2, 3)))).embeddings
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["llama", "gemma3", "gpt_oss"])
 def test_every_choice_gives_other_embeddings(family: str, tiny: Callable[[str], Backbone]) -> None:
     choices = [

@@ -93,6 +93,7 @@ def test_compression_prompts_are_worded_as_the_paper_has_them() -> None:
 # Tokens and spans
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", TEXTS)
 @pytest.mark.parametrize("template", TEMPLATES.values(), ids=TEMPLATES)
 def test_the_prompt_is_tokenised_as_a_whole(tokenizer: Any, template: str, text: str) -> None:
@@ -103,6 +104,7 @@ def test_the_prompt_is_tokenised_as_a_whole(tokenizer: Any, template: str, text:
     assert prompted.tokens_cut == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", TEXTS)
 @pytest.mark.parametrize("template", TEMPLATES.values(), ids=TEMPLATES)
 def test_spans_hold_exactly_the_texts_tokens(tokenizer: Any, template: str, text: str) -> None:

@@ -16,6 +16,7 @@ from analysis.evaluation.correlation import Weighted
 Case = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]
 
 
+@pytest.mark.slow
 @given(
     st.integers(2, 12).flatmap(
         lambda n: st.tuples(

@@ -56,6 +56,7 @@ def test_every_search_scores_as_each_plan_alone(
         )
 
 
+@pytest.mark.slow
 def test_all_windows_run_only_the_layers_from_where_each_parts_from_the_one_before(
     llama: Backbone, pairs: Pairs, empty_cache: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -91,6 +92,7 @@ def test_a_walk_shows_what_is_known_at_once_and_every_score_as_it_comes(
     assert [walk.done for walk in rest] == [False] * len(plans) + [True]
 
 
+@pytest.mark.slow
 def test_a_search_that_is_stopped_goes_on_from_where_it_was(
     llama: Backbone, pairs: Pairs, empty_cache: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -115,6 +117,7 @@ def test_a_search_that_is_stopped_goes_on_from_where_it_was(
     assert set(again.points) == {PLAIN, *plans}
 
 
+@pytest.mark.slow
 def test_the_best_is_the_searchs_own_and_ranks_count_all(
     llama: Backbone, pairs: Pairs, empty_cache: object
 ) -> None:
@@ -129,6 +132,7 @@ def test_the_best_is_the_searchs_own_and_ranks_count_all(
     assert walk.spearman(walk.best) == max(walk.spearman(plan) for plan in plans)
 
 
+@pytest.mark.slow
 def test_the_best_of_many_is_tested_on_texts_it_was_not_picked_on(
     llama: Backbone, empty_cache: object
 ) -> None:

@@ -46,6 +46,7 @@ def test_each_question_differs_by_its_part() -> None:
     assert asked[-1][2:] == (frozenset(), frozenset(PARTS))
 
 
+@pytest.mark.slow
 def test_what_a_part_brings_is_the_difference_of_two_scores(llama: Backbone, pairs: Pairs) -> None:
     plan = Plan((1, 2))
     result = {
@@ -67,6 +68,7 @@ def test_what_a_part_brings_is_the_difference_of_two_scores(llama: Backbone, pai
     assert (alone.without.plan.bias, alone.with_part.plan.bias) == (0.0, 1.0)
 
 
+@pytest.mark.slow
 def test_ranks_and_their_intervals_count_the_better_windows(llama: Backbone, pairs: Pairs) -> None:
     texts = types.Texts("some", tuple(f"{n} boats lie by bank {n}." for n in range(40)), "")
     curve = dimension.dimensions(llama, texts, samples=40)

@@ -125,6 +125,7 @@ def test_documents_are_cut_and_counted(backbone: Backbone) -> None:
         score(backbone, RETRIEVAL, ASKED, max_tokens=10)
 
 
+@pytest.mark.slow
 def test_post_processing_is_fitted_on_calibration_texts_alone(backbone: Backbone) -> None:
     calibration = sampling.sample(registry.load_texts(packaged.CALIBRATION), scores.FITTED_ON, 0)
     for name in ("centre", "whiten"):

@@ -59,6 +59,7 @@ QUESTIONS: dict[str, Callable[[Backbone], Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ask", QUESTIONS.values(), ids=QUESTIONS)
 def test_a_second_call_computes_nothing_and_gives_the_same(
     llama: Backbone, idle: Callable[[], None], ask: Callable[[Backbone], Any]
@@ -84,6 +85,7 @@ def test_a_traced_score_is_the_untraced_one(llama: Backbone, tmp_path: Path) -> 
     same(result[0], result[1], 1e-6)
 
 
+@pytest.mark.slow
 def test_a_result_is_the_librarys_own_parts_put_together(llama: Backbone) -> None:
     score = scored(llama, PAIRS, DEFAULT.under(PLAN))
     vectors = encoder.encode(llama, PAIRS.texts, DEFAULT.under(PLAN)).embeddings

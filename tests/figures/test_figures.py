@@ -227,6 +227,7 @@ def test_a_figure_is_a_pure_function(draw: Callable[..., Any], arguments: tuple[
     assert json.dumps(spelled(arguments), default=str) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("draw", "arguments"), FIGURES.values(), ids=FIGURES)
 def test_a_figure_is_valid_json(draw: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
     def refuse(constant: str) -> None:
@@ -246,6 +247,7 @@ def strings(value: Any) -> list[str]:
     return [value] if isinstance(value, str) else []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("draw", "arguments"), FIGURES.values(), ids=FIGURES)
 def test_a_visitors_text_is_never_html(
     draw: Callable[..., Any], arguments: tuple[Any, ...]

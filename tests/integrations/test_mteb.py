@@ -157,6 +157,7 @@ def test_it_follows_the_protocol_and_says_what_it_is() -> None:
     assert result.revision in revisions
 
 
+@pytest.mark.slow
 def test_an_sts_task_scores_as_this_project_does(
     pairs: Pairs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -289,6 +290,7 @@ def ask(
     return run
 
 
+@pytest.mark.slow
 def test_the_command_writes_and_reuses(
     ask: Callable[..., tuple[int, str, str]], tmp_path: Path
 ) -> None:

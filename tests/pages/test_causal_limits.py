@@ -93,6 +93,7 @@ def test_examples_fill_both_sentences_and_the_prompt_can_be_left_out() -> None:
     assert "She cancelled" not in shown(well(app)), "glosses are the examples' own"
 
 
+@pytest.mark.slow
 @smollm2_page
 def test_earlier_layers_move_early_tokens_more() -> None:
     app = opened(layers="28-29")
@@ -118,6 +119,7 @@ def test_examples_share_a_beginning_and_turn_at_their_end(smollm2: Backbone) -> 
         assert not any("\ufffd" in piece or "(part)" in piece for piece in named), example.label
 
 
+@pytest.mark.slow
 @smollm2_page
 def test_what_it_costs_is_said_with_the_plans_score() -> None:
     app = well(opened(step=NAMES[4]))
@@ -272,6 +274,7 @@ def test_presenting_enlarges_and_leaves_out_the_small_print(
     assert not any("24px" in element.proto.body for element in well(app).get("html"))
 
 
+@pytest.mark.slow
 def test_typed_texts_and_the_example_stay_when_one_looks_around(
     tiny_llama: dict[str, str],
 ) -> None:
@@ -314,6 +317,7 @@ def test_sentences_that_cannot_be_compared(
     assert app.title[0].value == "What can an early token know?"
 
 
+@pytest.mark.slow
 def test_attention_that_cannot_be_seen_is_a_sentence(
     folder_of: Callable[[str], str],
     nothing_stored: None,  # noqa: ARG001
@@ -325,6 +329,7 @@ def test_attention_that_cannot_be_seen_is_a_sentence(
         step_to(app, name)
 
 
+@pytest.mark.slow
 def test_one_text_may_be_long_and_the_other_short(tiny_llama: dict[str, str]) -> None:
     app = opened(**tiny_llama | {"step": NAMES[1], "causal_prompt": "false"})
     app.text_input(key="causal_first").set_value("The old").run()

@@ -161,6 +161,7 @@ def test_numbers_have_a_scale(tiny_llama: dict[str, str], by: str, corpus: str, 
     assert ("the colours show the neighbours kept" in shown(app)) == lacking
 
 
+@pytest.mark.slow
 def test_two_plans_of_one_method(tiny_llama: dict[str, str]) -> None:
     query = tiny_llama | {
         "space_left": "kv-embedding",
@@ -199,6 +200,7 @@ def test_two_backbones_of_different_width_and_depth(
     assert metric(app, "Neighbours kept").endswith("%")
 
 
+@pytest.mark.slow
 def test_a_link_restores_how_the_maps_are_drawn(tiny_llama: dict[str, str]) -> None:
     query = {
         "space_left": "echo",

@@ -120,6 +120,7 @@ def test_choices_are_counted_the_most_frequent_first() -> None:
     assert table.loc[0, "duplicates left out"] == 5
 
 
+@pytest.mark.slow
 @given(st.lists(st.lists(st.floats(1, 50), min_size=10, max_size=10), min_size=1, max_size=8))
 def test_choices_and_frequency_count_the_same_draws(drawn: list[list[float]]) -> None:
     resampled = np.array(drawn)
@@ -183,6 +184,7 @@ def test_several_curves_on_the_page(tiny_llama: dict[str, str]) -> None:
     assert "at least one" in shown(well(app))
 
 
+@pytest.mark.slow
 def test_the_plan_is_marked_and_told_from_what_the_rule_selects(
     tiny_llama: dict[str, str],
 ) -> None:

@@ -159,6 +159,7 @@ def test_the_layers_taken_from_the_curve_stay_the_plan_on_every_page() -> None:
     assert app.query_params["layers"] == found
 
 
+@pytest.mark.slow
 @smollm2
 def test_the_scores_shown_are_the_librarys(loaded: Backbone, automatic: Plan) -> None:
     pairs = registry.load_pairs("lee50")
@@ -250,6 +251,7 @@ def test_presets(tiny_llama: dict[str, str], preset: str, text: str, now: str) -
         assert "both scores are the same" in shown(app)
 
 
+@pytest.mark.slow
 def test_the_bias_changes_the_gate_and_the_score(tiny_llama: dict[str, str]) -> None:
     app = opened("rerouting", own_pairs=True, **tiny_llama)
     gates = {}
@@ -263,6 +265,7 @@ def test_the_bias_changes_the_gate_and_the_score(tiny_llama: dict[str, str]) -> 
     assert gates[6.0].max() <= 100
 
 
+@pytest.mark.slow
 def test_leaving_layers_out_one_by_one(tiny_llama: dict[str, str]) -> None:
     app = opened("rerouting", own_pairs=True, **tiny_llama)
     app.toggle(key="one_by_one").set_value(True).run()
@@ -416,6 +419,7 @@ def test_every_option_of_kv_embedding_changes_its_score(
     assert not other.equals(usual)
 
 
+@pytest.mark.slow
 def test_key_positions_offered_are_those_the_family_has(tmp_path: Path) -> None:
     folder = str(tiny_models.save_folder(tmp_path / "tiny-gpt2", "gpt2"))
     app = opened("rerouting", own_pairs=True, backbone=folder, layers="1")
@@ -435,6 +439,7 @@ def test_empty_texts_on_other_pages(tiny_llama: dict[str, str]) -> None:
     assert "empty" in sentence(app)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", TITLES)
 def test_a_backbone_that_does_not_exist(tiny_llama: dict[str, str], page: str) -> None:
     app = opened(**tiny_llama)
@@ -444,6 +449,7 @@ def test_a_backbone_that_does_not_exist(tiny_llama: dict[str, str], page: str) -
     assert "There is no backbone called 'nothing-here'" in sentence(app)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "said"),
     [
@@ -462,6 +468,7 @@ def test_backbones_that_cannot_be_loaded(
     assert said in sentence(app)
 
 
+@pytest.mark.slow
 def test_the_papers_backbones_are_offered_with_what_they_need(
     tiny_llama: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -229,6 +229,7 @@ def test_a_change_within_noise_is_called_so(tiny_llama: dict[str, str], layers: 
     assert f"{after.ci_low:.1f} to {after.ci_high:.1f} re-routed" in shown(app)
 
 
+@pytest.mark.slow
 def test_the_pairs_that_moved_most_are_shown_whole(tiny_llama: dict[str, str]) -> None:
     app = well(opened("rerouting", own_pairs=True, **tiny_llama | {"layers": "0-5", "bias": "6"}))
     (table,) = (t.value for t in unfolded(app).dataframe if "places moved" in t.value)
@@ -249,6 +250,7 @@ def test_the_pairs_that_moved_most_are_shown_whole(tiny_llama: dict[str, str]) -
     assert "no pair moves" in shown(well(app))
 
 
+@pytest.mark.slow
 def test_the_command_that_is_shown_compares_with_nothing_rerouted(
     tiny_llama: dict[str, str],
 ) -> None:

@@ -170,6 +170,7 @@ def visit(tiny_llama: dict[str, str]) -> AppTest:
     return well(opened("studies", **tiny_llama))
 
 
+@pytest.mark.slow
 def test_each_study_opens_with_its_finding(tiny_llama: dict[str, str]) -> None:
     app = visit(tiny_llama)
     for path in sorted(STUDIES.glob("*.json")):

@@ -120,6 +120,7 @@ def test_without_ray_a_sentence_says_how_to_get_it(monkeypatch: pytest.MonkeyPat
     assert_one_sentence(caught.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "nowhere", "127.0.0.1:port", "ray://a:1"])
 def test_an_address_where_nobody_answers_is_refused_at_once(address: str) -> None:
     with pytest.raises(EngineError, match="HOST:PORT") as caught:
@@ -249,6 +250,7 @@ def refuse(_: object, item: int) -> int:
     return item
 
 
+@pytest.mark.slow
 def test_what_a_worker_refuses_is_said_as_it_says_it(workers: Workers[Backbone]) -> None:
     with pytest.raises(CorpusError, match=r"^Text 3 cannot be encoded; leave it out\.$"):
         list(workers.map(refuse, range(9)))
@@ -342,6 +344,7 @@ def test_a_shared_sweep_scores_as_one_alone(
         assert scores.known_score(loaded, pairs, DEFAULT.under(plan)) is not None  # kept here, too
 
 
+@pytest.mark.slow
 def test_a_worker_of_another_dtype_is_refused(folder_of: Callable[[str], str]) -> None:
     other = backbone.load(folder_of("llama"), dtype="bfloat16", device="cpu")
     pairs = Pairs("made", tuple(TEXTS[:6]), np.arange(3), np.arange(3, 6), np.arange(3.0), "")

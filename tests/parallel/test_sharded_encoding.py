@@ -70,6 +70,7 @@ def stop_after(shard: int) -> Callable[[int, int], None]:
     return progress
 
 
+@pytest.mark.slow
 def test_the_array_is_that_of_all_texts_at_once(
     encode: Encode, llama: Backbone, tmp_path: Path
 ) -> None:

@@ -39,6 +39,7 @@ grids = st.builds(
 )
 
 
+@pytest.mark.slow
 @given(grids)
 def test_a_grid_survives_its_file(one: Recipe) -> None:
     assert files.read(files.write(one)) == one

@@ -260,6 +260,7 @@ def test_long_texts_are_exact(tokens: int, window: int | None) -> None:
             assert_close(result[0, head], expected.T.float())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["mistral", "gemma3", "gemma2"])
 def test_a_text_of_many_blocks_is_the_plain_model_when_nothing_is_rerouted(
     family: str, tiny: Callable[..., Any]

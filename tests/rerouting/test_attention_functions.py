@@ -26,6 +26,7 @@ from tests.support.tiny_models import BENT, FAMILIES, LAYERS, LONG
 # Gates and forms
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_gates_are_kept_only_when_asked_for(family: str) -> None:
     case = properties.case(family)

@@ -57,6 +57,7 @@ def test_trust_over_many_blocks_equals_one(monkeypatch: pytest.MonkeyPatch) -> N
     np.testing.assert_array_equal(nearest(LEFT, 9).rows, full[1])
 
 
+@pytest.mark.slow
 def test_no_table_of_all_distances_is_held() -> None:
     texts = 6000
     rows, points = RNG.standard_normal((texts, 3)), RNG.standard_normal((texts, 2))

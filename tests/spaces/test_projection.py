@@ -22,6 +22,7 @@ EMBEDDINGS = (8 * np.eye(3, 16)[CLUSTERS] + RNG.standard_normal((60, 16))).astyp
 CIRCLE = np.exp(1j * np.sort(RNG.uniform(0, 2 * np.pi, 40))).view(float).reshape(-1, 2)
 
 
+@pytest.mark.slow
 def test_umap_separates_what_is_apart_and_repeats_itself() -> None:
     warm_up()
     result = project(EMBEDDINGS, seed=1)
@@ -48,6 +49,7 @@ def test_equal_texts_share_a_place_and_leave_the_others_where_they_are() -> None
     assert again.reason.startswith("UMAP: 63 texts")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "embeddings",
     [

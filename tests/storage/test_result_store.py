@@ -50,6 +50,7 @@ def got(folder: Path, name: str = "score-1") -> result_store.Stored | None:
         return result_store.get(name)
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(facts=FACTS, arrays=ARRAYS)
 def test_what_is_put_in_comes_out(

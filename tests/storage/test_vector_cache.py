@@ -116,6 +116,7 @@ def test_inside_one_shelf_nothing_is_kept(tmp_path: Path) -> None:
     assert not (tmp_path / "shelf").exists()
 
 
+@pytest.mark.slow
 def test_only_new_texts_are_encoded(llama: Backbone, encoded: list[str]) -> None:
     plans = [DEFAULT.under(Plan((2,))), METHODS["mean"]]
     first = cached_encoder.encode_methods(llama, TEXTS[:30], plans)

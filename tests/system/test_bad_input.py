@@ -574,6 +574,7 @@ KEYS = sorted(
 NONSENSE = ("", "9" * 400, "-1", "<script>alert(1)</script>")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", NONSENSE, ids=lambda value: repr(value[:12]))
 @pytest.mark.parametrize(
     "page",

@@ -335,6 +335,7 @@ def test_no_number_comes_out_of_an_overflow() -> None:
 # The hub
 
 
+@pytest.mark.slow
 def test_the_hub_gone_mid_download_the_next_try_goes_on(
     hub: FakeHub,  # noqa: F811
     tmp_path: Path,

@@ -104,6 +104,7 @@ def test_twenty_sessions_that_ask_the_same_compute_it_once(
     assert len({one.first.value for one in result}) == 1
 
 
+@pytest.mark.slow
 def test_two_sweeps_of_the_same_plans_share_the_work(
     llama: Backbone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -189,6 +190,7 @@ def test_switching_frees_the_old_backbone_before_the_new_one_loads() -> None:
     assert held.name == "qwen2"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_lease")
 def test_what_does_not_fit_beside_others_names_them() -> None:
     held = sharing.lease("llama", "float32", load=loading({}))

@@ -67,6 +67,7 @@ def test_the_version_stands_in_one_place_and_in_the_changelog() -> None:
     assert re.search(rf"^version: {re.escape(analysis.__version__)}$", citation, re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_the_version_is_told_without_what_takes_seconds_to_import() -> None:
     code = (
         "import sys, contextlib; from analysis.cli.main import main\n"

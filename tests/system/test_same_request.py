@@ -157,7 +157,17 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.page)
+SEARCHING = ("layer_ablation", "long_texts")
+"""The pages that score most."""
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(case, id=case.page, marks=[pytest.mark.slow] * (case.page in SEARCHING))
+        for case in CASES
+    ],
+)
 def test_a_page_shows_what_its_command_script_and_recipe_give(
     case: Case,
     tiny_llama: dict[str, str],

@@ -217,6 +217,7 @@ def test_markdown_shows_what_was_written() -> None:
     assert "&lt;b&gt;z&lt;/b&gt;" in html
 
 
+@pytest.mark.slow
 def test_names_and_messages_are_no_markdown(tiny_llama: dict[str, str]) -> None:
     app = opened("similarity", own_pairs=True, **tiny_llama)
     upload(app, OWN_PAIRS.replace("score", MARKUP.replace("\t", " ")), f"{MARKUP[:23]}.tsv")
@@ -339,6 +340,7 @@ def test_an_endless_array_is_refused(tmp_path: Path) -> None:
         facts.describe(str(tmp_path / "a.gguf"))
 
 
+@pytest.mark.slow
 @settings(max_examples=80)
 @given(st.lists(st.tuples(st.integers(0, 9_000), st.binary(min_size=1, max_size=8)), max_size=3))
 def test_a_changed_gguf_header_is_refused_or_read_in_little_memory(
