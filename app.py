@@ -3,7 +3,12 @@
 import streamlit as st
 
 PAGES = {
-    name: st.Page(f"pages/{name}.py", title=title, default=name == "causal_limits")
+    name: st.Page(
+        f"pages/{name}.py",
+        title=title,
+        default=name == "causal_limits",
+        url_path="first" if name == "causal_limits" else name,
+    )
     for name, title in {
         "causal_limits": "Causal limits",
         "intrinsic_dimension": "Intrinsic dimension",
@@ -16,7 +21,12 @@ PAGES = {
         "diagnostics": "Diagnostics",
     }.items()
 }
-page = st.navigation(list(PAGES.values()))
+FIRST = PAGES["causal_limits"]
+"""The page at the root of the address, where Streamlit gives it no name."""
+named = st.Page(FIRST.run, title=FIRST.title, url_path="causal_limits", visibility="hidden")
+page = st.navigation([*PAGES.values(), named])
+if page == named:  # a link may name the first page, too
+    st.switch_page(FIRST, query_params=st.query_params.to_dict())
 name = next(name for name, candidate in PAGES.items() if candidate == page)
 st.set_page_config(page_title=f"{page.title} - KV-Embedding Explorer", layout="wide")
 with st.spinner("Starting"):  # a server's first visit waits here for PyTorch to load

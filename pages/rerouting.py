@@ -21,9 +21,9 @@ SHOWN_PAIRS = 3
 
 session.page_header(
     "What does re-routing change, layer by layer?",
-    "Each column is a layer. If its switch is on, all its tokens may attend to the final token's "
-    "key-value pair. **Click a column and watch the score: the change and its interval say whether "
-    "that layer helps.**",
+    "Each column is a layer. If its switch is on, every token may attend to the final token's "
+    "key-value pair there. **Click a column and watch the score: the change and its interval say "
+    "whether that layer helps.**",
 )
 backbone, plan, pairs = session.backbone(), session.plan(), session.pairs()
 if backbone.refusal:

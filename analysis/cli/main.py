@@ -6,8 +6,6 @@ warnings go to standard error. Bad input ends with exit code 2 and one sentence.
 
 import contextlib
 import json
-import logging
-import os
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
@@ -147,9 +145,7 @@ def _counter(label: str) -> Progress:
 
 def _silence_libraries() -> None:
     """Keep the libraries' own progress bars and warnings off the terminal."""
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     warnings.filterwarnings("ignore", category=FutureWarning)
-    logging.getLogger("transformers").setLevel(logging.ERROR)
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]

@@ -38,7 +38,7 @@ def choose(texts: Sequence[str]) -> tuple[Rows, str, str]:
     state = st.session_state
     if state.get("space_of") != (digest := result_store.digest(list(texts))):
         state.space_of, state.space_rows = digest, ()
-    a, b, c, d = st.columns([3, 2, 2, 2], vertical_alignment="bottom")
+    a, b, c, d = st.columns([5, 4, 5, 4], vertical_alignment="bottom")
     words = a.text_input("Search the texts", key="space_search", on_change=_select, args=((),))
     colouring = b.selectbox(
         "Colour by",
@@ -53,6 +53,7 @@ def choose(texts: Sequence[str]) -> tuple[Rows, str, str]:
         default="box",
         required=True,
         key="dragging",
+        wrap=True,
         help="*box* and *lasso* select the texts inside; *move* shifts the map, and a click "
         "selects a text.",
     )

@@ -87,7 +87,7 @@ DIMENSION = Page(
             meanings={name: estimator.summary for name, estimator in ESTIMATORS.items()},
         ),
         Number("samples", "Sample", low=20, high=5000, step=100),
-        Menu("cloud", "States of", buttons=True, meanings=CLOUDS),
+        Menu("cloud", "Tokens measured", buttons=True, meanings=CLOUDS),
         Second(
             "backbone",
             "Compare with another backbone",

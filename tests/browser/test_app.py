@@ -83,6 +83,15 @@ def test_a_link_restores_the_plan_for_someone_else(
 
 
 @pytest.mark.slow
+def test_a_link_may_name_the_first_page(visit: Page, address: str) -> None:
+    visit.goto(f"{address}/causal_limits?layers=10-13")
+    settled(visit)
+    expect(visit.locator("h1")).to_have_text("What can an early token know?")
+    expect(visit.get_by_text("Re-routed now: 10-13.")).to_be_visible()
+    expect(visit.get_by_text("Page not found")).to_have_count(0)
+
+
+@pytest.mark.slow
 def test_a_link_to_a_page_opens_that_page(visit: Page, address: str) -> None:
     visit.goto(f"{address}/intrinsic_dimension?rule=lowest")
     settled(visit)

@@ -27,6 +27,7 @@ from analysis.rerouting import forward_pass
 from analysis.rerouting.forward_pass import PassRequest, PassResult
 from analysis.rerouting.plan import PLAIN, Plan
 from tests.support import properties
+from tests.support.passes import pass_starts
 from tests.support.properties import FORMS, Case
 from tests.support.tiny_models import (
     CONTEXT,
@@ -220,14 +221,7 @@ def test_a_trace_keeps_to_its_budget(backbone: Backbone, layers_kept: int, strid
 def test_a_trace_runs_only_what_can_differ(
     backbone: Backbone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    starts: list[int] = []
-    run = forward_pass.run
-
-    def spy(model: torch.nn.Module, request: PassRequest) -> PassResult:
-        starts.append(request.start)
-        return run(model, request)
-
-    monkeypatch.setattr(forward_pass, "run", spy)
+    starts = pass_starts(monkeypatch)
     trace = Trace(backbone, TEXTS, DEFAULT)
     starts.clear()
     for plan in PLANS:

@@ -4,16 +4,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from analysis.backbones.backbone import Backbone
 from analysis.embedding import encoder, trace_cache
 from analysis.embedding import trace as trace_embedding
 from analysis.embedding.methods import DEFAULT
 from analysis.evaluation import similarity
-from analysis.rerouting import forward_pass
-from analysis.rerouting.forward_pass import PassRequest, PassResult
 from analysis.rerouting.plan import Plan
+from tests.support.passes import pass_starts
 from tests.support.scoring import PAIRS, scored
 
 
@@ -40,14 +38,7 @@ def test_a_flip_runs_only_the_layers_from_the_flipped_one_on(
     llama: Backbone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scored(llama, PAIRS, DEFAULT.under(Plan((1,))), traced=True)
-    starts: list[int] = []
-    run = forward_pass.run
-
-    def spy(model: torch.nn.Module, request: PassRequest) -> PassResult:
-        starts.append(request.start)
-        return run(model, request)
-
-    monkeypatch.setattr(forward_pass, "run", spy)
+    starts = pass_starts(monkeypatch)
     flipped = {4: Plan((1, 4)), 3: Plan((1, 3, 4)), 5: Plan((1, 3, 4, 5)), 1: Plan((3, 4, 5))}
     for layer, plan in flipped.items():
         starts.clear()
