@@ -106,7 +106,7 @@ def test_the_wheel_holds_the_library_the_app_and_what_it_opens_with(wheel: Path)
     assert {name for name in names if name.startswith("kv_embedding/")} == expected
 
 
-@pytest.mark.nightly
+@pytest.mark.slow
 @pytest.mark.weights
 def test_the_command_line_works_from_an_empty_folder(programs: Path, tmp_path: Path) -> None:
     program = programs / "kv-embedding"
@@ -119,7 +119,7 @@ def test_the_command_line_works_from_an_empty_folder(programs: Path, tmp_path: P
     assert np.load(tmp_path / "vectors.npy").shape == (2, 576)
 
 
-@pytest.mark.nightly
+@pytest.mark.slow
 @pytest.mark.weights
 def test_what_an_extra_brings_is_asked_for_in_one_sentence(programs: Path, tmp_path: Path) -> None:
     if os.environ.get("KVE_EMPTY_ENVIRONMENT") != "1":
@@ -135,7 +135,7 @@ def test_what_an_extra_brings_is_asked_for_in_one_sentence(programs: Path, tmp_p
     assert result.stderr.strip().splitlines()[-1].startswith("mteb is not installed; ")
 
 
-@pytest.mark.nightly
+@pytest.mark.slow
 @pytest.mark.weights
 def test_the_library_is_imported_as_kv_embedding(programs: Path, tmp_path: Path) -> None:
     script = """
@@ -147,7 +147,7 @@ print(kv_embedding.encode(backbone, ["One.", "Two."]).shape)
     assert output(programs / "python", "-c", script, cwd=tmp_path).strip().endswith("(2, 576)")
 
 
-@pytest.mark.nightly
+@pytest.mark.slow
 @pytest.mark.weights
 def test_the_installation_is_healthy(programs: Path, tmp_path: Path) -> None:
     checks = json.loads(output(programs / "kv-embedding", "doctor", "--json", cwd=tmp_path))
@@ -168,7 +168,7 @@ def installed_app(programs: Path, tmp_path: Path) -> Iterator[str]:
         yield address
 
 
-@pytest.mark.nightly
+@pytest.mark.slow
 @pytest.mark.weights
 def test_the_app_is_served_from_any_folder(installed_app: str) -> None:
     with streamlit_client.tab(installed_app) as tab:
