@@ -52,7 +52,7 @@ def first_difference(plan: Plan, reference: Plan, layers: int) -> int:
         layers: number of layers L.
 
     Returns:
-        A layer from 0, or L if they act alike at all.
+        A layer from 0; L if they act alike in all layers.
     """
     if (plan.bias, plan.key_position) == (reference.bias, reference.key_position):
         first = min({*plan.active} ^ {*reference.active}, default=layers)
