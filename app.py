@@ -21,14 +21,11 @@ PAGES = {
         "diagnostics": "Diagnostics",
     }.items()
 }
-FIRST = PAGES["causal_limits"]
-"""The page at the root of the address, where Streamlit gives it no name."""
-named = st.Page(FIRST.run, title=FIRST.title, url_path="causal_limits", visibility="hidden")
+# Streamlit serves the first page at the root of the address; a link by its name opens it, too.
+named = st.Page("pages/causal_limits.py", url_path="causal_limits", visibility="hidden")
 page = st.navigation([*PAGES.values(), named])
-if page == named:  # a link may name the first page, too
-    st.switch_page(FIRST, query_params=st.query_params.to_dict())
-name = next(name for name, candidate in PAGES.items() if candidate == page)
-st.set_page_config(page_title=f"{page.title} - KV-Embedding Explorer", layout="wide")
+name = next((name for name, candidate in PAGES.items() if candidate == page), "causal_limits")
+st.set_page_config(page_title=f"{PAGES[name].title} - KV-Embedding Explorer", layout="wide")
 with st.spinner("Starting"):  # a server's first visit waits here for PyTorch to load
     from analysis.runtime import request_log
     from pages.shared import address, corpus_picker, display, questions, session, sidebar, tour
