@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .evaluation.comparison import Difference
     from .evaluation.measures import Measure
     from .experiments.dimension import Dimensions
-    from .experiments.score import Score
+    from .experiments.score_result import Score
     from .integrations.sentence_transformers import Embedder
     from .recipes.answers import Answer, answer
     from .rerouting.plan import Plan

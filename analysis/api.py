@@ -29,7 +29,7 @@ from .evaluation.comparison import Difference
 from .experiments import dimension
 from .experiments import score as score_experiment
 from .experiments.dimension import Dimensions
-from .experiments.score import Corpus, Score
+from .experiments.score_result import Corpus, Score
 from .rerouting.plan import KeyPosition, Plan
 from .runtime import events
 from .runtime.events import Progress, quiet

@@ -19,6 +19,7 @@ from analysis.embedding.methods import DEFAULT, METHODS, Method
 from analysis.experiments import dimension, searches, space
 from analysis.experiments import score as scores
 from analysis.experiments.long_texts import LENGTHS, LONG_METHODS, places
+from analysis.experiments.score_result import Corpus
 from analysis.experiments.space import MAP_CORPUS, MAP_TEXTS
 from analysis.experiments.sweep import sweep
 from analysis.rerouting.plan import PLAIN, Plan
@@ -68,7 +69,7 @@ def _measure(loaded: Backbone, automatic: Plan) -> None:
     asked = sampling.scored_part(answers, QUERIES)
     variants = places(asked)
     long = [METHODS[name].under(automatic) for name in LONG_METHODS]
-    todo: list[tuple[scores.Corpus, list[Method], int | None]] = [
+    todo: list[tuple[Corpus, list[Method], int | None]] = [
         (registry.load_pairs("lee50"), every, None)
     ]
     if loaded.dtype.value in MEASURED:

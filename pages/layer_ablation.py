@@ -31,10 +31,7 @@ session.page_header(
     "re-routing nothing. **See where the automatic choice (diamond) stands among the others, and "
     "whether the bar of any plan lies completely above 0.**",
 )
-backbone, plan, pairs = session.backbone(), session.plan(), session.pairs()
-if backbone.refusal:
-    st.warning(backbone.refusal)
-    st.stop()
+backbone, plan, pairs = session.reroutable_backbone(), session.plan(), session.pairs()
 width, method = selection.window_width(backbone.layers), session.methods()["kv-embedding"]
 rule_layers = session.calibration_dimensions().selected(st.session_state.rule)
 automatic = replace(plan, layers=rule_layers)

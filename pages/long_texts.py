@@ -4,6 +4,7 @@ import streamlit as st
 
 from analysis.experiments import long_texts
 from analysis.experiments import score as scoring
+from analysis.experiments.score_result import Score
 from analysis.figures import scores
 from pages.shared import corpus_picker, display, glossary, session
 from pages.shared.questions import LONG_TEXTS
@@ -27,7 +28,7 @@ corpus = corpus_picker.chosen("retrieval")
 
 st.subheader("Position of the answer")
 variants = long_texts.places(corpus)
-by_position: list[tuple[str, scoring.Score]] = []
+by_position: list[tuple[str, Score]] = []
 for position, variant in variants.items():
     with display.progress(f"Answer at the {position}") as show_progress:
         results = scoring.score(backbone, variant, chosen_methods, progress=show_progress)
@@ -48,7 +49,7 @@ st.caption(
 )
 
 st.subheader("Tokens read")
-by_length: list[tuple[str, scoring.Score]] = []
+by_length: list[tuple[str, Score]] = []
 lengths: list[int] = []  # those that leave room for the prompt
 for length in sorted(spec.tokens):
     label = f"Documents of {length:,} tokens"

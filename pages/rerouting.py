@@ -25,10 +25,7 @@ session.page_header(
     "key-value pair there. **Click a column and watch the score: the change and its interval say "
     "whether that layer helps.**",
 )
-backbone, plan, pairs = session.backbone(), session.plan(), session.pairs()
-if backbone.refusal:
-    st.warning(backbone.refusal)
-    st.stop()
+backbone, plan, pairs = session.reroutable_backbone(), session.plan(), session.pairs()
 
 curve = layer_switches.presets(backbone)
 method = session.methods()["kv-embedding"].under(plan)

@@ -4,6 +4,7 @@ import streamlit as st
 
 from analysis.corpora.types import Pairs
 from analysis.experiments import score as scoring
+from analysis.experiments.score_result import Corpus, Score
 from analysis.figures import scores
 from pages.shared import corpus_picker, display, glossary, session, similarity_sections
 from pages.shared.questions import KINDS, SIMILARITY
@@ -29,9 +30,9 @@ left, right = st.columns([4, 1])
 SIMILARITY.show("method", left)
 SIMILARITY.show("post-processing", right)
 spec = SIMILARITY.spec()
-corpus: scoring.Corpus = corpus_picker.chosen(spec.on)
+corpus: Corpus = corpus_picker.chosen(spec.on)
 
-results: dict[str, scoring.Score] = {}
+results: dict[str, Score] = {}
 for name in spec.method:
     with display.errors_skip_section(), display.progress(f"Encoding with {name}") as show_progress:
         (results[name],) = scoring.score(

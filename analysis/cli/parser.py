@@ -10,7 +10,6 @@ import shutil
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any, NoReturn
 
 from pydantic.fields import FieldInfo
@@ -82,7 +81,6 @@ def parse(arguments: Sequence[str] | None = None) -> Invocation:
         raise RecipeError(f"{sentence}; see {program()} {command} --help.") from None
 
 
-@cache
 def _grammar() -> argparse.ArgumentParser:
     root = _Parser(
         prog=program(),

@@ -22,10 +22,10 @@ from ..rerouting.plan import PLAIN, Plan
 from ..runtime.events import Progress, quiet
 from ..storage import result_store
 from . import held_out as halves
-from . import score as scores
+from . import score_store
 from . import sweep as sweeps
 from .held_out import Tested
-from .score import Score
+from .score_result import Score
 from .searches import AUTOMATIC, Search
 
 NAMES = ("re-routing", "re-routing nothing")
@@ -134,7 +134,7 @@ def run(
     """
     points = {} if at_hand is None else at_hand
     sweep = sweep or sweeps.sweep
-    plain = scores.known_score(backbone, pairs, method.under(PLAIN))
+    plain = score_store.known_score(backbone, pairs, method.under(PLAIN))
     if plain is None:
         (plain,) = sweep(backbone, pairs, [PLAIN], method, progress=progress)
     steps: list[tuple[Plan, ...]] = []
@@ -155,7 +155,7 @@ def run(
     while step is not None:
         steps.append(tuple(step))
         new = [plan for plan in walk().plans if plan not in points]
-        stored = scores.known_scores(backbone, pairs, [method.under(plan) for plan in new])
+        stored = score_store.known_scores(backbone, pairs, [method.under(plan) for plan in new])
         learn([score for score in stored if score is not None])
         missing = walk().missing
         if missing:

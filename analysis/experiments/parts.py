@@ -17,7 +17,7 @@ from ..evaluation.comparison import Difference
 from ..rerouting.plan import PLAIN
 from ..runtime.events import Progress, quiet
 from . import score as scores
-from .score import Corpus, Score
+from .score_result import Corpus, Score
 
 Part = Literal["prompt", "pooling", "re-routing", "bias", "all parts"]
 Setting = Literal["alone", "with the rest", "together"]

@@ -21,7 +21,7 @@ from ..runtime.events import Progress, quiet
 from . import score as scores
 from . import searches
 from .dimension import Dimensions
-from .score import Corpus, Score
+from .score_result import Corpus, Score
 
 NOTHING = "re-routing nothing"
 

@@ -27,21 +27,8 @@ from ..evaluation import labelled, retrieval, similarity
 from ..runtime.events import Progress, quiet
 from ..runtime.fair_lock import lock_for
 from ..storage import result_store
-from .score_result import Corpus, Score, described
-from .score_store import key_of, keys_of, known_score, known_scores, store, store_score, stored
-
-__all__ = [
-    "FITTED_ON",
-    "Corpus",
-    "Score",
-    "described",
-    "key_of",
-    "known_score",
-    "known_scores",
-    "measured",
-    "score",
-    "store_score",
-]
+from .score_result import Corpus, Score
+from .score_store import keys_of, store, stored
 
 
 class Vectors(NamedTuple):

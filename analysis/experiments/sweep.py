@@ -14,7 +14,8 @@ from ..rerouting.plan import PLAIN, Plan
 from ..runtime.events import Progress, quiet
 from ..runtime.fair_lock import lock_for
 from . import score as scores
-from .score import Score
+from . import score_store
+from .score_result import Score
 
 
 def sweep(
@@ -52,8 +53,8 @@ def sweep(
     try:
         for plan, following in zip_longest(ordered, ordered[1:]):
             planned = method.under(plan)
-            with lock_for(scores.key_of(backbone, pairs, planned)):
-                if (score := scores.known_score(backbone, pairs, planned)) is None:
+            with lock_for(score_store.key_of(backbone, pairs, planned)):
+                if (score := score_store.known_score(backbone, pairs, planned)) is None:
                     check_method(backbone, planned)
                     if trace is None:
                         plain = method.under(PLAIN)
@@ -70,7 +71,7 @@ def sweep(
                     cut = sum(tokens > 0 for tokens in trace.cut)
                     vectors = scores.Vectors(embeddings, cut)
                     score = scores.measured(backbone, pairs, planned, [vectors])
-                    scores.store_score(backbone, pairs, score)
+                    score_store.store_score(backbone, pairs, score)
             yield score
     finally:
         if may_trace:

@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 
 from ..errors import PlanError
 from ..experiments.dimension import Dimensions
-from ..experiments.score import Score
+from ..experiments.score_result import Score
 from . import dimension, scores
 
 

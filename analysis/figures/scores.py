@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from ..corpora.types import Pairs
 from ..embedding.batching import ReadPrompt
 from ..evaluation.comparison import Difference
-from ..experiments.score import Score
+from ..experiments.score_result import Score
 from .theme import PALETTE, PLAIN, REROUTED, SELECTED, escaped, laid_out, scatter, shortened
 
 

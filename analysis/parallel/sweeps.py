@@ -6,9 +6,9 @@ from functools import partial
 from ..backbones.backbone import Backbone
 from ..corpora.types import Pairs
 from ..embedding.methods import DEFAULT, Method
-from ..experiments import score as scores
+from ..experiments import score_store
 from ..experiments import sweep as one_worker
-from ..experiments.score import Score
+from ..experiments.score_result import Score
 from ..rerouting.plan import Plan
 from ..runtime.events import Progress, quiet
 from .engines import Workers
@@ -49,9 +49,9 @@ def sweep(
     for share in workers.map(partial(_scored, backbone, pairs, method), shares):
         for score in share:
             if (
-                scores.known_score(backbone, pairs, score.method) is None
+                score_store.known_score(backbone, pairs, score.method) is None
             ):  # scored on another machine
-                scores.store_score(backbone, pairs, score)
+                score_store.store_score(backbone, pairs, score)
             finished += 1
             progress(finished, len(ordered))
             yield score

@@ -9,7 +9,7 @@ from ..experiments import ablation as ablation_experiment
 from ..experiments import dimension as dimension_experiment
 from ..experiments import rules as rules_experiment
 from ..experiments import searches
-from ..experiments.score import described
+from ..experiments.score_result import described
 from ..experiments.specs import Ablation, Dimension, Rules
 from ..parallel import engines, sweeps
 from ..rerouting.plan import Plan

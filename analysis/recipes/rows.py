@@ -5,7 +5,7 @@ from typing import Any
 
 from ..backbones.backbone import Backbone
 from ..evaluation.comparison import Difference
-from ..experiments.score import Score
+from ..experiments.score_result import Score
 from ..rerouting import layer_lists
 
 Row = dict[str, Any]

@@ -9,7 +9,8 @@ from ..evaluation.comparison import Difference
 from ..experiments import long_texts as long_texts_experiment
 from ..experiments import parts as parts_experiment
 from ..experiments import score as scores
-from ..experiments.score import described
+from ..experiments import score_result
+from ..experiments.score_result import described
 from ..experiments.specs import LongTexts, Mteb, Parts, Score, Sts
 from ..runtime import events, outputs
 from .rows import Row, finite, of_change, of_measures
@@ -69,7 +70,9 @@ def score(spec: Score, workspace: Workspace) -> list[Row]:
     ]
 
 
-def _changes(scored: list[scores.Score], total: int | None) -> dict[tuple[str, str], Difference]:
+def _changes(
+    scored: list[score_result.Score], total: int | None
+) -> dict[tuple[str, str], Difference]:
     """The paired difference of each further method with the first, by method and measure."""
     base, *compared = scored
     changes = {}

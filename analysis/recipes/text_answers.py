@@ -8,7 +8,7 @@ from ..corpora.streams import Lines
 from ..embedding import prompts
 from ..experiments import causal as causal_experiment
 from ..experiments import space as spaces
-from ..experiments.score import described
+from ..experiments.score_result import described
 from ..experiments.specs import Causal, Encode, Space
 from ..figures.spaces import two_maps
 from ..parallel import engines, sharded_encoding

@@ -9,7 +9,7 @@ from ..backbones.backbone import Backbone
 from ..corpora import registry, sampling
 from ..embedding.methods import METHODS, Method, variant
 from ..experiments import dimension
-from ..experiments.score import Corpus
+from ..experiments.score_result import Corpus
 from ..experiments.shared_options import OnBackbone, OnCorpus, OnEngine, Planned, Rerouting
 from ..parallel.engines import Engine
 from ..rerouting.plan import Plan

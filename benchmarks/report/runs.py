@@ -21,7 +21,8 @@ from analysis.embedding.methods import DEFAULT, METHODS
 from analysis.evaluation import comparison, similarity
 from analysis.experiments import dimension, held_out, searches
 from analysis.experiments.dimension import Dimensions
-from analysis.experiments.score import Corpus, score
+from analysis.experiments.score import score
+from analysis.experiments.score_result import Corpus
 from analysis.rerouting.plan import PLAIN, Plan
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -14,7 +14,7 @@ from analysis.embedding.methods import Method
 from analysis.evaluation import comparison
 from analysis.experiments import causal as causality
 from analysis.experiments.causal import Attention, Movement
-from analysis.experiments.score import known_score
+from analysis.experiments.score_store import known_score
 from analysis.figures import attention as attention_figures
 from analysis.figures import causal
 from analysis.rerouting import layer_lists

@@ -154,7 +154,8 @@ class Page(Generic[S]):
                     f"The page has no choice of {name}; take {name} out of the recipe, or run it "
                     f"with {program()} run."
                 )
-            raise RecipeError(f"The page {self.name} compares {' with '.join(value)}.")
+            fixed = " with ".join(value) if isinstance(value, tuple) else value
+            raise RecipeError(f"The page {self.name} has {name} fixed to {fixed}.")
 
 
 SIDEBAR = Page(

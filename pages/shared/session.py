@@ -53,6 +53,15 @@ def backbone() -> Backbone:
     return lease_backbone("backbone_lease", st.session_state.backbone, st.session_state.dtype)
 
 
+def reroutable_backbone() -> Backbone:
+    """The chosen backbone, loaded; stops the page with the reason where it cannot be re-routed."""
+    loaded = backbone()
+    if loaded.refusal:
+        st.warning(loaded.refusal)
+        st.stop()
+    return loaded
+
+
 def lease_backbone(key: str, name: str, dtype: str) -> Backbone:
     """Load the backbone ``name`` and keep it for this visit under ``key``, in place of the last."""
     state = st.session_state

@@ -10,13 +10,13 @@ from analysis.corpora.types import Pairs, Retrieval
 from analysis.embedding import batching, cached_encoder
 from analysis.embedding.methods import Method
 from analysis.evaluation import comparison, isotropy
-from analysis.experiments import score as scoring
+from analysis.experiments.score_result import Corpus, Score
 from analysis.figures import scores
 from analysis.figures import spaces as space_figures
 from pages.shared import display, downloads
 
 
-def paired_comparison(results: Mapping[str, scoring.Score], measure: str) -> None:
+def paired_comparison(results: Mapping[str, Score], measure: str) -> None:
     """Compare all methods with one of them on the same bootstrap draws."""
     baseline = st.selectbox("Compare with", list(results), key="base")
     others = {name: r.measure(measure) for name, r in results.items() if name != baseline}
@@ -33,7 +33,7 @@ def paired_comparison(results: Mapping[str, scoring.Score], measure: str) -> Non
     )
 
 
-def ratings_and_cosines(results: Mapping[str, scoring.Score], pairs: Pairs) -> None:
+def ratings_and_cosines(results: Mapping[str, Score], pairs: Pairs) -> None:
     """Show each pair's human rating and cosine for one method."""
     name = st.selectbox("Method", list(results), key="shown")
     display.figure(
@@ -43,7 +43,7 @@ def ratings_and_cosines(results: Mapping[str, scoring.Score], pairs: Pairs) -> N
     )
 
 
-def geometry(backbone: Backbone, corpus: scoring.Corpus, methods: Mapping[str, Method]) -> None:
+def geometry(backbone: Backbone, corpus: Corpus, methods: Mapping[str, Method]) -> None:
     """Show isotropy, uniformity and alignment of each method's embeddings."""
     texts = corpus.documents if isinstance(corpus, Retrieval) else corpus.texts
     with display.progress("Encoding") as show_progress:

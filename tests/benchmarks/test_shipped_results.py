@@ -13,7 +13,7 @@ from analysis.corpora import packaged, registry, sampling
 from analysis.dimension import selection
 from analysis.embedding.methods import DEFAULT, METHODS
 from analysis.experiments import dimension as dimension_experiment
-from analysis.experiments import long_texts, searches
+from analysis.experiments import long_texts, score_store, searches
 from analysis.experiments import score as scores
 from analysis.experiments import space as space_experiment
 from analysis.rerouting.plan import PLAIN, Plan
@@ -61,7 +61,9 @@ def test_everything_that_pages_open_with_ships(
             space_experiment.projected(smollm2, drawn, METHODS[name].under(automatic))
         for width in (1, selection.window_width(smollm2.layers)):
             for plan in searches.sliding(smollm2.layers, width):
-                assert scores.known_score(smollm2, pairs, DEFAULT.under(plan)) is not None, plan
+                assert score_store.known_score(smollm2, pairs, DEFAULT.under(plan)) is not None, (
+                    plan
+                )
 
 
 @pytest.mark.slow
@@ -70,7 +72,7 @@ def test_shipped_scores_are_what_is_computed_here(smollm2: Backbone, tmp_path: P
     pairs = registry.load_pairs("lee50")
     window = Plan((26, 27, 28, 29))
     with result_store.only(result_store.SHIPPED):
-        known = scores.known_score(smollm2, pairs, DEFAULT.under(window))
+        known = score_store.known_score(smollm2, pairs, DEFAULT.under(window))
     with result_store.only(tmp_path):
         computed = scored(smollm2, pairs, DEFAULT.under(window))
     assert known is not None

@@ -11,7 +11,6 @@ from analysis.experiments.specs import SPECS
 def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     """A terminal of 80 columns, whatever the one that runs the tests has."""
     monkeypatch.setenv("COLUMNS", "80")
-    parser._grammar.cache_clear()
 
 
 def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:

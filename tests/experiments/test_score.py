@@ -22,7 +22,9 @@ from analysis.evaluation.bootstrap import DRAWS
 from analysis.evaluation.labelled import labelled
 from analysis.evaluation.retrieval import retrieval
 from analysis.experiments import score as scores
-from analysis.experiments.score import Corpus, known_score, score
+from analysis.experiments.score import score
+from analysis.experiments.score_result import Corpus
+from analysis.experiments.score_store import known_score
 from analysis.rerouting.plan import Plan
 from analysis.storage import result_store
 from tests.support.checks import assert_one_sentence

@@ -22,7 +22,7 @@ from analysis.evaluation import similarity
 from analysis.evaluation.measures import Measure
 from analysis.experiments import dimension as dimension_experiment
 from analysis.experiments import space as space_experiment
-from analysis.experiments.score import Score
+from analysis.experiments.score_result import Score
 from analysis.rerouting.plan import PLAIN, Plan
 from analysis.storage import result_store
 from tests.support import encoding, tiny_models

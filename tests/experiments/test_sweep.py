@@ -7,8 +7,7 @@ import pytest
 from analysis.backbones.backbone import Backbone
 from analysis.embedding import trace as trace_embedding
 from analysis.embedding.methods import DEFAULT
-from analysis.experiments import score as scores
-from analysis.experiments import searches
+from analysis.experiments import score_store, searches
 from analysis.experiments import sweep as sweeps
 from analysis.rerouting.plan import Plan
 from tests.support.scoring import PAIRS
@@ -19,8 +18,10 @@ def test_a_sweep_that_is_stopped_goes_on_from_there(
 ) -> None:
     plans = searches.sliding(llama.layers, 2)
     for _, score in zip(range(3), sweeps.sweep(llama, PAIRS, plans), strict=False):
-        assert scores.known_score(llama, PAIRS, DEFAULT.under(score.plan)) is not None
-    assert sum(scores.known_score(llama, PAIRS, DEFAULT.under(p)) is not None for p in plans) == 3
+        assert score_store.known_score(llama, PAIRS, DEFAULT.under(score.plan)) is not None
+    assert (
+        sum(score_store.known_score(llama, PAIRS, DEFAULT.under(p)) is not None for p in plans) == 3
+    )
     computed: list[Plan] = []
     embed = trace_embedding.Trace.embed
 

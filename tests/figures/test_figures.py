@@ -22,7 +22,7 @@ from analysis.experiments import ablation, searches
 from analysis.experiments.causal import Attention, Gates, Movement
 from analysis.experiments.dimension import Dimensions
 from analysis.experiments.gates import MeanGates
-from analysis.experiments.score import Score
+from analysis.experiments.score_result import Score
 from analysis.experiments.space import Space
 from analysis.figures import ablation as ablation_figures
 from analysis.figures import (

@@ -131,7 +131,10 @@ HEAD = "version: 1\ncommand: "
         ("dimension\ncorpus: ../texts.txt", "'../texts.txt' is not among the texts"),
         ("score\nbias: -.inf", "takes a bias from -4 to 6, not -inf"),
         ("score\nview: {page: /etc}", "The page '/etc' does not show the command score"),
-        ("score\nview: {page: rerouting}\nmethod: mean", "compares prompt-only with kv-embedding"),
+        (
+            "score\nview: {page: rerouting}\nmethod: mean",
+            "has method fixed to prompt-only with kv-embedding",
+        ),
         ("score\ndevice: cuda", "has no choice of device"),
         ("score\nmax-tokens: 9", "has no choice of max-tokens"),
         ("score\ngrid: {bias: [0, 1]}", "shows one point of a grid"),
@@ -191,7 +194,7 @@ def test_results_are_shown_and_what_is_damaged_is_said(tiny_llama: dict[str, str
     app = visit(tiny_llama)
     stored = (STUDIES / "parts.json").read_text()
     well(upload(app, "results.json", stored))
-    assert [header.value for header in app.subheader] == ["What each part brings"]
+    assert [header.value for header in app.subheader] == ["The parts of KV-Embedding"]
     assert "is not readable JSON" in sentence(upload(app, "results.json", stored[:-9]))
     assert "is not readable YAML" in sentence(upload(app, "some.yaml", "version: ["))
 

@@ -24,8 +24,7 @@ from analysis.embedding import encoder
 from analysis.embedding.methods import DEFAULT
 from analysis.errors import BackboneError, CorpusError, EngineError
 from analysis.evaluation import similarity
-from analysis.experiments import ablation, searches
-from analysis.experiments import score as scores
+from analysis.experiments import ablation, score_store, searches
 from analysis.parallel import engines, sharded_encoding, sweeps
 from analysis.parallel.engines import Engine, Workers
 from analysis.recipes import runner
@@ -341,7 +340,9 @@ def test_a_shared_sweep_scores_as_one_alone(
         alone = similarity.cosines(result, pairs)
         assert point.score.cosines is not None
         np.testing.assert_allclose(point.score.cosines, alone, atol=2e-6)
-        assert scores.known_score(loaded, pairs, DEFAULT.under(plan)) is not None  # kept here, too
+        assert (
+            score_store.known_score(loaded, pairs, DEFAULT.under(plan)) is not None
+        )  # kept here, too
 
 
 @pytest.mark.slow

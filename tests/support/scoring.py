@@ -14,7 +14,7 @@ from analysis.embedding.methods import DEFAULT, Method
 from analysis.evaluation import similarity
 from analysis.experiments import score as scores
 from analysis.experiments import sweep as sweeps
-from analysis.experiments.score import Score
+from analysis.experiments.score_result import Score
 from analysis.rerouting.plan import Plan
 from analysis.spaces import projection
 
