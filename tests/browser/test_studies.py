@@ -21,7 +21,7 @@ def test_a_study_and_a_recipe_are_opened(
 ) -> None:
     visit.goto(f"{address}/studies")
     settled(visit)
-    visit.get_by_test_id("stButtonGroup").get_by_text("The parts of KV-Embedding").click()
+    visit.get_by_test_id("stButtonGroup").get_by_text("What each part brings").click()
     expect(visit).to_have_url(re.compile("study=What"))
     expect(visit.get_by_text("All parts together changes the score by")).to_be_visible()
     expect(visit.get_by_test_id("stPlotlyChart").first).to_be_visible()

@@ -194,7 +194,7 @@ def test_results_are_shown_and_what_is_damaged_is_said(tiny_llama: dict[str, str
     app = visit(tiny_llama)
     stored = (STUDIES / "parts.json").read_text()
     well(upload(app, "results.json", stored))
-    assert [header.value for header in app.subheader] == ["The parts of KV-Embedding"]
+    assert [header.value for header in app.subheader] == ["What each part brings"]
     assert "is not readable JSON" in sentence(upload(app, "results.json", stored[:-9]))
     assert "is not readable YAML" in sentence(upload(app, "some.yaml", "version: ["))
 
