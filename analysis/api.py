@@ -5,6 +5,7 @@ names instead of objects; results are frozen values with their provenance.
 """
 
 from collections.abc import Iterable, Sequence
+from os import PathLike
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,7 @@ from .backbones.catalog import DtypeName
 from .backbones.devices import Memory
 from .corpora import registry
 from .corpora.packaged import CALIBRATION
+from .corpora.text_lists import as_texts
 from .corpora.types import Texts
 from .dimension.estimators import Cloud, EstimatorName
 from .dimension.selection import RuleName
@@ -23,7 +25,7 @@ from .embedding import cached_encoder, methods
 from .embedding.methods import Method, MethodName
 from .embedding.postprocessing import PostprocessingName
 from .embedding.prompts import Role
-from .errors import PlanError
+from .errors import CorpusError, PlanError
 from .evaluation import comparison
 from .evaluation.comparison import Difference
 from .experiments import dimension
@@ -42,7 +44,7 @@ Layers = str | Sequence[int]
 
 
 def load_backbone(
-    name: str = "smollm2",
+    name: str | PathLike[str] = "smollm2",
     *,
     dtype: DtypeName = "auto",
     device: str = "auto",
@@ -67,7 +69,7 @@ def load_backbone(
 
 def dimensions(
     backbone: Backbone,
-    texts: str | Texts = CALIBRATION,
+    texts: str | PathLike[str] | Texts | Iterable[str] = CALIBRATION,
     *,
     samples: int = dimension.SAMPLES,
     seed: int = 0,
@@ -80,7 +82,7 @@ def dimensions(
 
     Args:
         backbone: the decoder.
-        texts: a corpus, or the name or file of one.
+        texts: a corpus, the name or file of one, or texts as :func:`encode` takes them.
         samples: number of distinct texts to draw, at least 20.
         seed: seed of the draw and of the resamples.
         estimator: TwoNN by default, see :data:`analysis.dimension.estimators.ESTIMATORS`.
@@ -94,7 +96,10 @@ def dimensions(
     Raises:
         CorpusError: fewer than 20 distinct texts, or the corpus cannot be read.
     """
-    corpus = registry.load_texts(texts) if isinstance(texts, str) else texts
+    if isinstance(texts, str | PathLike):
+        corpus = registry.load_texts(texts)
+    else:
+        corpus = texts if isinstance(texts, Texts) else Texts("own texts", as_texts(texts), "")
     return dimension.dimensions(
         backbone,
         corpus,
@@ -129,7 +134,7 @@ def select_layers(
 
 def encode(
     backbone: Backbone,
-    texts: Sequence[str],
+    texts: Iterable[str],
     method: MethodName | Method = "kv-embedding",
     *,
     layers: Layers = "auto",
@@ -144,7 +149,8 @@ def encode(
 
     Args:
         backbone: the decoder.
-        texts: N texts.
+        texts: N texts: a list, an iterator, a :class:`Texts`, a one-dimensional array of numpy, or
+            a column of pandas, polars, Arrow or datasets.
         method: a name of :data:`analysis.embedding.methods.METHODS`, or a method of your own.
             A method with a plan keeps it and ignores ``layers`` to ``key_position``.
         layers: the layers to re-route, see :data:`Layers`.
@@ -159,7 +165,8 @@ def encode(
         float32 (N, D), rows of unit length.
 
     Raises:
-        CorpusError: a text is blank or cannot be encoded.
+        CorpusError: what is given is no list of texts, or a text is missing, blank or cannot be
+            encoded.
         PlanError: there is no such method or layer.
         BackboneError: the backbone cannot carry out the method, or its states overflowed.
     """
@@ -172,7 +179,7 @@ def encode(
 
 def score(
     backbone: Backbone,
-    corpus: str | Corpus,
+    corpus: str | PathLike[str] | Corpus,
     methods: MethodName | Method | Iterable[MethodName | Method] = "kv-embedding",
     *,
     layers: Layers = "auto",
@@ -204,7 +211,12 @@ def score(
         CorpusError, PlanError, BackboneError: as :func:`encode`, or there is too little data.
     """
     chosen = [methods] if isinstance(methods, str | Method) else list(methods)
-    scored_on = registry.load_pairs(corpus) if isinstance(corpus, str) else corpus
+    scored_on = registry.load_pairs(corpus) if isinstance(corpus, str | PathLike) else corpus
+    if not isinstance(scored_on, Corpus):
+        raise CorpusError(
+            f"A value of the type {type(scored_on).__name__} cannot be scored; give a name, a "
+            "file, Pairs, Texts with labels, or a Retrieval."
+        )
     return score_experiment.score(
         backbone,
         scored_on,
@@ -230,6 +242,8 @@ def compare(scores: Sequence[Score], measure: str | None = None) -> list[Differe
         CorpusError: the scores are on different data.
         PlanError: there are fewer than two scores, or no such measure.
     """
+    if not isinstance(scores, Sequence) or not all(isinstance(each, Score) for each in scores):
+        raise PlanError("A comparison takes a list of scores, as score() gives them.")
     if len(scores) < 2:
         raise PlanError(f"A comparison takes at least two scores, not {len(scores)}.")
     base, *further = scores

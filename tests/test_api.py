@@ -1,7 +1,6 @@
 """The library's words, what its documentation runs, and its shapes for other libraries."""
 
 import ast
-import pickle
 import re
 import subprocess
 import sys
@@ -12,10 +11,6 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 import pytest
-from sklearn.base import clone
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import analysis
 from analysis.backbones.backbone import Backbone
@@ -23,10 +18,8 @@ from analysis.corpora.types import Texts
 from analysis.embedding import encoder
 from analysis.embedding.methods import METHODS, Method, MethodName
 from analysis.errors import ExplorerError, PlanError
-from analysis.integrations.scikit_learn import Vectorizer
 from analysis.integrations.sentence_transformers import Embedder
 from analysis.rerouting.plan import Plan
-from tests.support import tiny_models
 from tests.support.checks import assert_one_sentence
 
 ROOT = Path(__file__).parents[1]
@@ -172,38 +165,6 @@ def test_the_notebook_runs() -> None:
 # In other libraries
 
 
-@parametrize_with_checks([Vectorizer()])  # type: ignore[untyped-decorator]
-def test_scikit_learns_own_checks_pass(estimator: Any, check: Any) -> None:
-    check(estimator)
-
-
-@pytest.fixture
-def vectorizer(folder_of: Callable[[str], str], empty_cache: Path) -> Vectorizer:
-    del empty_cache
-    return Vectorizer(folder_of("llama"), layers="2-3", dtype="float32", device="cpu")
-
-
-def test_a_vectorizer_works_in_a_pipeline_and_its_pickle_holds_no_weights(
-    vectorizer: Vectorizer,
-) -> None:
-    labels = np.arange(len(TEXTS)) % 2
-    model = make_pipeline(clone(vectorizer), LogisticRegression()).fit(TEXTS, labels)
-    rows = model[0].transform(TEXTS)
-    assert (rows.shape, rows.dtype) == ((len(TEXTS), tiny_models.HIDDEN), np.float32)
-    again = pickle.loads(data := pickle.dumps(model))
-    assert len(data) < 5_000
-    np.testing.assert_array_equal(again.predict(TEXTS), model.predict(TEXTS))
-    assert model[0].layers_ == (2, 3)
-    assert clone(vectorizer).set_params(bias=-1).get_params()["bias"] == -1
-
-
-def test_the_bias_and_the_role_count(vectorizer: Vectorizer) -> None:
-    plain = vectorizer.fit_transform(TEXTS)
-    for change in ({"bias": 4.0}, {"role": "Query"}, {"method": "mean"}):
-        other = clone(vectorizer).set_params(**change).fit_transform(TEXTS)
-        assert np.abs(other - plain).max() > 1e-3, change
-
-
 @pytest.fixture
 def embedder(llama: Backbone) -> Embedder:
     return Embedder(llama, METHODS["kv-embedding"].under(PLAN))
@@ -237,11 +198,3 @@ def test_llamaindex_stores_and_finds(embedder: Embedder) -> None:
     index = core.VectorStoreIndex(nodes, embed_model=model)
     (result,) = index.as_retriever(similarity_top_k=1).retrieve(TEXTS[3])
     assert result.node.get_content() == TEXTS[int((np.array(rows) @ query).argmax())]
-
-
-@pytest.mark.parametrize("name", ["scikit_learn", "langchain", "llamaindex"])
-def test_each_is_short(name: str) -> None:
-    lines = (
-        (ROOT / "analysis" / "integrations" / f"{name}.py").read_text(encoding="utf-8").splitlines()
-    )
-    assert len([line for line in lines if line]) < 45

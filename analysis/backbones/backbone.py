@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +115,7 @@ class Backbone:
 
 
 def load(
-    name: str = catalog.DEFAULT,
+    name: str | PathLike[str] = catalog.DEFAULT,
     *,
     dtype: str = "auto",
     device: str = "auto",

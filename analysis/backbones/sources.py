@@ -1,8 +1,10 @@
 """What a backbone's name means: a packaged name, a hub id, a local folder or a GGUF file."""
 
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import Literal
 
@@ -33,14 +35,20 @@ class Source:
     needs: str | None = None
 
 
-def resolve(name: str) -> Source:
+def resolve(name: str | PathLike[str]) -> Source:
     """Find out what ``name`` means; nothing is downloaded or converted.
 
     Raises:
         BackboneError: nothing of that name exists, its package is not installed, or a hosted
             server does not offer it.
     """
-    name = name.strip()
+    try:
+        name = os.fsdecode(name).strip()
+    except TypeError:
+        kind = type(name).__name__
+        raise BackboneError(
+            f"A backbone is loaded by a name or a path, not by a value of the type {kind}."
+        ) from None
     hosting.check_backbone(name, PACKAGED)
     if packaged := PACKAGED.get(name):
         if not packaged.installed:

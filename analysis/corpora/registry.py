@@ -5,7 +5,9 @@ name. A hosted server (:mod:`analysis.runtime.hosting`) offers the packaged corp
 copies and the sets that its operator lists, and reads no other path.
 """
 
+import os
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import Literal
 
@@ -94,7 +96,7 @@ def names(kind: Kind, *, offline: bool | None = None) -> tuple[str, ...]:
     )
 
 
-def load(kind: Kind, source: str) -> Texts | Pairs | Retrieval:
+def load(kind: Kind, source: str | PathLike[str]) -> Texts | Pairs | Retrieval:
     """Read a corpus of any kind by name or path, as the ``load_`` function of its kind does.
 
     Args:
@@ -114,7 +116,7 @@ def load(kind: Kind, source: str) -> Texts | Pairs | Retrieval:
     return load_texts(source)
 
 
-def load_texts(source: str, columns: Columns | None = None) -> Texts:
+def load_texts(source: str | PathLike[str], columns: Columns | None = None) -> Texts:
     """Read texts by the name of a corpus, or a local file by its path.
 
     The name of rated pairs gives their distinct texts.
@@ -127,7 +129,7 @@ def load_texts(source: str, columns: Columns | None = None) -> Texts:
         CorpusError: A package is missing, the hub cannot be reached, or the file is missing or
             cannot be read.
     """
-    _check_allowed(source, "texts", "pairs")
+    source = _named(source, "texts", "pairs")
     if source in _packaged_names("texts"):
         _check_no_columns(source, columns)
         return packaged.texts(source)
@@ -143,7 +145,7 @@ def load_texts(source: str, columns: Columns | None = None) -> Texts:
     return read_texts(source, _read_file(source, "texts"), columns)
 
 
-def load_labelled(source: str, columns: Columns | None = None) -> Texts:
+def load_labelled(source: str | PathLike[str], columns: Columns | None = None) -> Texts:
     """Read labelled texts by the name of a corpus, or a local file by its path.
 
     Args:
@@ -153,7 +155,7 @@ def load_labelled(source: str, columns: Columns | None = None) -> Texts:
     Raises:
         CorpusError: As :func:`load_texts`, or there are no labels.
     """
-    _check_allowed(source, "labelled")
+    source = _named(source, "labelled")
     if source in _packaged_names("labelled"):
         _check_no_columns(source, columns)
         return packaged.texts(source)
@@ -169,7 +171,7 @@ def load_labelled(source: str, columns: Columns | None = None) -> Texts:
     return read_labelled(source, _read_file(source, "labelled"), columns)
 
 
-def load_pairs(source: str, columns: Columns | None = None) -> Pairs:
+def load_pairs(source: str | PathLike[str], columns: Columns | None = None) -> Pairs:
     """Read rated pairs by the name of a corpus, or a local file by its path.
 
     Args:
@@ -180,7 +182,7 @@ def load_pairs(source: str, columns: Columns | None = None) -> Pairs:
         CorpusError: A package is missing, the hub cannot be reached, or the file is missing or
             cannot be read.
     """
-    _check_allowed(source, "pairs")
+    source = _named(source, "pairs")
     if source in _packaged_names("pairs"):
         _check_no_columns(source, columns)
         return packaged.pairs(source)
@@ -192,14 +194,14 @@ def load_pairs(source: str, columns: Columns | None = None) -> Pairs:
     return read_pairs(source, _read_file(source, "pairs"), columns)
 
 
-def load_retrieval(source: str) -> Retrieval:
+def load_retrieval(source: str | PathLike[str]) -> Retrieval:
     """Read queries with documents by name, or a local folder or ZIP in BEIR's layout by its path.
 
     Raises:
         CorpusError: The hub cannot be reached, or the files are missing or cannot be read (see
             :func:`analysis.corpora.beir.read_folder`).
     """
-    _check_allowed(source, "retrieval")
+    source = _named(source, "retrieval")
     if source in _packaged_names("retrieval"):
         return packaged.retrieval(source)
     if (path := _copy(source, "retrieval")) is not None:
@@ -229,7 +231,7 @@ def columns_of(source: str, kind: Literal["texts", "labelled", "pairs"]) -> Colu
         CorpusError: The file is missing or cannot be read.
     """
     kinds: tuple[Kind, ...] = ("texts", "pairs") if kind == "texts" else (kind,)
-    _check_allowed(source, *kinds)
+    source = _named(source, *kinds)
     if source in _packaged_names(kind):
         return None
     if (path := _copy(source, *kinds)) is not None:
@@ -239,10 +241,23 @@ def columns_of(source: str, kind: Literal["texts", "labelled", "pairs"]) -> Colu
     return guess_columns(source, _read_file(source, kind), kind)
 
 
-def _check_allowed(source: str, *kinds: Kind) -> None:
-    """CorpusError where a hosted server offers no corpus of that name and of one of these kinds."""
+def _named(source: str | PathLike[str], *kinds: Kind) -> str:
+    """A name or path as a string.
+
+    CorpusError for other values, and where a hosted server offers no corpus of that name and of one
+    of these kinds.
+    """
+    try:
+        name = os.fsdecode(source)
+    except TypeError:
+        kind = type(source).__name__
+        raise CorpusError(
+            f"A corpus is read by a name or the path of a file, not by a value of the type {kind}; "
+            "texts in memory become one with Texts, Pairs or Retrieval."
+        ) from None
     if hosting.hosted():
-        hosting.check_corpus(source, [name for kind in kinds for name in names(kind)])
+        hosting.check_corpus(name, [name for kind in kinds for name in names(kind)])
+    return name
 
 
 def _check_no_columns(name: str, columns: Columns | None) -> None:

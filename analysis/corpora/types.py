@@ -1,16 +1,20 @@
 """What a corpus is: texts, rated pairs, or queries with documents.
 
-All three are frozen and say where they are from. A part of a corpus is marked: ``total`` holds how
-many texts, pairs or queries the full corpus has, so that a score on a part cannot be mistaken for
-one on everything.
+All three are frozen and say where they are from. Texts may be given in any collection that
+:func:`~.text_lists.as_texts` reads; attributes are then of the types below. A part of a corpus is
+marked: ``total`` holds how many texts, pairs or queries the full corpus has, so that a score on a
+part cannot be mistaken for one on everything.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, final
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+
+from ..errors import CorpusError
+from .text_lists import as_labels, as_texts
 
 Kind = Literal["texts", "pairs", "labelled", "retrieval"]
 """What a corpus can be read as; labelled texts are :class:`Texts` with labels."""
@@ -27,6 +31,9 @@ class Texts:
         source: One sentence: where the texts are from, and their licence if known.
         labels: One label a text, or None if there are none.
         total: How many texts the full corpus has, if this is a part of it.
+
+    Raises:
+        CorpusError: What is given is no list of texts, or labels are not as many.
     """
 
     name: str
@@ -34,6 +41,20 @@ class Texts:
     source: str
     labels: tuple[str, ...] | None = None
     total: int | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "texts", as_texts(self.texts))
+        if self.labels is None:
+            return
+        object.__setattr__(self, "labels", as_labels(self.labels))
+        if len(self.labels) != len(self.texts):
+            raise CorpusError(
+                f"{self.name} has {len(self.texts):,} texts and {len(self.labels):,} labels; give "
+                "one label for each text."
+            )
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.texts)
 
 
 @final
@@ -50,6 +71,10 @@ class Pairs:
         source: One sentence: where the pairs are from, and their licence if known.
         note: What a reader should know about how they were read, such as guessed columns.
         total: How many pairs the full set has, if this is a part of it.
+
+    Raises:
+        CorpusError: What is given is no list of texts, an index or score cannot be used, or there
+            are not as many of each.
     """
 
     name: str
@@ -60,6 +85,25 @@ class Pairs:
     source: str
     note: str = ""
     total: int | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "texts", as_texts(self.texts))
+        for side in ("left", "right"):
+            indices = _indices(getattr(self, side), len(self.texts), f"{self.name}: {side}", "text")
+            object.__setattr__(self, side, indices)
+        try:
+            scores = np.asarray(self.scores, np.float64)
+        except (TypeError, ValueError):
+            scores = np.array(np.nan)
+        if not (scores.ndim == 1 and np.isfinite(scores).all()):
+            raise CorpusError(f"{self.name}: scores are not a list of finite numbers.")
+        object.__setattr__(self, "scores", scores)
+        counts = [len(self.left), len(self.right), len(self.scores)]
+        if len(set(counts)) > 1:
+            raise CorpusError(
+                "{}: left, right and scores have {:,}, {:,} and {:,} values; give one of each for "
+                "every pair.".format(self.name, *counts)
+            )
 
 
 @final
@@ -76,6 +120,10 @@ class Retrieval:
         source: One sentence: where the texts are from, and their licence if known.
         note: What a reader should know about how they were read, such as queries left out.
         total: How many queries the full set has, if this is a part of it, queries or documents.
+
+    Raises:
+        CorpusError: What is given is no list of texts, there is not one entry of relevance for
+            each query, or it names a document that does not exist.
     """
 
     name: str
@@ -85,3 +133,27 @@ class Retrieval:
     source: str
     note: str = ""
     total: int | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "queries", as_texts(self.queries, "query"))
+        object.__setattr__(self, "documents", as_texts(self.documents, "document"))
+        if len(self.relevance) != len(self.queries):
+            raise CorpusError(
+                f"{self.name} has {len(self.queries):,} queries and relevance for "
+                f"{len(self.relevance):,}; give one entry for each query."
+            )
+        relevant = [document for grades in self.relevance for document in grades]
+        _indices(relevant, len(self.documents), f"{self.name}: relevance", "document")
+
+
+def _indices(values: ArrayLike, size: int, what: str, unit: str) -> NDArray[np.int64]:
+    """Indices of texts as an array; CorpusError for others than whole numbers from 0."""
+    indices = np.asarray(values)
+    if indices.ndim != 1 or (indices.size and indices.dtype.kind not in "iu"):
+        raise CorpusError(f"{what} is not a list of whole numbers, the indices of {unit}s.")
+    if (outside := indices[(indices < 0) | (indices >= size)]).size:
+        raise CorpusError(
+            f"{what} names the {unit} {outside[0]}, which does not exist; indices go from 0 to "
+            f"{size - 1}."
+        )
+    return indices.astype(np.int64)

@@ -4,7 +4,7 @@ A batch that does not fit into memory is halved, down to a single prompt.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import TypeVar
@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..backbones.backbone import Backbone
+from ..corpora.text_lists import as_texts
 from ..errors import CorpusError, OutOfMemory
 from ..runtime import events
 from .methods import Method
@@ -84,7 +85,7 @@ class Prepared:
 
 def prepare(
     backbone: Backbone,
-    texts: Sequence[str],
+    texts: Iterable[str],
     method: Method,
     *,
     role: Role = "Context",
@@ -111,6 +112,7 @@ def prepare(
         CorpusError: there is no text, or one is blank or cannot be encoded.
         PlanError: the token limit leaves no room for a text.
     """
+    texts = as_texts(texts)
     if not texts:
         raise CorpusError("There is no text to encode; give at least one.")
     limit = min(filter(None, (max_tokens, backbone.facts.context)), default=None)

@@ -5,7 +5,7 @@ vector_cache`), so that a text is encoded once, whatever other texts come with i
 list of texts may be stored as one result too; those that ship with the project are.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..backbones.backbone import Backbone
+from ..corpora.text_lists import as_texts
 from ..errors import CorpusError, OutOfMemory
 from ..runtime.events import Progress, quiet
 from ..runtime.fair_lock import lock_for
@@ -49,15 +50,16 @@ class CachedEncoder:
         return self.encoder.identity
 
     def encode(
-        self, texts: Sequence[str], *, role: Role = "Context", progress: Progress = quiet
+        self, texts: Iterable[str], *, role: Role = "Context", progress: Progress = quiet
     ) -> Encoding:
         """Encode N texts, reading stored vectors; raises as :func:`pure.encode`.
 
         Args:
-            texts: N texts.
+            texts: N texts, in any collection that ``as_texts`` reads.
             role: what the prompt calls a text, if it names one.
             progress: counts distinct texts.
         """
+        texts = as_texts(texts)
         key = _key(self.encoder, texts, role)
         if (encoding := self._restored(key, texts)) is not None:
             return encoding
@@ -99,7 +101,7 @@ class CachedEncoder:
 
 def encode_methods(
     backbone: Backbone,
-    texts: Sequence[str],
+    texts: Iterable[str],
     methods: Sequence[Method],
     *,
     role: Role = "Context",
@@ -110,7 +112,7 @@ def encode_methods(
 
     Args:
         backbone: the decoder.
-        texts: N texts.
+        texts: N texts, in any collection that ``as_texts`` reads.
         methods: M methods, their plans included.
         role: what the prompt calls a text, where it has a role.
         max_tokens: texts are cut so that no prompt is longer.
@@ -122,6 +124,7 @@ def encode_methods(
     Raises:
         CorpusError, PlanError, BackboneError, OutOfMemory: what encoding raises.
     """
+    texts = as_texts(texts)
     encoders = [MethodEncoder(backbone, method, max_tokens) for method in methods]
     keys = [_key(encoder, texts, role) for encoder in encoders]
     by_key: dict[str, Encoding] = {}

@@ -6,7 +6,7 @@ is anything that encodes: a method on a backbone, or the same behind the cache o
 """
 
 import time
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..backbones.backbone import Backbone
+from ..corpora.text_lists import as_texts
 from ..errors import PlanError
 from ..runtime.events import Progress, quiet
 from ..storage import result_store
@@ -77,12 +78,12 @@ class Encoder(Protocol):
         ...
 
     def encode(
-        self, texts: Sequence[str], *, role: Role = "Context", progress: Progress = quiet
+        self, texts: Iterable[str], *, role: Role = "Context", progress: Progress = quiet
     ) -> Encoding:
         """Encode N texts.
 
         Args:
-            texts: N texts.
+            texts: N texts, in any collection that ``as_texts`` reads.
             role: what the prompt calls a text, if it names one.
             progress: counts distinct texts.
         """
@@ -122,7 +123,7 @@ class MethodEncoder:
         return result_store.digest(self.backbone.identity, self.method.identity, limit)
 
     def encode(
-        self, texts: Sequence[str], *, role: Role = "Context", progress: Progress = quiet
+        self, texts: Iterable[str], *, role: Role = "Context", progress: Progress = quiet
     ) -> Encoding:
         """Encode N texts, see :func:`encode`."""
         return encode(
@@ -137,7 +138,7 @@ class MethodEncoder:
 
 def encode(
     backbone: Backbone,
-    texts: Sequence[str],
+    texts: Iterable[str],
     method: Method,
     *,
     role: Role = "Context",
@@ -149,7 +150,7 @@ def encode(
 
     Args:
         backbone: the decoder.
-        texts: N texts.
+        texts: N texts, in any collection that ``as_texts`` reads.
         method: how a text becomes a vector, its plan included.
         role: what the prompt calls a text, if it names one.
         max_tokens: texts are cut so that no prompt is longer; by default, and at most, the
@@ -178,7 +179,7 @@ def encode(
 
 def encode_methods(
     backbone: Backbone,
-    texts: Sequence[str],
+    texts: Iterable[str],
     methods: Sequence[Method],
     *,
     role: Role = "Context",
@@ -194,7 +195,7 @@ def encode_methods(
 
     Args:
         backbone: the decoder.
-        texts: N texts.
+        texts: N texts, in any collection that ``as_texts`` reads.
         methods: M methods, their plans included.
         role: what the prompt calls a text, if it names one.
         max_tokens: texts are cut so that no prompt is longer, see :func:`encode`.
@@ -207,6 +208,7 @@ def encode_methods(
     Raises:
         CorpusError, PlanError, BackboneError, OutOfMemory: as :func:`encode`.
     """
+    texts = as_texts(texts)
     for method in methods:
         check_method(backbone, method)
     groups_by_prompt: dict[Hashable, list[int]] = {}

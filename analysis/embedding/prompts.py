@@ -8,10 +8,11 @@ the prompt is never cut.
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from ..errors import CorpusError, PlanError
 from ..runtime import hosting
+from ..runtime.lookup import by_name
 
 Role = Literal["Context", "Query"]
 Separator = Literal["newline", "space", "quoted"]
@@ -95,8 +96,9 @@ def tokenize(
 
     Raises:
         CorpusError: a text is empty or holds characters that cannot be encoded.
-        PlanError: the prompt alone leaves no room for a text.
+        PlanError: the prompt alone leaves no room for a text, or there is no such role.
     """
+    check_role(role)
     for number, text in enumerate(texts, 1):
         check_text(text, number)
     prompts = [render(template, tidy(text), role) for text in texts]
@@ -117,6 +119,15 @@ def tokenize(
             prompted if placeholder_ids is None else prompted.with_placeholder(placeholder_ids[-1])
         )
     return out
+
+
+def check_role(role: str) -> None:
+    """Refuse a word that is no :data:`Role`, which would be put into the prompt as it is.
+
+    Raises:
+        PlanError: there is no such role.
+    """
+    by_name(dict.fromkeys(get_args(Role)), role, "role")
 
 
 def check_text(text: str, number: int) -> None:

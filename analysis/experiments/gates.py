@@ -3,7 +3,7 @@
 The gates of one text are in :mod:`analysis.experiments.causal`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..backbones.backbone import Backbone
+from ..corpora.text_lists import as_texts
 from ..embedding.checks import check_method
 from ..embedding.methods import DEFAULT, Method
 from ..embedding.prompts import tokenize
@@ -47,7 +48,7 @@ def spread_sample(texts: Sequence[str]) -> tuple[str, ...]:
     return tuple(texts[i * len(texts) // number] for i in range(number))
 
 
-def mean_gates(backbone: Backbone, texts: Sequence[str], method: Method = DEFAULT) -> MeanGates:
+def mean_gates(backbone: Backbone, texts: Iterable[str], method: Method = DEFAULT) -> MeanGates:
     """The mean gates under the method's plan, from the store or else from one pass.
 
     Args:
@@ -59,6 +60,7 @@ def mean_gates(backbone: Backbone, texts: Sequence[str], method: Method = DEFAUL
         CorpusError: a text is empty.
         PlanError, BackboneError: the plan does not fit the backbone.
     """
+    texts = as_texts(texts)
     check_method(backbone, method)
     name = result_store.key(
         "listening",

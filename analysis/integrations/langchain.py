@@ -3,6 +3,7 @@
 import numpy as np
 from langchain_core.embeddings import Embeddings
 
+from ..corpora.text_lists import as_texts
 from .sentence_transformers import Embedder
 
 
@@ -14,10 +15,12 @@ class LangChainEmbeddings(Embeddings):
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """N lists of D numbers, of unit length."""
-        vectors: list[list[float]] = np.asarray(self.embedder.encode_document(texts)).tolist()
+        vectors: list[list[float]] = np.asarray(
+            self.embedder.encode_document(as_texts(texts))
+        ).tolist()
         return vectors
 
     def embed_query(self, text: str) -> list[float]:
         """D numbers, of unit length."""
-        vector: list[float] = np.asarray(self.embedder.encode_query(text)).tolist()
+        vector: list[float] = np.asarray(self.embedder.encode_query(*as_texts([text]))).tolist()
         return vector

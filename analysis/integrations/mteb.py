@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..corpora.text_lists import as_texts
 from ..errors import CorpusError, ExplorerError, PlanError, one_line
 from .sentence_transformers import Embedder
 
@@ -77,7 +78,7 @@ class MtebEncoder:
                 raise CorpusError(
                     f"{task_metadata.name} contains data other than text; choose a text task."
                 )
-            texts.extend(batch["text"])
+            texts.extend(as_texts(batch["text"]))
         self.blank += sum(not text.strip() for text in texts)
         name = "query" if getattr(prompt_type, "value", prompt_type) == "query" else "document"
         embeddings = self.embedder.encode(

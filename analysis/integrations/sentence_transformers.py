@@ -5,8 +5,10 @@ Prompts belong to the method, so a caller chooses only the role of a text. Neith
 sentence-transformers nor mteb is imported.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from os import PathLike
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -15,47 +17,22 @@ from tqdm import tqdm
 
 from ..backbones.backbone import Backbone, load
 from ..backbones.catalog import DtypeName
+from ..backbones.devices import SPREAD
+from ..corpora.text_lists import as_texts
 from ..dimension.selection import RuleName
 from ..embedding import methods
 from ..embedding.cached_encoder import CachedEncoder
 from ..embedding.encoder import Encoder, MethodEncoder
 from ..embedding.methods import Method, MethodName
 from ..embedding.prompts import Role
-from ..errors import CorpusError, PlanError
+from ..errors import PlanError
 from ..experiments.dimension import select_layers
 from ..rerouting.plan import KeyPosition, Plan
 from ..runtime.lookup import by_name
-
-ROLES: dict[str, Role] = {
-    "query": "Query",
-    "document": "Context",
-    "Query": "Query",
-    "Context": "Context",
-}
-"""The role that each ``prompt_name`` means; a method without a role in its prompt ignores it."""
-
-_INDIFFERENT: dict[str, tuple[Any, ...]] = {
-    "precision": ("float32",),
-    "output_value": ("sentence_embedding",),
-    "prompt_type": ("query", "document"),
-}
-"""Further options of sentence-transformers, and the values that change nothing here."""
+from .encode_options import Card, check_device, check_options, check_prompt, role_of
+from .similarities import SIMILARITIES, rows
 
 Vectors = NDArray[np.float32] | torch.Tensor | list[torch.Tensor]
-
-
-class Card:
-    """Keeps the metrics that sentence-transformers' evaluators report to a model."""
-
-    def __init__(self) -> None:
-        self.metrics: dict[str, float] = {}
-
-    def set_evaluation_metrics(
-        self, evaluator: Any, metrics: Mapping[str, float], *_: Any, **__: Any
-    ) -> None:
-        """Store ``metrics`` under the evaluator's names."""
-        del evaluator
-        self.metrics.update(metrics)
 
 
 class Embedder:
@@ -86,11 +63,9 @@ class Embedder:
         BackboneError: the backbone cannot be loaded, or cannot carry out the method or its plan.
     """
 
-    similarity_fn_name = "cosine"
-
     def __init__(
         self,
-        backbone: str | Backbone = "smollm2",
+        backbone: str | PathLike[str] | Backbone = "smollm2",
         method: MethodName | Method = "kv-embedding",
         *,
         layers: str | Sequence[int] | None = None,
@@ -103,7 +78,7 @@ class Embedder:
         cached: bool = True,
     ) -> None:
         chosen = methods.method(method) if isinstance(method, str) else method
-        if isinstance(backbone, str):
+        if not isinstance(backbone, Backbone):
             backbone = load(backbone, dtype=dtype, device=device)
         if layers is None and isinstance(method, str):
             layers = "auto"
@@ -115,10 +90,16 @@ class Embedder:
                 f"{chosen.name} re-routes no layers; leave layers out, or choose a method that "
                 "re-routes, such as kv-embedding."
             )
-        self.encoder = MethodEncoder(backbone, chosen, max_tokens)
         self.cached = cached
         self.texts_cut = 0
         self.model_card_data = Card()
+        self._use(MethodEncoder(backbone, chosen, max_tokens))
+        self._similarity_name = "cosine"
+
+    def _use(self, encoder: MethodEncoder) -> None:
+        self.encoder = encoder
+        name = f"{encoder.backbone.facts.name} {encoder.method.name}"
+        self.model_card_data.base_model = f"{name} {encoder.identity}"
 
     @property
     def backbone(self) -> Backbone:
@@ -137,8 +118,33 @@ class Embedder:
 
     @property
     def max_seq_length(self) -> int | None:
-        """Tokens of the longest prompt, or None where the backbone sets no limit."""
+        """Tokens of the longest prompt, or None where the backbone sets no limit; can be set."""
         return min(filter(None, (self.max_tokens, self.backbone.facts.context)), default=None)
+
+    @max_seq_length.setter
+    def max_seq_length(self, value: int | None) -> None:
+        self._use(replace(self.encoder, max_tokens=value))
+
+    @property
+    def device(self) -> torch.device:
+        """Where the backbone computes; the CPU if it is spread over several devices."""
+        name = self.backbone.device.value
+        return torch.device("cpu" if name == SPREAD else name)
+
+    @property
+    def similarity_fn_name(self) -> str:
+        """How vectors are compared: ``cosine``, ``dot``, ``euclidean`` or ``manhattan``."""
+        return self._similarity_name
+
+    @similarity_fn_name.setter
+    def similarity_fn_name(self, value: Any) -> None:
+        name = getattr(value, "value", value)  # sentence-transformers has an enumeration too
+        by_name(SIMILARITIES, name, "similarity")
+        self._similarity_name = name
+
+    def eval(self) -> Self:
+        """This object: a backbone is always frozen."""
+        return self
 
     def get_embedding_dimension(self) -> int:
         """Length D of an embedding."""
@@ -150,78 +156,101 @@ class Embedder:
 
     def encode(
         self,
-        sentences: str | Sequence[str],
-        *,
+        inputs: str | Iterable[str] | None = None,
         prompt_name: str | None = None,
         prompt: str | None = None,
         batch_size: int = 32,
-        show_progress_bar: bool | None = False,
-        normalize_embeddings: bool = True,
+        show_progress_bar: bool | None = None,
+        output_value: str | None = "sentence_embedding",
+        precision: str | None = "float32",
         convert_to_numpy: bool = True,
         convert_to_tensor: bool = False,
+        device: str | torch.device | None = None,
+        normalize_embeddings: bool = True,
+        truncate_dim: int | None = None,
+        pool: None = None,
+        chunk_size: int | None = None,
+        *,
+        sentences: str | Iterable[str] | None = None,
         **options: Any,
     ) -> Vectors:
-        """Embeddings float32 (N, D) of ``sentences``, or (D,) of a single string.
+        """Embeddings float32 (N, D) of ``inputs``, or (D,) of a single string.
 
         Args:
-            sentences: N texts or one string; an empty list gives shape (0, D).
-            prompt_name: the role of the texts, see :data:`ROLES`; None is a document.
-            prompt: refused, since a prompt belongs to the method.
-            batch_size: accepted and not used: a batch holds as many texts as fit into a budget
-                of tokens (:func:`analysis.embedding.batching.budget`).
+            inputs: one string, or N texts in any collection that
+                :func:`analysis.corpora.text_lists.as_texts` reads; no text gives shape (0, D).
+            prompt_name: the role of the texts, a key of :data:`~.encode_options.ROLES`; None is a
+                document.
+            prompt: only None or an empty string, since a prompt belongs to the method.
+            batch_size: not used: a batch holds as many texts as fit into a budget of tokens
+                (:func:`analysis.embedding.batching.budget`).
             show_progress_bar: show a bar on standard error.
+            output_value: only ``"sentence_embedding"``.
+            precision: only ``"float32"``.
+            convert_to_numpy: return an array; if False, a list of N tensors.
+            convert_to_tensor: return one tensor on ``device``; overrides ``convert_to_numpy``.
+            device: only None or the backbone's own.
             normalize_embeddings: whether embeddings have unit length; if False, they are the pooled
                 vectors, averaged over a method's templates if it has several.
-            convert_to_numpy: return an array; if False, a list of N tensors.
-            convert_to_tensor: return one tensor on the CPU; overrides ``convert_to_numpy``.
+            truncate_dim: only None, since no method is trained to be cut.
+            pool: only None, since all work is done in this process.
+            chunk_size: not used.
+            sentences: an older name of ``inputs``.
             options: other options of sentence-transformers; only values that change nothing.
 
         Raises:
             PlanError: a prompt, an unknown ``prompt_name``, or an option that is not supported.
-            CorpusError: a text is blank, not a string, or cannot be encoded.
+            CorpusError: no list of texts, or a text is missing, blank or cannot be encoded.
             BackboneError: the states overflowed the backbone's dtype.
         """
-        del batch_size
-        role = _role(prompt_name)
-        _check(prompt, options)
-        single = isinstance(sentences, str)
-        texts = [sentences] if isinstance(sentences, str) else list(sentences)
-        for number, text in enumerate(texts, 1):
-            if not isinstance(text, str):
-                raise CorpusError(
-                    f"Text {number} is not a string but of the type {type(text).__name__}; "
-                    "give a string or a list of strings."
-                )
-        rows = self._rows(texts, role, bool(show_progress_bar), bool(normalize_embeddings))
-        vectors = rows[0] if single else rows
-        if convert_to_tensor:
-            return torch.from_numpy(vectors)
-        if convert_to_numpy:
-            return vectors
-        return torch.from_numpy(vectors) if single else list(torch.from_numpy(vectors))
+        del batch_size, chunk_size
+        role = role_of(prompt_name)
+        check_prompt(prompt)
+        check_device(device, self.device)
+        limits = {"output_value": output_value, "precision": precision}
+        check_options(options | limits | {"truncate_dim": truncate_dim, "pool": pool})
+        given = sentences if inputs is None else inputs
+        single = isinstance(given, str)
+        texts = as_texts([given] if isinstance(given, str) else given)  # type: ignore[arg-type]
+        vectors = self._rows(texts, role, bool(show_progress_bar), bool(normalize_embeddings))
+        if convert_to_numpy and not convert_to_tensor:
+            return vectors[0] if single else vectors
+        tensor = torch.from_numpy(vectors).to(self.device)
+        if single:
+            return tensor[0]
+        return tensor if convert_to_tensor else list(tensor)
 
     def encode_query(
-        self, sentences: str | Sequence[str], *, prompt_name: str | None = None, **options: Any
+        self,
+        inputs: str | Iterable[str] | None = None,
+        prompt_name: str | None = None,
+        *further: Any,
+        **options: Any,
     ) -> Vectors:
         """``encode`` in the role Query unless ``prompt_name`` is given; raises the same."""
-        return self.encode(sentences, prompt_name=prompt_name or "query", **options)
+        return self.encode(inputs, prompt_name or "query", *further, **options)
 
     def encode_document(
-        self, sentences: str | Sequence[str], *, prompt_name: str | None = None, **options: Any
+        self,
+        inputs: str | Iterable[str] | None = None,
+        prompt_name: str | None = None,
+        *further: Any,
+        **options: Any,
     ) -> Vectors:
         """``encode`` in the role Context unless ``prompt_name`` is given; raises the same."""
-        return self.encode(sentences, prompt_name=prompt_name or "document", **options)
+        return self.encode(inputs, prompt_name or "document", *further, **options)
 
-    def similarity(self, first: Any, second: Any) -> torch.Tensor:
-        """Cosines float32 (N, M) of embeddings (N, D) and (M, D); (D,) counts as one row."""
-        return (_unit(first) @ _unit(second).T).float()
+    def similarity(self, embeddings1: Any, embeddings2: Any) -> torch.Tensor:
+        """Similarities float32 (N, M) of embeddings (N, D) and (M, D); (D,) counts as one row."""
+        return SIMILARITIES[self._similarity_name](rows(embeddings1), rows(embeddings2)).float()
 
-    def similarity_pairwise(self, first: Any, second: Any) -> torch.Tensor:
-        """Cosines float32 (N,) of the rows of two (N, D), first with first and so on."""
-        return (_unit(first) * _unit(second)).sum(dim=1).float()
+    def similarity_pairwise(self, embeddings1: Any, embeddings2: Any) -> torch.Tensor:
+        """Similarities float32 (N,) of the rows of two (N, D), first with first and so on."""
+        similar = SIMILARITIES[self._similarity_name]
+        return similar(rows(embeddings1)[:, None], rows(embeddings2)[:, None])[:, 0, 0].float()
 
     def _rows(
-        self, texts: list[str], role: Role, show_bar: bool, normalized: bool
+        self, texts: Sequence[str], role: Role, show_bar: bool, normalized: bool
     ) -> NDArray[np.float32]:
         if not texts:
             return np.empty((0, self.get_embedding_dimension()), np.float32)
@@ -238,27 +267,3 @@ class Embedder:
             progress(bar.total, bar.total)  # all may have been stored
         self.texts_cut += encoding.texts_cut
         return encoding.embeddings if normalized else encoding.pooled
-
-
-def _role(name: str | None) -> Role:
-    return "Context" if name is None else by_name(ROLES, name, "prompt name")
-
-
-def _check(prompt: str | None, options: Mapping[str, Any]) -> None:
-    """Refuse options that would change an embedding and are not supported."""
-    if prompt is not None:
-        raise PlanError(
-            "A prompt cannot be given, since prompts belong to the method; leave it out, or choose "
-            "another method or prompt_name."
-        )
-    for name, value in options.items():
-        if value is not None and value not in _INDIFFERENT.get(name, ()):
-            raise PlanError(f"The option {name}={value!r:.60} is not offered here; leave it out.")
-
-
-def _unit(vectors: Any) -> torch.Tensor:
-    """Rows float64 (N, D) of unit length, of an array, a tensor, or a list of either."""
-    if isinstance(vectors, list):
-        vectors = torch.stack([torch.as_tensor(row) for row in vectors])
-    rows = torch.as_tensor(vectors).detach().cpu().double()
-    return torch.nn.functional.normalize(rows.reshape(-1, rows.shape[-1]), dim=-1)

@@ -1,6 +1,7 @@
 """What a backbone's name means, and the names that are offered."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,6 +10,7 @@ from analysis.backbones.catalog import PACKAGED
 from analysis.backbones.sources import Source, resolve
 from analysis.errors import BackboneError
 from analysis.runtime.paths import cache_home
+from tests.support.checks import assert_one_sentence
 from tests.support.tiny_models import save_folder, write_gguf
 
 
@@ -98,3 +100,12 @@ def test_the_local_hub_cache_lists_models_with_safetensors(
     scan = huggingface_hub.scan_cache_dir
     monkeypatch.setattr(huggingface_hub, "scan_cache_dir", lambda: scan(tmp_path))
     assert sources.cached_hub_ids() == ["someone/whole"]
+
+
+def test_a_path_is_a_name_and_other_values_are_none(gguf: Path) -> None:
+    assert resolve(gguf) == resolve(str(gguf))
+    for given in (None, 3, ["smollm2"], object()):
+        wrong: Any = given
+        with pytest.raises(BackboneError, match="by a name or a path") as caught:
+            resolve(wrong)
+        assert_one_sentence(caught.value)

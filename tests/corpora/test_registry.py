@@ -2,7 +2,9 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import pytest
 
 from analysis.corpora import packaged
@@ -142,3 +144,25 @@ def test_relative_paths_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.chdir(tmp_path)
     assert load_pairs("a.tsv").name == "a.tsv"
     assert len(load_texts("a.tsv").texts) == 4
+
+
+def test_a_path_is_read_as_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "pairs.tsv"
+    path.write_text(RATED_TABLE)
+    for load in (load_pairs, load_texts):
+        assert load(path).texts == load(str(path)).texts
+        assert load(path).name == str(path)
+        with pytest.raises(CorpusError, match="no corpus") as caught:
+            load(tmp_path / "missing.tsv")
+        assert_one_sentence(caught.value)
+
+
+@pytest.mark.parametrize(
+    "load", [load_pairs, load_texts, load_labelled, load_retrieval, columns_of]
+)
+def test_only_names_and_paths_are_read(load: Any) -> None:
+    kind = ("texts",) if load is columns_of else ()
+    for given in (pd.DataFrame({"text": ["boat"]}), ["boat"], None, 3, 0.5):
+        with pytest.raises(CorpusError, match="by a name or the path") as caught:
+            load(given, *kind)
+        assert_one_sentence(caught.value)

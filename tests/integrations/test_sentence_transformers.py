@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,13 +11,11 @@ import torch
 from numpy.typing import NDArray
 
 from analysis.backbones.backbone import Backbone
-from analysis.corpora.types import Pairs
 from analysis.embedding import encoder
 from analysis.embedding.methods import METHODS, Method
 from analysis.embedding.pooling import POOLINGS
 from analysis.embedding.prompts import tokenize
 from analysis.errors import CorpusError, ExplorerError, PlanError
-from analysis.evaluation import similarity
 from analysis.experiments import dimension
 from analysis.integrations.sentence_transformers import Embedder, Vectors
 from analysis.rerouting import forward_pass
@@ -185,6 +182,13 @@ def test_sizes(backbone: Backbone, embedder: Embedder) -> None:
         (TEXTS[:2], {"prompt": "query: "}, PlanError, "belong to the method"),
         (TEXTS[:2], {"truncate_dim": 8}, PlanError, "truncate_dim=8"),
         (TEXTS[:2], {"precision": "int8"}, PlanError, "precision='int8'"),
+        (TEXTS[:2], {"output_value": "token_embeddings"}, PlanError, "output_value='token_emb"),
+        (TEXTS[:2], {"output_value": None}, PlanError, "output_value=None"),
+        (TEXTS[:2], {"device": "cuda"}, PlanError, "is on cpu"),
+        (TEXTS[:2], {"device": ["cpu", "cpu"]}, PlanError, "is on cpu"),
+        (TEXTS[:2], {"pool": {"input": None}}, PlanError, "pool="),
+        (TEXTS[:2], {"processing_kwargs": {"text": {}}}, PlanError, "processing_kwargs="),
+        (None, {}, CorpusError, "NoneType"),
         ([TEXTS[0], 3], {}, CorpusError, "Text 2 is not a string"),
         ([TEXTS[0], " "], {}, CorpusError, "Text 2 is empty"),
     ],
@@ -223,37 +227,71 @@ def test_the_bar_is_on_standard_error(
     assert f"{len(TEXTS)}/{len(TEXTS)}" in output.err
 
 
-# sentence-transformers' own callers
+# As sentence-transformers has it
 
 
-def test_semantic_search_finds_each_text_itself(embedder: Embedder) -> None:
-    util = pytest.importorskip("sentence_transformers.util")
-    vectors = embedder.encode_document(TEXTS, convert_to_tensor=True)
-    hits = util.semantic_search(vectors, vectors, top_k=2)
-    assert [row[0]["corpus_id"] for row in hits] == list(range(len(TEXTS)))
+def test_texts_go_by_both_names(embedder: Embedder) -> None:
+    rows = embedder.encode(TEXTS[:3])
+    for encode in (embedder.encode, embedder.encode_document):
+        np.testing.assert_array_equal(encode(inputs=TEXTS[:3]), rows)
+        np.testing.assert_array_equal(encode(sentences=TEXTS[:3]), rows)
+    query = embedder.encode_query(TEXTS[0])
+    np.testing.assert_array_equal(embedder.encode(TEXTS[0], "query"), query)
+    np.testing.assert_array_equal(embedder.encode_query(inputs=TEXTS[0], prompt=""), query)
 
 
-def test_the_similarity_evaluator_scores_as_this_project_does(
-    backbone: Backbone, embedder: Embedder
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"prompt": ""},
+        {"device": None},
+        {"device": "cpu"},
+        {"device": torch.device("cpu")},
+        {"output_value": "sentence_embedding", "precision": "float32", "truncate_dim": None},
+        {"pool": None, "chunk_size": 10, "batch_size": 1, "task": None},
+    ],
+)
+def test_options_that_change_nothing_are_accepted(
+    embedder: Embedder, options: dict[str, Any]
 ) -> None:
-    evaluators = pytest.importorskip("sentence_transformers.sentence_transformer.evaluation")
-    first, second = zip(*pairwise(TEXTS), strict=True)
-    scores = [float(number % 7) for number in range(len(first))]
-    result = evaluators.EmbeddingSimilarityEvaluator(list(first), list(second), scores, name="own")(
-        embedder
-    )
-    at = np.arange(len(first))
-    pairs = Pairs("own", tuple(TEXTS), at, at + 1, np.array(scores), "this test")
-    vectors = encoder.encode(backbone, TEXTS, METHOD.under(PLAN)).embeddings
-    expected = similarity.agreement(similarity.cosines(vectors, pairs), pairs)[0].value
-    assert 100 * result["own_spearman_cosine"] == pytest.approx(expected, abs=1e-4)
-    assert embedder.model_card_data.metrics == result
+    np.testing.assert_array_equal(embedder.encode(TEXTS, **options), embedder.encode(TEXTS))
 
 
-def test_the_retrieval_evaluator_runs(embedder: Embedder) -> None:
-    evaluators = pytest.importorskip("sentence_transformers.sentence_transformer.evaluation")
-    documents = {f"d{number}": text for number, text in enumerate(TEXTS)}
-    queries = {f"q{number}": text for number, text in enumerate(TEXTS[:3])}
-    relevant = {f"q{number}": {f"d{number}"} for number in range(3)}
-    result = evaluators.InformationRetrievalEvaluator(queries, documents, relevant)(embedder)
-    assert 0 <= result["cosine_ndcg@10"] <= 1
+@pytest.mark.parametrize("texts", [[], (), np.array([], dtype=str), iter(())])
+@pytest.mark.parametrize("normalize", [True, False])
+def test_no_text_gives_no_vector(embedder: Embedder, texts: Any, normalize: bool) -> None:
+    encode = partial(embedder.encode, texts, normalize_embeddings=normalize)
+    assert array(encode()).shape == (0, tiny_models.HIDDEN)
+    assert encode(convert_to_numpy=False) == []
+    tensor = encode(convert_to_tensor=True)
+    assert isinstance(tensor, torch.Tensor)
+    assert tensor.shape == (0, tiny_models.HIDDEN)
+    assert tensor.device == embedder.device
+
+
+def test_it_says_where_it_is_and_how_it_compares(embedder: Embedder) -> None:
+    assert embedder.device == torch.device("cpu")
+    assert embedder.eval() is embedder
+    assert embedder.similarity_fn_name == "cosine"
+    with pytest.raises(PlanError, match="choose one of cosine, dot") as caught:
+        embedder.similarity_fn_name = "maxsim"
+    assert_one_sentence(caught.value)
+    assert embedder.similarity_fn_name == "cosine"
+
+
+def test_a_limit_can_be_set(backbone: Backbone, embedder: Any) -> None:
+    long = "word " * 30
+    before = embedder.encode(long)
+    embedder.max_seq_length = 60
+    assert (embedder.max_seq_length, embedder.max_tokens) == (60, 60)
+    after = array(embedder.encode(long))
+    limited = Embedder(backbone, METHOD.under(PLAN), max_tokens=60)
+    np.testing.assert_array_equal(after, limited.encode(long))
+    assert np.abs(after - before).max() > 1e-4
+    assert embedder.texts_cut == 1
+    embedder.max_seq_length = None
+    np.testing.assert_array_equal(embedder.encode(long), before)
+    assert embedder.max_seq_length == tiny_models.CONTEXT
+    with pytest.raises(PlanError, match="at least 1"):
+        embedder.max_seq_length = 0
+    assert embedder.max_seq_length == tiny_models.CONTEXT
