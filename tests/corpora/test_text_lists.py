@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from analysis.corpora.text_lists import as_labels, as_texts
 from analysis.corpora.types import Pairs, Retrieval, Texts
@@ -150,17 +152,17 @@ def test_strings_of_other_classes_keep_what_they_read() -> None:
 
 @pytest.mark.parametrize("name", NO_LIST)
 def test_what_is_no_list_of_texts_is_refused(name: str) -> None:
-    given, message = NO_LIST[name]
+    value, message = NO_LIST[name]
     with pytest.raises(CorpusError, match=message) as caught:
-        as_texts(given)
+        as_texts(value)
     assert_one_sentence(caught.value)
 
 
 @pytest.mark.parametrize("name", BAD_SECOND)
 def test_the_first_bad_value_is_named_by_its_number(name: str) -> None:
-    given, message = BAD_SECOND[name]
+    values, message = BAD_SECOND[name]
     with pytest.raises(CorpusError, match=f"^Text 2 .*{message}") as caught:
-        as_texts(given)
+        as_texts(values)
     assert_one_sentence(caught.value)
 
 
@@ -171,12 +173,51 @@ def test_other_values_than_strings_are_refused(name: str) -> None:
     assert_one_sentence(caught.value)
 
 
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.decimals()
+    | st.text()
+    | st.binary()
+    | st.datetimes()
+)
+ANYTHING = st.recursive(
+    SCALARS,
+    lambda inside: (
+        st.lists(inside)
+        | st.lists(inside).map(tuple)
+        | st.lists(inside).map(iter)
+        | st.lists(inside).map(lambda values: pd.Series(values, dtype=object))
+        | st.dictionaries(st.text(), st.lists(inside, min_size=2, max_size=2)).map(pd.DataFrame)
+        | st.dictionaries(st.text(), inside)
+        | st.sets(st.text())
+    ),
+    max_leaves=8,
+)
+
+
+@given(ANYTHING)
+def test_anything_is_texts_or_one_sentence(value: Any) -> None:
+    values = list(value) if isinstance(value, list | tuple | pd.Series) else None
+    try:
+        texts = as_texts(value)
+    except CorpusError as error:
+        assert_one_sentence(error)
+        assert values is None or any(not isinstance(each, str) for each in values)
+    else:
+        assert all(type(text) is str for text in texts)
+        assert values is None or list(texts) == values
+
+
 # The corpora that people make
 
 
 def test_labels_may_be_numbers_but_not_missing() -> None:
     for labels in ([0, 1, 1], np.array([0, 1, 1]), pd.Series([0, 1, 1]), ("0", "1", "1")):
         assert as_labels(labels) == ("0", "1", "1")
+    bad: Any
     for bad in ([b"0"], np.array([b"0"]), [["0"]]):
         with pytest.raises(CorpusError, match=r"^Label 1 is"):
             as_labels(bad)
@@ -193,14 +234,16 @@ make_retrieval: Any = Retrieval
 
 
 def test_corpora_are_made_of_any_collections() -> None:
-    given: Any = FRAME["text"]
-    texts = make_texts("own", given, "", labels=np.array([1, 2, 1]))
+    column_of_texts: Any = FRAME["text"]
+    texts = make_texts("own", column_of_texts, "", labels=np.array([1, 2, 1]))
     assert texts == make_texts("own", tuple(WORDS), "", labels=("1", "2", "1"))
     assert list(texts) == WORDS
-    pairs = make_pairs("own", given, [0, 1], [1, 2], [1, 5], "")
+    pairs = make_pairs("own", column_of_texts, [0, 1], [1, 2], [1, 5], "")
     assert pairs.texts == tuple(WORDS)
     assert (pairs.left.dtype, pairs.scores.dtype) == (np.int64, np.float64)
-    retrieval = make_retrieval("own", given, pa.array(WORDS), ({0: 1}, {1: 1}, {2: 1}), "")
+    retrieval = make_retrieval(
+        "own", column_of_texts, pa.array(WORDS), ({0: 1}, {1: 1}, {2: 1}), ""
+    )
     assert retrieval.queries == retrieval.documents == tuple(WORDS)
 
 
