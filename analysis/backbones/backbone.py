@@ -5,13 +5,10 @@ tests what re-routing can do on it (``probe``). One that cannot be re-routed is 
 with the reason in ``refusal``.
 """
 
-import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -23,12 +20,28 @@ from ..rerouting.plan import KeyPosition
 from ..runtime.fair_lock import FairLock
 from ..storage import provenance
 from ..storage.provenance import Provenance
-from . import catalog, devices, download, gguf_conversion, load_errors, packed_linear, sources
+from . import (
+    catalog,
+    checkpoint_files,
+    devices,
+    download,
+    load_errors,
+    loaded_checks,
+    other_formats,
+    packed_linear,
+    quantisation,
+    sources,
+)
 from .decoder import build_skeleton, decoder_layers, text_decoder
 from .devices import SPREAD, Choice, Memory
 from .facts import Facts, facts_of
+from .fingerprint import fingerprint as fingerprint_of
 from .probe import check_causal, probe
 from .sources import Progress
+
+_NO_ADAPTER = "no adapter"
+"""A subfolder that does not exist: with peft installed, transformers would put on any adapter that
+it finds beside a model."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,11 +58,12 @@ class Backbone:
         tokenizer: a fast tokenizer of transformers.
         device: where it computes, and why there.
         dtype: the dtype of weights and states, and why.
-        fingerprint: identifies the weights.
+        fingerprint: identifies weights, configuration and tokenizer.
         form: how re-routed attention is computed.
         reroutable: the layers (0-based) that can be re-routed.
         key_positions: the supported positions of the prefix's key.
         refusal: why it cannot be re-routed; None where it can.
+        note: what to know about its files, such as an adapter that is not put on; else None.
         lock: held for one batch at a time, in the order of arrival, so that visits take turns.
         cleanups: called once each when the last lease of the backbone ends, to free what is
             stored for it.
@@ -65,6 +79,7 @@ class Backbone:
     reroutable: tuple[int, ...]
     key_positions: tuple[KeyPosition, ...] = ()
     refusal: str | None = None
+    note: str | None = None
     lock: FairLock = field(default_factory=lambda: FairLock("the backbone"))
     cleanups: list[Callable[[], object]] = field(default_factory=list)
 
@@ -147,33 +162,44 @@ def load(
     )
     layout = None
     if chosen_device.value == SPREAD:
-        skeleton = build_skeleton(source)
+        skeleton = build_skeleton(download.config_of(source))
         layers = decoder_layers(text_decoder(skeleton))
         layout = devices.lay_out(skeleton, layers, facts.name, chosen_dtype.value, max_memory)
         chosen_device = Choice(SPREAD, f"{chosen_device.reason}: {layout.summary}")
     folder = download.folder_of(source, progress)
     progress(f"Loading {facts.name} in {chosen_dtype.value} on {chosen_device.value}")
-    load_errors.check_files(source, folder)
+    config = download.config_in(source, folder)
+    checkpoint_files.check_files(source, folder, packed=quantisation.is_quantised(config))
+    note = other_formats.note_on_adapter(facts.name, folder)
+    if note:
+        progress(note)
     loader = partial(
         AutoModel.from_pretrained,
         folder,
+        config=config,
+        adapter_kwargs={"subfolder": _NO_ADAPTER},
+        ignore_mismatched_sizes=True,  # refused below, with the sizes
         dtype=getattr(torch, chosen_dtype.value),
         trust_remote_code=False,
         use_safetensors=True,
         output_loading_info=True,
     )
-    with load_errors.explained(source):
+    with load_errors.explained(source, "tokenizer"):
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    with load_errors.explained(source):
         model, loading_info = layout.load(loader) if layout else loader()
-    load_errors.check_complete(source, loading_info)
     if not tokenizer.is_fast:
         raise BackboneError(
             f"The tokenizer of {name} reports no character offsets, which prompts need; "
             "add its tokenizer.json."
         )
+    loaded_checks.check_loaded(source, model, loading_info, tokenizer)
     with load_errors.explained(source):
         placed = model if layout else model.to(chosen_device.value)
-        return assemble(facts, placed, tokenizer, chosen_device, chosen_dtype, _fingerprint(folder))
+        fingerprint = fingerprint_of(source, folder, tokenizer)
+        return assemble(
+            *(facts, placed, tokenizer, chosen_device, chosen_dtype, fingerprint), note=note
+        )
 
 
 def assemble(
@@ -183,6 +209,8 @@ def assemble(
     device: Choice,
     dtype: Choice,
     fingerprint: str,
+    *,
+    note: str | None = None,
 ) -> Backbone:
     """Freeze, pack, patch and probe a model that is already in memory.
 
@@ -192,7 +220,8 @@ def assemble(
         tokenizer: its fast tokenizer.
         device: the device of the weights.
         dtype: the weights' dtype.
-        fingerprint: identifies the weights.
+        fingerprint: identifies weights, configuration and tokenizer.
+        note: what to know about its files.
 
     Raises:
         BackboneError: it is not a causal decoder, or its layers cannot be found.
@@ -215,15 +244,5 @@ def assemble(
         reroutable=reach.layers,
         key_positions=reach.key_positions,
         refusal=reach.refusal,
+        note=note,
     )
-
-
-def _fingerprint(folder: Path) -> str:
-    """An identity of the weights: the source's checksum, the hub's commit, or the files'."""
-    provenance = folder / gguf_conversion.PROVENANCE
-    if provenance.is_file():
-        return str(json.loads(provenance.read_text())["sha256"])[:16]
-    if folder.parent.name == "snapshots":
-        return folder.name[:16]
-    digests = "".join(gguf_conversion.sha256(path) for path in sorted(folder.glob("*.safetensors")))
-    return hashlib.sha256(digests.encode()).hexdigest()[:16]

@@ -5,15 +5,12 @@ from typing import Any
 import torch
 
 from ..errors import BackboneError
-from . import download
-from .sources import Source
 
 
-def build_skeleton(source: Source) -> Any:
-    """The model without its weights, on the meta device."""
+def build_skeleton(config: Any) -> Any:
+    """The model of a transformers configuration without its weights, on the meta device."""
     from transformers import AutoModel
 
-    config = download.config_of(source)
     with torch.device("meta"):
         return AutoModel.from_config(  # type: ignore[no-untyped-call]
             config, trust_remote_code=False

@@ -15,9 +15,11 @@ from filelock import FileLock
 
 from ..errors import BackboneError
 from ..runtime.paths import cache_home
+from . import checkpoint_files, quantisation
 from .catalog import PUBLISHED
 from .gguf_conversion import config_of_gguf, conversion_folder, converted, intact
-from .load_errors import check_config, explained
+from .load_errors import check_architecture, check_size, explained
+from .other_formats import ADAPTER, CONFIG, adapter_alone, refuse_names
 from .sources import Progress, Source
 
 
@@ -27,11 +29,38 @@ def config_of(source: Source) -> Any:
     Where the hub does not give that of a published backbone, the one in ``catalog`` is used.
 
     Raises:
-        BackboneError: it cannot be read or fetched, asks to run code of its own, or has an
-            absurd number of layers, heads or experts.
+        BackboneError: it cannot be read or fetched, asks to run code of its own, is of quantised
+            weights that are not loaded, or has an absurd number of layers, heads or experts.
     """
     config = _config_of(source)
-    check_config(source, config)
+    check_size(source, config)
+    return config
+
+
+def config_in(source: Source, folder: Path) -> Any:
+    """The transformers configuration in a folder, as it is loaded here.
+
+    What it says of implementations is left out: attention is this project's own, and a
+    configuration may name code on the hub there.
+
+    Args:
+        source: where the backbone is from, for errors.
+        folder: the folder of its files.
+
+    Raises:
+        BackboneError: it cannot be read, asks to run code of its own, or is of quantised weights
+            that are not loaded.
+    """
+    from transformers import AutoConfig
+
+    checkpoint_files.check_config(source, folder)
+    with explained(source):
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+        for section in (config, config.get_text_config(decoder=True)):
+            section._attn_implementation = section._experts_implementation = None
+            section.fusion_config = None
+    check_architecture(source, config)
+    quantisation.prepare(source, config, folder)
     return config
 
 
@@ -46,17 +75,13 @@ def _config_of(source: Source) -> Any:
         with explained(source):
             return config_of_gguf(gguf, folder)
     if source.kind == "folder":
-        with explained(source):
-            return AutoConfig.from_pretrained(source.location, trust_remote_code=False)
+        return config_in(source, Path(source.location))
     try:
         with explained(source):
-            folder = Path(_snapshot(source, ["config.json"])())
-            if not (folder / "config.json").is_file():
-                raise BackboneError(
-                    f"{source.location} holds no config.json; choose a model in Hugging Face "
-                    "format, or fetch its .gguf file and name that."
-                )
-            return AutoConfig.from_pretrained(folder, trust_remote_code=False)
+            folder = Path(_snapshot(source, [CONFIG, ADAPTER])())
+            if not (folder / CONFIG).is_file():
+                _refuse_repository(source, folder)
+        return config_in(source, folder)
     except BackboneError:
         published = PUBLISHED.get(source.location)
         if published is None or source.revision:
@@ -103,6 +128,14 @@ def gguf_file(source: Source) -> Path:
     return next(Path(str(spec.origin)).parent.glob("*.gguf"))
 
 
+def _refuse_repository(source: Source, folder: Path) -> None:
+    """Refuse a repository without a configuration, naming what it holds instead."""
+    if (folder / ADAPTER).is_file():
+        raise BackboneError(adapter_alone(source.location, (folder / ADAPTER).read_bytes()))
+    files = _snapshot(source, None)(dry_run=True)
+    refuse_names([file.filename for file in files], source.location)
+
+
 def _download(source: Source, progress: Progress) -> Path:
     """The hub's snapshot in the local cache, fetched if needed and if the disk can hold it."""
     progress(f"Fetching {source.location} from the Hugging Face hub")
@@ -112,7 +145,7 @@ def _download(source: Source, progress: Progress) -> Path:
         return Path(snapshot())
 
 
-def _snapshot(source: Source, patterns: list[str]) -> Callable[..., Any]:
+def _snapshot(source: Source, patterns: list[str] | None) -> Callable[..., Any]:
     """A function that fetches the hub's files of these patterns, or finds them in the cache."""
     from huggingface_hub import snapshot_download
 
@@ -121,7 +154,8 @@ def _snapshot(source: Source, patterns: list[str]) -> Callable[..., Any]:
         source.location,
         revision=source.revision,
         allow_patterns=patterns,
-        ignore_patterns=["consolidated*", "original/*"],  # the same weights in another format
+        # the same weights in another format, and weights that are not put on
+        ignore_patterns=["consolidated*", "original/*", "adapter_model*"],
     )
 
 

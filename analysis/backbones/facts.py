@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ..errors import BackboneError
-from . import sources
+from . import download, sources
 from .catalog import PRECISIONS
 from .decoder import build_skeleton, text_decoder
 from .sources import Source
@@ -72,11 +72,13 @@ def facts_of(source: Source) -> Facts:
         BackboneError: it is not a decoder that transformers knows.
     """
     try:
-        skeleton = build_skeleton(source)
+        skeleton = build_skeleton(download.config_of(source))
         if skeleton.config.is_encoder_decoder:
             raise ValueError("it is an encoder and a decoder")
         skeleton = text_decoder(skeleton)
         config = skeleton.config.get_text_config(decoder=True)
+        if config.num_hidden_layers < 1:
+            raise ValueError("it has no layers")
         heads = config.num_attention_heads
         return Facts(
             name=source.name if source.kind in ("packaged", "hub") else Path(source.location).name,
@@ -97,6 +99,8 @@ def facts_of(source: Source) -> Facts:
         raise
     except Exception as error:  # families without attention or a vocabulary lack some fact
         reason = str(error).split("\n")[0][:160]
+        if isinstance(error, KeyError):  # the message is the value alone
+            reason = f"{reason} in its config.json is not known"
         raise BackboneError(
             f"{source.name} is not a decoder that transformers can build ({reason}); choose "
             "another."

@@ -14,7 +14,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,8 @@ from filelock import FileLock
 from ..errors import BackboneError
 from ..runtime.paths import cache_home
 from .gguf_header import check_header
-from .load_errors import check_complete, explained
+from .load_errors import explained
+from .loaded_checks import check_complete
 from .sources import Progress, Source
 
 PROVENANCE = "provenance.json"
@@ -48,7 +49,8 @@ def converted(gguf: Path, progress: Progress = lambda _: None) -> Path:
     with _writing(folder.parent, gguf), FileLock(f"{folder}.lock"):
         if intact(folder):
             return folder
-        verb = "Rebuilding the damaged copy of" if folder.exists() else "Converting"
+        damaged = folder.exists() and not _outdated(folder)
+        verb = "Rebuilding the damaged copy of" if damaged else "Converting"
         progress(f"{verb} {gguf.name} (once; this takes up to a minute)")
         for leftover in folder.parent.glob(f"{folder.name}.part-*"):
             shutil.rmtree(leftover, ignore_errors=True)
@@ -87,13 +89,13 @@ def _convert(gguf: Path, folder: Path) -> None:
     from transformers import AutoModel, AutoTokenizer
 
     source = Source(gguf.name, "gguf", str(gguf))
-    with explained(source):
+    with explained(source), _alone(gguf, folder) as place, _quiet():
         config = config_of_gguf(gguf, conversion_folder(gguf))
         tokenizer = AutoTokenizer.from_pretrained(
-            gguf.parent, gguf_file=gguf.name, trust_remote_code=False
+            place, gguf_file=gguf.name, trust_remote_code=False
         )
         model, loading_info = AutoModel.from_pretrained(
-            gguf.parent,
+            place,
             gguf_file=gguf.name,
             config=config,
             dtype=torch.float32,
@@ -112,11 +114,46 @@ def _convert(gguf: Path, folder: Path) -> None:
         "sha256": sha256(gguf),
         "dtype": "float32",
         "files": {p.name: {"bytes": p.stat().st_size, "sha256": sha256(p)} for p in files},
-        "versions": {
-            name: importlib.metadata.version(name) for name in ("torch", "transformers", "gguf")
-        },
+        "versions": _versions(),
     }
     (folder / PROVENANCE).write_text(json.dumps(provenance, indent=1))
+
+
+@contextmanager
+def _alone(gguf: Path, folder: Path) -> Iterator[Path]:
+    """A folder that holds the GGUF file and nothing else.
+
+    transformers would also read an adapter, and settings of a tokenizer, that lie beside the file,
+    and its checksum would not tell.
+    """
+    with tempfile.TemporaryDirectory(
+        prefix=f"{folder.name}-", dir=folder.parent, ignore_cleanup_errors=True
+    ) as place:
+        link = Path(place) / gguf.name
+        try:
+            link.symlink_to(gguf)
+        except OSError:  # Windows asks for a permission
+            shutil.copyfile(gguf, link)
+        yield Path(place)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep transformers' bar of the tensors off the terminal; it has no switch for it."""
+    from transformers import modeling_gguf_pytorch_utils
+
+    theirs: Any = modeling_gguf_pytorch_utils
+    bar = theirs.tqdm
+    theirs.tqdm = partial(bar, disable=True)
+    try:
+        yield
+    finally:
+        theirs.tqdm = bar
+
+
+def _versions() -> dict[str, str]:
+    """Versions of the packages that decide what a conversion holds."""
+    return {name: importlib.metadata.version(name) for name in ("transformers", "gguf")}
 
 
 def config_of_gguf(gguf: Path, folder: Path) -> Any:
@@ -149,7 +186,7 @@ def conversion_folder(gguf: Path) -> Path:
 
 
 def intact(folder: Path, *, weights: bool = True) -> bool:
-    """Whether each file of a conversion has its recorded size and checksum.
+    """Whether the installed versions wrote a conversion, and each file is as it was written.
 
     Args:
         folder: folder of the conversion.
@@ -157,7 +194,7 @@ def intact(folder: Path, *, weights: bool = True) -> bool:
     """
     try:
         files = json.loads((folder / PROVENANCE).read_text())["files"]
-        return all(
+        return not _outdated(folder) and all(
             (folder / name).stat().st_size == facts["bytes"]
             and (
                 (name.endswith(".safetensors") and not weights)
@@ -165,6 +202,15 @@ def intact(folder: Path, *, weights: bool = True) -> bool:
             )
             for name, facts in files.items()
         )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+
+
+def _outdated(folder: Path) -> bool:
+    """Whether other versions of the packages that convert wrote a conversion."""
+    try:
+        versions = json.loads((folder / PROVENANCE).read_text())["versions"]
+        return any(versions.get(name) != version for name, version in _versions().items())
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
 

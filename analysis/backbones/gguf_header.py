@@ -6,6 +6,7 @@ and nothing is stored.
 """
 
 import math
+import re
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,11 +14,16 @@ from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 from ..errors import BackboneError
+from ..runtime import git_lfs
 
 MAGIC = b"GGUF"
+_PART = re.compile(r"-(\d{5})-of-(\d{5})\.gguf$", re.IGNORECASE)
+"""The end of the name of one of several files that hold one model."""
 _SIZES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
 """Bytes of each kind of number that a header holds; 8 is a string and 9 an array."""
 _STRING, _ARRAY = 8, 9
+_BEGINNING = 64
+"""Bytes of a string that are looked at."""
 _MOST_AXES = 4
 _DEEPEST = 1
 """Levels of arrays inside arrays; no reader of this format uses any."""
@@ -51,13 +57,18 @@ class _Walk:
             raise _AbsurdError(f"it says {value:,} entries follow, more than the file holds")
         return value
 
-    def string(self) -> None:
-        self.skip(self.number("<Q"))
+    def string(self) -> bytes:
+        """Skip a string; return its beginning."""
+        length = self.number("<Q")
+        start = self.at
+        self.skip(length)
+        return self.data[start : start + min(length, _BEGINNING)]
 
-    def value(self, kind: int, depth: int = 0) -> None:
+    def value(self, kind: int, depth: int = 0) -> bytes | None:
+        """Skip a value; return its beginning if it is a string."""
         if kind == _STRING:
-            self.string()
-        elif kind == _ARRAY and depth < _DEEPEST:
+            return self.string()
+        if kind == _ARRAY and depth < _DEEPEST:
             inner = self.number("<I")
             if inner in _SIZES:
                 self.skip(self.count(_SIZES[inner]) * _SIZES[inner])
@@ -68,6 +79,7 @@ class _Walk:
             self.skip(_SIZES[kind])
         else:
             raise _AbsurdError(f"it holds a value of unknown kind {kind}")
+        return None
 
 
 def check_header(path: Path) -> None:
@@ -79,20 +91,29 @@ def check_header(path: Path) -> None:
     """
     from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
 
+    if (part := _PART.search(path.name)) and int(part[2]) > 1:
+        raise BackboneError(
+            f"{path.name} is part {int(part[1])} of {int(part[2])} of a GGUF file; join them with "
+            "llama-gguf-split --merge of llama.cpp and give the result."
+        )
     with _refused(path), path.open("rb") as file:
         if not path.stat().st_size:
             raise _AbsurdError("it is empty")
         with mmap(file.fileno(), 0, access=ACCESS_READ) as data:
             walk = _Walk(data)
-            walk.skip(4)
+            if git_lfs.is_pointer(data[: len(git_lfs.BEGINNING)]):
+                raise BackboneError(git_lfs.refusal(path.name))
             if data[:4] != MAGIC:
                 raise _AbsurdError("it does not begin as one")
+            walk.skip(4)
             if (version := walk.number("<I")) not in (2, 3):
                 raise _AbsurdError(f"it is of version {version}")
             tensors, keys = walk.count(24), walk.count(12)
             for _ in range(keys):
-                walk.string()
-                walk.value(walk.number("<I"))
+                key, value = walk.string(), walk.value(walk.number("<I"))
+                if key == b"general.type" and value is not None and value != b"model":
+                    words = value.decode("ascii", "replace")
+                    raise _AbsurdError(f"it holds no model but the part that it calls {words!r}")
             for _ in range(tensors):
                 walk.string()
                 axes = walk.number("<I")

@@ -1,82 +1,21 @@
 """One sentence on what is wrong with a backbone's files, or with fetching them."""
 
-import json
+import importlib.metadata
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from ..errors import BackboneError, one_line
 from .sources import Source
 
-VOCABULARIES = ("tokenizer.json", "tekken.json", "*.model", "vocab.*")
-"""Files one of which holds a tokenizer's vocabulary."""
 MOST_PARTS = 10_000
 """Layers, heads or experts that a decoder may have; the largest known have a few hundred."""
 _COUNTED = re.compile("layer|head|expert")
-WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 
 
-def check_files(source: Source, folder: Path) -> None:
-    """Refuse files that are missing, cut short or pickled, before any of them loads.
-
-    Without the tokenizer's, transformers would create an empty one for some families.
-
-    Args:
-        source: where the backbone is from, for errors.
-        folder: the folder of its files.
-
-    Raises:
-        BackboneError: naming the first file that is missing or damaged.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    if not any(True for pattern in VOCABULARIES for _ in folder.glob(pattern)):
-        raise BackboneError(f"{source.name} holds no tokenizer; add its tokenizer.json.")
-    again = "connect to the hub and load it again" if source.kind == "hub" else "fetch it again"
-    names = _weight_files(source, folder)
-    if not names and (pickled := sorted(folder.glob("*.bin"))):
-        raise BackboneError(
-            f"{source.name} has only pickled weights ({pickled[0].name}), which can run code and "
-            "are never loaded; convert them to safetensors."
-        )
-    if not names:
-        raise BackboneError(
-            f"{source.name} has no complete safetensors weights; {again}, or convert pickled ones "
-            "(.bin), which are never loaded."
-        )
-    if absent := [name for name in names if not (folder / name).is_file()]:
-        raise BackboneError(
-            f"{source.name} lacks {len(absent)} of its {len(names)} weight files ({absent[0]} "
-            f"among them); {again}."
-        )
-    for name in names:
-        try:
-            with safe_open(folder / name, framework="pt"):
-                pass
-        except (SafetensorError, OSError) as error:
-            raise BackboneError(
-                f"{name} of {source.name} is damaged or cut short ({one_line(error)}); {again}."
-            ) from error
-
-
-def _weight_files(source: Source, folder: Path) -> list[str]:
-    """Names of the safetensors files that transformers would load from ``folder``."""
-    if (folder / WEIGHTS).is_file():
-        return [WEIGHTS]
-    try:
-        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
-        return sorted({str(name) for name in index["weight_map"].values()})
-    except FileNotFoundError:
-        return []
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BackboneError(
-            f"{INDEX} of {source.name}, which lists its weights, is damaged; fetch it again."
-        ) from error
-
-
-def check_config(source: Source, config: Any) -> None:
+def check_size(source: Source, config: Any) -> None:
     """Refuse a configuration of absurd size before a model is built from it.
 
     Args:
@@ -95,26 +34,38 @@ def check_config(source: Source, config: Any) -> None:
                 )
 
 
-def check_complete(source: Source, loading_info: dict[str, Any]) -> None:
-    """Refuse weights that lack a tensor: transformers would fill it at random.
+def check_architecture(source: Source, config: Any) -> None:
+    """Refuse a configuration whose architecture is of another family than its model type.
+
+    Two families often have the same tensors and compute them differently.
 
     Args:
         source: where the backbone is from, for errors.
-        loading_info: the report of ``from_pretrained``.
+        config: its transformers configuration.
 
     Raises:
-        BackboneError: a tensor is missing.
+        BackboneError: naming both.
     """
-    if missing := sorted(loading_info["missing_keys"]):
-        raise BackboneError(
-            f"{source.name} lacks {len(missing)} of its weights ({missing[0]} among them); fetch "
-            "all its files again."
-        )
+    import transformers
+
+    families = {config.model_type, config.get_text_config(decoder=True).model_type}
+    for name in getattr(config, "architectures", None) or ():
+        kind = getattr(getattr(transformers, str(name), None), "config_class", None)
+        family = getattr(kind, "model_type", None)
+        if family and family not in families:
+            raise BackboneError(
+                f"The config.json of {source.name} is at odds with itself: its model_type is "
+                f"{config.model_type} and its architecture {name}; fetch it again."
+            )
 
 
 @contextmanager
-def explained(source: Source) -> Iterator[None]:
+def explained(source: Source, part: str = "") -> Iterator[None]:
     """Turn a loader's exception about ``source`` into one sentence that says what to do.
+
+    Args:
+        source: where the backbone is from.
+        part: what of it is read, such as its tokenizer.
 
     Raises:
         BackboneError: whenever the block raises.
@@ -124,10 +75,31 @@ def explained(source: Source) -> Iterator[None]:
     except BackboneError:
         raise
     except Exception as error:
-        raise BackboneError(_sentence(source, error)) from error
+        raise BackboneError(_without_token(_sentence(source, error, part))) from error
 
 
-def _sentence(source: Source, error: Exception) -> str:
+def _token_was_refused(error: BaseException) -> bool:
+    """Whether the hub answered that the token it was sent is not one of its own.
+
+    To a request without a token it says the same of a model that is private or does not exist.
+    """
+    response = getattr(error, "response", None)
+    return (
+        getattr(response, "status_code", None) == 401
+        and response is not None
+        and "authorization" in response.request.headers
+    )
+
+
+def _without_token(sentence: str) -> str:
+    """The sentence without the user's access token, should a library have quoted it."""
+    from huggingface_hub import get_token
+
+    token = get_token()
+    return sentence.replace(token, "(the token)") if token else sentence
+
+
+def _sentence(source: Source, error: Exception, part: str) -> str:
     from huggingface_hub import errors as hub
 
     name = source.location if source.kind != "packaged" else source.name
@@ -139,6 +111,12 @@ def _sentence(source: Source, error: Exception) -> str:
         return any(isinstance(cause, kinds) for cause in causes)
 
     text = " ".join(str(cause) for cause in causes)
+    if any(_token_was_refused(cause) for cause in causes):
+        where = "in HF_TOKEN" if os.environ.get("HF_TOKEN") else "that hf auth login stored"
+        return (
+            f"The hub refused the access token {where}, so {name} was not fetched: it is mistyped "
+            "or has expired. Set a new one, or none, since a public model needs none."
+        )
     if any_is(hub.GatedRepoError):
         return f"{name} is gated: accept its licence on the hub and set HF_TOKEN."
     if any_is(hub.RevisionNotFoundError):
@@ -162,12 +140,23 @@ def _sentence(source: Source, error: Exception) -> str:
         )
     if "not a valid JSON" in text:
         return f"The config.json of {name} is not valid JSON; fetch it again."
+    if "untagged enum" in text:
+        return (
+            f"The tokenizer.json of {name} is damaged or newer than the installed tokenizers "
+            f"{importlib.metadata.version('tokenizers')} can read; update transformers and "
+            "tokenizers, or fetch it again."
+        )
     if "backend tokenizer" in text:
         return f"{name} holds a tokenizer that cannot be read; add its tokenizer.json."
     if unknown := re.search(r"model type `(.*?)` but Transformers does not recognize", text):
         return (
             f"{name} is of a family, {unknown[1]!r}, that the installed transformers does not "
             "know; update transformers or choose another."
+        )
+    if part:
+        return (
+            f"The {part} of {name} cannot be read ({one_line(error)}); fetch its files again or "
+            "choose another."
         )
     return (
         f"{name} cannot be read as a {source.kind} backbone ({one_line(error)}); check it or "

@@ -10,6 +10,7 @@ from typing import Literal
 
 from ..errors import BackboneError
 from ..runtime import hosting
+from . import other_formats
 from .catalog import PACKAGED, PUBLISHED
 
 Progress = Callable[[str], None]
@@ -62,16 +63,15 @@ def resolve(name: str | PathLike[str]) -> Source:
         is_file, is_folder = path.is_file(), bool(name) and path.is_dir()
     except (OSError, RuntimeError):  # too long for a path, or ~ of a user that does not exist
         is_file = is_folder = False
-    if name.lower().endswith(".gguf"):
+    if name.lower().endswith(".gguf") and not is_folder:
         if not is_file:
             raise BackboneError(f"There is no GGUF file at {name}; check the path.")
         return Source(name, "gguf", str(path))
+    if is_file:
+        other_formats.refuse_file(path, name)
     if is_folder:
-        if not (path / "config.json").is_file():
-            raise BackboneError(
-                f"The folder {name} holds no config.json; give the folder of a model in Hugging "
-                "Face format, or a .gguf file itself."
-            )
+        if not os.path.lexists(path / other_formats.CONFIG):
+            other_formats.refuse_folder(path, name)
         return Source(name, "folder", str(path))
     if _HUB_ID.fullmatch(name) and ".." not in name and len(name) <= _LONGEST_ID:
         hub_id, _, revision = name.partition("@")

@@ -12,7 +12,7 @@ import re
 from pathlib import PurePath
 
 from ..errors import CorpusError
-from ..runtime import hosting
+from ..runtime import git_lfs, hosting
 from .tables import Table, as_number
 
 _UNREADABLE = re.compile("[\0\ud800-\udfff]")
@@ -63,6 +63,8 @@ def read_table(name: str, data: bytes, keys: tuple[str, ...] = ()) -> Table:
             (:mod:`analysis.runtime.hosting`).
     """
     hosting.check_size(name, len(data))
+    if git_lfs.is_pointer(data):
+        raise CorpusError(git_lfs.refusal(name))
     for magic, kind in _BINARY.items():
         if data.startswith(magic):
             raise CorpusError(f"{name} is {kind}, not text; unpack it or save it as text first.")

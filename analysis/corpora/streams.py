@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from ..errors import CorpusError
+from ..runtime import git_lfs
 from .parsing import decode
 
 
@@ -62,6 +63,9 @@ class Lines:
         self._file.close()
 
     def __iter__(self) -> Iterator[str]:
+        self._file.seek(0)
+        if git_lfs.is_pointer(self._file.read(len(git_lfs.BEGINNING))):
+            raise CorpusError(git_lfs.refusal(self.name))
         self._file.seek(0)
         encoding = "utf-16" if self._file.read(2) in (BOM_UTF16_LE, BOM_UTF16_BE) else "utf-8-sig"
         self._file.seek(0)

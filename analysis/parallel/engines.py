@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
-from ..errors import EngineError, ExplorerError
+from ..errors import EngineError, ExplorerError, one_line
 from ..experiments.shared_options import EngineName
 
 AHEAD = 4
@@ -218,9 +218,10 @@ def _cluster(address: str | None) -> Iterator[Any]:
         return
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
     if address is None:
-        ray.init(  # a cluster of its own, even where another one runs on this machine
-            "local", include_dashboard=False, _node_ip_address="127.0.0.1", **quiet
-        )
+        with _started(ray):
+            ray.init(  # a cluster of its own, even where another one runs on this machine
+                "local", include_dashboard=False, _node_ip_address="127.0.0.1", **quiet
+            )
     else:
         with _reached(address):
             ray.init(address=address, **quiet)
@@ -228,6 +229,23 @@ def _cluster(address: str | None) -> Iterator[Any]:
         yield ray
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _started(ray: Any) -> Iterator[None]:
+    """Say in one sentence why Ray's processes did not start, such as a machine that is too busy.
+
+    Its errors here are of no class of their own, and it waits for its processes for half a minute.
+    """
+    try:
+        yield
+    except Exception as error:
+        with suppress(Exception):  # what did start of it
+            ray.shutdown()
+        raise EngineError(
+            f"Ray could not start on this machine ({one_line(error)}); try again when it is less "
+            "busy, see that its temporary folder can be written, or use --engine local."
+        ) from error
 
 
 @contextmanager

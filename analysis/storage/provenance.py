@@ -57,18 +57,23 @@ def now(*, backbone: str, weights: str, dtype: str, device: str) -> Provenance:
     return Provenance(backbone, weights, dtype, device, versions)
 
 
-def restored(facts: dict[str, Any], default: Provenance) -> Provenance:
-    """The provenance of a stored result, from its facts; ``default`` where they have none.
+def restored(facts: dict[str, Any], current: Provenance) -> Provenance:
+    """The provenance of a stored result, from its facts; ``current`` where they have none.
+
+    The backbone has the name that it is asked for now: the same weights may have been another
+    folder, or another spelling of a path, when the result was computed.
 
     Args:
         facts: facts of the stored result, with ``shipped``.
-        default: the provenance of results that were stored without one.
+        current: the provenance of a result that the backbone would compute now.
     """
     stored = facts.get("made")
     if stored is None:
-        return default
+        return current
     pairs = tuple((str(k), str(v)) for k, v in stored["versions"])
-    return Provenance(**stored | {"versions": pairs, "shipped": facts["shipped"]})
+    return Provenance(
+        **stored | {"backbone": current.backbone, "versions": pairs, "shipped": facts["shipped"]}
+    )
 
 
 def plain_fields(result: Any, arrays: dict[str, Any]) -> list[str]:

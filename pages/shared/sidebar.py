@@ -6,7 +6,7 @@ from analysis.backbones import devices
 from analysis.backbones.catalog import DEFAULT
 from analysis.rerouting import layer_lists
 from analysis.runtime import hosting
-from pages.shared import plan_history, session
+from pages.shared import display, plan_history, session
 from pages.shared.page_question import SIDEBAR
 
 ANY_BACKBONE = (
@@ -37,6 +37,8 @@ def choose_backbone() -> None:
     if facts.needs:
         st.caption(facts.needs)
     loaded = session.backbone()
+    if loaded.note:
+        st.warning(display.escaped(loaded.note))
     st.caption(f"Running in {loaded.dtype.value}: {loaded.dtype.reason}.")
     if loaded.device.value == devices.SPREAD:
         st.caption(f"Spread over several devices, {loaded.device.reason}.")

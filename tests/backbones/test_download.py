@@ -4,6 +4,7 @@ import ast
 import errno
 import json
 import re
+import traceback
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import SimpleNamespace
@@ -127,7 +128,7 @@ def test_a_backbone_is_fetched_from_the_hub_and_then_needs_none(
     (hub.folder / "pytorch_model.bin").write_bytes(b"pickle")
     (hub.folder / "consolidated.safetensors").write_bytes(b"the same again")
     loaded = load("someone/model", dtype="float32", device="cpu")
-    assert loaded.fingerprint == COMMIT[:16]
+    assert loaded.note is None
     assert not {"pytorch_model.bin", "consolidated.safetensors"} & set(hub.fetched())
     assert {path.name for path in shards(hub.folder)} <= set(hub.fetched())
     hub.refusal = no_network
@@ -161,10 +162,75 @@ def test_a_hub_id_that_cannot_be_had_says_why(
     assert message in refusal_of(name)
 
 
+@pytest.mark.parametrize("where", ["HF_TOKEN", "stored"])
+@pytest.mark.parametrize(
+    "answer", ["Invalid credentials in Authorization header", 'User Access Token "x" is expired']
+)
+def test_a_token_that_the_hub_refuses_is_said_to_be_and_never_shown(
+    where: str, answer: str, hub: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.folder, hub.token, hub.wrong_token = save_folder(tmp_path / "theirs"), "hf_right", answer
+    stored = tmp_path / "token"
+    monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(stored))
+
+    def sign_in(token: str) -> None:
+        monkeypatch.setenv("HF_TOKEN", token if where == "HF_TOKEN" else "")
+        stored.write_text(token)
+
+    sign_in("hf_expiredSecret")
+    message = refusal_of("someone/model")
+    place = "in HF_TOKEN" if where == "HF_TOKEN" else "that hf auth login stored"
+    assert f"The hub refused the access token {place}, so someone/model was not fetched" in message
+    assert "a public model needs none" in message
+    with pytest.raises(BackboneError) as caught:
+        describe("someone/model")
+    assert "expiredSecret" not in message + "".join(traceback.format_exception(caught.value))
+    sign_in("hf_right")
+    assert describe("someone/model").layers == 6
+    assert "no model someone/else that you may read" in refusal_of("someone/else")
+    hub.gated = True
+    assert "is gated: accept its licence" in refusal_of("someone/model")
+
+
+def test_a_token_that_a_library_quotes_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise ValueError("Illegal header value b'Bearer hf_secret'")
+
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    monkeypatch.setattr("huggingface_hub.snapshot_download", refuse)
+    assert "hf_secret" not in refusal_of("someone/model")
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        (["README.md"], "someone/model holds no config.json; give a model in Hugging Face format"),
+        (["a.Q4.gguf", "b.Q8.gguf"], "someone/model holds no config.json but a GGUF file (a.Q4"),
+        (["pytorch_model.bin"], "but pickled weights, which can run code and are never loaded"),
+        (["model_index.json"], "but a pipeline of diffusers (model_index.json)"),
+        (
+            ["adapter_config.json", "adapter_model.safetensors"],
+            "someone/model is a LoRA adapter of someone/base, and no model; merge them with peft",
+        ),
+    ],
+)
+def test_a_repository_that_holds_no_model_says_what_it_holds(
+    files: list[str], message: str, hub: FakeHub, tmp_path: Path
+) -> None:
+    hub.folder = tmp_path / "theirs"
+    hub.folder.mkdir()
+    for name in files:
+        (hub.folder / name).write_text(
+            '{"peft_type": "LORA", "base_model_name_or_path": "someone/base"}'
+        )
+    assert message in refusal_of("someone/model")
+    assert not {"pytorch_model.bin", "a.Q4.gguf", "adapter_model.safetensors"} & set(hub.fetched())
+
+
 @pytest.mark.parametrize(
     ("missing", "message"),
     [
-        ("config.json", "someone/model holds no config.json; choose a model in Hugging Face"),
+        ("config.json", "but pickled weights, which can run code and are never loaded (pytorch"),
         ("model.safetensors", "no complete safetensors weights"),
         ("tokenizer.json", "someone/model holds no tokenizer"),
     ],
@@ -325,7 +391,7 @@ REMOTE = {"AutoConfig": "code.Config", "AutoModel": "code.Model"}
         (lambda f: (f / INDEX).write_text("[]"), "which lists its weights, is damaged"),
         (lambda f: (f / INDEX).write_text('{"weight_map": 3}'), "is damaged"),
         (lambda f: (f / INDEX).write_bytes(b"\xff\xfe"), "is damaged"),
-        (only_pickled, r"only pickled weights \(pytorch_model\.bin\), which can run code"),
+        (only_pickled, r"pickled weights, which can run code .* \(pytorch_model\.bin\)"),
         (lambda f: cut_short(f / "config.json"), r"^The config\.json of .* is not valid JSON"),
         (lambda f: config(f, model_type="nonesuch"), "is of a family, 'nonesuch', that the inst"),
         (lambda f: config(f, model_type="nonesuch", auto_map=REMOTE), "run code of its own, which"),

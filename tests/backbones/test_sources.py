@@ -68,7 +68,7 @@ def test_a_missing_gguf_file_is_refused(name: str) -> None:
 
 
 def test_a_folder_without_a_configuration_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BackboneError, match=r"holds no config.json; give the folder of a model"):
+    with pytest.raises(BackboneError, match=r"holds no config.json; give a model in Hugging"):
         resolve(str(tmp_path))
 
 

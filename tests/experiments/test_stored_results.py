@@ -69,6 +69,19 @@ def test_a_second_call_computes_nothing_and_gives_the_same(
     same(ask(llama), computed)
 
 
+@pytest.mark.parametrize("question", ["dimensions", "score", "plain method"])
+def test_a_stored_result_has_the_name_that_was_asked_for(
+    llama: Backbone, idle: Callable[[], None], question: str
+) -> None:
+    """The same weights may be another folder, or another spelling of its path, than before."""
+    computed = QUESTIONS[question](llama)
+    facts = dataclasses.replace(llama.facts, name="another name")
+    idle()
+    again = QUESTIONS[question](dataclasses.replace(llama, facts=facts))
+    assert computed.provenance.backbone == llama.facts.name
+    assert again.provenance.backbone == "another name"
+
+
 def test_embeddings_are_stored(llama: Backbone, idle: Callable[[], None]) -> None:
     computed = encoding.embeddings(llama, TEXTS.texts[:5], DEFAULT.under(PLAN))
     idle()

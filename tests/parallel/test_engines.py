@@ -119,6 +119,28 @@ def test_without_ray_a_sentence_says_how_to_get_it(monkeypatch: pytest.MonkeyPat
     assert_one_sentence(caught.value)
 
 
+@pytest.mark.parametrize("error", [Exception, RuntimeError, OSError])
+def test_a_ray_that_does_not_start_says_so(
+    error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ray raises a plain Exception after half a minute, with advice for its authors."""
+    ended: list[bool] = []
+
+    def init(*_: object, **__: object) -> None:
+        raise error("The current node timed out during startup.\n  Check the log\n")
+
+    ray = SimpleNamespace(
+        init=init, is_initialized=lambda: False, shutdown=lambda: ended.append(True)
+    )
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    with pytest.raises(
+        EngineError, match=r"Ray could not start .* timed out during .* --engine"
+    ) as caught:
+        list(engines.run(str, [1], Engine("ray")))
+    assert_one_sentence(caught.value)
+    assert ended == [True]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "nowhere", "127.0.0.1:port", "ray://a:1"])
 def test_an_address_where_nobody_answers_is_refused_at_once(address: str) -> None:

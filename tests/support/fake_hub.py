@@ -21,12 +21,15 @@ class FakeHub:
     """One repository with the files of ``folder``, or a ``refusal`` of everything.
 
     A ``gated`` one lists its files and gives none. ``sizes`` are pretended; ``requests`` holds
-    the method and path of each.
+    the method and path of each. A request with an access token is refused unless it is ``token``,
+    as the hub refuses one that has expired, of public models too.
     """
 
     hub_id: str = "someone/model"
     folder: Path | None = None
     gated: bool = False
+    token: str | None = None
+    wrong_token: str = "Invalid credentials in Authorization header"
     refusal: Callable[[], httpx.Response] | None = None
     sizes: dict[str, int] = field(default_factory=dict)
     requests: list[tuple[str, str]] = field(default_factory=list)
@@ -45,6 +48,9 @@ class FakeHub:
         self.requests.append((request.method, path))
         if self.refusal:
             return self.refusal()
+        sent = request.headers.get("authorization")
+        if sent is not None and sent != f"Bearer {self.token}":
+            return refused(401, "", self.wrong_token)
         if self.folder is None or self.hub_id not in path:
             return refused(404, "RepoNotFound")
         files = {p.name: p.read_bytes() for p in sorted(self.folder.iterdir()) if p.is_file()}
@@ -70,7 +76,7 @@ class FakeHub:
         _, _, rest = path.partition("/resolve/")
         revision, _, name = rest.partition("/")
         if self.gated:
-            return refused(401, "GatedRepo")
+            return refused(403 if sent else 401, "GatedRepo")
         if revision not in ("main", COMMIT):
             return refused(404, "RevisionNotFound")
         if name not in files:
@@ -88,9 +94,10 @@ class FakeHub:
         )
 
 
-def refused(status: int, code: str) -> httpx.Response:
+def refused(status: int, code: str, message: str = "") -> httpx.Response:
     """An answer of the hub that the client turns into one of its errors."""
-    return httpx.Response(status, headers={"X-Error-Code": code, "X-Error-Message": code}, json={})
+    headers = {"X-Error-Message": message or code} | ({"X-Error-Code": code} if code else {})
+    return httpx.Response(status, headers=headers, json={"error": message or code})
 
 
 def no_network() -> httpx.Response:

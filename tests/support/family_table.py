@@ -58,6 +58,33 @@ hold as well.
 REFUSED = """## Families that cannot be re-routed
 
 """
+FILES = """## Which files are loaded
+
+A backbone is a packaged name, a model on the hub, a folder in Hugging Face format or a `.gguf`
+file. What is read of a folder: `config.json`, the safetensors weights (one file, or several with
+their index), and the tokenizer. Everything else is passed over: pickled weights, code, generation
+settings, chat templates, adapters, the pooling of sentence-transformers.
+
+- **A model that also reads images or sound** is loaded as its text decoder.
+- **Quantised weights** are loaded from GGUF files, and from FP8 and MXFP4 checkpoints, whose
+  weights come back as numbers in the chosen dtype, each block times its scale. Other schemes (GPTQ,
+  AWQ, bitsandbytes, compressed-tensors, HQQ, AQLM, torchao, MLX and so on) are refused by name
+  before a weight is read.
+- **An adapter** (LoRA) beside a model is not put on, whether or not `peft` is installed, and a note
+  says so. One alone is refused with the name of its base: merge them with `merge_and_unload`.
+- **An embedding model that sees later tokens** (BERT, EmbeddingGemma), an encoder with a decoder
+  (T5) and a model without attention are refused: the method needs a causal decoder.
+- **Other formats** (ONNX, TensorFlow, Flax, Core ML, pickled weights, Git LFS pointers, archives)
+  are named in one sentence with the way out, and so is a folder that is at odds with itself:
+  weights that are missing, left over, of other sizes or not finite, a tensor in two files, a
+  tokenizer that does not fit the embedding. Nothing is filled at random. What cannot be told is a
+  tokenizer of another model with about as many tokens.
+
+Results and vectors are stored under a fingerprint of what decides them: weights, configuration and
+tokenizer, besides dtype, kind of device and versions. A changed byte of those gives another
+fingerprint; the name and place of a folder do not count, and a stored result is shown under the
+name that was asked for.
+"""
 
 
 def row(name: str) -> str:
@@ -82,10 +109,11 @@ def page() -> str:
         (OTHERS, tiny_models.OTHERS),
         (REFUSED, tiny_models.IGNORING),
     )
-    return "\n".join(
+    tables = (
         text.replace("\\\n", "") + "\n".join(map(row, sorted(names))) + "\n"
         for text, names in parts
     )
+    return "\n".join((*tables, FILES))
 
 
 if __name__ == "__main__":
