@@ -1,5 +1,6 @@
 """One sentence on what is wrong with a backbone's files, or with fetching them."""
 
+import errno
 import importlib.metadata
 import os
 import re
@@ -12,6 +13,7 @@ from .sources import Source
 
 MOST_PARTS = 10_000
 """Layers, heads or experts that a decoder may have; the largest known have a few hundred."""
+_CANNOT_WRITE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
 _COUNTED = re.compile("layer|head|expert")
 
 
@@ -100,6 +102,7 @@ def _without_token(sentence: str) -> str:
 
 
 def _sentence(source: Source, error: Exception, part: str) -> str:
+    from huggingface_hub import constants
     from huggingface_hub import errors as hub
 
     name = source.location if source.kind != "packaged" else source.name
@@ -123,6 +126,14 @@ def _sentence(source: Source, error: Exception, part: str) -> str:
         return f"{name} has no revision {source.revision!r}; check it, or leave it out."
     if any_is(hub.RepositoryNotFoundError):
         return f"The hub has no model {name} that you may read; check the id, or set HF_TOKEN."
+    if source.kind == "hub" and any(
+        isinstance(cause, OSError) and cause.errno in _CANNOT_WRITE for cause in causes
+    ):
+        return (
+            f"{name} could not be written to the hub's cache {constants.HF_HUB_CACHE} "
+            f"({one_line(error)}); free some space there, or set HF_HOME to a folder that can be "
+            "written."
+        )
     if "trust_remote_code" in text or "custom code" in text:
         return f"{name} asks to run code of its own, which is never allowed here; choose another."
     if any_is(hub.IncompleteSnapshotError):

@@ -299,7 +299,15 @@ def hub_error(name: str) -> Exception:
         (lambda: hub_error("RepositoryNotFoundError"), "no model someone/model that you may read"),
         (lambda: ConnectionError("timed out"), "the hub cannot be reached"),
         (lambda: ValueError("set trust_remote_code=True"), "never allowed here"),
-        (lambda: OSError(errno.ENOSPC, "No space left on device"), "No space left on device"),
+        (
+            lambda: OSError(errno.ENOSPC, "No space left on device"),
+            "could not be written to the hub's cache .* space left on device.* set HF_HOME",
+        ),
+        (
+            lambda: PermissionError(errno.EACCES, "Permission denied"),
+            "Permission denied.* set HF_H",
+        ),
+        (lambda: OSError(errno.EROFS, "Read-only file system"), "Read-only file.* set HF_HOME"),
         (lambda: RuntimeError(), "RuntimeError"),
     ],
 )

@@ -69,7 +69,9 @@ def test_a_second_call_computes_nothing_and_gives_the_same(
     same(ask(llama), computed)
 
 
-@pytest.mark.parametrize("question", ["dimensions", "score", "plain method"])
+@pytest.mark.parametrize(
+    "question", ["score", "plain method", pytest.param("dimensions", marks=pytest.mark.slow)]
+)
 def test_a_stored_result_has_the_name_that_was_asked_for(
     llama: Backbone, idle: Callable[[], None], question: str
 ) -> None:
