@@ -18,7 +18,6 @@ from analysis.corpora.types import Texts
 from analysis.embedding import encoder
 from analysis.embedding.methods import METHODS, Method, MethodName
 from analysis.errors import ExplorerError, PlanError
-from analysis.integrations.sentence_transformers import Embedder
 from analysis.rerouting.plan import Plan
 from tests.support.checks import assert_one_sentence
 
@@ -160,41 +159,3 @@ def test_the_notebook_runs() -> None:
     client.execute()
     shown = [output for cell in notebook.cells for output in cell.get("outputs", ())]
     assert sum("application/vnd.plotly.v1+json" in one.get("data", {}) for one in shown) == 2
-
-
-# In other libraries
-
-
-@pytest.fixture
-def embedder(llama: Backbone) -> Embedder:
-    return Embedder(llama, METHODS["kv-embedding"].under(PLAN))
-
-
-def test_langchain_stores_and_finds(embedder: Embedder) -> None:
-    vectorstores = pytest.importorskip("langchain_core.vectorstores")
-    from analysis.integrations.langchain import LangChainEmbeddings
-
-    model = LangChainEmbeddings(embedder)
-    documents = np.array(model.embed_documents(TEXTS))
-    np.testing.assert_allclose(documents, embedder.encode_document(TEXTS), atol=1e-6)
-    query = model.embed_query(TEXTS[3])
-    np.testing.assert_allclose(query, embedder.encode_query(TEXTS[3]), atol=1e-6)
-    store = vectorstores.InMemoryVectorStore(model)
-    store.add_texts(TEXTS)
-    (result,) = store.similarity_search(TEXTS[3], k=1)
-    assert result.page_content == TEXTS[int((documents @ query).argmax())]
-
-
-def test_llamaindex_stores_and_finds(embedder: Embedder) -> None:
-    core = pytest.importorskip("llama_index.core")
-    from analysis.integrations.llamaindex import LlamaIndexEmbedding
-
-    model = LlamaIndexEmbedding(embedder)
-    rows = model.get_text_embedding_batch(TEXTS)
-    np.testing.assert_allclose(rows, embedder.encode_document(TEXTS), atol=1e-6)
-    query = model.get_query_embedding(TEXTS[3])
-    np.testing.assert_allclose(query, embedder.encode_query(TEXTS[3]), atol=1e-6)
-    nodes = [core.schema.TextNode(text=text) for text in TEXTS]
-    index = core.VectorStoreIndex(nodes, embed_model=model)
-    (result,) = index.as_retriever(similarity_top_k=1).retrieve(TEXTS[3])
-    assert result.node.get_content() == TEXTS[int((np.array(rows) @ query).argmax())]

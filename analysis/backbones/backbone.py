@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from os import PathLike
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -42,15 +42,17 @@ from .sources import Progress
 _NO_ADAPTER = "no adapter"
 """A subfolder that does not exist: with peft installed, transformers would put on any adapter that
 it finds beside a model."""
+_LOADED_AGAIN = ("model", "tokenizer")
+_NOT_PICKLED = (*_LOADED_AGAIN, "lock", "cleanups")
 
 
 @dataclass(frozen=True, eq=False)
 class Backbone:
     """A loaded, frozen decoder.
 
-    A pickled backbone keeps its facts and not its weights: unpickled it serves as the key of
-        results
-    and runs nothing.
+    A pickled backbone keeps its facts and not its weights: unpickled, it serves as the key of
+    results, and loads its weights again when it first runs. Copies in memory are the backbone
+    itself.
 
     Attributes:
         facts: its size, family and licence, known before its weights are loaded.
@@ -64,6 +66,8 @@ class Backbone:
         key_positions: the supported positions of the prefix's key.
         refusal: why it cannot be re-routed; None where it can.
         note: what to know about its files, such as an adapter that is not put on; else None.
+        source: the name from which :func:`load` loads it again; None where it was assembled in
+            memory.
         lock: held for one batch at a time, in the order of arrival, so that visits take turns.
         cleanups: called once each when the last lease of the backbone ends, to free what is
             stored for it.
@@ -80,15 +84,31 @@ class Backbone:
     key_positions: tuple[KeyPosition, ...] = ()
     refusal: str | None = None
     note: str | None = None
+    source: str | None = None
     lock: FairLock = field(default_factory=lambda: FairLock("the backbone"))
     cleanups: list[Callable[[], object]] = field(default_factory=list)
 
+    def __copy__(self) -> "Backbone":
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Backbone":
+        return self
+
     def __getstate__(self) -> dict[str, Any]:
-        state = {k: value for k, value in vars(self).items() if k not in ("lock", "cleanups")}
-        return state | {"model": torch.nn.Identity(), "tokenizer": None}
+        return {name: value for name, value in vars(self).items() if name not in _NOT_PICKLED}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state, lock=FairLock("the backbone"), cleanups=[])
+
+    if not TYPE_CHECKING:  # mypy would take every name for an attribute
+
+        def __getattr__(self, name: str) -> Any:
+            """Load an unpickled backbone's model and tokenizer when they are first used."""
+            if name not in _LOADED_AGAIN:
+                raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+            again = _load_again(self)
+            vars(self).update({part: getattr(again, part) for part in _LOADED_AGAIN})
+            return vars(self)[name]
 
     @property
     def identity(self) -> dict[str, str]:
@@ -198,7 +218,9 @@ def load(
         placed = model if layout else model.to(chosen_device.value)
         fingerprint = fingerprint_of(source, folder, tokenizer)
         return assemble(
-            *(facts, placed, tokenizer, chosen_device, chosen_dtype, fingerprint), note=note
+            *(facts, placed, tokenizer, chosen_device, chosen_dtype, fingerprint),
+            note=note,
+            source=source.absolute_name,
         )
 
 
@@ -211,6 +233,7 @@ def assemble(
     fingerprint: str,
     *,
     note: str | None = None,
+    source: str | None = None,
 ) -> Backbone:
     """Freeze, pack, patch and probe a model that is already in memory.
 
@@ -222,6 +245,7 @@ def assemble(
         dtype: the weights' dtype.
         fingerprint: identifies weights, configuration and tokenizer.
         note: what to know about its files.
+        source: the name from which it can be loaded again.
 
     Raises:
         BackboneError: it is not a causal decoder, or its layers cannot be found.
@@ -245,4 +269,26 @@ def assemble(
         key_positions=reach.key_positions,
         refusal=reach.refusal,
         note=note,
+        source=source,
     )
+
+
+def _load_again(unpickled: Backbone) -> Backbone:
+    """The backbone that was pickled, with its weights.
+
+    Raises:
+        BackboneError: it was assembled in memory, cannot be loaded here, or has other weights now.
+    """
+    name = unpickled.facts.name
+    if unpickled.source is None:
+        raise BackboneError(
+            f"This copy of {name} has no weights, because it was pickled and its model had been "
+            "assembled in memory; save the model as a folder and load that."
+        )
+    again = load(unpickled.source, dtype=unpickled.dtype.value, device=unpickled.device.value)
+    if again.identity != unpickled.identity:
+        raise BackboneError(
+            f"{unpickled.source} has other weights than when this copy was pickled; load it by its "
+            "name, and encode again what is compared."
+        )
+    return again

@@ -35,6 +35,13 @@ class Source:
     licence: str | None = None
     needs: str | None = None
 
+    @property
+    def absolute_name(self) -> str:
+        """The name, valid from any folder."""
+        if self.kind in ("folder", "gguf"):
+            return str(Path(self.location).absolute())
+        return self.name
+
 
 def resolve(name: str | PathLike[str]) -> Source:
     """Find out what ``name`` means; nothing is downloaded or converted.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .estimators import Floats, check_enough, estimator_named, prepare
+from .estimators import Floats, check_enough, drop_duplicates, estimator_named, ranked
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,9 +54,8 @@ def curve(
     https://doi.org/10.1007/978-1-4612-1554-7). So each resampled
     curve is ``dims + (half - mean of the halves)`` and the band is their 2.5 to 97.5% quantiles.
     The band is rather too wide than too narrow: halves share points but not all neighbours, which
-        for
-    TwoNN widens
-    the spread by a factor between 1 and sqrt(2); 1.2 to 1.35 was measured on Gaussian clouds.
+    for TwoNN widens the spread by a factor between 1 and sqrt(2); 1.2 to 1.35 was measured on
+    Gaussian clouds.
 
     Args:
         clouds: (L, N, D) or L clouds of (N, D): the same N texts in the same order at each layer,
@@ -77,23 +76,24 @@ def curve(
         raise ValueError("a band needs at least 2 resamples")
     if len({len(cloud) for cloud in clouds}) != 1:
         raise ValueError("each layer's cloud must hold the same texts, in the same order")
-    layers = [prepare(cloud, chosen, f"Layer {index}") for index, cloud in enumerate(clouds)]
+    distinct = [drop_duplicates(cloud, f"Layer {index}") for index, cloud in enumerate(clouds)]
     n_texts = len(clouds[0])
-    texts = np.unique(np.concatenate([distinct for distinct, _ in layers]))
+    texts = np.unique(np.concatenate(distinct))
     check_enough(len(texts), n_texts)
 
     rng = np.random.default_rng(seed)
     halves = np.zeros((resamples, n_texts), dtype=np.bool_)
     for half in halves:
         half[rng.choice(texts, len(texts) // 2, replace=False)] = True
-    dims = np.empty(len(layers))
-    resampled = np.empty((resamples, len(layers)))
-    for index, (_, estimate_among) in enumerate(layers):
+    dims = np.empty(len(clouds))
+    resampled = np.empty((resamples, len(clouds)))
+    for index, cloud in enumerate(clouds):
+        estimate_among = ranked(cloud, distinct[index], chosen)
         dims[index] = estimate_among(np.ones(n_texts, dtype=np.bool_))
         halved = np.array([estimate_among(half) for half in halves])
         resampled[:, index] = dims[index] + halved - halved.mean()
         if progress is not None:
-            progress(index + 1, len(layers))
+            progress(index + 1, len(clouds))
     dims[np.isnan(resampled).any(axis=0)] = np.nan
     low, high = np.quantile(resampled, (0.025, 0.975), axis=0)
     return Curve(dims, low, high, resampled, len(texts), n_texts - len(texts), chosen.name)

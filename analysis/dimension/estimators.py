@@ -8,10 +8,10 @@ duplicates turn a dimension of 5 into 4.1) and are left out.
 scikit-learn and scikit-dimension take seconds to import and are imported where first used.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,10 @@ FEWEST = 20
 COINCIDE = 1e-5
 """Rows closer than this share of their norm count as one text. On SmolLM2 in float32 one text in
 two batches differs by up to 1.2e-6 of the norm, a typical nearest neighbour by 2e-2 to 3e-1."""
+
+
+BLOCK_MEGABYTES = 256
+"""Distances held at a time; up to 5,792 texts are one block."""
 
 
 @dataclass(frozen=True)
@@ -80,9 +84,10 @@ def _gride(rows: Floats) -> float:
 
 def _lpca(rows: Floats) -> float:
     # skdim.id.lPCA(ver="participation_ratio") without its SVD, which takes many times longer:
-    # (sum of eigenvalues)^2 / sum of squared eigenvalues = trace(S)^2 / |S|_F^2
+    # (sum of eigenvalues)^2 / sum of squared eigenvalues = trace(S)^2 / |S|_F^2, and both sides
+    # of the singular value decomposition have the same eigenvalues
     centred = rows - rows.mean(axis=0)
-    scatter = centred @ centred.T
+    scatter = centred @ centred.T if len(rows) < rows.shape[1] else centred.T @ centred
     return float(np.trace(scatter) ** 2 / np.sum(scatter**2))
 
 
@@ -107,20 +112,22 @@ https://papers.nips.cc/paper/2577-maximum-likelihood-estimation-of-intrinsic-dim
 et al. 2022, https://doi.org/10.1038/s41598-022-20991-1; all but the last by scikit-dimension."""
 
 
-def _squared_distances(rows: Floats) -> Floats:
-    """(N, N) squared distances of (N, D) rows, accurate for rows that do not coincide.
+def _by_block(rows: Floats, reduce: Callable[[Floats, int], Any]) -> Iterator[Any]:
+    """``reduce`` of the squared distances (n, N) of n rows to all N, block after block of rows.
 
-    |x|^2 + |y|^2 - 2xy in float64 errs by about 1e-15 |x|^2: that is 1e-5 of the squared distance
-    of rows that only just do not coincide, and far less of any larger one.
+    It is called with them and the number of the block's first row. |x|^2 + |y|^2 - 2xy in float64
+    errs by about 1e-15 |x|^2: that is 1e-5 of the squared distance of rows that only just do not
+    coincide, and far less of any larger one.
     """
-    from sklearn.metrics.pairwise import euclidean_distances
+    from sklearn.metrics import pairwise_distances_chunked
 
-    return np.asarray(euclidean_distances(rows - rows.mean(axis=0), squared=True))
-
-
-def _distinct(rows: Floats, squared: Floats) -> Indices:
-    tolerance = (COINCIDE * np.linalg.norm(rows, axis=1, keepdims=True)) ** 2
-    return np.flatnonzero(~np.tril(squared <= tolerance, k=-1).any(axis=1))
+    yield from pairwise_distances_chunked(
+        rows - rows.mean(axis=0),
+        reduce_func=reduce,
+        metric="euclidean",
+        squared=True,
+        working_memory=BLOCK_MEGABYTES,
+    )
 
 
 def _checked(cloud: NDArray[np.floating], name: str = "The cloud") -> Floats:
@@ -135,11 +142,12 @@ def _checked(cloud: NDArray[np.floating], name: str = "The cloud") -> Floats:
     return rows
 
 
-def drop_duplicates(cloud: NDArray[np.floating]) -> Indices:
+def drop_duplicates(cloud: NDArray[np.floating], name: str = "The cloud") -> Indices:
     """Find the rows to keep so that no two coincide up to rounding.
 
     Args:
         cloud: (N, D) states, any float type.
+        name: name of the cloud in an error.
 
     Returns:
         (M,) ascending indices of the first row of each group; a row is left out if it lies within
@@ -149,8 +157,15 @@ def drop_duplicates(cloud: NDArray[np.floating]) -> Indices:
         CorpusError: a state is not finite.
         ValueError: the cloud is empty or not two-dimensional.
     """
-    rows = _checked(cloud)
-    return _distinct(rows, _squared_distances(rows))
+    rows = _checked(cloud, name)
+    limits = (COINCIDE * np.linalg.norm(rows, axis=1)) ** 2
+
+    def repeated(squared: Floats, first: int) -> Mask:
+        """Whether each row of the block coincides with an earlier one."""
+        near = squared <= limits[first : first + len(squared), None]
+        return np.asarray(np.tril(near, k=first - 1).any(axis=1))
+
+    return np.flatnonzero(~np.concatenate(list(_by_block(rows, repeated))))
 
 
 def _fit(estimator: Estimator, points: Floats) -> float:
@@ -163,43 +178,42 @@ def _fit(estimator: Estimator, points: Floats) -> float:
     return dimension if np.isfinite(dimension) and dimension > 0 else np.nan
 
 
-def prepare(
-    cloud: NDArray[np.floating], estimator: Estimator, name: str = "The cloud"
-) -> tuple[Indices, Callable[[Mask], float]]:
-    """Rank a cloud's neighbours once, for estimates from many parts of its texts.
+def ranked(
+    cloud: NDArray[np.floating], texts: Indices, estimator: Estimator
+) -> Callable[[Mask], float]:
+    """Rank the neighbours of a cloud's distinct texts once, for estimates from many parts of them.
 
     Args:
         cloud: (N, D) states, any float type; computed in float64.
+        texts: (M,) the distinct texts, as :func:`drop_duplicates` finds them.
         estimator: the estimator.
-        name: name of the cloud in an error.
 
     Returns:
-        (M,) indices of the distinct texts, and a function from an (N,) mask of texts to the
-        estimate from the distinct ones among them, NaN where there is none.
-
-    Raises:
-        CorpusError: a state is not finite.
-        ValueError: the cloud is empty or not two-dimensional.
+        A function from an (N,) mask of texts to the estimate from the distinct ones among them,
+        NaN where there is none.
     """
-    rows = _checked(cloud, name)
-    squared = _squared_distances(rows)
-    texts = _distinct(rows, squared)
     if len(texts) < FEWEST:
-        return texts, lambda _: np.nan
+        return lambda _: np.nan
     if not estimator.neighbours:
-        return texts, lambda members: _fit(
+        return lambda members: _fit(
             estimator, np.asarray(cloud[texts[members[texts]]], dtype=np.float64)
         )
 
     # of 4k + 40 nearest texts, a random half holds fewer than k about once in 1e12 rows
     width = min(4 * estimator.neighbours + 40, len(texts) - 1)
-    squared = squared[np.ix_(texts, texts)]
-    np.fill_diagonal(squared, np.inf)
-    order = np.argpartition(squared, width - 1, axis=1)[:, :width]
-    rank = np.argsort(np.take_along_axis(squared, order, axis=1), axis=1, kind="stable")
-    order = np.take_along_axis(order, rank, axis=1)  # (M, width), nearest first
-    distances = np.sqrt(np.take_along_axis(squared, order, axis=1))
-    order = texts[order]
+
+    def nearest_of(squared: Floats, first: int) -> tuple[Indices, Floats]:
+        """The numbers and squared distances (n, width) of the nearest, nearest first."""
+        own = np.arange(len(squared))
+        squared[own, first + own] = np.inf
+        order = np.argpartition(squared, width - 1, axis=1)[:, :width]
+        rank = np.argsort(np.take_along_axis(squared, order, axis=1), axis=1, kind="stable")
+        order = np.take_along_axis(order, rank, axis=1)
+        return order, np.take_along_axis(squared, order, axis=1)
+
+    blocks = list(_by_block(np.asarray(cloud[texts], dtype=np.float64), nearest_of))
+    order = texts[np.concatenate([numbers for numbers, _ in blocks])]
+    distances = np.sqrt(np.concatenate([squared for _, squared in blocks]))
 
     def estimate_among(members: Mask) -> float:
         rows = members[texts]
@@ -209,7 +223,7 @@ def prepare(
         complete = nearest.sum(axis=1) == k
         return _fit(estimator, distances[rows][complete][nearest[complete]].reshape(-1, k))
 
-    return texts, estimate_among
+    return estimate_among
 
 
 def estimator_named(estimator: str) -> Estimator:
@@ -249,6 +263,7 @@ def estimate(cloud: NDArray[np.floating], estimator: str = "twonn") -> float:
         PlanError: there is no such estimator.
         ValueError: the cloud is empty or not two-dimensional.
     """
-    texts, estimate_among = prepare(cloud, estimator_named(estimator))
+    chosen = estimator_named(estimator)
+    texts = drop_duplicates(cloud)
     check_enough(len(texts), len(cloud))
-    return estimate_among(np.ones(len(cloud), dtype=np.bool_))
+    return ranked(cloud, texts, chosen)(np.ones(len(cloud), dtype=np.bool_))

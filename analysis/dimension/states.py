@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+import psutil
 import torch
 from numpy.typing import NDArray
 
@@ -10,10 +11,15 @@ from ..backbones.backbone import Backbone
 from ..embedding.batching import Batch, Prepared, prepare, within_memory
 from ..embedding.methods import Method
 from ..embedding.prompts import BARE, COMPRESSION
+from ..errors import OutOfMemory
 from ..rerouting import forward_pass
 from ..rerouting.forward_pass import PassRequest
 from ..runtime import request_log
 from ..runtime.events import Progress, quiet
+from .estimators import BLOCK_MEGABYTES, FEWEST
+
+MEASURED_BYTES = 40
+"""Bytes for each number of one layer while its dimension is estimated: copies in float64."""
 
 
 def last_token_states(
@@ -41,9 +47,10 @@ def last_token_states(
     ready = _for_states(backbone, texts, prompted)
     last = [b.lengths - 1 for b in ready.batches]
     rows = [torch.arange(len(columns)) for columns in last]
-    states = _states_at(backbone, ready, list(zip(rows, last, strict=True)), progress)
-    order = np.argsort([row for batch in ready.batches for row in batch.rows])
-    return states[:, order][:, ready.of_text[0]]
+    places = [row for batch in ready.batches for row in batch.rows]
+    states = _states_at(backbone, ready, list(zip(rows, last, strict=True)), places, progress)
+    prompts = ready.of_text[0]
+    return states if np.array_equal(prompts, np.arange(len(places))) else states[:, prompts]
 
 
 def any_token_states(
@@ -93,7 +100,7 @@ def any_token_states(
         (table[table[:, 0] == number, 1], table[table[:, 0] == number, 2])
         for number in range(len(ready.batches))
     ]
-    return _states_at(backbone, ready, at, progress)
+    return _states_at(backbone, ready, at, range(len(drawn)), progress)
 
 
 def _for_states(backbone: Backbone, texts: Sequence[str], prompted: bool) -> Prepared:
@@ -105,32 +112,42 @@ def _states_at(
     backbone: Backbone,
     ready: Prepared,
     at: Sequence[tuple[torch.Tensor, torch.Tensor]],
+    places: Sequence[int],
     progress: Progress,
 ) -> NDArray[np.float32]:
-    """Every layer's output at each batch's (rows, columns), in sequence: (L, K, D)."""
-    total = sum(len(rows) for rows, _ in at)
+    """Every layer's output at each batch's (rows, columns), K in all, at their ``places``.
+
+    Returns:
+        (L, K, D), float32.
+
+    Raises:
+        OutOfMemory: the states do not fit beside what measuring them takes.
+    """
+    total = len(places)
+    _check_room(backbone, total)
     out = np.empty((backbone.layers, total, backbone.facts.hidden), np.float32)
-    columns_of = {  # by prompt: its columns, and the place of the first in the result
-        prompt: (columns[rows == row], place + int((rows < row).sum()))
-        for batch, (rows, columns), place in zip(
+    place_of = np.asarray(places, dtype=np.intp)
+    points_of = {  # by prompt: its columns, and their places in the result
+        prompt: (columns[rows == row], place_of[start + np.flatnonzero(rows.numpy() == row)])
+        for batch, (rows, columns), start in zip(
             ready.batches, at, np.cumsum([0, *(len(rows) for rows, _ in at)]).tolist(), strict=False
         )
         for row, prompt in enumerate(batch.rows)
     }
 
     def run(batch: Batch) -> None:
-        columns = [columns_of[prompt][0] for prompt in batch.rows]
+        columns = [points_of[prompt][0] for prompt in batch.rows]
         counts = torch.tensor([len(each) for each in columns])
-        places = torch.repeat_interleave(torch.arange(len(columns)), counts), torch.cat(columns)
-        if not len(places[0]):
+        keep_at = torch.repeat_interleave(torch.arange(len(columns)), counts), torch.cat(columns)
+        if not len(keep_at[0]):
             return
-        first = columns_of[batch.rows[0]][1]
-        request = PassRequest(batch.ids, batch.lengths, keep_at=places)
+        into = np.concatenate([points_of[prompt][1] for prompt in batch.rows])
+        request = PassRequest(batch.ids, batch.lengths, keep_at=keep_at)
         result = forward_pass.run(backbone.model, request)
         for layer, states in result.outputs.items():
             if not bool(torch.isfinite(states).all()):
                 raise backbone.overflowed()
-            out[layer, first : first + len(places[0])] = states.numpy()
+            out[layer, into] = states.numpy()
 
     texts = 0
     for batch, _ in within_memory(backbone, ready.batches, run):
@@ -138,3 +155,18 @@ def _states_at(
         request_log.count(encoded=len(batch.rows), tokens=int(batch.lengths.sum()))
         progress(texts, ready.distinct)
     return out
+
+
+def _check_room(backbone: Backbone, points: int) -> None:
+    """Refuse states that do not fit into memory, with the number that does."""
+    layers, width = backbone.layers, backbone.facts.hidden
+    each = width * (4 * layers + MEASURED_BYTES)
+    room = psutil.virtual_memory().available - 3 * 2**20 * BLOCK_MEGABYTES
+    if each * points > room:
+        fit = max(room // each, 0)
+        advice = f"take at most {fit:,} samples" if fit >= FEWEST else "free some memory"
+        raise OutOfMemory(
+            f"The states of {points:,} texts at the {layers} layers of {backbone.facts.name} take "
+            f"{each * points / 1e9:.1f} GB with what measuring them needs, and "
+            f"{max(room, 0) / 1e9:.1f} GB are free for it; {advice}."
+        )

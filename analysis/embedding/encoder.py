@@ -5,11 +5,12 @@ is anything that encodes: a method on a backbone, or the same behind the cache o
 :mod:`analysis.embedding.cached_encoder`.
 """
 
+import re
 import time
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from ..backbones.backbone import Backbone
 from ..corpora.text_lists import as_texts
 from ..errors import PlanError
+from ..rerouting.layer_lists import format_layers
 from ..runtime.events import Progress, quiet
 from ..storage import result_store
 from ..storage.provenance import Provenance
@@ -121,6 +123,28 @@ class MethodEncoder:
         """A digest of the backbone, the method and the limit; the key of caches."""
         limit = {} if self.max_tokens is None else {"max_tokens": self.max_tokens}
         return result_store.digest(self.backbone.identity, self.method.identity, limit)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """All that decides embeddings besides the texts, their role and versions, as plain data."""
+        return {
+            "backbone": self.backbone.facts.name,
+            **self.backbone.identity,
+            "method": self.method.name,
+            **self.method.identity,
+            "max_tokens": self.max_tokens,
+        }
+
+    @property
+    def name(self) -> str:
+        """A name to read, fit for a path, that an encoder of other settings does not have."""
+        plan = self.method.plan
+        layers = format_layers(plan.active, self.backbone.layers).replace(",", "_")
+        parts = [self.backbone.facts.name, self.method.name]
+        if plan.active:
+            parts += [f"layers-{layers}", f"bias-{plan.bias:g}"]
+        plain = [re.sub(r"[^a-z0-9._-]+", "-", part.lower()).strip("-.") for part in parts]
+        return "--".join([*(part or "unnamed" for part in plain), self.identity[-12:]])
 
     def encode(
         self, texts: Iterable[str], *, role: Role = "Context", progress: Progress = quiet

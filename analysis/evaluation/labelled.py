@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from ..errors import CorpusError
 from . import bootstrap, vectors
@@ -112,9 +113,9 @@ def clusters(
     for start in range(CLUSTERINGS):
         assigned = KMeans(count, n_init=1, random_state=seed + start).fit_predict(unit)
         values.append(v_measure_score(codes, assigned))
-        cell = np.zeros((len(codes), count * count), np.float32)
-        cell[np.arange(len(codes)), codes * count + assigned] = 1
-        cells.append(cell)
+        at = np.arange(len(codes)), codes * count + assigned
+        ones = np.ones(len(codes), np.float32)
+        cells.append(csr_array((ones, at), shape=(len(codes), count * count)))
     texts = bootstrap.of_items(len(codes), "texts")
     blocks = []
     for weights in texts.weights(draws, seed):

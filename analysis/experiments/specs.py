@@ -177,7 +177,7 @@ class Mteb(Planned):
         tuple[str, ...],
         Several,
         Option("TASK"),
-        Field(min_length=1, description="names of mteb tasks, such as STSBenchmark"),
+        Field(min_length=1, description="names of mteb tasks or benchmarks, such as STSBenchmark"),
     ]
     max_tokens: MaxTokens = None
     output: Annotated[str, Option("FOLDER"), Field(description="folder for mteb's result files")]

@@ -1,1 +1,1 @@
-"""Adapters: mteb, sentence-transformers, scikit-learn, LangChain and LlamaIndex."""
+"""Adapters: mteb, sentence-transformers, scikit-learn, LangChain, LlamaIndex and BERTopic."""

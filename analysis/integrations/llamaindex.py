@@ -1,5 +1,6 @@
 """An embedder as an embedding of LlamaIndex (``pip install llama-index-core``)."""
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -7,17 +8,31 @@ from llama_index.core.embeddings import BaseEmbedding
 from pydantic import PrivateAttr
 
 from ..corpora.text_lists import as_texts
+from ..errors import PlanError
 from .sentence_transformers import Embedder
 
 
 class LlamaIndexEmbedding(BaseEmbedding):
-    """``embedder`` for LlamaIndex's stores: documents as Context, questions as Query."""
+    """``embedder`` for LlamaIndex's stores: documents as Context, questions as Query.
+
+    ``model_name`` holds all that decides a vector, since LlamaIndex's ingestion cache goes by it.
+    ``options`` are those of LlamaIndex's ``BaseEmbedding``, such as ``embed_batch_size``.
+    """
 
     _embedder: Embedder = PrivateAttr()
 
-    def __init__(self, embedder: Embedder) -> None:
-        super().__init__(model_name=f"{embedder.method.name} on {embedder.backbone.facts.name}")
-        self._embedder = embedder
+    def __init__(self, embedder: Embedder, **options: Any) -> None:
+        _refuse_cache(options)
+        super().__init__(**{**options, "model_name": embedder.encoder.name})
+        self._embedder = copy.copy(embedder)  # whose limit may be set to another later
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        options = {name: getattr(self, name) for name in ("embed_batch_size", "num_workers")}
+        return _rebuilt, (self._embedder, options)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        _refuse_cache({name: value})
+        super().__setattr__(name, value)
 
     def get_text_embedding_batch(self, texts: Any, *further: Any, **options: Any) -> Any:
         """N lists of D numbers, of unit length."""
@@ -52,3 +67,15 @@ class LlamaIndexEmbedding(BaseEmbedding):
 
     async def _aget_query_embedding(self, query: str) -> list[float]:
         return self._get_query_embedding(query)
+
+
+def _rebuilt(embedder: Embedder, options: dict[str, Any]) -> LlamaIndexEmbedding:
+    return LlamaIndexEmbedding(embedder, **options)
+
+
+def _refuse_cache(options: dict[str, Any]) -> None:
+    if options.get("embeddings_cache") is not None:
+        raise PlanError(
+            "LlamaIndex's embeddings_cache finds vectors by their text alone and would mix methods "
+            "and roles; leave it out, vectors are stored on disk anyway."
+        )

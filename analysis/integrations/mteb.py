@@ -5,25 +5,27 @@ files in mteb's own folder layout, so that its other tools read them.
 """
 
 import contextlib
+import copy
 import difflib
-import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from ..corpora.text_lists import as_texts
+from ..embedding.prompts import BARE
 from ..errors import CorpusError, ExplorerError, PlanError, one_line
 from .sentence_transformers import Embedder
 
 try:
     import mteb
     from mteb.models.model_meta import ModelMeta, ScoringFunction
+    from mteb.types import Licenses
 except ModuleNotFoundError as missing:
     if missing.name != "mteb":
         raise
@@ -43,7 +45,7 @@ class MtebEncoder:
     """
 
     def __init__(self, embedder: Embedder) -> None:
-        self.embedder = embedder
+        self.embedder = copy.copy(embedder)  # whose limit may be set to another later
         self.blank = 0
         self.mteb_model_meta = meta(embedder)
 
@@ -96,32 +98,35 @@ class MtebEncoder:
 
 
 def meta(embedder: Embedder) -> ModelMeta:
-    """The metadata that mteb stores with results: name, revision (all other settings), sizes."""
+    """The metadata that mteb stores with results.
+
+    mteb's tables tell models apart by name alone, so the name covers all settings;
+    ``loader_kwargs`` has them one by one.
+    """
     facts = embedder.backbone.facts
+    licence = (facts.licence or "").lower()
     return ModelMeta(
         loader=None,
-        name=f"{PROJECT}/{_plain(facts.name)}--{_plain(embedder.method.name)}",
+        loader_kwargs=embedder.encoder.settings,
+        name=f"{PROJECT}/{embedder.encoder.name}",
         revision=embedder.encoder.identity,
         release_date=None,
         languages=None,
         n_parameters=facts.parameters,
+        n_embedding_parameters=facts.vocabulary * facts.hidden,
         memory_usage_mb=round(facts.memory(embedder.backbone.dtype.value) / 2**20, 1),
         max_tokens=embedder.max_seq_length,
         embed_dim=embedder.get_embedding_dimension(),
-        license=None,
+        license=licence if licence in get_args(Licenses) else None,
         open_weights=None,
         public_training_code=None,
         public_training_data=None,
         framework=["PyTorch", "Transformers"],
         similarity_fn_name=ScoringFunction.COSINE,
-        use_instructions=True,
+        use_instructions=embedder.method.templates != (BARE,),
         training_datasets=None,
+        adapted_from=facts.name.partition("@")[0] if facts.kind == "hub" else None,
     )
-
-
-def _plain(name: str) -> str:
-    """A name as one part of a path: ``Qwen/Qwen3-4B`` -> ``qwen-qwen3-4b``."""
-    return re.sub(r"[^a-z0-9._]+", "-", name.lower()).strip("-.") or "unnamed"
 
 
 @dataclass(frozen=True)
@@ -141,36 +146,53 @@ class Result:
 
 
 def find_tasks(names: Sequence[str]) -> list[Any]:
-    """Look up tasks of mteb by their names, in that order, each once.
+    """Look up tasks of mteb, in that order, each once.
+
+    Args:
+        names: names of tasks or of benchmarks, such as ``MTEB(eng, v2)``, which stand for their
+            tasks with the splits and languages that they take of each.
 
     Raises:
-        PlanError: there is no such task, or its data are not only text.
+        PlanError: there is no such task or benchmark, or its data are not only text.
     """
-    tasks = []
-    for name in dict.fromkeys(names):
-        try:
-            (task,) = mteb.get_tasks(tasks=[name])
-        except KeyError:
-            raise PlanError(_unknown(name)) from None
-        if list(task.metadata.modalities) != ["text"]:
-            raise PlanError(
-                f"{name} is a task on {' and '.join(task.metadata.modalities)}, which a text "
-                "embedder cannot do; choose a task on text alone."
-            )
-        tasks.append(task)
-    return tasks
+    tasks: dict[tuple[Any, ...], Any] = {}
+    for name in names:
+        for task in _named(name):
+            if list(task.metadata.modalities) != ["text"]:
+                raise PlanError(
+                    f"{task.metadata.name} is a task on {' and '.join(task.metadata.modalities)}, "
+                    "which a text embedder cannot do; choose tasks on text alone."
+                )
+            key = (task.metadata.name, *task.eval_splits, None, *task.hf_subsets)
+            tasks.setdefault(key, task)
+    return list(tasks.values())
+
+
+def _named(name: str) -> Sequence[Any]:
+    with contextlib.suppress(KeyError):
+        tasks: Sequence[Any] = mteb.get_tasks(tasks=[name])
+        return tasks
+    try:
+        return list(mteb.get_benchmark(name).tasks)
+    except KeyError:
+        raise PlanError(_unknown(name)) from None
 
 
 def _unknown(name: str) -> str:
     all_tasks = mteb.get_tasks(
         modalities=["text"], exclusive_modality_filter=True, exclude_superseded=False
     )
-    spelled = {task.metadata.name.lower(): task.metadata.name for task in all_tasks}
+    offered = [task.metadata.name for task in all_tasks]
+    offered += [benchmark.name for benchmark in mteb.get_benchmarks()]
+    spelled = {each.lower(): each for each in offered}
     similar = difflib.get_close_matches(name.lower(), spelled, n=3)
     if not similar:
-        return f"mteb has no task {name[:60]!r}; give a name from its list, such as STSBenchmark."
+        return (
+            f"mteb has no task or benchmark {name[:60]!r}; give a name from its lists, such as "
+            "STSBenchmark or 'MTEB(eng, v2)'."
+        )
     suggestions = ", ".join(spelled[spelling] for spelling in similar)
-    return f"mteb has no task {name[:60]!r}; the nearest by name: {suggestions}."
+    return f"mteb has no task or benchmark {name[:60]!r}; the nearest by name: {suggestions}."
 
 
 def run(
@@ -197,17 +219,18 @@ def run(
         file = Path(cache.get_task_result_path(task.metadata.name, encoder.mteb_model_meta))
         with contextlib.redirect_stdout(sys.stderr):
             evaluated, reused = _evaluated(encoder, task, cache, file, show_progress)
-        for split, rows in evaluated.scores.items():
-            for row in rows:
-                yield Result(
-                    task.metadata.name,
-                    split,
-                    row["hf_subset"],
-                    task.metadata.main_score,
-                    float(row["main_score"]),
-                    file,
-                    reused,
-                )
+        for split in task.eval_splits:  # the file may hold more, from another benchmark
+            for row in evaluated.scores.get(split, ()):
+                if task.is_aggregate or row["hf_subset"] in task.hf_subsets:
+                    yield Result(
+                        task.metadata.name,
+                        split,
+                        row["hf_subset"],
+                        task.metadata.main_score,
+                        float(row["main_score"]),
+                        file,
+                        reused,
+                    )
 
 
 def _evaluated(

@@ -142,8 +142,7 @@ def mteb(spec: Mteb, workspace: Workspace) -> list[Row]:
     folder = outputs.folder(spec.output)
     backbone = workspace.load(spec)
     chosen = workspace.planned(spec, method(spec, spec.method), backbone)
-    embedder = Embedder(backbone, chosen, max_tokens=spec.max_tokens)
-    encoder = mteb_integration.MtebEncoder(embedder)
+    encoder = mteb_integration.MtebEncoder(Embedder(backbone, chosen, max_tokens=spec.max_tokens))
     rows: list[Row] = []
     for result in mteb_integration.run(encoder, tasks, folder, show_progress=show_progress):
         if result.reused and result.task not in {row["task"] for row in rows}:
@@ -159,8 +158,8 @@ def mteb(spec: Mteb, workspace: Workspace) -> list[Row]:
                 "file": str(result.file),
             }
         )
-    if embedder.texts_cut:
-        events.say(f"{embedder.texts_cut} texts were too long and were cut at their end.")
+    if cut := encoder.embedder.texts_cut:
+        events.say(f"{cut} texts were too long and were cut at their end.")
     if encoder.blank:
         events.say(
             f"{encoder.blank} texts are empty and were encoded as {mteb_integration.BLANK!r}."

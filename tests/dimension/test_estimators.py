@@ -1,5 +1,6 @@
 """The estimators on clouds of known dimension, and the fast path against plain ones."""
 
+import tracemalloc
 from collections.abc import Callable
 
 import numpy as np
@@ -80,7 +81,8 @@ def test_halves_equal_a_plain_recomputation(
         return 1.0
 
     monkeypatch.setattr(estimators, "_fit", fit)
-    kept, among = estimators.prepare(cloud, ESTIMATORS[estimator])
+    kept = drop_duplicates(cloud)
+    among = estimators.ranked(cloud, kept, ESTIMATORS[estimator])
     for _ in range(20):
         members = rng.random(texts) < 0.5
         among(members)
@@ -99,7 +101,8 @@ def test_a_cloud_whose_distances_are_all_tied_has_no_estimate(estimator: str) ->
 @pytest.mark.parametrize("estimator", ["twonn", "twonn-mle", "mle"])
 @pytest.mark.parametrize("members", [0, 1, 2])
 def test_a_half_too_small_for_neighbours_has_no_estimate(estimator: str, members: int) -> None:
-    _, among = estimators.prepare(gaussian(40, 3, seed=0), ESTIMATORS[estimator])
+    cloud = gaussian(40, 3, seed=0)
+    among = estimators.ranked(cloud, drop_duplicates(cloud), ESTIMATORS[estimator])
     assert np.isnan(among(np.arange(40) < members))
 
 
@@ -123,3 +126,84 @@ def test_bad_input_is_refused_in_one_sentence(
 ) -> None:
     with pytest.raises(error, match=message):
         call()
+
+
+# DADApy, whose releases need numpy below 2
+
+DADAPY = {
+    (300, 5, 0): 4.695783974834173,
+    (1000, 2, 1): 1.94609658182375,
+    (500, 10, 2): 9.258170024982546,
+}
+"""What compute_id_2NN of DADApy 0.3.4 gives (https://github.com/sissa-data-science/DADApy) on
+``gaussian(texts, dims, seed)``; the same after its remove_identical_points if a tenth of the rows
+is there twice."""
+
+
+def by_the_line(rows: NDArray[np.float64]) -> float:
+    """DADApy's compute_id_2NN restated: a line through 0 and 90% of the points (log mu, -log(1-F)).
+
+    mu is the second over the first distance, F the share of points with a lower mu or the same.
+    """
+    nearest = np.sort(cdist(rows, rows), axis=1)
+    log_mu = np.sort(np.log(nearest[:, 2] / nearest[:, 1]))[: int(0.9 * len(rows))]
+    line = -np.log(1 - np.arange(1, len(log_mu) + 1) / len(rows))
+    return float(log_mu @ line / (log_mu @ log_mu))
+
+
+def with_duplicates(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.concatenate([rows, rows[: len(rows) // 10]])
+
+
+@pytest.mark.parametrize("change", [lambda rows: rows, with_duplicates])
+@pytest.mark.parametrize("cloud", DADAPY)
+def test_twonn_equals_dadapy_and_scikit_dimension_duplicates_included(
+    cloud: tuple[int, int, int], change: Callable[[NDArray[np.float64]], NDArray[np.float64]]
+) -> None:
+    texts, dims, seed = cloud
+    rows = gaussian(texts, dims, seed)
+    line = DADAPY[cloud]
+    assert by_the_line(rows) == pytest.approx(line, rel=1e-9)
+    assert estimate(change(rows)) == pytest.approx(line, rel=1e-6)
+    assert estimate(change(rows)) == pytest.approx(TwoNN().fit(rows).dimension_, rel=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_twonn_equals_dadapys_line_on_curved_clouds(seed: int) -> None:
+    flat = np.random.default_rng(seed).uniform(size=(400, 2 + seed))
+    rows = np.hstack([np.cos(3 * flat), np.sin(3 * flat), flat**2])
+    assert estimate(rows) == pytest.approx(by_the_line(rows), rel=1e-6)
+    assert estimate(with_duplicates(rows)) == pytest.approx(by_the_line(rows), rel=1e-6)
+
+
+# Many points
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_blocks_give_what_one_block_gives(estimator: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = with_duplicates(gaussian(900, 5, seed=6))
+    at_once = estimate(rows, estimator), drop_duplicates(rows)
+    monkeypatch.setattr(estimators, "BLOCK_MEGABYTES", 0.1)  # a dozen rows
+    assert estimate(rows, estimator) == pytest.approx(at_once[0], rel=1e-9)
+    np.testing.assert_array_equal(drop_duplicates(rows), at_once[1])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("estimator", ["twonn", "lpca"])
+def test_memory_does_not_grow_with_the_square_of_the_points(
+    estimator: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(estimators, "BLOCK_MEGABYTES", 16)
+    rows = gaussian(8_000, 3, seed=7, features=8)
+    estimate(rows[:100], estimator)  # imports
+    tracemalloc.start()
+    dimension = estimate(rows, estimator)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert dimension == pytest.approx(3, rel=0.1)
+    assert peak < 8_000**2 * 8 / 5  # all distances at once take 512 MB
+
+
+@pytest.mark.nightly
+def test_forty_thousand_points() -> None:
+    assert estimate(gaussian(40_000, 3, seed=8, features=16)) == pytest.approx(3, rel=0.05)

@@ -19,13 +19,16 @@ from mteb.abstasks import AbsTaskRetrieval, AbsTaskSTS  # noqa: E402
 from mteb.abstasks.aggregate_task_metadata import AggregateTaskMetadata  # noqa: E402
 from mteb.abstasks.aggregated_task import AbsTaskAggregate  # noqa: E402
 from mteb.abstasks.task_metadata import TaskMetadata  # noqa: E402
+from mteb.mocks import MOCK_TASK_TEST_GRID  # noqa: E402
+from mteb.models.model_meta import ModelMeta  # noqa: E402
 from mteb.models.models_protocols import EncoderProtocol  # noqa: E402
+from mteb.results import TaskResult  # noqa: E402
 
 from analysis.cli.main import main  # noqa: E402
 from analysis.corpora import registry  # noqa: E402
 from analysis.corpora.types import Pairs  # noqa: E402
 from analysis.embedding import encoder  # noqa: E402
-from analysis.embedding.methods import METHODS  # noqa: E402
+from analysis.embedding.methods import METHODS, variant  # noqa: E402
 from analysis.errors import CorpusError, PlanError  # noqa: E402
 from analysis.evaluation import similarity  # noqa: E402
 from analysis.integrations import mteb as mteb_encoder  # noqa: E402
@@ -34,6 +37,7 @@ from analysis.integrations.sentence_transformers import Embedder  # noqa: E402
 from analysis.rerouting.plan import PLAIN, Plan  # noqa: E402
 
 METHOD = METHODS["kv-embedding"]
+BARE_METHODS = ("re-routing-only", "pooling-only", "mean", "last-token", "bidirectional")
 PLAN = Plan((2, 3), 2.0)
 
 
@@ -139,11 +143,13 @@ def test_it_follows_the_protocol_and_says_what_it_is() -> None:
     own = MtebEncoder(Embedder(backbone, METHOD.under(PLAN)))
     assert isinstance(own, EncoderProtocol)
     result = own.mteb_model_meta
-    assert result.name == "kv-embedding-explorer/tiny-llama--kv-embedding"
+    assert result.name is not None
+    shown = "kv-embedding-explorer/tiny-llama--kv-embedding--layers-2-3--bias-2--"
+    assert result.name.startswith(shown)
     assert (result.embed_dim, result.max_tokens) == (tiny_models.HIDDEN, tiny_models.CONTEXT)
     assert result.n_parameters == backbone.facts.parameters
-    revisions = {
-        MtebEncoder(made).mteb_model_meta.revision
+    metas = [
+        MtebEncoder(made).mteb_model_meta
         for made in (
             Embedder(backbone, METHOD.under(PLAN)),
             Embedder(backbone, METHOD.under(Plan((2, 3), 1.0))),
@@ -151,10 +157,22 @@ def test_it_follows_the_protocol_and_says_what_it_is() -> None:
             Embedder(backbone, METHOD.under(PLAN), max_tokens=50),
             Embedder(backbone, METHODS["mean"].under(PLAN)),
             Embedder(tiny_models.tiny("qwen2"), METHOD.under(PLAN)),
+            Embedder(backbone, variant(METHOD.under(PLAN), pooling="mean")),
         )
-    }
-    assert len(revisions) == 6
-    assert result.revision in revisions
+    ]
+    for differing in ("name", "revision"):
+        values = [getattr(each, differing) for each in metas]
+        assert len(set(values)) == 7
+        assert getattr(result, differing) == values[0]
+
+
+@pytest.mark.parametrize(
+    ("method", "instructs"),
+    [(name, name not in BARE_METHODS) for name in METHODS],
+)
+def test_a_prompt_is_an_instruction_and_a_bare_text_has_none(method: str, instructs: bool) -> None:
+    own = MtebEncoder(Embedder(tiny_models.tiny("llama"), METHODS[method]))
+    assert own.mteb_model_meta.use_instructions is instructs
 
 
 @pytest.mark.slow
@@ -238,6 +256,95 @@ def test_a_task_of_tasks_is_the_mean_of_its_parts(pairs: Pairs, tmp_path: Path) 
     assert again.reused
 
 
+MOCKS = {task.metadata.name: type(task) for task in MOCK_TASK_TEST_GRID}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MOCKS)
+def test_every_type_of_task_runs_and_mteb_reads_its_file(name: str, tmp_path: Path) -> None:
+    task = MOCKS[name]()
+    rows = results(tiny_models.tiny("llama"), [task], tmp_path)
+    assert {(row.split, row.subset) for row in rows} == {
+        (split, subset) for split in task.eval_splits for subset in task.hf_subsets
+    }
+    (model,) = mteb.ResultCache(tmp_path).load_results()
+    (read,) = model.task_results
+    again = TaskResult.from_disk(rows[0].file)
+    for row in rows:
+        assert np.isfinite(row.score)
+        for stored in (read, again):
+            (score,) = (
+                each for each in stored.scores[row.split] if each["hf_subset"] == row.subset
+            )
+            assert score["main_score"] == pytest.approx(row.score, abs=1e-6)
+    reread = results(tiny_models.tiny("llama"), [MOCKS[name]()], tmp_path)
+    assert all(row.reused for row in reread)
+    assert [row.score for row in reread] == pytest.approx([row.score for row in rows], abs=1e-6)
+
+
+@pytest.mark.slow
+def test_the_mock_tasks_cover_every_type_of_text_task() -> None:
+    tasks = mteb.get_tasks(
+        modalities=["text"], exclusive_modality_filter=True, exclude_superseded=False
+    )
+    covered = {task.metadata.type for task in MOCK_TASK_TEST_GRID}
+    assert len({task.metadata.type for task in tasks} & covered) == 12
+    others = [task for task in tasks if task.metadata.type not in covered]
+    assert {task.metadata.type for task in others} <= {"Any2AnyRetrieval"}
+    assert all(isinstance(task, AbsTaskRetrieval) for task in others)
+    assert any(len(MOCKS[name]().hf_subsets) > 1 for name in MOCKS)
+
+
+def test_mtebs_tables_show_each_plan_with_its_settings(pairs: Pairs, tmp_path: Path) -> None:
+    backbone = tiny_models.tiny("llama")
+    plans = (PLAN, PLAIN, Plan((2, 3), 1.0), Plan((2,), 2.0))
+    scores = {}
+    for plan in plans:
+        (row,) = results(backbone, [sts_task(pairs)], tmp_path, plan)
+        own = MtebEncoder(Embedder(backbone, METHOD.under(plan))).mteb_model_meta
+        scores[own.name] = row.score
+        stored = json.loads((row.file.parent / "model_meta.json").read_text())
+        assert ModelMeta.model_validate_json_resolved(json.dumps(stored)).name == own.name
+        settings = stored["loader_kwargs"]
+        assert (settings["layers"], settings["pooling"]) == (list(plan.active), "hybrid")
+        assert settings["bias"] == (plan.bias if plan.active else 0.0)
+        assert settings["backbone"] == "tiny llama"
+    loaded = mteb.ResultCache(tmp_path).load_results()
+    (shown,) = loaded.to_dataframe().to_dict("records")
+    assert {name: shown[name] for name in scores} == pytest.approx(scores, abs=1e-6)
+    long = loaded.to_dataframe(format="long")
+    assert dict(zip(long["model_name"], long["score"], strict=True)) == pytest.approx(
+        scores, abs=1e-6
+    )
+
+
+# Benchmarks
+
+
+@pytest.mark.slow
+def test_a_benchmarks_name_stands_for_its_tasks() -> None:
+    benchmark = mteb.get_benchmark("MTEB(eng, v2)")
+    tasks = mteb_encoder.find_tasks(["MTEB(eng, v2)", "STSBenchmark", "STS17"])
+    assert len(benchmark.tasks) == 41
+    assert [task.metadata.name for task in tasks] == [
+        *(task.metadata.name for task in benchmark.tasks),
+        "STS17",  # once more, with all its languages
+    ]
+    english = [task for task in tasks if task.metadata.name == "STS17"]
+    assert english[0].hf_subsets == ["en-en"]
+    assert len(english[1].hf_subsets) > 5
+
+
+def test_only_what_a_benchmark_takes_of_a_task_is_shown(tmp_path: Path) -> None:
+    kind = MOCKS["MockMultilingualSTSTask"]
+    backbone = tiny_models.tiny("llama")
+    rows = results(backbone, [kind()], tmp_path)
+    assert {row.subset for row in rows} == {"eng", "fra"}
+    one_language = kind().filter_languages(["fra"])
+    (row,) = results(backbone, [one_language], tmp_path)
+    assert (row.subset, row.reused) == ("fra", True)
+
+
 def test_data_that_cannot_be_had_are_one_sentence(tmp_path: Path) -> None:
     (task,) = mteb_encoder.find_tasks(["STSBenchmark"])
     with pytest.raises(CorpusError, match="STSBenchmark could not be fetched") as caught:
@@ -251,8 +358,10 @@ def test_data_that_cannot_be_had_are_one_sentence(tmp_path: Path) -> None:
     [
         ("STSBenchmrk", "STSBenchmark"),
         ("scifact", "SciFact"),
-        ("no such thing at all", "no task"),
+        ("no such thing at all", "no task or benchmark"),
+        ("MTEB(eng,v2)", r"MTEB\(eng, v2\)"),
         ("CIFAR10", "text"),
+        ("MIEB(eng)", "text"),
     ],
 )
 def test_tasks_that_cannot_be_run_are_refused(name: str, message: str) -> None:
