@@ -58,7 +58,10 @@ def as_labels(labels: Iterable[object]) -> tuple[str, ...]:
 def only_column(table: Any) -> Any:
     """Return the column of a table or array that has exactly one, else the value unchanged."""
     if (columns := _columns(table)) is not None:
-        return table[columns[0]] if len(columns) == 1 else table
+        try:
+            return table[columns[0]] if len(columns) == 1 else table
+        except TypeError:  # a query that is not carried out yet
+            return table
     return table[:, 0] if getattr(table, "shape", ())[1:] == (1,) else table
 
 

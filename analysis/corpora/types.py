@@ -142,8 +142,18 @@ class Retrieval:
                 f"{self.name} has {len(self.queries):,} queries and relevance for "
                 f"{len(self.relevance):,}; give one entry for each query."
             )
+        for number, grades in enumerate(self.relevance, 1):
+            if not (isinstance(grades, Mapping) and all(map(_is_grade, grades.values()))):
+                raise CorpusError(
+                    f"{self.name}: the relevance of query {number} is not a dictionary of "
+                    "documents with grades, whole numbers of 1 or more."
+                )
         relevant = [document for grades in self.relevance for document in grades]
         _indices(relevant, len(self.documents), f"{self.name}: relevance", "document")
+
+
+def _is_grade(value: object) -> bool:
+    return isinstance(value, int | np.integer) and bool(value >= 1)
 
 
 def _indices(values: ArrayLike, size: int, what: str, unit: str) -> NDArray[np.int64]:

@@ -18,6 +18,7 @@ from ..backbones.backbone import Backbone
 from ..corpora.text_lists import as_texts
 from ..errors import CorpusError, OutOfMemory
 from ..runtime import events
+from .checks import check_limit
 from .methods import Method
 from .pooling import POOLINGS
 from .prompts import Prompted, Role, tokenize
@@ -115,7 +116,7 @@ def prepare(
     texts = as_texts(texts)
     if not texts:
         raise CorpusError("There is no text to encode; give at least one.")
-    limit = min(filter(None, (max_tokens, backbone.facts.context)), default=None)
+    limit = min(filter(None, (check_limit(max_tokens), backbone.facts.context)), default=None)
     prompts = tuple(
         tuple(
             tokenize(

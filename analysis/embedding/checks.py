@@ -1,9 +1,31 @@
 """Checks before anything runs: can this backbone carry out this plan or method?"""
 
+import operator
+
 from ..backbones.backbone import Backbone
 from ..errors import BackboneError, PlanError
 from ..rerouting.plan import Plan
 from .methods import Method
+
+
+def check_limit(max_tokens: int | None) -> int | None:
+    """A limit of tokens as a plain integer, or None for no limit.
+
+    Raises:
+        PlanError: it is not a whole number of at least 1.
+    """
+    if max_tokens is None:
+        return None
+    try:
+        limit = operator.index(max_tokens)
+    except TypeError:
+        limit = 0
+    if limit < 1:
+        raise PlanError(
+            f"A limit of {max_tokens!r:.40} tokens is none; give a whole number of at least 1, or "
+            "None."
+        )
+    return limit
 
 
 def check_plan(backbone: Backbone, plan: Plan) -> None:

@@ -17,13 +17,12 @@ from numpy.typing import NDArray
 
 from ..backbones.backbone import Backbone
 from ..corpora.text_lists import as_texts
-from ..errors import PlanError
 from ..rerouting.layer_lists import format_layers
 from ..runtime.events import Progress, quiet
 from ..storage import result_store
 from ..storage.provenance import Provenance
 from .batching import prepare
-from .checks import check_method
+from .checks import check_limit, check_method
 from .methods import Method
 from .prompts import Role
 from .shared_passes import pool_batches, shared_passes
@@ -103,7 +102,7 @@ class MethodEncoder:
             backbone's context length.
 
     Raises:
-        PlanError: the limit is below 1.
+        PlanError: the limit is not a whole number of at least 1.
         BackboneError, PlanError: the backbone cannot carry out the method, see ``check_method``.
     """
 
@@ -112,10 +111,7 @@ class MethodEncoder:
     max_tokens: int | None = None
 
     def __post_init__(self) -> None:
-        if self.max_tokens is not None and self.max_tokens < 1:
-            raise PlanError(
-                f"A limit of {self.max_tokens} tokens is none; give at least 1, or None."
-            )
+        object.__setattr__(self, "max_tokens", check_limit(self.max_tokens))
         check_method(self.backbone, self.method)
 
     @property

@@ -74,5 +74,6 @@ def check_device(device: Any, own: torch.device) -> None:
 def check_options(options: Mapping[str, Any]) -> None:
     """PlanError for options that would change an embedding and are not supported."""
     for name, value in options.items():
-        if value not in _INDIFFERENT.get(name, (None,)):
+        known = value is None or isinstance(value, str)
+        if not known or value not in _INDIFFERENT.get(name, (None,)):
             raise PlanError(f"The option {name}={value!r:.60} is not offered here; leave it out.")

@@ -138,13 +138,25 @@ class Embedder:
 
     @similarity_fn_name.setter
     def similarity_fn_name(self, value: Any) -> None:
-        name = getattr(value, "value", value)  # sentence-transformers has an enumeration too
+        name = "cosine" if value is None else getattr(value, "value", value)  # or an enumeration's
         by_name(SIMILARITIES, name, "similarity")
         self._similarity_name = name
 
     def eval(self) -> Self:
         """This object: a backbone is always frozen."""
         return self
+
+    def to(self, device: str | torch.device) -> Self:
+        """This object; PlanError for another device than the backbone's."""
+        check_device(device, self.device)
+        return self
+
+    def start_multi_process_pool(self, *_: Any, **__: Any) -> None:
+        """PlanError: an embedder works in this process."""
+        raise PlanError(
+            "An embedder works in its own process; leave the pool out, or encode files with "
+            "kv-embedding encode --engine ray."
+        )
 
     def get_embedding_dimension(self) -> int:
         """Length D of an embedding."""

@@ -1,6 +1,7 @@
 """A re-routing plan: its layers, the bias on the prefix's logit, and the prefix's key position."""
 
 import math
+import operator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -31,6 +32,14 @@ class Plan:
     key_position: KeyPosition = "own"
 
     def __post_init__(self) -> None:
+        try:
+            object.__setattr__(self, "layers", tuple(map(operator.index, self.layers)))
+            object.__setattr__(self, "bias", float(self.bias))
+        except (TypeError, ValueError):
+            raise PlanError(
+                f"Layers must be whole numbers and the bias a number, not {self.layers!r:.40} and "
+                f"{self.bias!r:.40}."
+            ) from None
         if any(layer < 0 for layer in self.layers) or list(self.layers) != sorted(set(self.layers)):
             raise PlanError(f"Layers {self.layers} must be distinct, ascending and at least 0.")
         if math.isnan(self.bias) or self.bias == math.inf:

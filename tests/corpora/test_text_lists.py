@@ -90,6 +90,7 @@ NO_LIST: dict[str, tuple[Any, str]] = {
     "a frame without columns": (pd.DataFrame(), "it has none"),
     "a frame of 20 columns": (pd.DataFrame([[""] * 20]), r"7, \.\.\."),
     "a frame of polars": (pl.DataFrame({"text": WORDS}), r"table\['text'\]"),
+    "a query of polars": (pl.LazyFrame({"text": WORDS}), "table"),
     "an Arrow table": (pa.table({"text": WORDS}), r"table\['text'\]"),
     "an Arrow batch": (pa.RecordBatch.from_pydict({"text": WORDS}), r"table\['text'\]"),
     "a data set": (datasets.Dataset.from_dict({"text": WORDS}), r"table\['text'\]"),
@@ -198,6 +199,7 @@ ANYTHING = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(ANYTHING)
 def test_anything_is_texts_or_one_sentence(value: Any) -> None:
     values = list(value) if isinstance(value, list | tuple | pd.Series) else None
@@ -273,6 +275,9 @@ def test_corpora_are_made_of_any_collections() -> None:
             lambda: make_retrieval("own", ["boat"], WORDS, ({"d1": 1},), ""),
             "relevance is not a list",
         ),
+        (lambda: make_retrieval("own", ["boat"], WORDS, ({0: 0},), ""), "relevance of query 1"),
+        (lambda: make_retrieval("own", ["boat"], WORDS, ([0, 1],), ""), "relevance of query 1"),
+        (lambda: make_retrieval("own", ["boat"], WORDS, (None,), ""), "relevance of query 1"),
     ],
 )
 def test_a_corpus_that_cannot_be_right_is_not_made(

@@ -149,6 +149,7 @@ def test_one_column_is_texts(vectorizer: Vectorizer, name: str) -> None:
         (np.array([TEXTS, TEXTS]), "2 dimensions"),
         (pd.DataFrame({"text": [TEXTS[0], None]}), "Text 2 is missing"),
         (pd.DataFrame({"length": [1, 2]}), "Text 1 is not a string"),
+        (pl.LazyFrame({"text": TEXTS}), "table"),
         (TEXTS[0], "single string"),
     ],
 )
@@ -188,6 +189,8 @@ def test_frames_come_out_with_names_and_index(vectorizer: Vectorizer) -> None:
         ({"role": "query"}, "no role 'query'"),
         ({"layers": "99"}, "99"),
         ({"bias": float("nan")}, "bias"),
+        ({"bias": "high"}, "bias"),
+        ({"layers": [2.5]}, "whole numbers"),
         ({"backbone": "no-such-folder"}, "no-such-folder"),
         ({"dtype": "float8"}, "float8"),
     ],

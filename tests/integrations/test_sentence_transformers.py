@@ -188,6 +188,7 @@ def test_sizes(backbone: Backbone, embedder: Embedder) -> None:
         (TEXTS[:2], {"device": ["cpu", "cpu"]}, PlanError, "is on cpu"),
         (TEXTS[:2], {"pool": {"input": None}}, PlanError, "pool="),
         (TEXTS[:2], {"processing_kwargs": {"text": {}}}, PlanError, "processing_kwargs="),
+        (TEXTS[:2], {"weights": np.ones(2)}, PlanError, "weights="),
         (None, {}, CorpusError, "NoneType"),
         ([TEXTS[0], 3], {}, CorpusError, "Text 2 is not a string"),
         ([TEXTS[0], " "], {}, CorpusError, "Text 2 is empty"),
@@ -271,11 +272,19 @@ def test_no_text_gives_no_vector(embedder: Embedder, texts: Any, normalize: bool
 
 def test_it_says_where_it_is_and_how_it_compares(embedder: Embedder) -> None:
     assert embedder.device == torch.device("cpu")
-    assert embedder.eval() is embedder
+    assert embedder.eval() is embedder.to("cpu") is embedder
+    for refused in (lambda: embedder.to("cuda"), embedder.start_multi_process_pool):
+        with pytest.raises(PlanError) as caught:
+            refused()
+        assert_one_sentence(caught.value)
+    assert embedder.similarity_fn_name == "cosine"
+    embedder.similarity_fn_name = None
     assert embedder.similarity_fn_name == "cosine"
     with pytest.raises(PlanError, match="choose one of cosine, dot") as caught:
         embedder.similarity_fn_name = "maxsim"
     assert_one_sentence(caught.value)
+    assert embedder.similarity_fn_name == "cosine"
+    embedder.similarity_fn_name = None
     assert embedder.similarity_fn_name == "cosine"
 
 
@@ -292,6 +301,14 @@ def test_a_limit_can_be_set(backbone: Backbone, embedder: Any) -> None:
     embedder.max_seq_length = None
     np.testing.assert_array_equal(embedder.encode(long), before)
     assert embedder.max_seq_length == tiny_models.CONTEXT
-    with pytest.raises(PlanError, match="at least 1"):
-        embedder.max_seq_length = 0
+    for wrong in (0, -1, 60.0, "60", [60]):
+        for limit in (
+            lambda value: setattr(embedder, "max_seq_length", value),
+            lambda value: encoder.encode(backbone, TEXTS, METHOD, max_tokens=value),
+        ):
+            with pytest.raises(PlanError, match="at least 1") as caught:
+                limit(wrong)
+            assert_one_sentence(caught.value)
     assert embedder.max_seq_length == tiny_models.CONTEXT
+    embedder.max_seq_length = np.int64(60)
+    np.testing.assert_array_equal(embedder.encode(long), after)

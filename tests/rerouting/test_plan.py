@@ -1,7 +1,9 @@
 """What a plan admits, and where it is off."""
 
 import math
+from typing import Any
 
+import numpy as np
 import pytest
 
 from analysis.errors import PlanError
@@ -18,6 +20,23 @@ def test_plan_refuses_layers_out_of_order(layers: tuple[int, ...]) -> None:
 def test_plan_refuses_a_bias_that_is_no_number(bias: float) -> None:
     with pytest.raises(PlanError, match="bias"):
         Plan((0,), bias)
+
+
+@pytest.mark.parametrize("layers", [(1.5,), ("1",), (None,), 3, None])
+def test_plan_refuses_layers_that_are_no_numbers(layers: Any) -> None:
+    with pytest.raises(PlanError, match="whole numbers"):
+        Plan(layers)
+    with pytest.raises(PlanError, match="the bias a number"):
+        Plan((1,), bias="high")  # type: ignore[arg-type]
+
+
+def test_equal_numbers_are_the_same_plan() -> None:
+    layers: Any = np.array([1, 2])
+    plan = Plan(layers, 2)
+    assert plan == Plan((1, 2), 2.0)
+    assert [type(layer) for layer in plan.layers] == [int, int]
+    assert type(plan.bias) is float
+    assert Plan(range(1, 3), np.float32(2)) == plan  # type: ignore[arg-type]
 
 
 def test_plan_refuses_a_key_position_that_does_not_exist() -> None:
