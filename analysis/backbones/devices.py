@@ -145,10 +145,19 @@ class Layout:
 
         Only tensors that transformers rearranges are written to the offload folder, which is
         deleted with the model; the others are read from their own files.
+
+        Raises:
+            BackboneError: the offload folder cannot be written.
         """
         home = cache_home() / "offload"
-        home.mkdir(parents=True, exist_ok=True)
-        folder = TemporaryDirectory(dir=home)
+        try:
+            home.mkdir(parents=True, exist_ok=True)
+            folder = TemporaryDirectory(dir=home)
+        except OSError as error:
+            raise BackboneError(
+                f"A spread backbone needs a folder for what it rearranges, and {home} cannot be "
+                f"written ({error.strerror or error}); set KVE_CACHE to one that can."
+            ) from None
         model, loading_info = loader(device_map=self.modules, offload_folder=folder.name)
         weakref.finalize(model, folder.cleanup)
         return model, loading_info

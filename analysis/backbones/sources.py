@@ -12,6 +12,7 @@ from ..errors import BackboneError
 from ..runtime import hosting
 from . import other_formats
 from .catalog import PACKAGED, PUBLISHED
+from .other_formats import CONFIG
 
 Progress = Callable[[str], None]
 Kind = Literal["packaged", "hub", "folder", "gguf"]
@@ -77,7 +78,7 @@ def resolve(name: str | PathLike[str]) -> Source:
     if is_file:
         other_formats.refuse_file(path, name)
     if is_folder:
-        if not os.path.lexists(path / other_formats.CONFIG):
+        if not os.path.lexists(path / CONFIG):
             other_formats.refuse_folder(path, name)
         return Source(name, "folder", str(path))
     if _HUB_ID.fullmatch(name) and ".." not in name and len(name) <= _LONGEST_ID:
@@ -93,7 +94,10 @@ def resolve(name: str | PathLike[str]) -> Source:
 
 
 def cached_hub_ids() -> list[str]:
-    """Ids of the models in the local Hugging Face cache that have safetensors weights."""
+    """Ids of the models in the local Hugging Face cache that have safetensors weights.
+
+    An adapter alone has weights, too, and no configuration.
+    """
     from huggingface_hub import CacheNotFound, scan_cache_dir
 
     try:
@@ -105,11 +109,14 @@ def cached_hub_ids() -> list[str]:
         for repository in repositories
         if repository.repo_type == "model"
         and any(
-            file.file_name.endswith(".safetensors")
+            {CONFIG, ".safetensors"} <= {_kind(file.file_name) for file in revision.files}
             for revision in repository.revisions
-            for file in revision.files
         )
     )
+
+
+def _kind(file_name: str) -> str:
+    return file_name if file_name == CONFIG else Path(file_name).suffix
 
 
 def offered() -> list[str]:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ExplorerError
-from ..runtime import events, request_log
+from ..runtime import events, paths, request_log
 from ..runtime.events import Progress
 from .parser import Invocation, parse
 
@@ -35,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     try:
         invocation = parse(arguments)
+        paths.check_temporary_folder()
         if invocation.command == "app":
             from .app import serve
 

@@ -11,6 +11,7 @@ DEFAULTS = {
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     # Loaders log advice for programmers; what a user can solve is raised as an error instead.
     "TRANSFORMERS_VERBOSITY": "error",
+    "HF_HUB_VERBOSITY": "error",
 }
 SPIN = "2000"
 """How often a waiting OpenMP thread checks for work before it sleeps. Long spinning slows passes to

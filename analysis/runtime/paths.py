@@ -2,15 +2,43 @@
 
 import importlib.resources
 import os
+import tempfile
 from pathlib import Path
+
+from ..errors import SettingsError
 
 
 def cache_home() -> Path:
-    """The project's cache folder: ``KVE_CACHE``, else the user's cache folder."""
+    """The project's cache folder: ``KVE_CACHE``, else the user's cache folder.
+
+    Raises:
+        SettingsError: the user has no home folder, as in some containers, and no variable names
+            another.
+    """
     if home := os.environ.get("KVE_CACHE"):
         return Path(home)
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "kv-embedding-explorer"
+    try:
+        return Path(base).expanduser() / "kv-embedding-explorer"
+    except RuntimeError:
+        raise SettingsError(
+            "This user has no home folder to keep results in; set KVE_CACHE to a folder."
+        ) from None
+
+
+def check_temporary_folder() -> None:
+    """Refuse to start where no temporary folder can be written: PyTorch needs one to be imported.
+
+    Raises:
+        SettingsError: saying which variable names another.
+    """
+    try:
+        tempfile.gettempdir()
+    except OSError:
+        raise SettingsError(
+            "No temporary folder can be written, or its disk is full; free some space, or set "
+            "TMPDIR to a folder that can be written."
+        ) from None
 
 
 def import_name() -> str:

@@ -7,13 +7,16 @@ scikit-learn and UMAP take seconds to import and are imported where first used; 
 another ten to twenty seconds, which :func:`warm_up` does ahead of time.
 """
 
+import atexit
+import shutil
+import tempfile
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import PlanError
+from ..errors import PlanError, SettingsError
 from ..runtime.fair_lock import FairLock
 from .neighbours import Floats, _checked
 
@@ -50,11 +53,37 @@ def _pca(rows: Floats) -> Floats:
     return points
 
 
+def _umap_class() -> Any:
+    """UMAP's class, imported with a folder where numba can keep what it compiles.
+
+    numba keeps it beside UMAP's own files or in the user's cache, and refuses to compile where
+    neither can be written.
+
+    Raises:
+        SettingsError: no folder at all can be written.
+    """
+    import numba
+
+    try:
+        from umap import UMAP
+    except RuntimeError as error:
+        if "no locator available" not in str(error):
+            raise
+        try:
+            numba.config.CACHE_DIR = tempfile.mkdtemp(prefix="numba-")
+        except OSError:
+            raise SettingsError(
+                "UMAP needs a folder for what it compiles, and none can be written; set "
+                "NUMBA_CACHE_DIR to one, or choose the projection pca."
+            ) from None
+        atexit.register(shutil.rmtree, numba.config.CACHE_DIR, ignore_errors=True)
+        from umap import UMAP
+    return UMAP
+
+
 def _umap(rows: Floats, neighbours: int, min_dist: float, seed: int) -> Floats:
     with FITTING:
-        from umap import UMAP
-
-        fitted = UMAP(
+        fitted = _umap_class()(
             n_neighbors=neighbours,
             min_dist=min_dist,
             metric="cosine",

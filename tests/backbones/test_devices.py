@@ -202,6 +202,16 @@ def test_a_spread_that_fits_into_memory_uses_no_disk(
     assert not any(p.device.type == "meta" for p in loaded.model.parameters())
 
 
+def test_a_spread_without_a_folder_to_write_to_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("KVE_CACHE", str(tmp_path / "file"))
+    with pytest.raises(BackboneError, match=r"needs a folder .* set KVE_CACHE to one") as caught:
+        load(str(save_folder(tmp_path / "llama")), dtype="float32", device="spread")
+    assert_one_sentence(caught.value)
+
+
 @pytest.mark.slow
 def test_what_was_offloaded_goes_with_the_model(tmp_path: Path, empty_cache: Path) -> None:
     parts = spread_of(save_folder(tmp_path / "mixtral", "mixtral"))

@@ -89,12 +89,15 @@ def test_the_local_hub_cache_lists_models_with_safetensors(
     for kind, name, file in (
         ("models", "someone--whole", "model.safetensors"),
         ("models", "someone--pickled", "pytorch_model.bin"),
+        ("models", "someone--adapter", "adapter_model.safetensors"),
         ("datasets", "someone--data", "model.safetensors"),
     ):
         repository = tmp_path / f"{kind}--{name}"
         snapshot = repository / "snapshots" / ("0" * 40)
         snapshot.mkdir(parents=True)
         (snapshot / file).write_bytes(b"x")
+        if "adapter" not in name:
+            (snapshot / "config.json").write_text("{}")
         (repository / "refs").mkdir()
         (repository / "refs" / "main").write_text("0" * 40)
     scan = huggingface_hub.scan_cache_dir

@@ -426,6 +426,24 @@ def test_a_pipe_gets_pure_json_while_progress_goes_to_standard_error(
     assert np.load(output).shape == (2, tiny_models.HIDDEN)
 
 
+def test_without_a_folder_to_write_to_a_sentence_says_which(
+    ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise FileNotFoundError(2, "No usable temporary directory found in ['/tmp']")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("tempfile.gettempdir", refuse)
+        answer = ask("backbones")
+        assert (answer.code, answer.out) == (2, "")
+        assert answer.err.startswith("No temporary folder can be written, or its disk is full;")
+    monkeypatch.delenv("KVE_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", "~nobody-of-this-name")
+    answer = ask("doctor")
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err.startswith("This user has no home folder to keep results in; set KVE_CACHE")
+
+
 def test_options_are_read_without_what_takes_seconds_to_import() -> None:
     code = (
         "import sys; from analysis.cli.parser import parse; parse(['doctor']); "

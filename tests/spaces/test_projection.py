@@ -1,8 +1,12 @@
 """Maps of known spaces, alignment, and the comparison of two spaces with plain recomputations."""
 
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -15,6 +19,7 @@ from sklearn.metrics import silhouette_score
 from analysis.errors import CorpusError
 from analysis.spaces.neighbours import neighbourhood_overlap, trust
 from analysis.spaces.projection import align, project, warm_up
+from tests.support.environment import ROOT
 
 RNG = np.random.default_rng(0)
 CLUSTERS = np.repeat(np.arange(3), 20)
@@ -213,3 +218,46 @@ def test_bad_input_is_refused_in_one_sentence(
 ) -> None:
     with pytest.raises(error, match=message):
         call()
+
+
+UNWRITABLE = """
+import tempfile
+from pathlib import Path
+import numba.core.caching as caching
+import numpy as np
+
+caching.CacheImpl._locator_classes = [caching.UserProvidedCacheLocator]  # what else there is
+from analysis.errors import SettingsError
+from analysis.spaces import projection
+
+rows = np.random.default_rng(0).standard_normal((20, 4))
+make = tempfile.mkdtemp
+
+def refuse(**_):
+    raise FileNotFoundError("no usable temporary directory")
+
+tempfile.mkdtemp = refuse
+try:
+    projection.project(rows)
+except SettingsError as error:
+    print(error)
+tempfile.mkdtemp = make
+print(projection.project(rows).how)
+"""
+
+
+@pytest.mark.slow
+def test_a_map_needs_no_folder_that_numba_can_keep(tmp_path: Path) -> None:
+    """Beside UMAP's files and in the user's cache nothing can be written, as in containers."""
+    environment = {name: v for name, v in os.environ.items() if name != "NUMBA_CACHE_DIR"}
+    printed = subprocess.run(
+        [sys.executable, "-c", UNWRITABLE],
+        env=environment | {"TMPDIR": str(tmp_path)},
+        cwd=ROOT,
+        text=True,
+        capture_output=True,
+        check=True,
+    ).stdout.splitlines()
+    assert printed[0].startswith("UMAP needs a folder for what it compiles, and none can be")
+    assert printed[1:] == ["umap"]
+    assert list(tmp_path.iterdir()) == []
