@@ -49,12 +49,17 @@ def check_architecture(source: Source, config: Any) -> None:
         BackboneError: naming both.
     """
     import transformers
+    from transformers.models.auto.modeling_auto import MODEL_MAPPING_NAMES
+
+    def family_of(name: object) -> str | None:
+        kind = getattr(getattr(transformers, str(name), None), "config_class", None)
+        return getattr(kind, "model_type", None)
 
     families = {config.model_type, config.get_text_config(decoder=True).model_type}
+    # Some families have a configuration of their own and the model of another.
+    families.add(family_of(MODEL_MAPPING_NAMES.get(config.model_type)))
     for name in getattr(config, "architectures", None) or ():
-        kind = getattr(getattr(transformers, str(name), None), "config_class", None)
-        family = getattr(kind, "model_type", None)
-        if family and family not in families:
+        if family_of(name) not in (None, *families):
             raise BackboneError(
                 f"The config.json of {source.name} is at odds with itself: its model_type is "
                 f"{config.model_type} and its architecture {name}; fetch it again."

@@ -25,6 +25,7 @@ from analysis.embedding.methods import DEFAULT
 from analysis.errors import BackboneError, CorpusError
 from tests.support.checks import assert_one_sentence
 from tests.support.tiny_models import (
+    CONFIGS,
     VOCABULARY,
     byte_tokenizer,
     save_folder,
@@ -358,6 +359,13 @@ def test_unusual_folders_are_loaded(
 ) -> None:
     UNUSUAL[case](folder)
     assert (vectors(folder)[1] == original[1]).all()
+
+
+@pytest.mark.skipif("internlm3" not in CONFIGS, reason="this transformers lacks it")
+def test_a_family_with_the_model_of_another_is_loaded(tmp_path: Path) -> None:
+    save_folder(tmp_path, "internlm3")
+    assert json.loads((tmp_path / CONFIG).read_text())["architectures"] == ["LlamaModel"]
+    assert load(str(tmp_path), dtype="float32", device="cpu").facts.family == "internlm3"
 
 
 # Code
