@@ -4,7 +4,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from analysis.backbones import gguf_conversion, quantisation
@@ -22,7 +24,7 @@ from analysis.corpora.registry import load_pairs
 from analysis.corpora.streams import Lines
 from analysis.embedding.encoder import encode
 from analysis.embedding.methods import DEFAULT
-from analysis.errors import BackboneError, CorpusError
+from analysis.errors import BackboneError, CorpusError, ExplorerError
 from tests.support.checks import assert_one_sentence
 from tests.support.tiny_models import (
     CONFIGS,
@@ -642,6 +644,65 @@ def test_the_fingerprint_covers_what_decides_a_number(
         assert changed.fingerprint != expected.fingerprint
     else:
         assert changed.fingerprint == expected.fingerprint
+        assert (result == numbers).all()
+
+
+JUNK = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-3, 300),
+    st.sampled_from([10**12, -1.5, 1e308, "x", [], {}, ["x"], {"x": 1}]),
+)
+
+
+@pytest.fixture(scope="module")
+def parts(saved: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Backbone, Any]:
+    """The same Llama with its weights in several files, loaded, and its embeddings."""
+    folder = Path(shutil.copytree(saved, tmp_path_factory.mktemp("parts") / "a-llama"))
+    shards(folder)
+    return folder, *vectors(folder)
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Where a JSON document has a value; of a list its first few."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value[:4])
+    for key, below in inner:
+        yield (*path, key)
+        if isinstance(below, dict | list):
+            yield from places(below, (*path, key))
+
+
+@pytest.mark.slow
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    file=st.sampled_from([CONFIG, INDEX, "tokenizer.json", "tokenizer_config.json"]),
+    value=JUNK,
+    data=st.data(),
+)
+def test_any_other_value_is_refused_or_another_fingerprint(
+    file: str,
+    value: Any,
+    data: st.DataObject,
+    parts: tuple[Path, Backbone, Any],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """Another number under the same fingerprint would be handed to everyone from the cache."""
+    whole, expected, numbers = parts
+    folder = Path(shutil.copytree(whole, tmp_path_factory.mktemp("any") / "a-llama"))
+    document = json.loads((folder / file).read_text())
+    *path, key = data.draw(st.sampled_from(list(places(document))))
+    inside = document
+    for step in path:
+        inside = inside[step]
+    inside[key] = value
+    (folder / file).write_text(json.dumps(document))
+    try:
+        changed, result = vectors(folder)
+    except ExplorerError as error:
+        assert_one_sentence(str(error).replace(str(folder), "the model"))
+        return
+    assert np.isfinite(result).all()
+    if changed.fingerprint == expected.fingerprint:
         assert (result == numbers).all()
 
 
