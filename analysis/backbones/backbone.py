@@ -213,6 +213,8 @@ def load(
             f"The tokenizer of {name} reports no character offsets, which prompts need; "
             "add its tokenizer.json."
         )
+    with load_errors.explained(source, "tokenizer"):  # its settings are not checked before
+        tokenizer("A text.", return_offsets_mapping=True, return_special_tokens_mask=True)
     loaded_checks.check_loaded(source, model, loading_info, tokenizer)
     with load_errors.explained(source):
         placed = model if layout else model.to(chosen_device.value)

@@ -311,6 +311,10 @@ AT_ODDS: dict[str, tuple[Breaker, str]] = {
         lambda f: (f / "tokenizer_config.json").write_text("{"),
         "tokenizer_config.json of .* is not valid JSON",
     ),
+    "settings of another kind": (
+        lambda f: change(f / "tokenizer_config.json", model_max_length="x"),
+        "The tokenizer of .* cannot be read",
+    ),
     "a tokenizer's own code": (
         lambda f: change(
             f / "tokenizer_config.json",
