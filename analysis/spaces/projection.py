@@ -62,21 +62,22 @@ def _umap_class() -> Any:
     Raises:
         SettingsError: no folder at all can be written.
     """
-    import numba
+    from numba.core import config
 
+    settings: Any = config  # numba fills the module when it is imported
     try:
         from umap import UMAP
     except RuntimeError as error:
         if "no locator available" not in str(error):
             raise
         try:
-            numba.config.CACHE_DIR = tempfile.mkdtemp(prefix="numba-")
+            settings.CACHE_DIR = tempfile.mkdtemp(prefix="numba-")
         except OSError:
             raise SettingsError(
                 "UMAP needs a folder for what it compiles, and none can be written; set "
                 "NUMBA_CACHE_DIR to one, or choose the projection pca."
             ) from None
-        atexit.register(shutil.rmtree, numba.config.CACHE_DIR, ignore_errors=True)
+        atexit.register(shutil.rmtree, settings.CACHE_DIR, ignore_errors=True)
         from umap import UMAP
     return UMAP
 
