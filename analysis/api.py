@@ -25,7 +25,7 @@ from .embedding import cached_encoder, methods
 from .embedding.methods import Method, MethodName
 from .embedding.postprocessing import PostprocessingName
 from .embedding.prompts import Role
-from .errors import CorpusError, PlanError
+from .errors import BackboneError, CorpusError, PlanError
 from .evaluation import comparison
 from .evaluation.comparison import Difference
 from .experiments import dimension
@@ -96,6 +96,7 @@ def dimensions(
     Raises:
         CorpusError: fewer than 20 distinct texts, or the corpus cannot be read.
     """
+    _check_loaded(backbone)
     if isinstance(texts, str | PathLike):
         corpus = registry.load_texts(texts)
     else:
@@ -129,6 +130,7 @@ def select_layers(
     Raises:
         PlanError: there is no such layer.
     """
+    _check_loaded(backbone)
     return dimension.select_layers(backbone, layers, rule=rule)
 
 
@@ -170,6 +172,7 @@ def encode(
         PlanError: there is no such method or layer.
         BackboneError: the backbone cannot carry out the method, or its states overflowed.
     """
+    _check_loaded(backbone)
     planned = _planned(backbone, [method], layers, rule, bias, key_position)
     (result,) = cached_encoder.encode_methods(
         backbone, texts, planned, role=role, max_tokens=max_tokens, progress=progress
@@ -210,6 +213,7 @@ def score(
     Raises:
         CorpusError, PlanError, BackboneError: as :func:`encode`, or there is too little data.
     """
+    _check_loaded(backbone)
     chosen = [methods] if isinstance(methods, str | Method) else list(methods)
     scored_on = registry.load_pairs(corpus) if isinstance(corpus, str | PathLike) else corpus
     if not isinstance(scored_on, Corpus):
@@ -268,6 +272,14 @@ def plot(result: "Dimensions | Score | Sequence[Score]") -> "go.Figure":
     from .figures import results
 
     return results.figure(list(result) if isinstance(result, tuple) else result)
+
+
+def _check_loaded(backbone: object) -> None:
+    if not isinstance(backbone, Backbone):
+        raise BackboneError(
+            f"A value of the type {type(backbone).__name__} is no loaded backbone; load one with "
+            "load_backbone(name)."
+        )
 
 
 def _planned(

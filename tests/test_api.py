@@ -110,6 +110,20 @@ def test_a_method_that_does_not_exist_is_refused(llama: Backbone) -> None:
     assert_one_sentence(caught.value)
 
 
+@pytest.mark.parametrize("given", ["smollm2", None, METHODS["mean"]])
+def test_a_name_is_no_loaded_backbone(given: Any) -> None:
+    uses: tuple[Callable[[], object], ...] = (
+        lambda: analysis.encode(given, TEXTS, "mean"),
+        lambda: analysis.score(given, "lee50", "mean"),
+        lambda: analysis.dimensions(given, TEXTS),
+        lambda: analysis.select_layers(given, "2-3"),
+    )
+    for use in uses:
+        with pytest.raises(ExplorerError, match="load_backbone") as caught:
+            use()
+        assert_one_sentence(caught.value)
+
+
 def test_every_public_name_is_there_and_typed() -> None:
     assert set(analysis._MODULE_OF) == set(analysis.__all__) <= set(dir(analysis))
     for name in analysis.__all__:
