@@ -139,7 +139,7 @@ class MethodEncoder:
         parts = [self.backbone.facts.name, self.method.name]
         if plan.active:
             parts += [f"layers-{layers}", f"bias-{plan.bias:g}"]
-        plain = [re.sub(r"[^a-z0-9._-]+", "-", part.lower()).strip("-.") for part in parts]
+        plain = [re.sub(r"[^a-z0-9._-]+", "-", part.lower())[:60].strip("-.") for part in parts]
         return "--".join([*(part or "unnamed" for part in plain), self.identity[-12:]])
 
     def encode(

@@ -1,5 +1,6 @@
 """Labelled scores: known answers, slow references, and what cannot be measured."""
 
+import tracemalloc
 import warnings
 from typing import Any
 
@@ -117,3 +118,14 @@ def test_the_same_seed_gives_the_same() -> None:
     for a, b in zip(first, second, strict=True):
         assert isinstance(a, Measure)
         assert (a.value, a.ci_low, a.ci_high) == (b.value, b.ci_low, b.ci_high)
+
+
+@pytest.mark.slow
+def test_many_labels_do_not_fill_the_memory() -> None:
+    rng = np.random.default_rng(0)
+    labels = [str(label) for label in np.arange(3_000) % 150]
+    tracemalloc.start()
+    clusters(rng.standard_normal((3_000, 4)).astype(np.float32), labels, draws=20)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 3_000 * 150**2 * 4 / 2  # one table of texts by cells, of which there were five

@@ -107,6 +107,13 @@ def test_llamaindexs_cache_of_bare_texts_is_refused(llama: Backbone) -> None:
 
 
 def test_a_method_of_ones_own_names_itself(llama: Backbone) -> None:
-    odd = Method("Älter / neu?", "", "{text}", "last")
-    name = LlamaIndexEmbedding(Embedder(llama, odd)).model_name
-    assert name.startswith("tiny-llama--lter-neu--")
+    for given, shown in (
+        ("Älter / neu?", "lter-neu"),
+        ("ÄÖ", "unnamed"),
+        ("../../etc", "etc"),
+        ("long " * 99, "long-" * 11 + "long"),
+    ):
+        odd = Method(given, "", "{text}", "last")
+        name = LlamaIndexEmbedding(Embedder(llama, odd)).model_name
+        assert name.startswith(f"tiny-llama--{shown}--")
+        assert len(name) < 150
