@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from .backbones import backbone as backbones
 from .backbones.backbone import Backbone
-from .backbones.catalog import DtypeName
+from .backbones.catalog import DtypeName, SpecialTokens
 from .backbones.devices import Memory
 from .corpora import registry
 from .corpora.packaged import CALIBRATION
@@ -49,6 +49,7 @@ def load_backbone(
     dtype: DtypeName = "auto",
     device: str = "auto",
     max_memory: Memory | None = None,
+    special_tokens: SpecialTokens = "text",
 ) -> Backbone:
     """Load a frozen decoder.
 
@@ -58,12 +59,19 @@ def load_backbone(
             it.
         device: ``"auto"``, a device of torch, or ``"spread"`` over all GPUs, memory and disk.
         max_memory: bytes that ``"spread"`` may use of each device; None for what is free.
+        special_tokens: ``"text"`` reads a control token that a text spells, such as ``</s>``, as
+            the text it is; ``"parse"`` makes it the token.
 
     Raises:
         BackboneError: it does not exist, cannot be read, or does not fit into memory.
     """
     return backbones.load(
-        name, dtype=dtype, device=device, max_memory=max_memory, progress=events.say
+        name,
+        dtype=dtype,
+        device=device,
+        max_memory=max_memory,
+        special_tokens=special_tokens,
+        progress=events.say,
     )
 
 

@@ -10,8 +10,7 @@ from analysis.backbones import backbone as backbones
 from analysis.backbones.backbone import Backbone
 from analysis.corpora import packaged, registry, sampling
 from analysis.dimension import selection
-from analysis.embedding import cached_encoder
-from analysis.embedding.methods import METHODS
+from analysis.embedding import cached_encoder, methods
 from analysis.errors import ExplorerError
 from analysis.evaluation import comparison, similarity
 from analysis.experiments import dimension
@@ -19,7 +18,7 @@ from analysis.rerouting import layer_lists
 from analysis.rerouting.plan import Plan
 
 BACKBONES = ("smollm2", "gemma3-270m")
-METHODS_CHECKED = ("kv-embedding", "prompt-only", "mean", "last-token", "prompt-eol")
+METHODS_CHECKED = ("kv-embedding", "prompt-only", "mean", "last-token", "prompt-eol-question")
 CORPORA = ("lee50", "stsb-test")
 PAIRS = 500
 DTYPES = ("float32", "bfloat16")
@@ -85,7 +84,7 @@ def _scores(name: str, loaded: Sequence[Backbone]) -> list[Checked]:
     plan = Plan(
         dimension.dimensions(loaded[0], registry.load_texts(packaged.CALIBRATION)).selected()
     )
-    asked = [METHODS[method].under(plan) for method in METHODS_CHECKED]
+    asked = [methods.method(name).under(plan) for name in METHODS_CHECKED]
     found = []
     for corpus in CORPORA:
         try:

@@ -63,7 +63,7 @@ def _add(loaded: Backbone) -> None:
 
 def _measure(loaded: Backbone, automatic: Plan) -> None:
     """What the pages on similarity and long texts open with; embeddings are not shipped."""
-    every = [method.under(automatic) for method in METHODS.values()]
+    every = [METHODS[name].under(automatic) for name in scores.OPENING_METHODS]
     answers = registry.load_retrieval(registry.DEFAULTS["retrieval"])
     labelled = sampling.scored_part(registry.load_labelled(registry.DEFAULTS["labelled"]), LABELLED)
     asked = sampling.scored_part(answers, QUERIES)

@@ -6,7 +6,7 @@ with the reason in ``refusal``.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from os import PathLike
 from typing import TYPE_CHECKING, Any
@@ -32,6 +32,7 @@ from . import (
     quantisation,
     sources,
 )
+from .catalog import SpecialTokens
 from .decoder import build_skeleton, decoder_layers, text_decoder
 from .devices import SPREAD, Choice, Memory
 from .facts import Facts, facts_of
@@ -50,9 +51,8 @@ _NOT_PICKLED = (*_LOADED_AGAIN, "lock", "cleanups")
 class Backbone:
     """A loaded, frozen decoder.
 
-    A pickled backbone keeps its facts and not its weights: unpickled, it serves as the key of
-    results, and loads its weights again when it first runs. Copies in memory are the backbone
-    itself.
+    A pickled backbone keeps its facts and not its weights: unpickled, it is the key of results, and
+    loads its weights again when it first runs. Copies in memory are the backbone itself.
 
     Attributes:
         facts: its size, family and licence, known before its weights are loaded.
@@ -66,11 +66,10 @@ class Backbone:
         key_positions: the supported positions of the prefix's key.
         refusal: why it cannot be re-routed; None where it can.
         note: what to know about its files, such as an adapter that is not put on; else None.
-        source: the name from which :func:`load` loads it again; None where it was assembled in
-            memory.
+        source: the name from which :func:`load` loads it again; None for one made in memory.
+        special_tokens: whether control tokens that texts spell are read as text, or parsed.
         lock: held for one batch at a time, in the order of arrival, so that visits take turns.
-        cleanups: called once each when the last lease of the backbone ends, to free what is
-            stored for it.
+        cleanups: called once each when its last lease ends, to free what is stored for it.
     """
 
     facts: Facts
@@ -85,6 +84,7 @@ class Backbone:
     refusal: str | None = None
     note: str | None = None
     source: str | None = None
+    special_tokens: SpecialTokens = "text"
     lock: FairLock = field(default_factory=lambda: FairLock("the backbone"))
     cleanups: list[Callable[[], object]] = field(default_factory=list)
 
@@ -112,12 +112,13 @@ class Backbone:
 
     @property
     def identity(self) -> dict[str, str]:
-        """What decides the backbone's numbers, as plain data: weights, family, dtype, device."""
+        """What decides the backbone's numbers, as plain data."""
         return {
             "weights": self.fingerprint,
             "family": self.facts.family,
             "dtype": self.dtype.value,
             "device": self.device.value.split(":")[0],
+            "special_tokens": self.special_tokens,
         }
 
     def provenance(self) -> Provenance:
@@ -155,6 +156,7 @@ def load(
     dtype: str = "auto",
     device: str = "auto",
     max_memory: Memory | None = None,
+    special_tokens: SpecialTokens = "text",
     progress: Progress = lambda _: None,
 ) -> Backbone:
     """Load a backbone from a packaged name, hub id (``id@revision``), folder or GGUF file.
@@ -165,6 +167,7 @@ def load(
         device: ``"auto"``, one that torch knows, or ``"spread"`` for a model larger than any:
             over all GPUs, memory and disk.
         max_memory: bytes of each device that ``"spread"`` may use; None for what is free.
+        special_tokens: ``"text"`` or ``"parse"``: what control tokens are that texts spell.
         progress: called with a sentence on each step that takes a while.
 
     Raises:
@@ -219,11 +222,12 @@ def load(
     with load_errors.explained(source):
         placed = model if layout else model.to(chosen_device.value)
         fingerprint = fingerprint_of(source, folder, tokenizer)
-        return assemble(
+        loaded = assemble(
             *(facts, placed, tokenizer, chosen_device, chosen_dtype, fingerprint),
             note=note,
             source=source.absolute_name,
         )
+    return replace(loaded, special_tokens=special_tokens)
 
 
 def assemble(
@@ -260,12 +264,7 @@ def assemble(
     check_causal(model)
     reach = probe(model, len(layers))
     return Backbone(
-        facts,
-        model,
-        tokenizer,
-        device,
-        dtype,
-        fingerprint,
+        *(facts, model, tokenizer, device, dtype, fingerprint),
         form=reach.form,
         reroutable=reach.layers,
         key_positions=reach.key_positions,
@@ -287,7 +286,12 @@ def _load_again(unpickled: Backbone) -> Backbone:
             f"This copy of {name} has no weights, because it was pickled and its model had been "
             "assembled in memory; save the model as a folder and load that."
         )
-    again = load(unpickled.source, dtype=unpickled.dtype.value, device=unpickled.device.value)
+    again = load(
+        unpickled.source,
+        dtype=unpickled.dtype.value,
+        device=unpickled.device.value,
+        special_tokens=unpickled.special_tokens,
+    )
     if again.identity != unpickled.identity:
         raise BackboneError(
             f"{unpickled.source} has other weights than when this copy was pickled; load it by its "

@@ -11,6 +11,8 @@ from typing import Any, Literal
 Precision = Literal["float32", "bfloat16", "float16"]
 DtypeName = Literal["auto"] | Precision
 """What a backbone can be loaded in; ``"auto"`` chooses by the hardware."""
+SpecialTokens = Literal["text", "parse"]
+"""What a control token is that a text spells: the text it is, or the token."""
 PRECISIONS: dict[str, int] = {"float32": 4, "bfloat16": 2, "float16": 2}
 """The dtypes that backbones are computed in, with the bytes of one number."""
 

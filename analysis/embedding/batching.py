@@ -19,6 +19,7 @@ from ..corpora.text_lists import as_texts
 from ..errors import CorpusError, OutOfMemory
 from ..runtime import events
 from .checks import check_limit
+from .control_tokens import control_tokens
 from .methods import Method
 from .pooling import POOLINGS
 from .prompts import Prompted, Role, tokenize
@@ -126,7 +127,8 @@ def prepare(
                 role=role,
                 max_tokens=limit,
                 tidy=method.tidy,
-                placeholder=method.prepending.placeholder if method.prepending else None,
+                placeholder=method.prepending.placeholder if method.prepending else "",
+                special_tokens=backbone.special_tokens,
             )
         )
         for template in method.templates
@@ -246,13 +248,14 @@ def _rows(batch: Batch, begin: int, end: int) -> Batch:
 class ReadPrompt:
     """One prompt as the backbone reads it: its tokens and their pooling weights.
 
-    ``weights`` float32 (T,) sums to 1; ``text`` bool (T,) marks the text's own tokens; ``slot``
-    is the placeholder's place.
+    ``weights`` float32 (T,) sums to 1; ``text`` bool (T,) marks the text's own tokens, ``control``
+    bool (T,) control tokens; ``slot`` is the placeholder's place.
     """
 
     tokens: tuple[str, ...]
     weights: NDArray[np.float32]
     text: NDArray[np.bool_]
+    control: NDArray[np.bool_]
     slot: int | None
 
 
@@ -271,11 +274,14 @@ def read_prompts(
         CorpusError, PlanError: see ``prepare``.
     """
     ready = prepare(backbone, [text], method, role=role)
+    names = control_tokens(backbone.tokenizer)
     out = []
     for (prompt,) in ready.prompts:
         inside = np.zeros(len(prompt.ids), bool)
         for first, stop in prompt.spans:
             inside[first:stop] = True
         tokens = tuple(backbone.tokenizer.decode([token]) for token in prompt.ids)
-        out.append(ReadPrompt(tokens, POOLINGS[method.pooling](prompt), inside, prompt.slot))
+        control = np.array([token in names for token in prompt.ids])
+        weights = POOLINGS[method.pooling](prompt)
+        out.append(ReadPrompt(tokens, weights, inside, control, prompt.slot))
     return tuple(out)

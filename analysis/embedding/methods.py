@@ -1,8 +1,7 @@
 """KV-Embedding and the training-free baselines, each one value of the same dataclass.
 
 A method says how a text is prompted, which tokens are pooled, and what changes in the pass: layers
-re-route, the causal mask is removed, or a placeholder gets the last token's state. Sources, and
-where ours differs from them, stand at :data:`METHODS`.
+re-route, the causal mask is removed, or a placeholder gets the last token's state.
 """
 
 from collections.abc import Callable
@@ -12,9 +11,11 @@ from typing import Any, Literal, cast
 from ..errors import PlanError
 from ..rerouting.plan import PLAIN, Plan
 from ..runtime.lookup import by_name
-from ..storage import code_fingerprint, result_store
+from .control_tokens import PLACEHOLDER
+from .one_word_prompts import ONE_WORD, SHORT_TASKS, TASKS
 from .pooling import POOLINGS, Pooling
 from .prompts import BARE, COMPRESSION
+from .tidying import end_sentence, end_with_stop, identity_of
 
 MethodName = Literal[
     "kv-embedding",
@@ -28,6 +29,11 @@ MethodName = Literal[
     "meta-eol",
     "bidirectional",
     "echo",
+    "prompt-eol-question",
+    "token-prepending-inside",
+    "meta-eol-short",
+    "echo-sentence",
+    "echo-again",
 ]
 Norm = Literal["post", "pre"]
 NORMS: dict[Norm, str] = {
@@ -36,25 +42,15 @@ NORMS: dict[Norm, str] = {
 }
 
 
-def _end_sentence(text: str) -> str:
-    """PromptEOL's tidying: a full stop unless one of . ? " ' ends the text; " becomes '."""
-    text = text.strip()
-    return (text if text.endswith((".", "?", '"', "'")) else text + ".").replace('"', "'")
-
-
-_NAMED: dict[Callable[[str], str], str] = {str: "str", _end_sentence: "_end_sentence"}
-"""The library's own tidyings by the names under which results are stored; one that changes needs a
-new name."""
-
-
 @dataclass(frozen=True)
 class Prepending:
-    """A placeholder before the text takes the last token's state before layers start <= l < exit.
+    """A placeholder takes the last token's state before layers start <= l < exit.
 
-    Layers count from 0. ``exit`` None is a fifth of the depth: the published configurations have
-    3 to 7 of 28 to 32 layers (Token Prepending, https://arxiv.org/abs/2412.11556). The published
-    placeholder is a token added to the vocabulary; here it is the token of ``placeholder``, since
-    the model is frozen; it is read in the layers below ``start`` only.
+    It stands in the template's field ``{placeholder}``. Layers count from 0. ``exit`` None is a
+    fifth of the depth: the published configurations have 3 to 7 of 28 to 32 layers (Token
+    Prepending, https://arxiv.org/abs/2412.11556). The published placeholder is a token added to
+    the vocabulary; here it is read as one, and has the embedding of ``placeholder``, since the
+    model is frozen; that is read in the layers below ``start`` only.
     """
 
     start: int = 1
@@ -70,7 +66,8 @@ class Prepending:
 class Method:
     """One way to turn a text into a vector with a frozen decoder.
 
-    ``template`` holds the fields ``{role}`` and ``{text}``; ``tidy`` prepares the text;
+    ``template`` holds the fields ``{role}`` and ``{text}``, and ``{placeholder}`` if there is a
+    ``prepending``; ``tidy`` prepares the text;
     ``norm`` says whether token states are read after the final norm or before it;
     ``reroutes`` whether the plan's layers re-route. The vectors of ``further`` templates are
     averaged with the first's, before normalisation. ``causal`` is False where the causal mask is
@@ -79,7 +76,8 @@ class Method:
     re-route, and how.
 
     Raises:
-        PlanError: a plan with layers on a method that does not re-route.
+        PlanError: a plan with layers on a method that does not re-route; a template with a
+            placeholder and no ``prepending``, or the reverse.
     """
 
     name: str
@@ -101,6 +99,12 @@ class Method:
                 f"{self.name} re-routes nothing and takes no plan with layers; choose a method "
                 "that re-routes, such as kv-embedding."
             )
+        for template in self.templates:
+            if (PLACEHOLDER in template) != (self.prepending is not None):
+                raise PlanError(
+                    f"{self.name} needs both or neither: a prepending, and the field {PLACEHOLDER} "
+                    f"in its template {template!r}."
+                )
 
     @property
     def templates(self) -> tuple[str, ...]:
@@ -115,17 +119,15 @@ class Method:
     def identity(self) -> dict[str, Any]:
         """All of the method and its plan that decides a number, as plain data.
 
-        The name and the summary do not. A custom ``tidy`` is identified by its code, see
-        :func:`analysis.storage.code_fingerprint.fingerprint`. One that cannot be, because it reads
-        a file or calls another package, gets a new identity each time: embeddings and scores of
-        such a method are never stored.
+        The name and the summary do not. A custom ``tidy`` is identified by its code; one that
+        cannot be gets a new identity each time, and nothing of such a method is stored.
         """
         plan = self.plan
         return {
             "template": self.template,
             "pooling": self.pooling,
             "norm": self.norm,
-            "tidy": _identity_of(self.tidy),
+            "tidy": identity_of(self.tidy),
             **self._unusual(),
             "layers": list(plan.active),
             "bias": plan.bias if plan.active else 0.0,
@@ -142,33 +144,6 @@ class Method:
         }
         return {name: value for name, value in unusual.items() if value}
 
-
-def _identity_of(tidy: Callable[[str], str]) -> str | dict[str, str]:
-    """A tidying's stable name, else a digest of its code, else a part that is new each time."""
-    for function, name in _NAMED.items():
-        if tidy is function:
-            return name
-    try:
-        return {"code": result_store.digest(code_fingerprint.fingerprint(tidy))}
-    except code_fingerprint.NotIdentifiableError:
-        return {"code": result_store.unstorable()}
-
-
-_ONE_WORD = 'This sentence : "{text}" means in one word:"'
-"""PromptEOL's prompt (https://arxiv.org/abs/2307.16645)."""
-
-_TASKS = (
-    'Name the topic of a text. Text: "{text}" Its topic in one word:"',
-    'Say whether a text states an opinion or a fact. Text: "{text}" What it states in one word:"',
-    'Rate a text, from awful to superb. Text: "{text}" The rating in one word:"',
-    'Name the emotion that a text conveys. Text: "{text}" The emotion in one word:"',
-    'Say a text again in other words. Text: "{text}" The same in one word:"',
-    'Find the word that means what a text means. Text: "{text}" That word:"',
-    'Name the key fact of a text. Text: "{text}" The key fact in one word:"',
-    'Name whom or what a text is about. Text: "{text}" The name in one word:"',
-)
-"""Eight tasks after MetaEOL (https://arxiv.org/abs/2402.18458), in our own words: topic, opinion or
-fact, rating, emotion, paraphrase twice, key fact, entity."""
 
 METHODS = {
     method.name: method
@@ -205,27 +180,27 @@ METHODS = {
         Method(
             "prompt-eol",
             "The prompt asks for the text in one word; the last token's state.",
-            _ONE_WORD,
+            ONE_WORD,
             "last",
-            tidy=_end_sentence,
+            tidy=end_with_stop,
         ),
         Method(
             "token-prepending",
-            "prompt-eol with a placeholder before the text; in early layers it takes the last "
-            "token's state, so that every token sees a summary; last token, one layer early.",
-            _ONE_WORD,
+            "prompt-eol with a placeholder before the quoted text; in early layers it takes the "
+            "last token's state, so that every token sees a summary; last token, one layer early.",
+            ONE_WORD.replace('"', f'{PLACEHOLDER} "', 1),
             "last",
-            tidy=_end_sentence,
+            tidy=end_with_stop,
             prepending=Prepending(),
-            output=-2,  # as published; the last layer bends towards the next token
+            output=-2,  # the last layer bends towards the next token
         ),
         Method(
             "meta-eol",
             "Eight tasks ask for one word each; the eight last-token states are averaged.",
-            _TASKS[0],
+            TASKS[0],
             "last",
-            tidy=_end_sentence,
-            further=_TASKS[1:],
+            tidy=end_with_stop,
+            further=TASKS[1:],
         ),
         Method(
             "bidirectional",
@@ -238,25 +213,60 @@ METHODS = {
             "echo",
             "The text is given twice; the states of the second copy, which has seen the first, are "
             "averaged.",
-            "Rewrite the following sentence: {text}\nThe rewritten sentence: {text}",
+            "Rewrite the following paragraph: {text}. The rewritten paragraph: {text}",
             "last-copy-mean",
         ),
     )
 }
-"""Sources: KV-Embedding https://arxiv.org/abs/2601.01046, PromptEOL https://arxiv.org/abs/2307.16645,
-Token Prepending https://arxiv.org/abs/2412.11556, MetaEOL https://arxiv.org/abs/2402.18458, echo
-https://arxiv.org/abs/2402.15449. Ours differ in meta-eol's prompts, echo's template and the place
-of token-prepending's placeholder (inside the quotation marks)."""
+"""As published: KV-Embedding https://arxiv.org/abs/2601.01046, PromptEOL
+https://arxiv.org/abs/2307.16645, Token Prepending https://arxiv.org/abs/2412.11556, MetaEOL
+https://arxiv.org/abs/2402.18458, echo https://arxiv.org/abs/2402.15449; see docs/method.md."""
+VARIANTS = {
+    variant.name: variant
+    for variant in (
+        replace(
+            METHODS["prompt-eol"],
+            name="prompt-eol-question",
+            summary="prompt-eol; a final question mark stays.",
+            tidy=end_sentence,
+        ),
+        replace(
+            METHODS["token-prepending"],
+            name="token-prepending-inside",
+            summary="token-prepending with the placeholder inside the quotation marks; a final "
+            "question mark stays.",
+            template=ONE_WORD.replace("{text}", f"{PLACEHOLDER}{{text}}"),
+            tidy=end_sentence,
+        ),
+        replace(
+            METHODS["meta-eol"],
+            name="meta-eol-short",
+            summary="meta-eol with short tasks in our own words; a final question mark stays.",
+            template=SHORT_TASKS[0],
+            further=SHORT_TASKS[1:],
+            tidy=end_sentence,
+        ),
+        replace(
+            METHODS["echo"],
+            name="echo-sentence",
+            summary="echo with a prompt about sentences, and a line break between the copies.",
+            template="Rewrite the following sentence: {text}\nThe rewritten sentence: {text}",
+        ),
+        replace(
+            METHODS["echo"],
+            name="echo-again",
+            summary="echo with the prompt for documents of its authors' trained models.",
+            template="Document:{text}\nDocument again:{text}",
+        ),
+    )
+}
+"""Other forms of the methods, which are offered by name and left out of lists of all methods."""
 DEFAULT = METHODS["kv-embedding"]
 
 
 def method(name: str) -> Method:
-    """The method called ``name``.
-
-    Raises:
-        PlanError: there is none.
-    """
-    return by_name(METHODS, name, "method")
+    """The method or variant called ``name``; a PlanError if there is none."""
+    return by_name(METHODS | VARIANTS, name, "method")
 
 
 def variant(
@@ -269,12 +279,6 @@ def variant(
     """``base`` with another separator in its compression prompt, another pooling or norm.
 
     None leaves a part as it is. Methods without the compression prompt do not change.
-
-    Args:
-        base: the method to change.
-        separator: a key of :data:`COMPRESSION`.
-        pooling: a key of :data:`POOLINGS`.
-        norm: a key of :data:`NORMS`.
 
     Raises:
         PlanError: there is no such separator, pooling or norm.

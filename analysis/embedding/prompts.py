@@ -1,18 +1,21 @@
 """Prompt templates, and the token spans that a text occupies inside them.
 
-A template is plain text with the fields ``{role}`` and ``{text}``. The full prompt is tokenised at
-once, and character offsets give the tokens of the text. A text that is too long is cut at its end;
-the prompt is never cut.
+A template is plain text with the fields ``{role}``, ``{text}`` and, where a method prepends one,
+``{placeholder}``. The full prompt is tokenised at once, and character offsets give the tokens of
+the text. Control tokens that a text spells are read as text. A text that is too long is cut at its
+end; the prompt is never cut.
 """
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from dataclasses import dataclass, replace
+from typing import Any, Literal, NamedTuple, get_args
 
+from ..backbones.catalog import SpecialTokens
 from ..errors import CorpusError, PlanError
 from ..runtime import hosting
 from ..runtime.lookup import by_name
+from .control_tokens import PLACEHOLDER, control_tokens, copy_of
 
 Role = Literal["Context", "Query"]
 Separator = Literal["newline", "space", "quoted"]
@@ -33,19 +36,13 @@ _FIELDS = re.compile(r"(\{role\}|\{text\})")
 class Prompted:
     """One tokenised prompt: its ids, the token spans of each copy of the text, and what was cut.
 
-    ``slot`` is the position of the placeholder token before the text, for methods that use one.
+    ``slot`` is the position of the placeholder, for templates with one.
     """
 
     ids: tuple[int, ...]
     spans: tuple[Span, ...]
     tokens_cut: int = 0
     slot: int | None = None
-
-    def with_placeholder(self, token: int) -> "Prompted":
-        """The same prompt with ``token`` inserted right before the text."""
-        at = self.spans[0][0]
-        spans = tuple((first + 1, stop + 1) for first, stop in self.spans)
-        return Prompted((*self.ids[:at], token, *self.ids[at:]), spans, self.tokens_cut, at)
 
 
 def render(template: str, text: str, role: Role = "Context") -> tuple[str, tuple[Span, ...]]:
@@ -77,7 +74,8 @@ def tokenize(
     role: Role = "Context",
     max_tokens: int | None = None,
     tidy: Callable[[str], str] = str,
-    placeholder: str | None = None,
+    placeholder: str = "",
+    special_tokens: SpecialTokens = "text",
 ) -> list[Prompted]:
     """Tokenise ``texts`` inside ``template``, with the tokenizer's own first special token.
 
@@ -92,32 +90,30 @@ def tokenize(
         max_tokens: maximum tokens of a prompt; the text is cut at its end and ``tokens_cut``
             counts what it lost.
         tidy: applied to each text first.
-        placeholder: a string whose last token is inserted before the text's first.
+        placeholder: a string whose last token stands in the field ``{placeholder}``.
+        special_tokens: whether control tokens that a text spells are read as text, or parsed. The
+            template's own are always parsed.
 
     Raises:
-        CorpusError: a text is empty or holds characters that cannot be encoded.
+        CorpusError: a text is empty, holds characters that cannot be encoded, or spells a control
+            token that the tokenizer cannot read as text.
         PlanError: the prompt alone leaves no room for a text, or there is no such role.
     """
     check_role(role)
     for number, text in enumerate(texts, 1):
         check_text(text, number)
-    prompts = [render(template, tidy(text), role) for text in texts]
-    encoded = _call(tokenizer, [prompt for prompt, _ in prompts])
-    placeholder_ids = (
-        None if placeholder is None else tokenizer.encode(placeholder, add_special_tokens=False)
-    )
-    if max_tokens is not None and placeholder_ids is not None:
-        max_tokens -= 1
+    reader = _Reader(tokenizer, template, role, placeholder, special_tokens)
+    tidied = [tidy(text) for text in texts]
     out = []
-    for number, ((_, spans), item, text) in enumerate(zip(prompts, encoded, texts, strict=True), 1):
-        prompted = _prompted(item, spans)
-        if any(first == stop for first, stop in prompted.spans):
+    for number, (text, filled) in enumerate(zip(tidied, reader.fill(tidied), strict=True), 1):
+        if any(first == stop for first, stop in filled.prompted.spans):
             raise CorpusError(f"Text {number} gives no token; write some words in it.")
-        if max_tokens is not None and len(prompted.ids) > max_tokens:
-            prompted = _shorten(tokenizer, tidy(text), template, role, max_tokens, item, prompted)
-        out.append(
-            prompted if placeholder_ids is None else prompted.with_placeholder(placeholder_ids[-1])
-        )
+        if spelled := reader.parsed(filled):
+            raise CorpusError(
+                f"Text {number} spells the control token {spelled}, which this tokenizer cannot "
+                "read as text; take it out of the text, or choose special tokens: parse."
+            )
+        out.append(reader.within(max_tokens, text, filled))
     return out
 
 
@@ -153,23 +149,133 @@ def check_text(text: str, number: int) -> None:
         ) from None
 
 
-def _call(tokenizer: Any, prompts: list[str]) -> list[dict[str, list[Any]]]:
-    """One dictionary a prompt: ids, character offsets, and the mask of special tokens."""
-    batch = tokenizer(
-        prompts,
-        add_special_tokens=True,
-        return_offsets_mapping=True,
-        return_special_tokens_mask=True,
-        verbose=False,
-    )
-    names = ("input_ids", "offset_mapping", "special_tokens_mask")
-    return [{name: batch[name][i] for name in names} for i in range(len(prompts))]
+class _Filled(NamedTuple):
+    """One text in its prompt: the prompt, where the text begins, and its tokens as read."""
+
+    prompt: str
+    begin: int
+    ids: list[int]
+    offsets: list[Span]
+    prompted: Prompted
 
 
-def _prompted(item: dict[str, list[Any]], spans: Sequence[Span]) -> Prompted:
-    ids, offsets, special = (
-        item[key] for key in ("input_ids", "offset_mapping", "special_tokens_mask")
-    )
+class _Reader:
+    """Tokenises texts inside one template."""
+
+    def __init__(
+        self,
+        tokenizer: Any,
+        template: str,
+        role: Role,
+        placeholder: str,
+        special_tokens: SpecialTokens,
+    ) -> None:
+        self._tokenizer, self._template, self._role = tokenizer, template, role
+        self._parse = special_tokens == "parse"
+        self._control = control_tokens(tokenizer)
+        self._unknown = tokenizer.unk_token_id
+        self._placeholder = placeholder
+
+    def fill(self, texts: Sequence[str]) -> list[_Filled]:
+        """Put each text into the template, uncut.
+
+        A copy of the tokenizer reads only what needs it: templates with a placeholder, and texts
+        that spell a control token.
+        """
+        if PLACEHOLDER in self._template:
+            return self._fill_by_copy(texts)
+        rendered = [render(self._template, text, self._role) for text in texts]
+        batch = self._tokenizer(
+            [prompt for prompt, _ in rendered],
+            return_offsets_mapping=True,
+            return_special_tokens_mask=True,
+            split_special_tokens=False,
+            verbose=False,
+        )
+        names = ("input_ids", "offset_mapping", "special_tokens_mask")
+        filled = [
+            _filled(prompt, spans, *(batch[name][row] for name in names))
+            for row, (prompt, spans) in enumerate(rendered)
+        ]
+        rows = [row for row, one in enumerate(filled) if self.parsed(one)]
+        for row, again in zip(rows, self._fill_by_copy([texts[row] for row in rows]), strict=True):
+            filled[row] = again
+        return filled
+
+    def _fill_by_copy(self, texts: Sequence[str]) -> list[_Filled]:
+        if not texts:
+            return []
+        copied = copy_of(self._tokenizer, parse=self._parse)
+        template = copied.template(self._template)
+        own = dict(copied.ids)
+        has_placeholder = PLACEHOLDER in self._template
+        if has_placeholder:
+            stand_in = self._tokenizer.encode(self._placeholder, add_special_tokens=False)
+            if not stand_in:
+                raise PlanError(f"The tokenizer has no token for {self._placeholder!r}.")
+            own[copied.placeholder] = stand_in[-1]
+        rendered = [render(template, text, self._role) for text in texts]
+        encodings = copied.backend.encode_batch([prompt for prompt, _ in rendered])
+        out = []
+        for (prompt, spans), encoding in zip(rendered, encodings, strict=True):
+            one = _filled(
+                prompt, spans, encoding.ids, encoding.offsets, encoding.special_tokens_mask
+            )
+            ids = one.prompted.ids
+            prompted = replace(
+                one.prompted,
+                ids=tuple(own.get(token, token) for token in ids),
+                slot=ids.index(copied.placeholder) if has_placeholder else None,
+            )
+            out.append(one._replace(prompted=prompted))
+        return out
+
+    def parsed(self, filled: _Filled) -> str | None:
+        """The first control token that a text spells and that was parsed against the choice.
+
+        The token for unknown characters is one only where the text spells it.
+        """
+        if not self._parse:
+            for first, stop in filled.prompted.spans:
+                for token, (begin, end) in zip(
+                    filled.ids[first:stop], filled.offsets[first:stop], strict=True
+                ):
+                    name = self._control.get(token)
+                    if name and (
+                        token != self._unknown or filled.prompt[begin:end].strip() == name
+                    ):
+                        return name
+        return None
+
+    def within(self, max_tokens: int | None, text: str, filled: _Filled) -> Prompted:
+        """The prompt, its text cut at a token boundary so that it has at most ``max_tokens``."""
+        full = filled.prompted
+        if max_tokens is None or len(full.ids) <= max_tokens:
+            return full
+        first, stop = full.spans[0]
+        copies = len(full.spans)
+        keep = (stop - first) - -(-(len(full.ids) - max_tokens) // copies)
+        while keep > 0:
+            cut = text[: max(filled.offsets[first + keep - 1][1] - filled.begin, 0)]
+            shorter = self.fill([cut])[0].prompted
+            if len(shorter.ids) <= max_tokens and cut.strip():
+                tokens_left = shorter.spans[0][1] - shorter.spans[0][0]
+                return replace(shorter, tokens_cut=(stop - first) - tokens_left)
+            keep -= max(1, (len(shorter.ids) - max_tokens) // copies)
+        raise PlanError(
+            f"A limit of {max_tokens} tokens leaves no room for the text: the prompt alone takes "
+            f"{len(full.ids) - copies * (stop - first)}; raise the limit."
+        )
+
+
+def _filled(
+    prompt: str,
+    spans: Sequence[Span],
+    ids: list[int],
+    offsets: list[Span],
+    special: list[int],
+) -> _Filled:
+    """The tokens of a prompt and of each copy of its text, without special ones at the end."""
     end = len(ids)
     while end and special[end - 1] and end > 1:
         end -= 1
@@ -177,32 +283,5 @@ def _prompted(item: dict[str, list[Any]], spans: Sequence[Span]) -> Prompted:
     for start, stop in spans:
         inside = [i for i in range(end) if offsets[i][0] < stop and offsets[i][1] > start]
         token_spans.append((inside[0], inside[-1] + 1) if inside else (0, 0))
-    return Prompted(tuple(ids[:end]), tuple(token_spans))
-
-
-def _shorten(
-    tokenizer: Any,
-    text: str,
-    template: str,
-    role: Role,
-    max_tokens: int,
-    item: dict[str, list[Any]],
-    full: Prompted,
-) -> Prompted:
-    """Cut ``text`` at a token boundary so that the prompt fits, and tokenise it again."""
-    _, spans = render(template, text, role)
-    first, stop = full.spans[0]
-    begin = spans[0][0]
-    keep = (stop - first) - -(-(len(full.ids) - max_tokens) // len(spans))
-    while keep > 0:
-        cut = text[: max(item["offset_mapping"][first + keep - 1][1] - begin, 0)]
-        prompt, cut_spans = render(template, cut, role)
-        shorter = _prompted(_call(tokenizer, [prompt])[0], cut_spans)
-        if len(shorter.ids) <= max_tokens and cut.strip():
-            tokens_left = shorter.spans[0][1] - shorter.spans[0][0]
-            return Prompted(shorter.ids, shorter.spans, (stop - first) - tokens_left)
-        keep -= max(1, (len(shorter.ids) - max_tokens) // len(spans))
-    raise PlanError(
-        f"A limit of {max_tokens} tokens leaves no room for the text: the prompt alone takes "
-        f"{len(full.ids) - len(spans) * (stop - first)}; raise the limit."
-    )
+    prompted = Prompted(tuple(ids[:end]), tuple(token_spans))
+    return _Filled(prompt, spans[0][0], ids, offsets, prompted)

@@ -35,7 +35,10 @@ def traced(backbone: Backbone, texts: Sequence[str], method: Method, progress: P
         progress: counts distinct prompts.
     """
     plain = method.under(PLAIN)
-    name = id(backbone.model), result_store.digest(list(texts), plain.identity)
+    name = (
+        id(backbone.model),
+        result_store.digest(list(texts), plain.identity, backbone.special_tokens),
+    )
     with _TRACING:
         traces = _TRACES.get(name)
     if traces is None:

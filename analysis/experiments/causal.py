@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..backbones.backbone import Backbone
 from ..embedding.checks import check_plan
+from ..embedding.control_tokens import control_tokens
 from ..embedding.methods import DEFAULT
 from ..embedding.prompts import Prompted, tokenize
 from ..errors import BackboneError, CorpusError, PlanError
@@ -31,13 +32,15 @@ _PARTS = 8
 class Movement:
     """How far each shared token's state moves when the ending changes.
 
-    ``tokens`` are the S shared tokens as text; ``plain`` and ``rerouted`` float64 (L + 1, S) hold
+    ``tokens`` are the S shared tokens as text, ``control`` says which are control tokens;
+    ``plain`` and ``rerouted`` float64 (L + 1, S) hold
     the distance |a - b| / |a| of the two texts' states, at the input of every layer and, last,
     after the final norm. ``endings`` are the texts after the shared tokens; ``lengths`` count the
     tokens that the model reads of each, the prompt included.
     """
 
     tokens: tuple[str, ...]
+    control: tuple[bool, ...]
     endings: tuple[str, str]
     lengths: tuple[int, int]
     plain: NDArray[np.float64]
@@ -110,7 +113,9 @@ def movement(
         moved.append(((x - y).norm(dim=-1) / x.norm(dim=-1).clamp(min=1e-30)).numpy())
     ends = _ending(backbone, a, shared), _ending(backbone, b, shared)
     tokens, lengths = pieces(backbone, a.ids[:shared]), (len(a.ids), len(b.ids))
-    return Movement(tokens, ends, lengths, moved[0], moved[1], plan)
+    names = control_tokens(backbone.tokenizer)
+    control = tuple(token in names for token in a.ids[:shared])
+    return Movement(tokens, control, ends, lengths, moved[0], moved[1], plan)
 
 
 def gates(backbone: Backbone, text: str, plan: Plan, *, template: str = DEFAULT.template) -> Gates:
@@ -226,7 +231,13 @@ def _ending(backbone: Backbone, prompt: Prompted, shared: int) -> str:
 
 def _tokenized(backbone: Backbone, texts: list[str], template: str) -> list[Prompted]:
     limit = backbone.facts.context or None
-    return tokenize(backbone.tokenizer, texts, template, max_tokens=limit)
+    return tokenize(
+        backbone.tokenizer,
+        texts,
+        template,
+        max_tokens=limit,
+        special_tokens=backbone.special_tokens,
+    )
 
 
 def _pass(

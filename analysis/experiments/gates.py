@@ -82,7 +82,12 @@ def _measured(
     plan = method.plan
     limit = min(backbone.facts.context or MAX_TOKENS, MAX_TOKENS)
     prompts = tokenize(
-        backbone.tokenizer, texts, method.template, max_tokens=limit, tidy=method.tidy
+        backbone.tokenizer,
+        texts,
+        method.template,
+        max_tokens=limit,
+        tidy=method.tidy,
+        special_tokens=backbone.special_tokens,
     )
     lengths = [len(prompt.ids) for prompt in prompts]
     by_text = np.zeros((len(plan.active), len(prompts)))

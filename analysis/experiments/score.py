@@ -19,7 +19,7 @@ from ..embedding import cached_encoder
 from ..embedding.cached_encoder import CachedEncoder
 from ..embedding.checks import check_method
 from ..embedding.encoder import MethodEncoder
-from ..embedding.methods import Method
+from ..embedding.methods import METHODS, Method
 from ..embedding.postprocessing import postprocessing
 from ..embedding.prompts import Role
 from ..errors import CorpusError
@@ -40,6 +40,8 @@ class Vectors(NamedTuple):
 
 FITTED_ON = 500
 """Calibration texts that a post-processing is fitted on."""
+OPENING_METHODS = tuple(name for name in METHODS if name != "meta-eol")
+"""What the page opens with: all but the one whose eight long prompts take longer than the rest."""
 
 
 def score(

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from ..backbones.catalog import DEFAULT as DEFAULT_BACKBONE
-from ..backbones.catalog import DtypeName
+from ..backbones.catalog import DtypeName, SpecialTokens
 from ..corpora.registry import DEFAULTS
 from ..dimension.selection import RuleName
 from ..embedding.methods import MethodName, Norm
@@ -74,6 +74,13 @@ class OnBackbone(Spec):
     backbone: BackboneName = DEFAULT_BACKBONE
     dtype: Dtype = "auto"
     device: Device = "auto"
+    special_tokens: Annotated[
+        SpecialTokens,
+        Option(group=BACKBONE),
+        Field(
+            description="whether control tokens that texts spell, such as </s>, are text or parsed"
+        ),
+    ] = "text"
 
 
 class WithLayers(OnBackbone):

@@ -75,6 +75,7 @@ def movement_table(result: Movement) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "token": result.tokens,
+            "control token": result.control,
             "plain": result.plain[-1],
             "re-routed": result.rerouted[-1],
         }

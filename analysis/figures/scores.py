@@ -190,7 +190,8 @@ def prompt_strip(prompt: ReadPrompt) -> str:
         if i == prompt.slot:
             style += f"outline:2px dashed {SELECTED};"
         text = escaped(token).replace("\n", "\u21b5<br>")
-        title = f"token {i}, pooled with weight {weight:.3g}"
+        control = ", a control token" if prompt.control[i] else ""
+        title = f"token {i}, pooled with weight {weight:.3g}{control}"
         spans.append(f'<span style="{style}" title="{title}">{text}</span>')
     return (
         '<div style="font-family:monospace;white-space:pre-wrap;overflow-wrap:anywhere;'
@@ -206,6 +207,7 @@ def prompt_table(prompts: Sequence[ReadPrompt]) -> pd.DataFrame:
                 "prompt": number,
                 "token": token,
                 "of the text": bool(inside),
+                "control token": bool(prompt.control[i]),
                 "placeholder": i == prompt.slot,
                 "weight": float(weight),
             }

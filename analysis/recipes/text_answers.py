@@ -59,9 +59,14 @@ def causal(spec: Causal, workspace: Workspace) -> list[Row]:
     template = prompts.BARE if spec.bare else chosen.template
     moved = causal_experiment.movement(backbone, spec.first, spec.second, plan, template=template)
     return [
-        {"token": token, "plain": float(plain), "re-routed": float(rerouted)}
-        for token, plain, rerouted in zip(
-            moved.tokens, moved.plain[-1], moved.rerouted[-1], strict=True
+        {
+            "token": token,
+            "control token": control,
+            "plain": float(plain),
+            "re-routed": float(rerouted),
+        }
+        for token, control, plain, rerouted in zip(
+            moved.tokens, moved.control, moved.plain[-1], moved.rerouted[-1], strict=True
         )
     ]
 

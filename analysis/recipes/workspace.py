@@ -6,8 +6,10 @@ from typing import Any
 
 from ..backbones import backbone as backbones
 from ..backbones.backbone import Backbone
+from ..backbones.catalog import SpecialTokens
 from ..corpora import registry, sampling
-from ..embedding.methods import METHODS, Method, variant
+from ..embedding import methods
+from ..embedding.methods import Method
 from ..experiments import dimension
 from ..experiments.score_result import Corpus
 from ..experiments.shared_options import OnBackbone, OnCorpus, OnEngine, Planned, Rerouting
@@ -16,7 +18,7 @@ from ..rerouting.plan import Plan
 from ..runtime import events
 from ..runtime.events import Progress, quiet
 
-_Key = tuple[str, str, str]
+_Key = tuple[str, str, str, SpecialTokens]
 
 
 @dataclass
@@ -40,9 +42,11 @@ class Workspace:
         Raises:
             BackboneError: it cannot be loaded.
         """
-        key = (name or spec.backbone, spec.dtype, spec.device)
+        key = (name or spec.backbone, spec.dtype, spec.device, spec.special_tokens)
         if key not in self._loaded:
-            backbone = backbones.load(key[0], dtype=key[1], device=key[2], progress=events.say)
+            backbone = backbones.load(
+                key[0], dtype=key[1], device=key[2], special_tokens=key[3], progress=events.say
+            )
             if name is None:
                 self._loaded.clear()
                 self._loaded[key] = backbone
@@ -88,7 +92,9 @@ class Workspace:
 
 def method(spec: Rerouting, name: str) -> Method:
     """The method called ``name``, with the prompt, pooling and norm of a spec."""
-    return variant(METHODS[name], separator=spec.prompt, pooling=spec.pooling, norm=spec.norm)
+    return methods.variant(
+        methods.method(name), separator=spec.prompt, pooling=spec.pooling, norm=spec.norm
+    )
 
 
 def corpus(spec: OnCorpus) -> Corpus:

@@ -5,15 +5,18 @@
 """
 
 import sys
+from typing import Any
 
 from analysis.dimension import selection
-from analysis.embedding.methods import METHODS
+from analysis.embedding.methods import METHODS, VARIANTS
 from analysis.errors import ExplorerError
 from analysis.experiments import held_out
 from benchmarks.report import runs as all_runs
 from benchmarks.report import tables
 from benchmarks.report.runs import BACKBONES, ROOT, WINDOWED, Stored, runs, stored
 
+BASELINES = ("prompt-eol", "token-prepending", "meta-eol", "echo", *VARIANTS)
+"""What kv-embedding is compared with in sentences, besides its own parts."""
 PAGE = ROOT / "docs" / "results.md"
 
 
@@ -65,11 +68,8 @@ def _findings(results: Stored) -> str:
             ("prompt-only", "Re-routing, given the prompt and the pooling"),
             ("re-routing-only", "The prompt, given the pooling and re-routing"),
             ("mean", "All of kv-embedding against the bare mean"),
-            ("prompt-eol", "kv-embedding against prompt-eol"),
-            ("echo", "kv-embedding against echo"),
-            ("token-prepending", "kv-embedding against token-prepending"),
-            ("meta-eol", "kv-embedding against meta-eol"),
             ("bidirectional", "kv-embedding against no causal mask"),
+            *((name, f"kv-embedding against {name}") for name in BASELINES),
         ):
             pairs = [(run, d) for run, ds in scored for d in ds if d.first == other]
             if not pairs:
@@ -132,17 +132,22 @@ def _provenance(results: tables.Results) -> str:
     """What computed a backbone's runs, those of the same kind together."""
     runs_by_kind: dict[str, list[str]] = {}
     for run, result in results.items():
-        provenance = result["made"]
-        versions = dict(provenance["versions"])
-        kind = (
-            f"{provenance['dtype']} on {provenance['device']}, torch {versions['torch']}, "
-            f"transformers {versions['transformers']}"
-        )
+        kind = _kind(result["made"])
         runs_by_kind.setdefault(kind, []).append(run)
+        for method, other in result.get("makers", {}).items():
+            runs_by_kind.setdefault(_kind(other), []).append(f"{method} on {run}")
     if len(runs_by_kind) == 1:
         (kind,) = runs_by_kind
         return f"{kind[:1].upper()}{kind[1:]}."
     return " ".join(f"{tables.listed(names)}: {kind}." for kind, names in runs_by_kind.items())
+
+
+def _kind(provenance: dict[str, Any]) -> str:
+    versions = dict(provenance["versions"])
+    return (
+        f"{provenance['dtype']} on {provenance['device']}, torch {versions['torch']}, "
+        f"transformers {versions['transformers']}"
+    )
 
 
 def _missing(results: Stored) -> str:
@@ -158,8 +163,8 @@ def _missing(results: Stored) -> str:
             if backbone == name and without:
                 lacking.setdefault(without, []).append(run)
         lines += [
-            f"- {name}: {tables.listed([*without])} not run on {tables.listed(where)}; each costs "
-            "passes of its own over long documents."
+            f"- {name}: {tables.listed([*without])} not run on {tables.listed(where)}; their "
+            "other forms, measured before, are in the tables."
             for without, where in lacking.items()
         ]
     planned = [run for run in runs() if (run.backbone, run.name) not in results]

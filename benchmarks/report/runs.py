@@ -5,8 +5,9 @@
 """
 
 import json
+import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -17,8 +18,9 @@ from analysis.backbones.backbone import Backbone
 from analysis.corpora import packaged, registry, sampling, types
 from analysis.dimension import selection
 from analysis.embedding import cached_encoder
-from analysis.embedding.methods import DEFAULT, METHODS
+from analysis.embedding.methods import DEFAULT, METHODS, VARIANTS, method
 from analysis.evaluation import comparison, similarity
+from analysis.evaluation.comparison import Difference
 from analysis.experiments import dimension, held_out, searches
 from analysis.experiments.dimension import Dimensions
 from analysis.experiments.score import score
@@ -37,6 +39,8 @@ LENGTHS = (512, 1024, 2048, 4096)
 """Tokens read of each document of qmsum-test, prompt included."""
 WINDOWED = ("lee50", "stsb-dev", "sickr-test")
 BASE = DEFAULT.name
+ALL = tuple(METHODS | VARIANTS)
+"""Methods in the order of the tables; variants are in a run where they were measured once."""
 
 
 Stored = dict[tuple[str, str], dict[str, Any]]
@@ -49,7 +53,8 @@ class Run:
     backbone: str
     name: str
     methods: tuple[str, ...]
-    compute: Callable[[Backbone], dict[str, Any]]
+    compute: Callable[..., dict[str, Any]]
+    """From the backbone and, for methods, the names of those to compute."""
     items: int | None = None
     """Pairs or queries that are drawn; None for all."""
 
@@ -82,8 +87,10 @@ def runs() -> Iterator[Run]:
             yield Run(name, f"qmsum-test.{length}", methods, partial(_qmsum, length))
 
 
-def _similarity(name: str, loaded: Backbone) -> dict[str, Any]:
-    return _scores(loaded, _pairs(name), None)
+def _similarity(
+    name: str, loaded: Backbone, methods: Iterable[str] = tuple(METHODS)
+) -> dict[str, Any]:
+    return _scores(loaded, _pairs(name), None, methods)
 
 
 def _pairs(name: str) -> types.Pairs:
@@ -91,14 +98,16 @@ def _pairs(name: str) -> types.Pairs:
     return whole if len(whole.texts) <= 100 else sampling.draw(whole, PART, 0)
 
 
-def _scifact(loaded: Backbone) -> dict[str, Any]:
+def _scifact(loaded: Backbone, methods: Iterable[str] = tuple(METHODS)) -> dict[str, Any]:
     whole = registry.load_retrieval("scifact-mini")
     drawn = sampling.draw(whole, QUERIES, 0, documents=DOCUMENTS)
-    return _scores(loaded, drawn, DOCUMENT_TOKENS)
+    return _scores(loaded, drawn, DOCUMENT_TOKENS, methods)
 
 
-def _qmsum(length: int, loaded: Backbone) -> dict[str, Any]:
-    return _scores(loaded, registry.load_retrieval("qmsum-test"), length)
+def _qmsum(
+    length: int, loaded: Backbone, methods: Iterable[str] = tuple(METHODS)
+) -> dict[str, Any]:
+    return _scores(loaded, registry.load_retrieval("qmsum-test"), length, methods)
 
 
 def _dimensions(loaded: Backbone) -> Dimensions:
@@ -112,9 +121,11 @@ def _dimensions(loaded: Backbone) -> Dimensions:
     return dimension.dimensions(exact, registry.load_texts(packaged.CALIBRATION))
 
 
-def _scores(loaded: Backbone, corpus: Corpus, length: int | None) -> dict[str, Any]:
+def _scores(
+    loaded: Backbone, corpus: Corpus, length: int | None, methods: Iterable[str]
+) -> dict[str, Any]:
     plan = Plan(_dimensions(loaded).selected())
-    asked = [method.under(plan) for method in METHODS.values()]
+    asked = [method(name).under(plan) for name in dict.fromkeys((BASE, *methods))]
     found = score(loaded, corpus, asked, max_tokens=length)
     first = found[0].first
     by_name = {one.name: one for one in found}
@@ -189,11 +200,55 @@ def run() -> None:
     STORED.mkdir(parents=True, exist_ok=True)
     loaded: dict[str, Backbone] = {}
     for one in runs():
-        if one.left(stored()):
+        known = stored()
+        if one.left(known):
             if one.backbone not in loaded:
                 loaded = {one.backbone: backbones.load(one.backbone, device="cpu")}
-            keep(one, one.compute(loaded[one.backbone]))
+            keep(one, completed(one, known.get((one.backbone, one.name)), loaded[one.backbone]))
             print(one.path.name, file=sys.stderr, flush=True)
+
+
+def completed(
+    one: Run, known: dict[str, Any] | None, loaded: Backbone, most: Collection[str] = ALL
+) -> dict[str, Any]:
+    """A run with its missing methods, ``most`` of them; those that are known stay as they are.
+
+    Args:
+        one: the run.
+        known: what is stored of it; used if it is about as many items.
+        loaded: its backbone.
+        most: the methods to compute at most.
+    """
+    if not one.methods:
+        return one.compute(loaded)
+    if known is None or (None not in (one.items, known["of"]) and known["items"] != one.items):
+        return one.compute(loaded, [name for name in one.methods if name in most])
+    missing = [name for name in one.methods if name not in known["scores"] and name in most]
+    new = one.compute(loaded, missing)
+    scores, cut = ({**new[part], **known[part]} for part in ("scores", "cut"))
+    names = [name for name in ALL if name in scores]
+    makers = {**known.get("makers", {}), **dict.fromkeys(missing, new["made"])}
+    return {
+        **known,
+        "scores": {name: scores[name] for name in names},
+        "cut": {name: cut[name] for name in names},
+        "differences": {
+            measure: _together(names, new["differences"].get(measure, []), differences)
+            for measure, differences in known["differences"].items()
+        },
+        "makers": {name: maker for name, maker in makers.items() if maker != known["made"]},
+    }
+
+
+def _together(names: Sequence[str], *parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Differences of several computations, corrected for all of them, in the order of names."""
+    by_name = {
+        d["first"]: Difference(**d | {"p": math.nan if d["p"] is None else d["p"]})
+        for part in parts
+        for d in part
+    }
+    ordered = [by_name[name] for name in names if name in by_name]
+    return [asdict(difference) for difference in comparison.corrected(ordered)]
 
 
 def keep(one: Run, result: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from analysis.embedding.methods import METHODS
 from analysis.evaluation.comparison import Difference
 from analysis.rerouting import layer_lists
-from benchmarks.report.runs import BASE, LENGTHS, PAIRS, WINDOWED
+from benchmarks.report.runs import ALL, BASE, LENGTHS, PAIRS, WINDOWED
 
 Results = Mapping[str, dict[str, Any]]
 """The stored runs of one backbone by their names."""
@@ -18,7 +18,7 @@ def pairs_table(results: Results) -> str:
     if not columns:
         return ""
     rows = [["method", *columns, "Mistral-7B, MTEB average (not comparable)"]]
-    for method in METHODS:
+    for method in _methods(results, columns):
         cells = [_cell(results[c]["scores"].get(method, {}).get("Spearman")) for c in columns]
         rows.append([method, *cells, "53.41" if method == BASE else ""])
     counts = ", ".join(f"{name} {_counted(results[name])}" for name in columns)
@@ -31,14 +31,19 @@ def pairs_table(results: Results) -> str:
     )
 
 
+def _methods(results: Results, columns: list[str]) -> list[str]:
+    """Every method, and the variants that some of the runs have."""
+    return [m for m in ALL if m in METHODS or any(m in results[c]["scores"] for c in columns)]
+
+
 def compared(results: Results, columns: list[str], measure: str) -> str:
     """How far the main method is ahead of every other, bold where it is clear after correction."""
     rows = [[f"{BASE} minus", *columns]]
     by_column = [
         {d["first"]: difference(d) for d in results[c]["differences"][measure]} for c in columns
     ]
-    for method in METHODS:
-        if method != BASE:
+    for method in ALL:
+        if method != BASE and (method in METHODS or any(method in by for by in by_column)):
             rows.append([method, *(_ahead(by_method.get(method)) for by_method in by_column)])
     return (
         f"How far {BASE} is ahead of each method, paired; **bold** if it is clear after Holm's "
@@ -60,7 +65,7 @@ def retrieval_table(results: Results) -> str:
     if (result := results.get("scifact-mini")) is None:
         return ""
     rows = [["method", "nDCG@10", "recall@10"]]
-    for method in METHODS:
+    for method in _methods(results, ["scifact-mini"]):
         score = result["scores"].get(method, {})
         rows.append([method, _cell(score.get("nDCG@10")), _cell(score.get("recall@10"))])
     return (
@@ -79,7 +84,7 @@ def long_table(results: Results) -> str:
         return ""
     names = [f"{int(column.split('.')[1]):,} tokens" for column in columns]
     rows = [["method", *names, "Mistral-7B, LoCoV1 at 4,096 (not comparable)"]]
-    for method in METHODS:
+    for method in _methods(results, columns):
         cells = [_cell(results[c]["scores"].get(method, {}).get("nDCG@10")) for c in columns]
         rows.append([method, *cells, "20.68" if method == BASE else ""])
     result = results[columns[0]]

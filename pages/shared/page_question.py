@@ -184,6 +184,6 @@ SIDEBAR = Page(
         ),
         Menu("norm", "Token states", meanings=NORMS),
     ),
-    {"device": "auto"},
+    {"device": "auto", "special-tokens": "text"},
 )
 """The options that all pages share."""

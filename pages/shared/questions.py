@@ -12,7 +12,6 @@ from streamlit.navigation.page import StreamlitPage
 
 from analysis.corpora import registry
 from analysis.dimension.estimators import CLOUDS, ESTIMATORS
-from analysis.embedding.methods import METHODS
 from analysis.embedding.postprocessing import POSTPROCESSINGS
 from analysis.errors import RecipeError
 from analysis.experiments import long_texts, score, space
@@ -141,7 +140,7 @@ SIMILARITY = Page(
     (
         Menu("on", "Score on", buttons=True),
         CorpusControl(),
-        Menus("method", "Methods", default=tuple(METHODS), noun="method"),
+        Menus("method", "Methods", default=score.OPENING_METHODS, noun="method"),
         Menu(
             "post-processing",
             "Post-processing",

@@ -14,7 +14,7 @@ from analysis.backbones.backbone import Backbone
 from analysis.backbones.facts import Facts, describe
 from analysis.corpora import packaged, registry
 from analysis.corpora.types import Pairs, Texts
-from analysis.embedding.methods import METHODS, Method
+from analysis.embedding.methods import METHODS, VARIANTS, Method
 from analysis.experiments import dimension
 from analysis.experiments.dimension import Dimensions
 from analysis.recipes import workspace
@@ -43,9 +43,9 @@ def page_header(question: str, look_at: str) -> None:
 
 
 def methods() -> dict[str, Method]:
-    """Every method by name, kv-embedding and prompt-only with the sidebar's options."""
+    """Every method and variant by name, kv-embedding and prompt-only with the sidebar's options."""
     chosen = SIDEBAR.spec()
-    return {name: workspace.method(chosen, name) for name in METHODS}
+    return {name: workspace.method(chosen, name) for name in METHODS | VARIANTS}
 
 
 def backbone() -> Backbone:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from analysis.embedding.methods import METHODS
+from analysis.experiments.score import OPENING_METHODS
 from analysis.recipes import files
 from tests.support.serving import settled
 
@@ -35,7 +35,7 @@ def test_methods_are_compared_and_everything_is_taken_along(visit: Page, address
     visit.goto(f"{address}/similarity")
     settled(visit)
     chart = visit.get_by_test_id("stPlotlyChart").first
-    expect(chart.locator(".scatterlayer .points path.point")).to_have_count(len(METHODS))
+    expect(chart.locator(".scatterlayer .points path.point")).to_have_count(len(OPENING_METHODS))
     expect(visit.get_by_text(re.compile("kv-embedding is ahead of last-token by"))).to_be_visible()
 
     visit.get_by_test_id("stButtonGroup").get_by_text("labelled texts").click()
@@ -51,7 +51,7 @@ def test_methods_are_compared_and_everything_is_taken_along(visit: Page, address
             )
         )
     )
-    assert {row["method"] for row in rows} == set(METHODS)
+    assert {row["method"] for row in rows} == set(OPENING_METHODS)
     page = downloaded(visit, table.get_by_role("button", name="HTML", exact=True)).decode()
     assert "plotly" in page
     assert "kv-embedding" in page

@@ -12,7 +12,7 @@ import pytest
 
 from analysis.backbones.backbone import Backbone
 from analysis.embedding import encoder, trace_cache
-from analysis.embedding.methods import DEFAULT, METHODS, Method
+from analysis.embedding.methods import DEFAULT, METHODS, VARIANTS, Method, Prepending
 from analysis.errors import PlanError
 from analysis.rerouting.plan import PLAIN, Plan
 from analysis.storage import result_store, vector_cache
@@ -243,8 +243,9 @@ def test_stored_results_of_the_librarys_methods_keep_their_keys() -> None:
         "bias": 2.0,
         "key": "first",
     }
-    assert METHODS["token-prepending"].identity["tidy"] == "_end_sentence"
-    keys = [result_store.digest(method.identity) for method in METHODS.values()]
+    assert METHODS["token-prepending"].identity["tidy"] == "end_with_stop"
+    assert VARIANTS["token-prepending-inside"].identity["tidy"] == "_end_sentence"
+    keys = [result_store.digest(method.identity) for method in (METHODS | VARIANTS).values()]
     assert len({*keys}) == len(keys) - 2  # with nothing re-routed, two pairs of them are alike
     assert result_store.digest(DEFAULT.identity) == result_store.digest(
         METHODS["prompt-only"].identity
@@ -259,6 +260,12 @@ def test_a_plan_with_layers_needs_a_method_that_re_routes() -> None:
     with pytest.raises(PlanError, match="mean re-routes nothing"):
         replace(MEAN, plan=plan)
     assert DEFAULT.under(plan).under(PLAIN) == DEFAULT
+
+
+def test_a_placeholder_and_its_field_need_each_other() -> None:
+    for change in ({"prepending": Prepending()}, {"template": "{placeholder}{text}"}):
+        with pytest.raises(PlanError, match=r"needs both or neither: .*\{placeholder\}"):
+            replace(MEAN, **change)
 
 
 def test_a_backbone_forgets_its_traces_when_its_last_lease_is_gone() -> None:

@@ -156,8 +156,10 @@ OTHER_BACKBONES = {
     "family": dataclasses.replace(LLAMA, facts=dataclasses.replace(LLAMA.facts, family="x")),
     "dtype": dataclasses.replace(LLAMA, dtype=Choice("bfloat16", "a test")),
     "device": dataclasses.replace(LLAMA, device=Choice("cuda", "a test")),
+    "special tokens": dataclasses.replace(LLAMA, special_tokens="parse"),
 }
 
+PLACED = METHODS["token-prepending"].template
 _CHANGED_METHODS: dict[str, dict[str, Any]] = {
     "template": {"template": "{role}: {text} !"},
     "pooling": {"pooling": "mean"},
@@ -165,8 +167,9 @@ _CHANGED_METHODS: dict[str, dict[str, Any]] = {
     "tidy": {"tidy": METHODS["prompt-eol"].tidy},
     "further templates": {"further": ("{text}.",)},
     "mask": {"causal": False},
-    "placeholder": {"prepending": Prepending()},
-    "where the placeholder is left alone": {"prepending": Prepending(exit=2)},
+    "placeholder": {"template": PLACED, "prepending": Prepending()},
+    "where the placeholder is left alone": {"template": PLACED, "prepending": Prepending(exit=2)},
+    "place of the placeholder": {"template": "{placeholder}" + PLACED, "prepending": Prepending()},
     "output": {"output": -2},
 }
 

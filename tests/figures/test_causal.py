@@ -14,7 +14,13 @@ RNG = np.random.default_rng(0)
 TOKENS = ("<b>bold</b> & brave", '<a href="javascript:alert(1)">here</a>', "x" * 200, "1 < 2 > 0")
 SEEN = np.tri(4, dtype=bool)
 MOVEMENT = Movement(
-    TOKENS, ("<b>a", "b"), (9, 8), np.zeros((11, 4)), RNG.uniform(0.1, 1, (11, 4)), Plan((2, 3))
+    TOKENS,
+    (True, False, False, False),
+    ("<b>a", "b"),
+    (9, 8),
+    np.zeros((11, 4)),
+    RNG.uniform(0.1, 1, (11, 4)),
+    Plan((2, 3)),
 )
 ATTENTION = Attention(
     TOKENS,

@@ -103,10 +103,12 @@ PROMPT = ReadPrompt(
     HOSTILE,
     np.array([0, 0.5, 0, 0.5], np.float32),
     np.array([False, True, True, False]),
+    np.array([True, False, False, False]),
     2,
 )
 MOVEMENT = Movement(
     HOSTILE,
+    (True, False, False, False),
     ("<b>a", "b"),
     (9, 8),
     np.zeros((LAYERS + 1, 4)),
@@ -385,6 +387,7 @@ def test_a_prompt_marks_what_is_pooled_and_shows_texts_as_they_are() -> None:
     assert ["background" in span for span in spans] == [False, True, False, True]
     assert ["border-bottom" in span for span in spans] == [False, True, True, False]
     assert ["outline" in span for span in spans] == [False, False, True, False]
+    assert ["a control token" in span for span in spans] == [True, False, False, False]
     assert "<b>" not in html
     assert "<a " not in html
 

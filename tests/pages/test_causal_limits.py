@@ -74,7 +74,7 @@ def test_early_tokens_of_the_plain_model_stay_exactly_and_rerouted_ones_move() -
     assert float(metric(app, "Re-routed")) == pytest.approx(np.mean(moved), abs=1e-3)
     (table,) = (t.value for t in unfolded(app).dataframe)
     assert (table["plain"] == 0).all()
-    assert list(table.columns) == ["token", "plain", "re-routed"]
+    assert list(table.columns) == ["token", "control token", "plain", "re-routed"]
     assert downloads(app)[:2] == ["CSV", "HTML"]
 
 

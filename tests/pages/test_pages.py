@@ -18,7 +18,7 @@ from analysis.corpora import columns, packaged, registry
 from analysis.dimension import selection
 from analysis.embedding import methods
 from analysis.experiments import dimension, long_texts
-from analysis.experiments.score import score
+from analysis.experiments.score import OPENING_METHODS, score
 from analysis.rerouting import layer_lists
 from analysis.rerouting.plan import Plan
 from tests.support import tiny_models
@@ -172,7 +172,7 @@ def test_the_scores_shown_are_the_librarys(loaded: Backbone, automatic: Plan) ->
     points, _ = charts(well(app))
     (trace,) = points["data"]
     drawn = dict(zip(trace["y"], numbers(trace["x"]), strict=True))
-    assert set(drawn) == set(methods.METHODS)
+    assert set(drawn) == set(OPENING_METHODS)
     for name, value in drawn.items():
         (one,) = score(loaded, pairs, [methods.METHODS[name].under(automatic)])
         assert value == one.measure("Spearman").value
@@ -314,11 +314,11 @@ def test_own_texts_on_the_similarity_page(tiny_llama: dict[str, str]) -> None:
     app = opened("similarity", own_pairs=True, **tiny_llama)
     app.text_input(key="own_first").set_value("Someone makes music.").run()
     (table,) = (t.value for t in well(app).dataframe if "cosine" in t.value and "method" in t.value)
-    assert table["method"].tolist() == list(methods.METHODS)
+    assert table["method"].tolist() == list(OPENING_METHODS)
     np.testing.assert_allclose(table["cosine"], 1, atol=1e-5)
     prompts = [t.value for t in unfolded(app).dataframe if "placeholder" in t.value]
-    assert len(prompts) == len(methods.METHODS)
-    for table, method in zip(prompts, methods.METHODS.values(), strict=True):
+    for table, name in zip(prompts, OPENING_METHODS, strict=True):
+        method = methods.METHODS[name]
         assert table["prompt"].max() == len(method.templates)
         np.testing.assert_allclose(table["weight"].sum(), len(method.templates), rtol=1e-5)
         assert table["placeholder"].any() == (method.prepending is not None)
@@ -512,4 +512,4 @@ def test_a_family_that_cannot_be_rerouted_is_explored_with_the_reason(
     assert sum(reason in warning for warning in said) == 3, "in the sidebar and for two methods"
     assert sum("causal mask" in warning for warning in said) == 1
     (trace,) = charts(app)[0]["data"][:1]
-    assert len(trace["y"]) == len(methods.METHODS) - 3
+    assert len(trace["y"]) == len(OPENING_METHODS) - 3

@@ -22,7 +22,7 @@ from analysis.backbones.backbone import Backbone, assemble
 from analysis.backbones.devices import Choice
 from analysis.backbones.facts import Facts
 
-LAYERS, HIDDEN, HEADS, VOCABULARY, CONTEXT, WINDOW = 6, 48, 4, 272, 256, 8
+LAYERS, HIDDEN, HEADS, VOCABULARY, CONTEXT, WINDOW = 6, 48, 4, 272, 512, 8
 LONG = WINDOW + 5
 """Tokens of a text that every sliding window is too short for."""
 
