@@ -111,7 +111,8 @@ def prepare(
         batch_tokens: maximum tokens of a batch, padding included; :func:`budget` by default.
 
     Raises:
-        CorpusError: there is no text, or one is blank or cannot be encoded.
+        CorpusError: there is no text, or one is blank, cannot be encoded or holds a token without
+            an embedding.
         PlanError: the token limit leaves no room for a text.
     """
     texts = as_texts(texts)
@@ -133,6 +134,12 @@ def prepare(
         )
         for template in method.templates
     )
+    for number, prompt in ((n, p) for row in prompts for n, p in enumerate(row, 1)):
+        if (last := max(prompt.ids)) >= backbone.facts.vocabulary:
+            raise CorpusError(
+                f"Text {number} holds {backbone.tokenizer.decode([last])!r}, a token that "
+                f"{backbone.facts.name} has no embedding for; take it out, or read it as text."
+            )
     index: dict[tuple[int, ...], int] = {}
     of_text = np.array([[index.setdefault(p.ids, len(index)) for p in row] for row in prompts])
     distinct: dict[int, Prompted] = {}

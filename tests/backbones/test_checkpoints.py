@@ -374,6 +374,19 @@ def test_a_family_with_the_model_of_another_is_loaded(tmp_path: Path) -> None:
     assert load(str(tmp_path), dtype="float32", device="cpu").facts.family == "internlm3"
 
 
+def test_a_control_token_beyond_the_embedding_is_refused_in_a_text(folder: Path) -> None:
+    """Gemma's text models have one, for pictures."""
+    tokenizer = byte_tokenizer()
+    tokenizer.add_special_tokens({"additional_special_tokens": [f"<t{i}>" for i in range(20)]})
+    tokenizer.save_pretrained(folder)
+    backbone = load(str(folder), dtype="float32", device="cpu", special_tokens="parse")
+    assert max(backbone.tokenizer.get_vocab().values()) >= VOCABULARY
+    assert encode(backbone, ["a <t0> text"], DEFAULT).embeddings.shape == (1, 48)
+    with pytest.raises(CorpusError, match="Text 2 holds '<t19>', a token that a-llama") as caught:
+        encode(backbone, ["a text", "a <t19> text"], DEFAULT)
+    assert_one_sentence(caught.value)
+
+
 # Code
 
 
