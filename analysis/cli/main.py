@@ -71,7 +71,7 @@ def _run_recipe(words: Mapping[str, Any], *, as_json: bool) -> int:
     """Run a recipe: print its rows, write them to files, or compare them with earlier ones."""
     from ..experiments.shared_options import OnEngine
     from ..parallel.engines import Engine
-    from ..recipes import comparison, files, html_report, results
+    from ..recipes import comparison, files, html_report, named_files, results
     from ..recipes.answers import answer
     from ..recipes.workspace import Workspace
     from ..runtime import outputs
@@ -79,6 +79,11 @@ def _run_recipe(words: Mapping[str, Any], *, as_json: bool) -> int:
     recipe = files.read_file(words["recipe"])
     older = results.read_file(words["compare"]) if words["compare"] else None
     folder = outputs.folder(words["output"]) if words["output"] else None
+    named_files.check(
+        [point.spec for point in recipe.points()],
+        [words["recipe"], *([words["compare"]] if older else [])],
+        [folder / name for name in html_report.FILES] if folder else [],
+    )
     options = OnEngine.read({name: words[name] for name in OnEngine.options()})
     engine = Engine(options.engine, options.address, options.workers)
     if not (recipe.grid or older or folder or engine.name != "local"):

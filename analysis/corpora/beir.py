@@ -13,10 +13,13 @@ from pathlib import Path, PurePosixPath
 
 from ..errors import CorpusError
 from ..runtime import hosting
+from . import usual_names
 from .parsing import read_table
 from .tables import list_columns, shorten
 from .types import Retrieval
 
+Document = tuple[str | None, str | None]
+"""The title and the text of a document."""
 LARGEST_ARCHIVE = 1 << 30
 """How many bytes the three files of a ZIP may unpack to."""
 
@@ -99,16 +102,20 @@ def read_folder(name: str, folder: Path) -> Retrieval:
 
 def with_judgements(
     name: str,
-    documents: Mapping[str, str],
+    documents: Mapping[str, Document],
     queries: Mapping[str, str],
     judgements: Iterable[tuple[str, str, int]],
     source: str,
 ) -> Retrieval:
     """Build a retrieval set from texts and judgements.
 
+    A query that is one of the documents, with the same id and text, is not searched for itself, as
+    in BEIR and mteb (ArguAna, Quora), unless the judgements name it as relevant. The same id with
+    another text means nothing: queries and documents are often numbered apart.
+
     Args:
         name: Name of the set.
-        documents: Text of each document by its id.
+        documents: Title and text of each document by its id.
         queries: Text of each query by its id.
         judgements: Query id, document id and grade. Grades below 1 mean not relevant; of two
             grades for the same document the higher counts.
@@ -121,7 +128,8 @@ def with_judgements(
     Raises:
         CorpusError: No query has a relevant document.
     """
-    index = {key: i for i, key in enumerate(key for key, text in documents.items() if text.strip())}
+    texts = {key: joined for key, each in documents.items() if (joined := join_title(*each))}
+    index = {key: i for i, key in enumerate(texts)}
     grades: dict[str, dict[int, int]] = {key: {} for key in queries}
     unknown = 0
     for query, document, grade in judgements:
@@ -136,6 +144,11 @@ def with_judgements(
             f"{name} has no query with a relevant document; check that the judgements name the "
             f"_id of queries and documents and have scores of 1 or more."
         )
+    own_documents = {
+        i: index[key]
+        for i, key in enumerate(answered)
+        if index.get(key) not in (None, *grades[key]) and _same_text(queries[key], documents[key])
+    }
     notes = (
         (
             len(queries) - len(answered),
@@ -143,15 +156,33 @@ def with_judgements(
         ),
         (unknown, "Judgements that name a query or document that is not here: {:,}."),
         (len(documents) - len(index), "Documents without a text, left out: {:,}."),
+        (
+            len(own_documents),
+            "Queries that are documents themselves, each left out of its own ranking: {:,}.",
+        ),
+        (
+            len(texts) - len(set(texts.values())),
+            "Documents that repeat the text of another: {:,}; they share its rank.",
+        ),
     )
     return Retrieval(
         name,
         tuple(queries[key] for key in answered),
-        tuple(documents[key] for key in index),
+        tuple(texts.values()),
         tuple(grades[key] for key in answered),
         source,
         " ".join(sentence.format(count) for count, sentence in notes if count),
+        own_documents=own_documents,
     )
+
+
+def _same_text(query: str, document: Document) -> bool:
+    """Whether a query is a document, with or without its title, but for white space and case."""
+    title, text = document
+    spellings = {
+        " ".join(each.split()).casefold() for each in (text or "", join_title(title, text))
+    }
+    return " ".join(query.split()).casefold() in spellings
 
 
 _BEIR = ("corpus.jsonl", "queries.jsonl", "qrels.tsv", "qrels/test.tsv")
@@ -165,7 +196,8 @@ def _beir(name: str, files: Mapping[str, bytes]) -> Retrieval:
         absent = " or ".join(_BEIR[2:]) if not missing else missing[0]
         raise CorpusError(f"{name} has no {absent}; a retrieval set is a folder with {_LAYOUT}.")
     documents = _texts_by_id(f"{name}/corpus.jsonl", files["corpus.jsonl"])
-    queries = _texts_by_id(f"{name}/queries.jsonl", files["queries.jsonl"])
+    asked = _texts_by_id(f"{name}/queries.jsonl", files["queries.jsonl"])
+    queries = {key: join_title(*each) for key, each in asked.items()}
     for key, text in queries.items():
         if not text.strip():
             raise CorpusError(f"{name}/queries.jsonl has no text in the query {shorten(key)!r}.")
@@ -189,7 +221,7 @@ def read_judgements(name: str, data: bytes) -> list[tuple[str, str, int]]:
         CorpusError: A column is missing, or a grade is not a whole number.
     """
     table = read_table(name, data)
-    places = [table.find(*spellings) for spellings in _JUDGEMENT]
+    places = [table.find(*spellings) for spellings in usual_names.JUDGEMENT]
     columns = [column for column in places if column is not None]
     if len(columns) < 3:
         raise CorpusError(
@@ -209,20 +241,13 @@ def join_title(title: str | None, text: str | None) -> str:
     return f"{title or ''} {text or ''}".strip()
 
 
-def _texts_by_id(name: str, data: bytes) -> dict[str, str]:
+def _texts_by_id(name: str, data: bytes) -> dict[str, Document]:
     table = read_table(name, data, keys=("_id", "title", "text"))
-    texts: dict[str, str] = {}
+    texts: dict[str, Document] = {}
     for line, (key, title, text) in table.rows:
         if not key:
             raise table.error(line, "no _id")
         if key in texts:
             raise table.error(line, f"the _id {shorten(key)!r} appears twice")
-        texts[key] = join_title(title, text)
+        texts[key] = title, text
     return texts
-
-
-_JUDGEMENT = (
-    ("queryid", "qid", "query"),
-    ("corpusid", "docid", "documentid", "did"),
-    ("score", "relevance", "rel", "label", "grade"),
-)

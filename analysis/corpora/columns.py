@@ -2,9 +2,8 @@
 
 Files are read from bytes, so an upload and a local path are handled alike and fail with the same
 sentence: whatever the content, the only error raised is :class:`~analysis.errors.CorpusError`. A
-table is a ``.txt`` (one text a line), ``.tsv``, ``.csv`` (both with a header line) or ``.jsonl``
-(one object a line), in UTF-8, or in UTF-16 with its byte order mark. Which of its columns to read
-is a value, :class:`Columns`, that a page can show and a user can change.
+table is whatever :mod:`~analysis.corpora.parsing` reads. Which of its columns to read is a value,
+:class:`Columns`, that a page can show and a user can change.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,6 +13,7 @@ from typing import Literal
 import numpy as np
 
 from ..errors import CorpusError
+from . import usual_names
 from .parsing import read_table
 from .tables import Table, list_columns, shorten
 from .types import Pairs, Texts
@@ -86,18 +86,10 @@ def read_texts(name: str, data: bytes, columns: Columns | None = None) -> Texts:
     """
     table = read_table(name, data)
     columns = columns or _guess(table, "texts")
-    if columns.text is None:
-        raise CorpusError(f"{name} has no column of text; {list_columns(table)}.")
-    if columns.other is not None:
+    if columns.text is not None and columns.other is not None:
         pair = _position(table, columns.text), _position(table, columns.other)
         return Texts(name, _pair_texts(table, pair), f"The distinct texts of the pairs in {name}.")
-    source = f"Column {shorten(columns.text)!r} of {name}"
-    texts = table.texts(_position(table, columns.text))
-    if columns.label is None:
-        return Texts(name, texts, f"{source}.")
-    label = _position(table, columns.label)
-    labels = tuple((cells[label] or "").strip() for _, cells in table.rows)
-    return Texts(name, texts, f"{source}, labelled by {shorten(columns.label)!r}.", labels)
+    return _texts(table, columns)
 
 
 def read_labelled(name: str, data: bytes, columns: Columns | None = None) -> Texts:
@@ -117,30 +109,39 @@ def read_labelled(name: str, data: bytes, columns: Columns | None = None) -> Tex
     """
     table = read_table(name, data)
     columns = columns or _guess(table, "labelled")
-    if columns.text is None:
-        raise CorpusError(f"{name} has no column of text; {list_columns(table)}.")
-    if columns.label is None:
+    if columns.text is not None and columns.label is None:
         raise CorpusError(
             f"{name} has no column of labels with a usual name (label, topic, category, ...); "
             f"{list_columns(table)}."
         )
-    place = _position(table, columns.label)
-    for line, cells in table.rows:
-        if not (cells[place] or "").strip():
-            raise table.error(line, f"no label in column {shorten(columns.label)!r}")
-    texts = table.texts(_position(table, columns.text))
-    labels = tuple((cells[place] or "").strip() for _, cells in table.rows)
-    if len(set(labels)) == 1:
+    texts = _texts(table, columns)
+    for (line, _), label in zip(table.rows, texts.labels or (), strict=True):
+        if not label:
+            raise table.error(line, f"no label in column {shorten(columns.label or '')!r}")
+    distinct = set(texts.labels or ())
+    if len(distinct) == 1:
         raise CorpusError(
-            f"{name} labels every text {shorten(labels[0])!r} in column "
-            f"{shorten(columns.label)!r}; at least two labels are needed."
+            f"{name} labels every text {shorten(distinct.pop())!r} in column "
+            f"{shorten(columns.label or '')!r}; at least two labels are needed."
         )
-    source = f"Column {shorten(columns.text)!r} of {name}, labelled by {shorten(columns.label)!r}."
-    return Texts(name, texts, source, labels)
+    return texts
+
+
+def _texts(table: Table, columns: Columns) -> Texts:
+    """The texts of one column, with labels if there is a column of them."""
+    if columns.text is None:
+        raise CorpusError(f"{table.name} has no column of text; {list_columns(table)}.")
+    source = f"Column {shorten(columns.text)!r} of {table.name}"
+    texts = table.texts(_position(table, columns.text))
+    if columns.label is None:
+        return Texts(table.name, texts, f"{source}.")
+    label = _position(table, columns.label)
+    labels = tuple((cells[label] or "").strip() for _, cells in table.rows)
+    return Texts(table.name, texts, f"{source}, labelled by {shorten(columns.label)!r}.", labels)
 
 
 def read_pairs(name: str, data: bytes, columns: Columns | None = None) -> Pairs:
-    """Parse the content of a ``.tsv``, ``.csv`` or ``.jsonl`` file of rated pairs.
+    """Parse the content of a file of rated pairs.
 
     Args:
         name: Name of the file; its suffix says how to read it.
@@ -157,8 +158,12 @@ def read_pairs(name: str, data: bytes, columns: Columns | None = None) -> Pairs:
     table = read_table(name, data)
     columns = columns or _guess(table, "pairs")
     if columns.text is None or columns.other is None or columns.score is None:
+        tabs = name.lower().endswith(".txt") and any(
+            "\t" in (row[1][0] or "") for row in table.rows
+        )
+        rename = "; its lines have tabs, so name it .tsv" if tabs else ""
         raise CorpusError(
-            f"{name} needs columns sentence1, sentence2 and score; {list_columns(table)}."
+            f"{name} needs columns sentence1, sentence2 and score; {list_columns(table)}{rename}."
         )
     left, right = (table.texts(_position(table, side)) for side in (columns.text, columns.other))
     scores = table.numbers(_position(table, columns.score))
@@ -220,21 +225,6 @@ def rated_pairs(
 _LARGEST = 1e100
 """The squares of larger scores, or of those nearer to 0 than its inverse, do not fit float64."""
 
-_TEXT = (
-    *("text", "texts", "sentence", "sentences", "content", "document", "passage", "body"),
-    *("utterance", "query", "question", "abstract", "review", "comment", "title"),
-)
-_LABEL = ("label", "labels", "domain", "category", "topic", "class", "intent", "target", "genre")
-_SIDES = (
-    *(("sentence1", "sentence2"), ("text1", "text2"), ("sentencea", "sentenceb")),
-    *(("texta", "textb"), ("sent1", "sent2"), ("s1", "s2"), ("question1", "question2")),
-    ("premise", "hypothesis"),
-)
-_SCORE = (
-    *("score", "similarity", "similarityscore", "relatedness", "relatednessscore", "rating"),
-    *("humanscore", "goldscore", "gold", "stsscore", "label"),
-)
-
 
 def _guess(table: Table, kind: Literal["texts", "labelled", "pairs"]) -> Columns:
     numeric = [table.numeric(column) for column in range(len(table.columns))]
@@ -242,13 +232,13 @@ def _guess(table: Table, kind: Literal["texts", "labelled", "pairs"]) -> Columns
     numbers = [column for column, number in enumerate(numeric) if number]
     pair = _find_pair(table)
     if kind == "pairs":
-        score = table.find(*_SCORE)
+        score = table.find(*usual_names.SCORE)
         guessed_pair = (words[0], words[1]) if pair is None and len(words) == 2 else (None, None)
         guessed_score = numbers[0] if score is None and len(numbers) == 1 else None
         left, right = pair or guessed_pair
         chosen = (left, right, guessed_score if score is None else score, None)
         return _columns(table, chosen, (*guessed_pair, guessed_score))
-    text, label = table.find(*_TEXT), table.find(*_LABEL)
+    text, label = table.find(*usual_names.TEXT), table.find(*usual_names.LABEL)
     if kind == "texts" and text is None and pair is not None:
         return _columns(table, (*pair, None, None), ())
     guesses: list[int | None] = []
@@ -276,7 +266,7 @@ def _repeats(table: Table, column: int) -> bool:
 
 
 def _find_pair(table: Table) -> tuple[int, int] | None:
-    for spelling in _SIDES:
+    for spelling in usual_names.SIDES:
         left, right = (table.find(side) for side in spelling)
         if left is not None and right is not None:
             return left, right

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import CorpusError, one_line
-from .beir import join_title, with_judgements
+from ..runtime import network
+from .beir import with_judgements
 from .columns import rated_pairs
 from .types import Pairs, Retrieval, Texts
 
@@ -129,6 +130,19 @@ def fetch_labelled(hub_set: HubSet) -> Texts:
     return Texts(hub_set.name, tuple(texts), _source(hub_set), tuple(labels))
 
 
+def fetch_texts(hub_set: HubSet) -> Texts:
+    """Read the texts of a labelled set, or the distinct texts of rated pairs.
+
+    Raises:
+        CorpusError: The set is not cached and cannot be fetched, or has other columns.
+    """
+    if hub_set.kind == "labelled":
+        return fetch_labelled(hub_set)
+    pairs = fetch_pairs(hub_set)
+    source = f"The distinct texts of the pairs: {pairs.source}"
+    return Texts(hub_set.name, pairs.texts, source)
+
+
 def fetch_retrieval(hub_set: HubSet) -> Retrieval:
     """Read queries with documents from the cache or the hub.
 
@@ -137,8 +151,7 @@ def fetch_retrieval(hub_set: HubSet) -> Retrieval:
     """
     ids, titles, texts = _columns(hub_set, "corpus", ("_id", "id"), "title", "text")
     documents = {
-        str(key): join_title(title, text)
-        for key, title, text in zip(ids, titles, texts, strict=True)
+        str(key): (title, text) for key, title, text in zip(ids, titles, texts, strict=True)
     }
     ids, texts = _columns(hub_set, "queries", ("_id", "id"), "text")
     queries = {str(key): str(text) for key, text in zip(ids, texts, strict=True)}
@@ -204,12 +217,14 @@ def _columns(
 
 def _table(hub_set: HubSet, config: str) -> Any:
     """One table of a set as a ``datasets.Dataset``; CorpusError if it cannot be read."""
+    if not _cached(hub_set, config) and (reason := network.hub_unreachable()):
+        raise _unfetched(hub_set, reason)
     try:
         import datasets  # noqa: F401
     except ImportError:
         raise CorpusError(
             f"{hub_set.name} is on the Hugging Face hub and needs the package datasets: run pip "
-            f"install datasets, or set KVE_CORPORA to a folder with a copy."
+            f"install datasets, or {_copy_of(hub_set)}."
         ) from None
     # The library reports failures by many exceptions, network and parsers' own among them.
     try:
@@ -221,11 +236,21 @@ def _table(hub_set: HubSet, config: str) -> Any:
             raise ValueError(f"no such split among {', '.join(tables)}")
         return tables[split if split in tables else next(iter(tables))]
     except Exception as error:
-        raise CorpusError(
-            f"{hub_set.name} could not be fetched from {hub_set.path} on the Hugging Face hub "
-            f"({one_line(error)}); connect to the network once, or set KVE_CORPORA to a folder "
-            "with a copy."
-        ) from error
+        raise _unfetched(hub_set, one_line(error)) from error
+
+
+def _unfetched(hub_set: HubSet, reason: str) -> CorpusError:
+    return CorpusError(
+        f"{hub_set.name} could not be fetched from {hub_set.path} on the Hugging Face hub "
+        f"({reason}); connect to the network once, or {_copy_of(hub_set)}."
+    )
+
+
+def _copy_of(hub_set: HubSet) -> str:
+    """Where to put a local copy of a set, in words."""
+    places = {"pairs": "sts/{}.tsv", "labelled": "labelled/{}.tsv", "retrieval": "retrieval/{}/"}
+    place = places[hub_set.kind].format(hub_set.name)
+    return f"set KVE_CORPORA to a folder with a copy, {place}"
 
 
 def _builder(hub_set: HubSet, config: str) -> Any:

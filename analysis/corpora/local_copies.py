@@ -15,6 +15,7 @@ from typing import Literal, TypeVar
 from ..errors import CorpusError
 from .beir import read_folder, read_retrieval
 from .columns import Columns, guess_columns, read_labelled, read_pairs, read_texts
+from .parsing import TABLES, stem_of, suffix_of
 from .types import Kind, Pairs, Retrieval, Texts
 
 _FOLDERS: dict[str, tuple[Kind, ...]] = {
@@ -34,17 +35,17 @@ def find_copies() -> Copies:
     if not (root := os.environ.get("KVE_CORPORA")):
         return copies
     for folder, kinds in _FOLDERS.items():
-        suffixes = (".zip",) if folder == "retrieval" else (".tsv", ".csv", ".jsonl", ".txt")
+        suffixes = (".zip",) if folder == "retrieval" else (".txt", *TABLES)
         try:
             paths = sorted(Path(root, folder).expanduser().iterdir())
         except (OSError, ValueError, RuntimeError):
             continue
         for path in paths:
             is_set = folder == "retrieval" and path.is_dir()
-            if path.name.startswith(".") or not (is_set or path.suffix.lower() in suffixes):
+            if path.name.startswith(".") or not (is_set or suffix_of(path.name) in suffixes):
                 continue
             for kind in kinds:
-                copies.setdefault((path.name if is_set else path.stem, kind), path)
+                copies.setdefault((path.name if is_set else stem_of(path.name), kind), path)
     return copies
 
 

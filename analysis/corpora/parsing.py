@@ -1,57 +1,87 @@
-"""The bytes of a text file as a :class:`~analysis.corpora.tables.Table`.
+"""The bytes of a file as a :class:`~analysis.corpora.tables.Table`.
 
-Handles TSVs with and without quoting, CSVs of spreadsheets, JSON lines and plain text, in UTF-8 or
-UTF-16. Whatever the bytes, the only error raised is :class:`~analysis.errors.CorpusError`: one
-sentence, with the line.
+Text files are read here (JSON, plain text) and in :mod:`~analysis.corpora.delimited`, in UTF-8 or
+UTF-16, others in :mod:`~analysis.corpora.binary_tables`. Whatever the bytes, the only error raised
+is :class:`~analysis.errors.CorpusError`: one sentence, with the line.
 """
 
-import csv
+import gzip
 import io
 import json
 import re
+import zlib
 from pathlib import PurePath
+from typing import Any
 
 from ..errors import CorpusError
 from ..runtime import git_lfs, hosting
-from .tables import Table, as_number
+from . import binary_tables, delimited
+from .binary_tables import LARGEST, cell
+from .tables import Table
+
+TABLES = (
+    *(".tsv", ".csv", ".jsonl", ".json"),
+    *(*binary_tables.SPREADSHEETS, *binary_tables.COLUMNAR),
+)
+"""Suffixes of files with columns; those that are text may be followed by ``.gz``."""
+_TEXT = (".txt", *TABLES[:4])
+UPLOADS = (*TABLES, *(f"{suffix}.gz" for suffix in TABLES[:4]))
+"""Suffixes of the tables that a page takes."""
 
 _UNREADABLE = re.compile("[\0\ud800-\udfff]")
-_QUOTED_CELL = re.compile(r'(?<![^\t\r\n])"((?:[^"]++|"")*+)"(?![^\t\r\n])')
-
+_UNPACK = "unpack it or save it as text first"
 _BINARY = {
-    b"\x1f\x8b": "a gzip file",
-    b"PK\x03\x04": "a ZIP archive, as spreadsheets also are",
-    b"BZh": "a bzip2 file",
-    b"\xfd7zXZ\0": "an xz file",
-    b"\x28\xb5\x2f\xfd": "a Zstandard file",
-    b"\xd0\xcf\x11\xe0": "a spreadsheet or document of an office program",
-    b"%PDF-": "a PDF",
-    b"\x89PNG": "a picture",
-    b"\xff\xd8\xff": "a picture",
-    b"GIF8": "a picture",
-    b"PAR1": "a Parquet file",
-    b"SQLite format 3\0": "a database",
-    b"GGUF": "the weights of a model",
+    b"\x1f\x8b": ("a gzip file", _UNPACK),
+    b"PK\x03\x04": ("a ZIP archive, as spreadsheets also are", f"name it .xlsx or {_UNPACK}"),
+    b"BZh": ("a bzip2 file", _UNPACK),
+    b"\xfd7zXZ\0": ("an xz file", _UNPACK),
+    b"\x28\xb5\x2f\xfd": ("a Zstandard file", _UNPACK),
+    b"\xd0\xcf\x11\xe0": (
+        "an office program's file in an old format or with a password",
+        "save it as .xlsx without one",
+    ),
+    b"%PDF-": ("a PDF", _UNPACK),
+    b"{\\rtf": ("a document of a word processor", _UNPACK),
+    b"\x89PNG": ("a picture", _UNPACK),
+    b"\xff\xd8\xff": ("a picture", _UNPACK),
+    b"GIF8": ("a picture", _UNPACK),
+    b"PAR1": ("a Parquet file", "name it .parquet"),
+    b"ARROW1": ("an Arrow file", "name it .arrow"),
+    b"SQLite format 3\0": ("a database", _UNPACK),
+    b"GGUF": ("the weights of a model", _UNPACK),
+    b"<!doctype html": ("a web page", "download the file itself"),
+    b"<html": ("a web page", "download the file itself"),
 }
-"""First bytes of files that are often mistaken for text, and what each file is."""
+"""First bytes of files that are often mistaken for tables, what each file is, and what to do."""
+_OLD_SPREADSHEETS = (".xls", ".xlsb", ".ods", ".numbers")
 
-csv.field_size_limit(1 << 30)  # the default of 131,072 characters is less than a long document
+
+def suffix_of(name: str) -> str:
+    """Return the suffix that says how to read a file, without ``.gz``, in lower case."""
+    path = PurePath(name.lower())
+    return PurePath(path.stem).suffix if path.suffix == ".gz" else path.suffix
+
+
+def stem_of(name: str) -> str:
+    """Return the name of a file without its suffix, and without ``.gz``."""
+    path = PurePath(name)
+    return PurePath(path.stem).stem if path.suffix.lower() == ".gz" else path.stem
 
 
 def read_table(name: str, data: bytes, keys: tuple[str, ...] = ()) -> Table:
     """Parse the content of a file by the suffix of its name.
 
-    A ``.txt`` has one column named text; blank lines are skipped. A ``.tsv`` is read unquoted,
-    with its raw double quotes, unless only quoting gives every row as many columns, or every
-    quote encloses a whole cell as a program writes it. A ``.csv`` is quoted. Both start with a
-    header line; without one (some, not all, cells of the first line are numbers) columns are
-    named by their position. Columns of the same name get a number: "text", "text (2)". A
-    ``.jsonl`` has one object a line; numbers become text.
+    A ``.txt`` has one column named text; blank lines are skipped. A ``.tsv`` or ``.csv``
+    (:func:`.delimited.read`) starts with a header line; without one (some, not all, cells of the
+    first line are numbers) columns are named by their position. Columns of the same name get a
+    number: "text", "text (2)". A ``.jsonl`` has one object a line, a ``.json`` may also be one list
+    of objects; numbers become text. Spreadsheets, Parquet and Arrow files are read by
+    :func:`.binary_tables.read`. Text files may be compressed by gzip (``.tsv.gz``).
 
     Args:
         name: Name of the file; its suffix says how to read it.
         data: Content of the file.
-        keys: Columns to take of a ``.jsonl``; by default the keys of its first object.
+        keys: Columns to take of JSON; by default the keys of its objects.
 
     Returns:
         The columns and at least one row.
@@ -63,24 +93,14 @@ def read_table(name: str, data: bytes, keys: tuple[str, ...] = ()) -> Table:
             (:mod:`analysis.runtime.hosting`).
     """
     hosting.check_size(name, len(data))
-    if git_lfs.is_pointer(data):
-        raise CorpusError(git_lfs.refusal(name))
-    for magic, kind in _BINARY.items():
-        if data.startswith(magic):
-            raise CorpusError(f"{name} is {kind}, not text; unpack it or save it as text first.")
-    suffix = PurePath(name).suffix.lower()
-    if suffix not in (".txt", ".tsv", ".csv", ".jsonl"):
-        raise CorpusError(f"{name} is not a .txt, .tsv, .csv or .jsonl file.")
-    text = decode(name, data)
-    if not text.replace("\0", " ").strip():
-        raise CorpusError(f"{name} is empty; a text is needed on each line.")
-    if suffix == ".jsonl":
-        table = _json_lines(name, text, keys)
-    elif suffix == ".txt":
-        table = Table(name, ("text",), tuple((n, (s,)) for n, s in _lines(text)))
+    suffix = suffix_of(name)
+    if PurePath(name).suffix.lower() == ".gz" and suffix in _TEXT:
+        data = _unpacked(name, data)
+    _check_kind(name, data, suffix)
+    if suffix in _TEXT:
+        table = _text_table(name, decode(name, data), suffix, keys)
     else:
-        read = _tab_separated if suffix == ".tsv" else _comma_separated
-        table = _with_header(name, read(name, text))
+        table = binary_tables.read(name, data, suffix)
     if not table.rows:
         raise CorpusError(f"{name} has a header line but no rows.")
     hosting.check_rows(name, len(table.rows))
@@ -90,6 +110,47 @@ def read_table(name: str, data: bytes, keys: tuple[str, ...] = ()) -> Table:
                 line, "contains a NUL character or half a surrogate pair; save it as UTF-8"
             )
     return table
+
+
+def _check_kind(name: str, data: bytes, suffix: str) -> None:
+    """Refuse what is no table, by its name or its first bytes."""
+    if suffix in _OLD_SPREADSHEETS:
+        raise CorpusError(f"{name} is a spreadsheet that is not read here; save it as .xlsx.")
+    if git_lfs.is_pointer(data):
+        raise CorpusError(git_lfs.refusal(name))
+    start = data[:64].lstrip().lower()
+    for magic, (kind, remedy) in _BINARY.items():
+        own = suffix not in _TEXT and magic in (b"PK\x03\x04", b"PAR1", b"ARROW1")
+        if not own and (data.startswith(magic) or start.startswith(magic)):
+            raise CorpusError(f"{name} is {kind}, not a table; {remedy}.")
+    if suffix not in (*_TEXT, *TABLES):
+        raise CorpusError(
+            f"{name} is not a {', '.join(('.txt', *TABLES[:-1]))} or {TABLES[-1]} file."
+        )
+
+
+def _unpacked(name: str, data: bytes) -> bytes:
+    """The content of a gzip file."""
+    limits = hosting.hosted()
+    most = limits.megabytes * 1_000_000 if limits else LARGEST
+    try:
+        with gzip.open(io.BytesIO(data)) as file:
+            content = file.read(most + 1)
+    except (OSError, EOFError, zlib.error):
+        raise CorpusError(f"{name} is not a gzip file that can be read; fetch it again.") from None
+    if len(content) > most:
+        raise CorpusError(f"{name} unpacks to more than {most / 1e6:,.0f} MB; take a part of it.")
+    return content
+
+
+def _text_table(name: str, text: str, suffix: str, keys: tuple[str, ...]) -> Table:
+    if not text.replace("\0", " ").strip():
+        raise CorpusError(f"{name} is empty; a text is needed on each line.")
+    if suffix in (".jsonl", ".json"):
+        return _json(name, text, keys)
+    if suffix == ".txt":
+        return Table(name, ("text",), tuple((n, (s,)) for n, s in _lines(text)))
+    return delimited.read(name, text, suffix)
 
 
 def decode(name: str, data: bytes) -> str:
@@ -108,9 +169,11 @@ def decode(name: str, data: bytes) -> str:
         text = data.decode(encoding).removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         line = data[: error.start].decode(encoding, errors="ignore").count("\n") + 1
+        choice = " (in Excel: CSV UTF-8, with commas or semicolons)"
         raise CorpusError(
             f"{name}, line {line}: byte 0x{data[error.start]:02x} at offset {error.start:,} is "
-            f"not {encoding.upper()}; save the file as UTF-8."
+            f"not {encoding.upper()}; save the file as UTF-8"
+            f"{choice if suffix_of(name) in ('.csv', '.tsv') else ''}."
         ) from None
     if (at := text.find("\0")) >= 0:
         line = len(_LINE_END.findall(text, 0, at)) + 1
@@ -134,85 +197,18 @@ def _lines(text: str) -> list[tuple[int, str]]:
     return [(number, line) for number, line in enumerate(split_lines(text), 1) if line.strip()]
 
 
-_Rows = list[tuple[int, list[str]]]
-
-
-def _delimited(name: str, text: str, delimiter: str, quoted: bool) -> _Rows:
-    reader = csv.reader(
-        io.StringIO(text, newline=""),
-        delimiter=delimiter,
-        quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE,
-        strict=True,
-    )
-    rows, line = [], 1
-    try:
-        for cells in reader:
-            if cells:
-                rows.append((line, cells))
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise CorpusError(f"{name}, line {line}: wrong quoting ({error}).") from None
-    return rows
-
-
-def _ragged(rows: _Rows) -> int | None:
-    """Index of the first row with another number of cells than the first row."""
-    return next((i for i, (_, cells) in enumerate(rows) if len(cells) != len(rows[0][1])), None)
-
-
-def _comma_separated(name: str, text: str) -> _Rows:
-    return _delimited(name, text, ",", quoted=True)
-
-
-def _tab_separated(name: str, text: str) -> _Rows:
-    plain = _delimited(name, text, "\t", quoted=False)
-    try:
-        quoted = _delimited(name, text, "\t", quoted=True)
-    except CorpusError:
-        return plain
-    fits = _ragged(quoted) is None
-    return quoted if fits and (_ragged(plain) is not None or _quotes_enclose_cells(text)) else plain
-
-
-def _quotes_enclose_cells(text: str) -> bool:
-    """Whether all quotes enclose whole cells, and at least one of them was needed."""
-    if '"' in _QUOTED_CELL.sub("", text):
-        return False
-    cells = _QUOTED_CELL.findall(text)
-    return text.startswith('"') or any(re.search(r'[\t\r\n]|""', cell) for cell in cells)
-
-
-def _with_header(name: str, rows: _Rows) -> Table:
-    if (i := _ragged(rows)) is not None:
-        line, cells = rows[i]
-        raise CorpusError(
-            f"{name}, line {line}: the number of columns is {len(cells)}, but "
-            f"{len(rows[0][1])} in line {rows[0][0]}; put cells that contain a comma, a tab or a "
-            f"line end in double quotes."
-        )
-    first = rows[0][1]
-    numerals = [as_number(cell) is not None for cell in first if cell.strip()]
-    if any(numerals) and not all(numerals):
-        return Table(name, tuple(f"column {i + 1}" for i in range(len(first))), tuple(rows))
-    return Table(name, _distinct_names(first), tuple(rows[1:]))
-
-
-def _distinct_names(names: list[str]) -> tuple[str, ...]:
-    """Column names, repeated ones numbered so that a name means one column."""
-    numbers: dict[str, int] = {}
-    for name in names:
-        spelling, number = name, numbers.get(name, 1)
-        while spelling in numbers:
-            number += 1
-            spelling = f"{name} ({number})"
-        numbers[name] = number
-        numbers[spelling] = 1
-    return tuple(numbers)
-
-
-def _json_lines(name: str, text: str, keys: tuple[str, ...]) -> Table:
-    records = []
-    for line, content in _lines(text):
+def _json(name: str, text: str, keys: tuple[str, ...]) -> Table:
+    """A list of objects, or an object on each line."""
+    records: list[tuple[int, Any]] = []
+    place = "line"
+    if text.lstrip().startswith("["):
+        try:
+            whole = json.loads(text)
+        except (ValueError, RecursionError):
+            whole = None
+        if isinstance(whole, list) and whole and all(isinstance(each, dict) for each in whole):
+            records, place = [*enumerate(whole, 1)], "object"
+    for line, content in _lines(text) if not records else ():
         try:
             record = json.loads(content)
         except (ValueError, RecursionError) as error:
@@ -221,15 +217,11 @@ def _json_lines(name: str, text: str, keys: tuple[str, ...]) -> Table:
         if not isinstance(record, dict):
             raise CorpusError(f"{name}, line {line}: not a JSON object.")
         records.append((line, record))
-    columns = keys or tuple(records[0][1])
-    return Table(
-        name,
-        columns,
-        tuple((line, [_cell(record.get(key)) for key in columns]) for line, record in records),
-    )
+    columns = keys or tuple(dict.fromkeys(key for _, record in records for key in record))
+    rows = ((line, [_cell(record.get(key)) for key in columns]) for line, record in records)
+    return Table(name, columns, tuple(rows), place=place)
 
 
 def _cell(value: object) -> str | None:
-    if isinstance(value, str):
-        return value
-    return json.dumps(value) if isinstance(value, (bool, int, float)) else None
+    """A value of JSON as a cell; numbers as they are written."""
+    return repr(value) if isinstance(value, float) and value == value else cell(value)

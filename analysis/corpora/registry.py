@@ -6,10 +6,12 @@ copies and the sets that its operator lists, and reads no other path.
 """
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 from ..errors import CorpusError
 from ..runtime import hosting
@@ -106,14 +108,13 @@ def load(kind: Kind, source: str | PathLike[str]) -> Texts | Pairs | Retrieval:
     Raises:
         CorpusError: As that function.
     """
-    match kind:
-        case "pairs":
-            return load_pairs(source)
-        case "labelled":
-            return load_labelled(source)
-        case "retrieval":
-            return load_retrieval(source)
-    return load_texts(source)
+    loaders: dict[Kind, Callable[[str], Texts | Pairs | Retrieval]] = {
+        "texts": load_texts,
+        "labelled": load_labelled,
+        "pairs": load_pairs,
+        "retrieval": load_retrieval,
+    }
+    return loaders[kind](source)
 
 
 def load_texts(source: str | PathLike[str], columns: Columns | None = None) -> Texts:
@@ -129,20 +130,7 @@ def load_texts(source: str | PathLike[str], columns: Columns | None = None) -> T
         CorpusError: A package is missing, the hub cannot be reached, or the file is missing or
             cannot be read.
     """
-    source = _named(source, "texts", "pairs")
-    if source in _packaged_names("texts"):
-        _check_no_columns(source, columns)
-        return packaged.texts(source)
-    if (path := _copy(source, "texts", "pairs")) is not None:
-        return local_copies.read_copy(read_texts, source, path, columns)
-    for hub_set in hub.HUB_SETS:
-        if hub_set.name == source and hub_set.kind != "retrieval":
-            _check_no_columns(source, columns)
-            if hub_set.kind == "labelled":
-                return hub.fetch_labelled(hub_set)
-            pairs = hub.fetch_pairs(hub_set)
-            return Texts(source, pairs.texts, f"The distinct texts of the pairs: {pairs.source}")
-    return read_texts(source, _read_file(source, "texts"), columns)
+    return _load_table("texts", source, read_texts, columns)
 
 
 def load_labelled(source: str | PathLike[str], columns: Columns | None = None) -> Texts:
@@ -155,20 +143,11 @@ def load_labelled(source: str | PathLike[str], columns: Columns | None = None) -
     Raises:
         CorpusError: As :func:`load_texts`, or there are no labels.
     """
-    source = _named(source, "labelled")
-    if source in _packaged_names("labelled"):
-        _check_no_columns(source, columns)
-        return packaged.texts(source)
-    if (path := _copy(source, "labelled")) is not None:
-        return local_copies.read_copy(read_labelled, source, path, columns)
-    if (hub_set := _on_hub(source, "labelled")) is not None:
-        _check_no_columns(source, columns)
-        return hub.fetch_labelled(hub_set)
-    if source in names("texts"):
-        raise CorpusError(
-            f"{source} has no labels; labelled corpora are {_first_names(names('labelled'))}."
-        )
-    return read_labelled(source, _read_file(source, "labelled"), columns)
+    name = _named(source)
+    if isinstance(_locate("labelled", name), str) and name in names("texts"):
+        offered = _first_names(names("labelled"))
+        raise CorpusError(f"{name} has no labels; labelled corpora are {offered}.")
+    return _load_table("labelled", source, read_labelled, columns)
 
 
 def load_pairs(source: str | PathLike[str], columns: Columns | None = None) -> Pairs:
@@ -182,16 +161,7 @@ def load_pairs(source: str | PathLike[str], columns: Columns | None = None) -> P
         CorpusError: A package is missing, the hub cannot be reached, or the file is missing or
             cannot be read.
     """
-    source = _named(source, "pairs")
-    if source in _packaged_names("pairs"):
-        _check_no_columns(source, columns)
-        return packaged.pairs(source)
-    if (path := _copy(source, "pairs")) is not None:
-        return local_copies.read_copy(read_pairs, source, path, columns)
-    if (hub_set := _on_hub(source, "pairs")) is not None:
-        _check_no_columns(source, columns)
-        return hub.fetch_pairs(hub_set)
-    return read_pairs(source, _read_file(source, "pairs"), columns)
+    return _load_table("pairs", source, read_pairs, columns)
 
 
 def load_retrieval(source: str | PathLike[str]) -> Retrieval:
@@ -201,13 +171,13 @@ def load_retrieval(source: str | PathLike[str]) -> Retrieval:
         CorpusError: The hub cannot be reached, or the files are missing or cannot be read (see
             :func:`analysis.corpora.beir.read_folder`).
     """
-    source = _named(source, "retrieval")
-    if source in _packaged_names("retrieval"):
-        return packaged.retrieval(source)
-    if (path := _copy(source, "retrieval")) is not None:
-        return local_copies.read_retrieval_copy(source, path)
-    if (hub_set := _on_hub(source, "retrieval")) is not None:
-        return hub.fetch_retrieval(hub_set)
+    source = _named(source)
+    place = _locate("retrieval", source)
+    if isinstance(place, Path):
+        return local_copies.read_retrieval_copy(source, place)
+    if not isinstance(place, str):
+        retrieval: Retrieval = place()
+        return retrieval
     try:
         is_folder = bool(source) and Path(source).is_dir()
     except (OSError, ValueError):
@@ -230,54 +200,91 @@ def columns_of(source: str, kind: Literal["texts", "labelled", "pairs"]) -> Colu
     Raises:
         CorpusError: The file is missing or cannot be read.
     """
-    kinds: tuple[Kind, ...] = ("texts", "pairs") if kind == "texts" else (kind,)
-    source = _named(source, *kinds)
-    if source in _packaged_names(kind):
-        return None
-    if (path := _copy(source, *kinds)) is not None:
-        return local_copies.guess_copy_columns(path, kind)
-    if any(hub_set.name == source for hub_set in hub.HUB_SETS):
-        return None
-    return guess_columns(source, _read_file(source, kind), kind)
+    source = _named(source)
+    place = _locate(kind, source)
+    if isinstance(place, Path):
+        return local_copies.guess_copy_columns(place, kind)
+    return guess_columns(source, _read_file(source, kind), kind) if isinstance(place, str) else None
 
 
-def _named(source: str | PathLike[str], *kinds: Kind) -> str:
-    """A name or path as a string.
+def paths_of(source: str) -> tuple[Path, ...]:
+    """List the files or folders that a name or path may be read from; none for known sets."""
+    copies = {path for (name, _), path in local_copies.find_copies().items() if name == source}
+    known = {*(entry.name for entry in _PACKAGED), *(entry.name for entry in hub.HUB_SETS)}
+    return tuple(copies) or (() if source in known else (Path(source),))
 
-    CorpusError for other values, and where a hosted server offers no corpus of that name and of one
-    of these kinds.
-    """
+
+def _named(source: str | PathLike[str]) -> str:
+    """A name or path as a string; CorpusError for other values."""
     try:
-        name = os.fsdecode(source)
+        return os.fsdecode(source)
     except TypeError:
         kind = type(source).__name__
         raise CorpusError(
             f"A corpus is read by a name or the path of a file, not by a value of the type {kind}; "
             "texts in memory become one with Texts, Pairs or Retrieval."
         ) from None
-    if hosting.hosted():
-        hosting.check_corpus(name, [name for kind in kinds for name in names(kind)])
-    return name
 
 
-def _check_no_columns(name: str, columns: Columns | None) -> None:
+_Table = TypeVar("_Table", Texts, Pairs)
+
+
+def _load_table(
+    kind: Kind,
+    source: str | PathLike[str],
+    read: Callable[[str, bytes, Columns | None], _Table],
+    columns: Columns | None,
+) -> _Table:
+    """Read a corpus that is a table where it is in a file; known ones have no choice of columns."""
+    source = _named(source)
+    place = _locate(kind, source)
+    if isinstance(place, Path):
+        return local_copies.read_copy(read, source, place, columns)
+    if isinstance(place, str):
+        return read(source, _read_file(source, kind), columns)
     if columns is not None:
-        raise CorpusError(f"{name} has no columns to choose from; leave the choice out.")
+        raise CorpusError(f"{source} has no columns to choose from; leave the choice out.")
+    table: _Table = place()
+    return table
+
+
+def _locate(kind: Kind, source: str) -> Callable[[], Any] | Path | str:
+    """Find out what a name means.
+
+    Returns:
+        A function that reads a packaged corpus or a set on the hub, the path of a local copy, or
+        the name itself, which then is a path.
+
+    Raises:
+        CorpusError: A hosted server does not offer it.
+    """
+    kinds: tuple[Kind, ...] = ("texts", "pairs") if kind == "texts" else (kind,)
+    if hosting.hosted():
+        hosting.check_corpus(source, [name for each in kinds for name in names(each)])
+    packaged_corpus, fetch = _READ[kind]
+    if source in _packaged_names(kind):
+        return partial(packaged_corpus, source)
+    copies = local_copies.find_copies()
+    if copy := next((copies[source, each] for each in kinds if (source, each) in copies), None):
+        return copy
+    readable = ("labelled", "pairs") if kind == "texts" else (kind,)
+    for hub_set in hub.HUB_SETS:
+        if hub_set.name == source and hub_set.kind in readable:
+            return partial(fetch, hub_set)
+    return source
+
+
+_READ: dict[Kind, tuple[Callable[[str], Any], Callable[[hub.HubSet], Any]]] = {
+    "texts": (packaged.texts, hub.fetch_texts),
+    "labelled": (packaged.texts, hub.fetch_labelled),
+    "pairs": (packaged.pairs, hub.fetch_pairs),
+    "retrieval": (packaged.retrieval, hub.fetch_retrieval),
+}
+"""How a packaged corpus and a set on the hub are read, by kind."""
 
 
 def _packaged_names(kind: Kind) -> tuple[str, ...]:
     return tuple(entry.name for entry in _PACKAGED if entry.kind == kind)
-
-
-def _copy(name: str, *kinds: Kind) -> Path | None:
-    """Where a local copy of the first of these kinds is."""
-    copies = local_copies.find_copies()
-    return next((copies[name, kind] for kind in kinds if (name, kind) in copies), None)
-
-
-def _on_hub(name: str, kind: Kind) -> hub.HubSet | None:
-    sets = (hub_set for hub_set in hub.HUB_SETS if (hub_set.name, hub_set.kind) == (name, kind))
-    return next(sets, None)
 
 
 def _read_file(source: str, kind: Kind) -> bytes:

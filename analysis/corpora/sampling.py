@@ -167,4 +167,9 @@ def _draw_queries(corpus: Retrieval, n: int, seed: int, documents: int | None) -
         relevance=tuple({place[d]: grade for d, grade in grades.items()} for grades in relevance),
         note=note,
         total=corpus.total or size,
+        own_documents={
+            new: place[own]
+            for new, old in enumerate(chosen)
+            if (own := corpus.own_documents.get(old)) in place
+        },
     )

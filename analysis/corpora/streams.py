@@ -1,4 +1,4 @@
-"""Texts of a file or of standard input, one a line, read as a stream."""
+"""Texts of a file or of standard input: one a line, read as a stream, or a column of a table."""
 
 import contextlib
 import hashlib
@@ -14,14 +14,16 @@ from typing import IO
 
 from ..errors import CorpusError
 from ..runtime import git_lfs
-from .parsing import decode
+from .columns import read_texts
+from .parsing import TABLES, decode, suffix_of
 
 
 class Lines:
     """The texts of a file or of standard input, one a line, read as a stream each time.
 
     All lines are checked first, so that nothing is computed from a file with a bad line. Standard
-    input is copied to a temporary file.
+    input is copied to a temporary file. A table (:data:`.parsing.TABLES`, or any text compressed by
+    gzip) is read into memory, and its texts are those of :func:`.columns.read_texts`.
 
     Args:
         name: Path of the file, or "-" for standard input.
@@ -30,10 +32,14 @@ class Lines:
         name: The path as given.
         count: How many texts there are.
         digest: SHA-256 of the texts, in hexadecimal.
+        source: One sentence on which column of a table they are; "" for lines.
 
     Raises:
         CorpusError: The file cannot be read, is not UTF-8 or UTF-16, is empty, or has a blank line.
     """
+
+    source = ""
+    _texts: tuple[str, ...] | None = None
 
     def __init__(self, name: str) -> None:
         self.name, self.count = name, 0
@@ -41,6 +47,9 @@ class Lines:
         try:
             self._file = _seekable(name)
             try:
+                if suffix_of(name) in TABLES or name.lower().endswith(".gz"):
+                    table = read_texts(name, self._file.read())
+                    self._texts, self.source = table.texts, table.source
                 for line in self:
                     self.count += 1
                     if not line.strip():
@@ -63,6 +72,9 @@ class Lines:
         self._file.close()
 
     def __iter__(self) -> Iterator[str]:
+        if self._texts is not None:
+            yield from self._texts
+            return
         self._file.seek(0)
         if git_lfs.is_pointer(self._file.read(len(git_lfs.BEGINNING))):
             raise CorpusError(git_lfs.refusal(self.name))

@@ -14,6 +14,10 @@ from numpy.typing import NDArray
 
 from ..errors import CorpusError
 
+Cells = Sequence[str | None]
+"""The cells of a row; None where there is nothing to read as text."""
+_DECIMAL_COMMA = re.compile("[+-]?[0-9]+(?:,([0-9]+))?(?:[eE][+-]?[0-9]+)?")
+
 
 @dataclass(frozen=True)
 class Table:
@@ -23,12 +27,18 @@ class Table:
         name: Name of the file, for error messages.
         columns: Names of the columns, each different.
         rows: For each row its line in the file (1-based, where the row starts) and as many cells
-            as there are columns; ``None`` where a JSON line has nothing to read as text.
+            as there are columns.
+        place: What a row is called in errors: a line of a text file, else a row.
+        decimal_comma: Whether commas are decimal signs, as where semicolons separate cells.
+        header: Whether the file names its columns.
     """
 
     name: str
     columns: tuple[str, ...]
-    rows: tuple[tuple[int, Sequence[str | None]], ...]
+    rows: tuple[tuple[int, Cells], ...]
+    place: str = "line"
+    decimal_comma: bool = False
+    header: bool = True
 
     def find(self, *spellings: str) -> int | None:
         """Find a column by its usual names.
@@ -40,12 +50,35 @@ class Table:
             Position of the column with the first spelling that is present, ignoring case, spaces
             and punctuation; None if there is none.
         """
-        folded = [re.sub(r"[\W_]+", "", column).casefold() for column in self.columns]
-        return next((folded.index(s) for s in spellings if s in folded), None)
+        names = [folded(column) for column in self.columns]
+        return next((names.index(s) for s in spellings if s in names), None)
 
     def numeric(self, column: int) -> bool:
         """Return whether every cell of a column reads as a number."""
-        return all(as_number(cells[column]) is not None for _, cells in self.rows)
+        return None not in self._numbers(column)
+
+    def is_numeral(self, cell: str | None) -> bool:
+        """Return whether a cell is a number written in digits."""
+        value = as_number(cell)
+        if value is None and self.decimal_comma:
+            return bool(_DECIMAL_COMMA.fullmatch((cell or "").strip()))
+        return value is not None and any(map(str.isdigit, cell or ""))
+
+    def _numbers(self, column: int) -> list[float | None]:
+        """A column as numbers, None for what is none.
+
+        Decimal commas are read if all cells are written so; where commas could as well separate
+        thousands, with three digits after each, only if semicolons separate the cells.
+        """
+        written = [cells[column] for _, cells in self.rows]
+        values = [as_number(cell) for cell in written]
+        if None not in values:
+            return values
+        numerals = [_DECIMAL_COMMA.fullmatch((cell or "").strip()) for cell in written]
+        thousands = all(len(each[1] or "000") == 3 for each in numerals if each)
+        if None in numerals or (thousands and not self.decimal_comma):
+            return values
+        return [as_number((cell or "").replace(",", ".")) for cell in written]
 
     def texts(self, column: int) -> tuple[str, ...]:
         """Return the cells of a column as they are.
@@ -67,7 +100,7 @@ class Table:
         Raises:
             CorpusError: A cell is not a finite number; the sentence names the first such line.
         """
-        values = [as_number(cells[column]) for _, cells in self.rows]
+        values = self._numbers(column)
         for (line, cells), value in zip(self.rows, values, strict=True):
             if value is None or not math.isfinite(value):
                 cell = "None" if cells[column] is None else repr(shorten(cells[column] or ""))
@@ -77,11 +110,16 @@ class Table:
 
     def error(self, line: int, problem: str) -> CorpusError:
         """Return the error to raise about a line, as one sentence."""
-        return CorpusError(f"{self.name}, line {line}: {problem}.")
+        return CorpusError(f"{self.name}, {self.place} {line}: {problem}.")
 
 
 def list_columns(table: Table) -> str:
     """Return which columns a table has, as the end of a sentence."""
+    if not table.header:
+        return (
+            f"it has no header line and {len(table.columns)} columns, which a first line should "
+            "name, separated as the others are"
+        )
     shown = [repr(shorten(column)) for column in table.columns[:8]]
     more = len(table.columns) - len(shown)
     return "its columns are " + ", ".join(shown) + (f" and {more} more" if more else "")
@@ -92,9 +130,14 @@ def shorten(text: str) -> str:
     return text if len(text) <= 24 else f"{text[:21]}..."
 
 
+def folded(column: str) -> str:
+    """Return a column's name in lower case without spaces and punctuation."""
+    return re.sub(r"[\W_]+", "", column).casefold()
+
+
 def as_number(cell: str | None) -> float | None:
-    """Return a cell as a number, or None if it is not one."""
+    """Return a cell as a number, or None if it is not one; ``1_0`` is none."""
     try:
-        return float(cell or "")
+        return float("" if cell is None or "_" in cell else cell)
     except ValueError:
         return None

@@ -7,7 +7,7 @@ part cannot be mistaken for one on everything.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, final
 
 import numpy as np
@@ -120,6 +120,8 @@ class Retrieval:
         source: One sentence: where the texts are from, and their licence if known.
         note: What a reader should know about how they were read, such as queries left out.
         total: How many queries the full set has, if this is a part of it, queries or documents.
+        own_documents: The index of the document that is the query itself, by the query's index;
+            it is left out of the query's ranking.
 
     Raises:
         CorpusError: What is given is no list of texts, there is not one entry of relevance for
@@ -133,6 +135,7 @@ class Retrieval:
     source: str
     note: str = ""
     total: int | None = None
+    own_documents: Mapping[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "queries", as_texts(self.queries, "query"))
@@ -150,6 +153,9 @@ class Retrieval:
                 )
         relevant = [document for grades in self.relevance for document in grades]
         _indices(relevant, len(self.documents), f"{self.name}: relevance", "document")
+        own = self.own_documents
+        _indices([*own], len(self.queries), f"{self.name}: own_documents", "query")
+        _indices([*own.values()], len(self.documents), f"{self.name}: own_documents", "document")
 
 
 def _is_grade(value: object) -> bool:

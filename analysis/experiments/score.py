@@ -27,7 +27,7 @@ from ..evaluation import labelled, retrieval, similarity
 from ..runtime.events import Progress, quiet
 from ..runtime.fair_lock import lock_for
 from ..storage import result_store
-from .score_result import Corpus, Score
+from .score_result import Corpus, Score, note_of
 from .score_store import keys_of, store, stored
 
 
@@ -122,7 +122,9 @@ def measured(backbone: Backbone, corpus: Corpus, method: Method, parts: Sequence
             cosines = similarity.cosines(vectors[0], corpus)
             measures = similarity.agreement(cosines, corpus)
         case Retrieval():
-            measures = retrieval.retrieval(vectors[1], vectors[0], corpus.relevance)
+            measures = retrieval.retrieval(
+                vectors[1], vectors[0], corpus.relevance, own_documents=corpus.own_documents
+            )
         case Texts():
             if corpus.labels is None:
                 raise CorpusError(
@@ -131,7 +133,10 @@ def measured(backbone: Backbone, corpus: Corpus, method: Method, parts: Sequence
             measures = labelled.labelled(vectors[0], corpus.labels)
     cut = sum(part.texts_cut for part in parts)
     computed_by = backbone.provenance()
-    return Score(method, corpus.name, tuple(measures), computed_by, corpus.total, cut, cosines)
+    return Score(
+        *(method, corpus.name, tuple(measures), computed_by),
+        *(corpus.total, cut, cosines, note_of(corpus)),
+    )
 
 
 def _traced(backbone: Backbone, pairs: Pairs, method: Method, progress: Progress) -> list[Vectors]:

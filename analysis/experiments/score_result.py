@@ -34,6 +34,7 @@ class Score:
         of: size of the full corpus, if a part of it was scored.
         texts_cut: number of texts that were too long and lost their end.
         cosines: float64 (P,), the cosines of rated pairs; None on other corpora.
+        note: what to know about how the corpus was read, such as what was left out.
     """
 
     method: Method
@@ -43,6 +44,7 @@ class Score:
     of: int | None = None
     texts_cut: int = 0
     cosines: NDArray[np.float64] | None = None
+    note: str = ""
 
     @property
     def name(self) -> str:
@@ -77,6 +79,7 @@ class Score:
             "texts_cut": self.texts_cut,
             "measures": [measure.to_dict() for measure in self.measures],
             "provenance": self.provenance.facts["made"],
+            **noted(self),
         }
 
     def to_rows(self) -> list[dict[str, Any]]:
@@ -93,6 +96,7 @@ class Score:
                 "texts_cut": self.texts_cut,
                 "backbone": self.provenance.backbone,
                 "dtype": self.provenance.dtype,
+                **noted(self),
             }
             for measure in self.measures
         ]
@@ -106,6 +110,16 @@ class Score:
     def plot(self) -> "go.Figure":
         """The first measure with its interval, see :func:`analysis.figures.results.figure`."""
         return plotting.plot(self)
+
+
+def noted(score: Score) -> dict[str, str]:
+    """The column ``note`` of a score; none where there is nothing to note."""
+    return {"note": score.note} if score.note else {}
+
+
+def note_of(corpus: Corpus) -> str:
+    """What to know about how a corpus was read; "" for texts, of which there is nothing."""
+    return "" if isinstance(corpus, Texts) else corpus.note
 
 
 def described(method: Method) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from ..evaluation import similarity
 from ..evaluation.bootstrap import DRAWS
 from ..evaluation.measures import Measure
 from ..storage import provenance, result_store
-from .score_result import Corpus, Score
+from .score_result import Corpus, Score, note_of
 
 
 def known_score(backbone: Backbone, corpus: Corpus, method: Method) -> Score | None:
@@ -95,6 +95,7 @@ def stored(backbone: Backbone, corpus: Corpus, methods: dict[str, Method]) -> di
                 corpus.total,
                 facts["cut"],
                 cosines,
+                note_of(corpus),
             )
         )
     return scores
@@ -121,5 +122,10 @@ def _digest(corpus: Corpus) -> str:
             return result_store.digest("pairs", corpus.texts, *rated)
         case Retrieval():
             judged = [sorted(row.items()) for row in corpus.relevance]
-            return result_store.digest("retrieval", corpus.queries, corpus.documents, judged)
+            own, distinct = sorted(corpus.own_documents.items()), len(set(corpus.documents))
+            # own documents and equal ones were ranked by their order in the file once
+            ranking = [own, distinct] if own or distinct < len(corpus.documents) else []
+            return result_store.digest(
+                "retrieval", corpus.queries, corpus.documents, judged, *ranking
+            )
     return result_store.digest("labelled", corpus.texts, corpus.labels)

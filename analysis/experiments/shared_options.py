@@ -50,7 +50,7 @@ MaxTokens = Annotated[
 Bare = Annotated[bool, Field(description="leave out the compression prompt")]
 BackboneName = Annotated[
     str,
-    Option("MODEL", group=BACKBONE),
+    Option("MODEL", group=BACKBONE, reads="backbone"),
     Field(description="packaged name, hub id (owner/name[@revision]), folder or .gguf file"),
 ]
 Dtype = Annotated[
@@ -143,7 +143,11 @@ class OnCorpus(Spec):
     on: Annotated[CorpusKind, Option("KIND"), Field(description="kind of corpus")] = "pairs"
     corpus: Annotated[
         str | None,
-        Option("CORPUS", unset=", ".join(f"{name} for {kind}" for kind, name in DEFAULTS.items())),
+        Option(
+            "CORPUS",
+            unset=", ".join(f"{name} for {kind}" for kind, name in DEFAULTS.items()),
+            reads="corpus",
+        ),
         Field(description="packaged or hub name, file or folder"),
     ] = None
     part: Part = None

@@ -26,12 +26,16 @@ class Option:
         repeated: whether the option is given once for each value of a tuple.
         group: its heading in the help.
         unset: the default in words, where the default is None.
+        reads: what the value names that is read, and may be a file or folder of the user's.
+        writes: whether the value names a file or a folder that is written.
     """
 
     metavar: str | None = None
     repeated: bool = False
     group: str | None = None
     unset: str | None = None
+    reads: Literal["file", "corpus", "backbone"] | None = None
+    writes: Literal["file", "folder"] | None = None
 
 
 def _as_tuple(value: Any) -> Any:

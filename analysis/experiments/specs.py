@@ -5,7 +5,7 @@ and the recipe it saves are the same request. All fields of a spec decide the an
 is printed is not part of it.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -37,12 +37,17 @@ from .shared_options import (
 )
 from .spec import Option, Several, Spec
 
+PlotlyPlace = Literal["inside", "beside"]
 SETUP, ENCODING = "set up", "encode texts"
 SCORES, LAYERS, INSIDE = "score methods", "choose layers", "look inside the model"
 
 _Method = Annotated[MethodName, Option("METHOD"), Field(description="how texts become vectors")]
-_PairsName = Annotated[str, Option("CORPUS"), Field(description="name or file of rated pairs")]
-_TextsName = Annotated[str, Option("CORPUS"), Field(description="name or file of texts")]
+_PairsName = Annotated[
+    str, Option("CORPUS", reads="corpus"), Field(description="name or file of rated pairs")
+]
+_TextsName = Annotated[
+    str, Option("CORPUS", reads="corpus"), Field(description="name or file of texts")
+]
 
 
 class Doctor(Spec):
@@ -61,7 +66,7 @@ class Backbones(Spec):
     topic = SETUP
     backbone: Annotated[
         str | None,
-        Option("MODEL", group=BACKBONE, unset="all available"),
+        Option("MODEL", group=BACKBONE, unset="all available", reads="backbone"),
         Field(description="packaged name, hub id (owner/name[@revision]), folder or .gguf file"),
     ] = None
     dtype: Dtype = "auto"
@@ -79,10 +84,14 @@ class Encode(OnEngine, Planned):
         Role, Option("ROLE"), Field(description="what the compression prompt calls the texts")
     ] = "Context"
     input: Annotated[
-        str, Option("FILE"), Field(description="texts, one per line; - is standard input")
+        str,
+        Option("FILE", reads="file"),
+        Field(description="texts, one per line, or a table; - is standard input"),
     ]
     output: Annotated[
-        str, Option("FILE.npy"), Field(description="array to write, one row per text")
+        str,
+        Option("FILE.npy", writes="file"),
+        Field(description="array to write, one row per text"),
     ]
 
 
@@ -142,7 +151,9 @@ class LongTexts(Planned):
     summary = "Score retrieval by the place of the answer and the length read."
     topic = SCORES
     corpus: Annotated[
-        str, Option("CORPUS"), Field(description="name, folder or ZIP file of a retrieval corpus")
+        str,
+        Option("CORPUS", reads="corpus"),
+        Field(description="name, folder or ZIP file of a retrieval corpus"),
     ] = "chatterbot-answers"
     part: Annotated[
         Count | None,
@@ -180,7 +191,9 @@ class Mteb(Planned):
         Field(min_length=1, description="names of mteb tasks or benchmarks, such as STSBenchmark"),
     ]
     max_tokens: MaxTokens = None
-    output: Annotated[str, Option("FOLDER"), Field(description="folder for mteb's result files")]
+    output: Annotated[
+        str, Option("FOLDER", writes="folder"), Field(description="folder for mteb's result files")
+    ]
 
 
 class Ablation(OnEngine, Planned):
@@ -259,7 +272,7 @@ class Space(Planned):
     ] = None
     right_backbone: Annotated[
         str | None,
-        Option("MODEL", unset="that of --backbone"),
+        Option("MODEL", unset="that of --backbone", reads="backbone"),
         Field(description="backbone of the second method"),
     ] = None
     projection: Annotated[
@@ -270,7 +283,13 @@ class Space(Planned):
         float, Option("DISTANCE"), Field(description="UMAP's minimum distance between points")
     ] = 0.1
     seed: Seed = 0
-    output: Annotated[str, Option("FILE.html"), Field(description="HTML file to write")]
+    output: Annotated[
+        str, Option("FILE.html", writes="file"), Field(description="HTML file to write")
+    ]
+    plotly: Annotated[
+        PlotlyPlace,
+        Field(description="where Plotly's script of 4.8 MB is, in the HTML file or once beside it"),
+    ] = "inside"
 
 
 SPECS: dict[str, type[Spec]] = {

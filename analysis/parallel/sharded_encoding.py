@@ -8,6 +8,7 @@ it.
 
 import json
 import os
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
@@ -26,8 +27,9 @@ from ..embedding.encoder import MethodEncoder
 from ..embedding.methods import Method
 from ..embedding.prompts import Role
 from ..errors import CorpusError
+from ..runtime import outputs
 from ..runtime.events import Progress, quiet
-from ..runtime.outputs import writing
+from ..runtime.outputs import JOURNAL, LOCK, PART, writing
 from ..storage import result_store
 from .engines import Workers
 from .same_backbone import check_same
@@ -85,6 +87,7 @@ def encode(
         BackboneError, PlanError: what encoding raises.
         EngineError: workers gave up, or have other weights, another dtype or device.
     """
+    outputs.check_apart([output], [Path(lines.name)])
     began = time.perf_counter()
     size = min(MAX_TEXTS, max(MIN_TEXTS, lines.count // 64))
     total = -(-lines.count // size)
@@ -120,8 +123,8 @@ class _Growing:
 
     def __init__(self, output: Path, recipe: str, shape: tuple[int, int], size: int) -> None:
         self._output = output
-        self._part = output.with_name(f"{output.name}.part")
-        self._journal = output.with_name(f"{output.name}.journal")
+        self._part = output.with_name(f"{output.name}{PART}")
+        self._journal = output.with_name(f"{output.name}{JOURNAL}")
         self.cut = _journal_of(self._journal, recipe)
         self._array = self._part.open("r+b" if self.cut and self._part.exists() else "w+b")
         np.lib.format.write_array_header_1_0(
@@ -165,7 +168,8 @@ def _growing(output: Path, recipe: str, shape: tuple[int, int], size: int) -> It
     output = output.resolve()
     if output.exists() and not output.is_file():
         raise CorpusError(f"{output} cannot be written: it is not a file; name another.")
-    lock = FileLock(output.with_name(f"{output.name}.lock"), timeout=0)
+    _check_ours(output)
+    lock = FileLock(output.with_name(f"{output.name}{LOCK}"), timeout=0)
     with writing(output):
         try:
             lock.acquire()
@@ -196,6 +200,27 @@ def _journal_of(journal: Path, recipe: str) -> list[tuple[int, int]]:
     if header != json.dumps(recipe):
         return []
     return [(int(texts), int(tokens)) for texts, tokens in map(json.loads, lines)]
+
+
+_BESIDE = {LOCK: rb"\Z", PART: rb"\x93NUMPY|\Z", JOURNAL: rb'"[\w-]+"\n|\Z'}
+"""How each file beside an output begins, by its ending; all may be empty after a stop."""
+
+
+def _check_ours(output: Path) -> None:
+    """Refuse files of someone else's beside an output, which would be replaced and deleted."""
+    for ending, start in _BESIDE.items():
+        path = output.with_name(f"{output.name}{ending}")
+        if not path.exists():
+            continue
+        with writing(path), path.open("rb") as file:
+            beginning = file.read(100)
+        if not re.match(start, beginning):
+            raise CorpusError(
+                f"{path} was not written by an encoding and would be replaced; move it, or name "
+                "another output."
+            )
+        if ending == PART and beginning:
+            return  # the journal of an unfinished array is ours too, even if it is damaged
 
 
 def _settle(file: IO[bytes] | IO[str]) -> None:

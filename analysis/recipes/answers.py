@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ResultsError
 from ..experiments.spec import Spec
-from . import charts, findings, layer_answers, score_answers, setup_answers, text_answers
+from . import (
+    charts,
+    findings,
+    layer_answers,
+    named_files,
+    score_answers,
+    setup_answers,
+    text_answers,
+)
 from .charts import Chart
 from .rows import Row
 from .workspace import Workspace
@@ -80,6 +88,7 @@ def answer(spec: Spec, workspace: Workspace | None = None) -> Answer:
     Raises:
         ExplorerError: a problem that the user can solve, in one sentence.
     """
+    named_files.check([spec])
     rows = _ANSWERS[spec.command](spec, workspace or Workspace())
     return Answer(spec, tuple(rows)) if isinstance(rows, list) else Answer(spec, (rows,), True)
 

@@ -8,6 +8,7 @@ from ..errors import ExplorerError
 from ..parallel import engines
 from ..parallel.engines import LOCAL, Engine
 from ..runtime import events
+from . import named_files
 from .answers import answer
 from .recipe import Recipe
 from .rows import Row
@@ -28,6 +29,7 @@ def rows(recipe: Recipe, engine: Engine = LOCAL) -> Iterator[Row]:
         ExplorerError: raised by the command, with the point in the message.
     """
     points = recipe.points()
+    named_files.check([point.spec for point in points])
     answers = run_points(points, engine)
     for number, point in enumerate(points, 1):
         values = point.spec.values()

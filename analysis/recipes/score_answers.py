@@ -10,7 +10,7 @@ from ..experiments import long_texts as long_texts_experiment
 from ..experiments import parts as parts_experiment
 from ..experiments import score as scores
 from ..experiments import score_result
-from ..experiments.score_result import described
+from ..experiments.score_result import described, noted
 from ..experiments.specs import LongTexts, Mteb, Parts, Score, Sts
 from ..runtime import events, outputs
 from .rows import Row, finite, of_change, of_measures
@@ -40,6 +40,7 @@ def sts(spec: Sts, workspace: Workspace) -> list[Row]:
                 "resampled": spearman.resampled,
                 "backbone": backbone.facts.name,
                 "dtype": backbone.dtype.value,
+                **noted(each),
             }
         )
     return rows
@@ -88,6 +89,8 @@ def long_texts(spec: LongTexts, workspace: Workspace) -> list[Row]:
     """One row for each measure of a method, by the answer's position and the tokens read."""
     retrieval = sampling.scored_part(registry.load_retrieval(spec.corpus), spec.part)
     backbone, chosen = workspace.methods(spec, spec.method)
+    if retrieval.note:
+        events.say(retrieval.note)
     variants = long_texts_experiment.places(retrieval)
     cases: list[tuple[Place, int | None]] = [(place, None) for place in variants]
     cases += [("middle", length) for length in spec.tokens]

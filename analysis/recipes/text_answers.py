@@ -26,6 +26,8 @@ def encode(spec: Encode, workspace: Workspace) -> Row:
         closing(Lines(spec.input)) as lines,
         engines.opened(engine(spec), partial(workspace.load, spec), device=spec.device) as workers,
     ):
+        if lines.source:
+            events.say(lines.source)
         ((backbone, chosen),) = workers.map(partial(planned_on_worker, spec, unplanned), [None])
         result = sharded_encoding.encode(
             *(workers, backbone, lines, output, chosen),
@@ -104,8 +106,10 @@ def space(spec: Space, workspace: Workspace) -> Row:
     figure = two_maps(first, second, texts.texts, texts.labels, titles)
     with outputs.writing(output):
         figure.write_html(
-            output, include_plotlyjs=True, div_id="maps"
-        )  # a fixed id, so that equal maps give equal files
+            output,
+            include_plotlyjs="directory" if spec.plotly == "beside" else True,
+            div_id="maps",  # a fixed id, so that equal maps give equal files
+        )
     return {
         "output": str(output),
         "corpus": texts.name,

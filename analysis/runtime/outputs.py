@@ -3,10 +3,57 @@
 import contextlib
 import errno
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ..errors import CorpusError
+
+PART, JOURNAL, LOCK = ".part", ".journal", ".lock"
+"""Endings of the files beside an output until it is complete."""
+
+
+def check_apart(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
+    """Refuse an output, or a file beside it, that is an input or lies in an input folder.
+
+    Links and other spellings of a path are the same file.
+
+    Args:
+        outputs: the files and folders to write.
+        inputs: the files and folders to read; ``-`` is standard input.
+
+    Raises:
+        CorpusError: one sentence that names both.
+    """
+    read: dict[tuple[int, int] | None, Path] = {
+        file: path for path in inputs if (file := _file(path)) is not None
+    }
+    for output in outputs:
+        for written in (output, *(Path(f"{output}{end}") for end in (PART, JOURNAL, LOCK))):
+            for path in (written, *_resolved(written).parents):
+                if (file := _file(path)) in read:
+                    source = read[file]
+                    name = "standard input" if source == Path("-") else str(source)
+                    raise CorpusError(
+                        f"{written} cannot be written: it {'is' if path is written else 'lies in'} "
+                        f"{name}, which is read; name another output."
+                    )
+
+
+def _file(path: Path) -> tuple[int, int] | None:
+    """What a path leads to, by device and number; None if there is nothing."""
+    try:
+        status = os.fstat(sys.stdin.fileno()) if path == Path("-") else path.stat()
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _resolved(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except (OSError, ValueError, RuntimeError):
+        return path.absolute()
 
 
 def writable(name: str) -> Path:

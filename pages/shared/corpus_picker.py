@@ -9,7 +9,7 @@ from typing import Any, Literal, overload
 
 import streamlit as st
 
-from analysis.corpora import beir, columns, registry, sampling
+from analysis.corpora import beir, columns, parsing, registry, sampling
 from analysis.corpora.columns import Columns
 from analysis.corpora.tables import shorten
 from analysis.corpora.types import Kind, Pairs, Retrieval, Texts
@@ -20,7 +20,8 @@ from pages.shared.controls import Control, Values
 
 Corpus = Texts | Pairs | Retrieval
 _UPLOAD = "uploaded file"
-_FILES = {"pairs": ["tsv", "csv", "jsonl"], "labelled": ["tsv", "csv", "jsonl"], "retrieval": "zip"}
+_TABLES = [suffix.removeprefix(".") for suffix in parsing.UPLOADS]
+_FILES = {"pairs": _TABLES, "labelled": _TABLES, "retrieval": "zip"}
 _ROLES = {
     "pairs": {"text": "First text", "other": "Second text", "score": "Rating"},
     "labelled": {"text": "Text", "label": "Label"},
@@ -48,6 +49,8 @@ def choose(kind: Kind) -> None:
         if uploaded is None:
             st.info(f"Until a file is uploaded, scores are on {registry.DEFAULTS[kind]}.")
     corpus = _corpus(kind, st.session_state)
+    if note := getattr(corpus, "note", ""):
+        st.caption(display.escaped(note))
     # Each corpus has its own widget, so that a number chosen for one is not used for another.
     st.number_input(
         f"Sample ({_UNITS[kind]})",
@@ -134,7 +137,11 @@ def _default_sample(kind: Kind, corpus: Corpus) -> int:
 
 def _uploaded(kind: Kind) -> Corpus | None:
     """The uploaded corpus, read by the columns that the visitor confirmed; None until then."""
-    formats = "A ZIP in BEIR's layout" if kind == "retrieval" else "A TSV, CSV or JSONL file"
+    formats = (
+        "A ZIP in BEIR's layout"
+        if kind == "retrieval"
+        else "A table: TSV, CSV, JSON, Excel, Parquet or Arrow"
+    )
     limits = hosting.hosted()
     file = st.file_uploader(
         formats,

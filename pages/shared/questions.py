@@ -131,7 +131,7 @@ SPACE = Page(
         Number("min-dist", "Minimum distance", low=0.0, high=0.99, slider=True),
         Number("seed", "Seed", low=0, high=9999),
     ),
-    {"output": "maps.html"},
+    {"output": "maps.html", "plotly": "inside"},
     view=("space_search", "space_colour", "dragging"),
 )
 SIMILARITY = Page(

@@ -253,6 +253,12 @@ def test_space_writes_one_page_that_needs_nothing_else(
     assert result["methods"] == ["mean", "kv-embedding"]
     assert 0 <= result["neighbours_kept"] <= 1
     assert "PCA" in result["projection"].upper()  # five texts are too few for UMAP
+    for name in ("one.html", "two.html"):
+        beside = (*corpus, "--output", tmp_path / name, "--plotly", "beside", "--json")
+        assert ask("space", *model, *methods, *beside).code == 0
+        assert (tmp_path / name).stat().st_size < 100_000
+        assert 'src="plotly.min.js"' in (tmp_path / name).read_text(encoding="utf-8")
+    assert (tmp_path / "plotly.min.js").stat().st_size > 1_000_000
 
 
 def test_backbones_lists_facts_and_reasons(ask: Ask, files: Path) -> None:

@@ -11,13 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.corpora import beir
+from analysis.corpora import beir, sampling
 from analysis.corpora.beir import read_retrieval
 from analysis.corpora.registry import (
     load_retrieval,
 )
 from analysis.corpora.types import Retrieval
 from analysis.errors import CorpusError
+from analysis.evaluation.retrieval import retrieval
 from tests.support.checks import assert_one_sentence
 
 
@@ -72,6 +73,49 @@ def test_folders_and_archives_are_read_alike(tmp_path: Path, qrels: str) -> None
         check(read_retrieval("own.zip", data))
     (tmp_path / "own.zip").write_bytes(data)
     check(load_retrieval(str(tmp_path / "own.zip")))
+
+
+def own_set(queries: dict[str, str], documents: list[dict[str, str]], qrels: str) -> Retrieval:
+    files = {
+        "corpus.jsonl": lines(*documents),
+        "queries.jsonl": lines(*({"_id": key, "text": text} for key, text in queries.items())),
+        "qrels.tsv": f"query-id\tcorpus-id\tscore\n{qrels}".encode(),
+    }
+    return read_retrieval("own.zip", zipped(files))
+
+
+def test_a_query_that_is_a_document_is_left_out_of_its_ranking() -> None:
+    """ArguAna and Quora: queries and documents share ids and texts."""
+    texts = {"a": "Cats  purr.", "b": "Cats sing.", "c": "Dogs sing.", "d": "Dogs bark."}
+    documents = [{"_id": key, "title": "Pets", "text": text} for key, text in texts.items()]
+    documents[3] = {"_id": "d", "text": texts["d"]}
+    queries = {"a": "cats purr.", "d": "Dogs bark.", "none": "Birds."}
+    corpus = own_set(queries, documents, "a\tb\t1\nd\tc\t1\n")
+    assert corpus.own_documents == {0: 0, 1: 3}
+    assert "each left out of its own ranking: 2." in corpus.note
+    angles = np.array([0.0, 0.1, 1.4, 1.5])
+    vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    own = corpus.own_documents
+    found = retrieval(vectors[[0, 3]], vectors, corpus.relevance, own_documents=own)
+    assert found[0].value == 100
+    assert retrieval(vectors[[0, 3]], vectors, corpus.relevance)[0].value == pytest.approx(63.093)
+    part = sampling.draw(corpus, 1, 0)
+    assert part.own_documents == {0: {"cats purr.": 0, "Dogs bark.": 3}[part.queries[0]]}
+    few = sampling.draw(corpus, 2, 0, documents=2)
+    assert (few.documents, few.own_documents) == (("Pets Cats sing.", "Pets Dogs sing."), {})
+
+
+def test_ids_that_only_overlap_lose_no_document() -> None:
+    documents = [{"_id": str(n), "text": f"text {n}"} for n in range(4)]
+    queries = {"0": "another", "1": "text 1", "2": "text 2", "3": "text 1"}
+    corpus = own_set(queries, documents, "0\t0\t1\n1\t1\t1\n2\t1\t1\n3\t0\t1\n")
+    assert corpus.own_documents == {2: 2}  # query 1 is judged relevant to itself
+
+
+def test_documents_that_repeat_are_counted() -> None:
+    documents = [{"_id": str(n), "text": text} for n, text in enumerate("aabba")]
+    corpus = own_set({"q": "x"}, documents, "q\t0\t1\n")
+    assert corpus.note == "Documents that repeat the text of another: 3; they share its rank."
 
 
 def test_an_archive_never_leaves_its_folder(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """Sets on the hub: fetched at their revision, read from the cache, refused with a way out."""
 
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,6 +20,7 @@ from analysis.corpora.registry import (
     load_texts,
 )
 from analysis.errors import CorpusError
+from analysis.runtime import network
 from tests.support.checks import assert_one_sentence
 
 TABLES: dict[tuple[str, str | None], dict[str, dict[str, list[object]]]] = {
@@ -154,6 +157,35 @@ def test_without_a_network_the_way_out_is_said(load: Any, name: str) -> None:
         load(name)
     assert_one_sentence(caught.value)
     assert "connect to the network once, or set KVE_CORPORA" in str(caught.value)
+
+
+@pytest.mark.parametrize("problem", ["no name", "silence", "no such proxy"])
+def test_an_unreachable_hub_is_said_within_a_second(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], problem: str
+) -> None:
+    """The client of the hub would try again for half a minute."""
+    asked: list[tuple[str, int]] = []
+
+    def connect(address: tuple[str, int], timeout: float) -> Any:
+        asked.append(address)
+        if problem == "silence":
+            time.sleep(10 * timeout)
+        raise socket.gaierror(-2, "Name or service not known")
+
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    monkeypatch.setattr(socket, "create_connection", connect)
+    monkeypatch.setattr(network, "PATIENCE", 0.1)
+    if problem == "no such proxy":
+        monkeypatch.setenv("https_proxy", "http://proxy.example:3128")
+    began = time.monotonic()
+    with pytest.raises(CorpusError, match=r"a copy, retrieval/nfcorpus/\.$") as caught:
+        load_retrieval("nfcorpus")
+    assert time.monotonic() - began < 1
+    assert_one_sentence(caught.value)
+    assert ("did not answer" if problem == "silence" else "not known") in str(caught.value)
+    host = ("proxy.example", 3128) if "proxy" in problem else ("huggingface.co", 443)
+    assert asked == [host]
+    assert capsys.readouterr().err == ""
 
 
 def test_datasets_is_imported_only_to_fetch() -> None:

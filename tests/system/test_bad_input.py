@@ -24,7 +24,7 @@ from streamlit.testing.v1 import AppTest
 from analysis.backbones.sources import resolve
 from analysis.cli.main import main
 from analysis.cli.parser import parse
-from analysis.corpora import beir, columns, registry, streams
+from analysis.corpora import beir, columns, parsing, registry, streams
 from analysis.embedding import prompts
 from analysis.errors import CorpusError, ExplorerError, RecipeError
 from analysis.recipes import files as recipe_files
@@ -33,10 +33,13 @@ from pages.shared import questions
 from pages.shared.controls import Pair, Text
 from pages.shared.page_question import SIDEBAR
 from tests.support.checks import assert_one_sentence
+from tests.support.fuzz_parsers import seeds
 from tests.support.visits import ROOT, opened, sentence, shown, turn_to, type_backbone, well
 
 H = "sentence1\tsentence2\tscore\n"
 GOOD = H + "a b\tc d\t1\ne f\tg h\t2\na b\tg h\t3.5\n"
+GERMAN = "Satz 1;Satz 2;Wertung\r\nSchloß;Tor;1,0\r\nHund;Katze;2,5\r\nOma;Opa;0\r\n"
+SEEDS = seeds()
 QRELS = "query-id\tcorpus-id\tscore\n"
 SET = {
     "corpus.jsonl": b'{"_id": "d1", "text": "one"}\n{"_id": "d2", "text": "two"}',
@@ -104,8 +107,8 @@ FILES = {
     ),
     "pairs: gzip, renamed": Case("a.tsv", gzip.compress(GOOD.encode()), "is a gzip file, not"),
     "pairs: ZIP, renamed": Case("a.csv", zipped(SET), "is a ZIP archive, as spreadsheets"),
-    "pairs: PDF, renamed": Case("a.csv", "%PDF-1.7\n1 0 obj\n", "is a PDF, not text"),
-    "pairs: picture, renamed": Case("a.csv", b"\x89PNG\r\n\x1a\n\0\0", "is a picture, not text"),
+    "pairs: PDF, renamed": Case("a.csv", "%PDF-1.7\n1 0 obj\n", "is a PDF, not a table"),
+    "pairs: picture, renamed": Case("a.csv", b"\x89PNG\r\n\x1a\n\0\0", "is a picture, not a table"),
     "pairs: GGUF, renamed": Case("a.jsonl", b"GGUF\3\0\0\0", "is the weights of a model"),
     "pairs: JSON, renamed": Case("a.csv", '{"s1": "a", "s2": "b"}', "header line but no rows"),
     "pairs: CSV, renamed": Case("a.tsv", GOOD.replace("\t", ","), "needs columns sentence1"),
@@ -168,9 +171,38 @@ FILES = {
         "a.tsv", GOOD.replace("\t2", "\t1e308"), "scores from 1 to 1e\\+308"
     ),
     "pairs: tiny scores": Case("a.tsv", GOOD.replace("\t2", "\t1e-320"), "no correlation can be"),
+    # What other programs write
+    "pairs: German Excel": Case("a.csv", GERMAN),
+    "pairs: German Excel, declared": Case("a.csv", "sep=;\r\n" + GERMAN),
+    "pairs: German Excel, UTF-16": Case("a.csv", GERMAN.encode("utf-16")),
+    "pairs: German Excel, cp1252": Case("a.csv", GERMAN.encode("cp1252"), "line 2: .* semicolons"),
+    "pairs: decimal commas": Case("a.tsv", H + "a\tb\t1,0\nc\td\t2,5\ne\tf\t3\n"),
+    "pairs: thousands": Case("a.tsv", H + "a\tb\t1,000\n" * 3, "score '1,000' is not a finite"),
+    "pairs: the STS benchmark": Case(
+        "a.csv", "".join(f'main-news\tx\t2012\t{i}\t{i}.0\t"a {i}\tb\n' for i in range(3))
+    ),
+    "pairs: no header, unclear": Case(
+        "a.csv", "x\ta\tb\t1\nx\tc\td\t2\n", "no header line and 4 columns, which a first line"
+    ),
+    "pairs: Excel": Case("a.xlsx", SEEDS["a.xlsx"]),
+    "pairs: Excel, cut": Case("a.xlsx", SEEDS["a.xlsx"][:900], "not a spreadsheet that can be"),
+    "pairs: Excel, old": Case("a.xls", b"\xd0\xcf\x11\xe0", r"not read here; save it as \.xlsx"),
+    "pairs: Excel, password": Case("a.xlsx", b"\xd0\xcf\x11\xe0", "format or with a password"),
+    "pairs: Parquet": Case("a.parquet", SEEDS["a.parquet"]),
+    "pairs: Parquet, cut": Case("a.parquet", SEEDS["a.parquet"][:90], "not a Parquet, Feather or"),
+    "pairs: Parquet, renamed": Case("a.csv", SEEDS["a.parquet"], r"name it \.parquet"),
+    "pairs: Arrow": Case("a.arrow", SEEDS["a.arrow"]),
+    "pairs: JSON": Case("a.json", SEEDS["a.json"]),
+    "pairs: compressed": Case("a.tsv.gz", SEEDS["a.tsv.gz"]),
+    "pairs: a web page": Case("a.csv", "<!DOCTYPE html>\n<html>", "is a web page, not a table"),
+    "pairs: Git LFS": Case("a.csv", "version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
     # Texts and labels
     "texts: unknown suffix": Case("a.pdf", "x", r"a\.pdf is not a \.txt, \.tsv, \.csv", "texts"),
-    "texts: compressed": Case("a.txt.gz", gzip.compress(b"x"), "is a gzip file", "texts"),
+    "texts: compressed": Case(
+        "a.txt.gz", gzip.compress("\n".join(f"word {i}" for i in range(40)).encode()), None, "texts"
+    ),
+    "texts: compressed, cut": Case("a.txt.gz", gzip.compress(b"x")[:-4], "not a gzip", "texts"),
+    "texts: compressed, renamed": Case("a.txt", gzip.compress(b"x"), "is a gzip file", "texts"),
     "texts: Latin-1": Case(
         "a.txt", b"fine\ncaf\xe9\n", "line 2: byte 0xe9 at offset 8 is not UTF-8; save", "texts"
     ),
@@ -334,8 +366,8 @@ def test_a_command_reads_a_file_or_says_why_not(
 
 
 SUFFIXES = {
-    "pairs": (".tsv", ".csv", ".jsonl"),
-    "labelled": (".tsv", ".csv", ".jsonl"),
+    "pairs": parsing.UPLOADS,
+    "labelled": parsing.UPLOADS,
     "retrieval": (".zip",),
 }
 
@@ -354,7 +386,7 @@ def test_a_page_reads_an_upload_or_says_why_not(
         app.session_state[kind] = "uploaded file"
         app.run()
     for name, case in FILES.items():
-        if case.kind != kind or Path(case.name).suffix not in SUFFIXES[kind]:
+        if case.kind != kind or not case.name.endswith(SUFFIXES[kind]):
             continue
         with subtests.test(name):
             app.file_uploader(key=f"{kind}_file").upload(case.name, case.content)

@@ -39,7 +39,7 @@ def test_constraints_name_versions_and_no_place_to_get_them() -> None:
     assert names == sorted(set(names))
 
 
-@pytest.mark.parametrize("extra", ["models", "mteb", "ray", "langchain", "llamaindex"])
+@pytest.mark.parametrize("extra", ["models", "excel", "mteb", "ray", "langchain", "llamaindex"])
 def test_dev_brings_what_each_extra_brings(extra: str) -> None:
     assert set(requirements.listed(extra)) <= set(requirements.listed("dev"))
 
@@ -47,6 +47,7 @@ def test_dev_brings_what_each_extra_brings(extra: str) -> None:
 @pytest.mark.parametrize(
     ("path", "extra"),
     [
+        ("analysis/corpora/binary_tables.py", "excel"),
         ("analysis/integrations/mteb.py", "mteb"),
         ("analysis/parallel/engines.py", "ray"),
         ("docs/scale.md", "ray"),
