@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, cast
 
 from ..errors import CorpusError
 from ..runtime import hosting
@@ -108,13 +108,11 @@ def load(kind: Kind, source: str | PathLike[str]) -> Texts | Pairs | Retrieval:
     Raises:
         CorpusError: As that function.
     """
-    loaders: dict[Kind, Callable[[str], Texts | Pairs | Retrieval]] = {
-        "texts": load_texts,
-        "labelled": load_labelled,
-        "pairs": load_pairs,
-        "retrieval": load_retrieval,
-    }
-    return loaders[kind](source)
+    if kind == "retrieval":
+        return load_retrieval(source)
+    if kind == "pairs":
+        return load_pairs(source)
+    return load_labelled(source) if kind == "labelled" else load_texts(source)
 
 
 def load_texts(source: str | PathLike[str], columns: Columns | None = None) -> Texts:
@@ -176,8 +174,7 @@ def load_retrieval(source: str | PathLike[str]) -> Retrieval:
     if isinstance(place, Path):
         return local_copies.read_retrieval_copy(source, place)
     if not isinstance(place, str):
-        retrieval: Retrieval = place()
-        return retrieval
+        return cast(Retrieval, place())
     try:
         is_folder = bool(source) and Path(source).is_dir()
     except (OSError, ValueError):
@@ -210,7 +207,7 @@ def columns_of(source: str, kind: Literal["texts", "labelled", "pairs"]) -> Colu
 def paths_of(source: str) -> tuple[Path, ...]:
     """List the files or folders that a name or path may be read from; none for known sets."""
     copies = {path for (name, _), path in local_copies.find_copies().items() if name == source}
-    known = {*(entry.name for entry in _PACKAGED), *(entry.name for entry in hub.HUB_SETS)}
+    known = [entry.name for entry in _PACKAGED] + [entry.name for entry in hub.HUB_SETS]
     return tuple(copies) or (() if source in known else (Path(source),))
 
 
@@ -219,10 +216,9 @@ def _named(source: str | PathLike[str]) -> str:
     try:
         return os.fsdecode(source)
     except TypeError:
-        kind = type(source).__name__
         raise CorpusError(
-            f"A corpus is read by a name or the path of a file, not by a value of the type {kind}; "
-            "texts in memory become one with Texts, Pairs or Retrieval."
+            "A corpus is read by a name or the path of a file, not by a value of the type "
+            f"{type(source).__name__}; texts in memory become one with Texts, Pairs or Retrieval."
         ) from None
 
 
@@ -244,8 +240,7 @@ def _load_table(
         return read(source, _read_file(source, kind), columns)
     if columns is not None:
         raise CorpusError(f"{source} has no columns to choose from; leave the choice out.")
-    table: _Table = place()
-    return table
+    return cast(_Table, place())
 
 
 def _locate(kind: Kind, source: str) -> Callable[[], Any] | Path | str:
