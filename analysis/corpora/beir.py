@@ -2,7 +2,8 @@
 
 The layout is that of the BEIR benchmark (https://github.com/beir-cellar/beir): ``corpus.jsonl``
 (objects with ``_id``, ``text`` and perhaps ``title``), ``queries.jsonl`` (``_id`` and ``text``) and
-``qrels.tsv`` or ``qrels/test.tsv`` (columns query-id, corpus-id and score). Whatever the files
+``qrels.tsv`` or ``qrels/test.tsv`` (columns query-id, corpus-id and score); each may be compressed,
+as ``corpus.jsonl.gz``. Whatever the files
 contain, the only error raised is :class:`~analysis.errors.CorpusError`.
 """
 
@@ -49,7 +50,7 @@ def read_retrieval(name: str, data: bytes) -> Retrieval:
             roots = [
                 PurePosixPath(path).parent
                 for path in members
-                if PurePosixPath(path).name == "corpus.jsonl" and ".." not in path
+                if PurePosixPath(path).name in (_BEIR[0], f"{_BEIR[0]}.gz") and ".." not in path
             ]
             depth = min((len(root.parts) for root in roots), default=0)
             top = [root for root in roots if len(root.parts) == depth]
@@ -59,7 +60,7 @@ def read_retrieval(name: str, data: bytes) -> Retrieval:
                 )
             root = top[0] if top else PurePosixPath()
             wanted = {
-                path: members[str(root / path)] for path in _BEIR if str(root / path) in members
+                path: members[str(root / path)] for path in _FILES if str(root / path) in members
             }
             unpacked = sum(member.file_size for member in wanted.values())
             hosting.check_size(f"{name}, unpacked,", unpacked)
@@ -94,7 +95,7 @@ def read_folder(name: str, folder: Path) -> Retrieval:
             a grade is not a whole number, or no query is left.
     """
     try:
-        files = {path: (folder / path).read_bytes() for path in _BEIR if (folder / path).is_file()}
+        files = {path: (folder / path).read_bytes() for path in _FILES if (folder / path).is_file()}
     except OSError as error:
         raise CorpusError(f"{name} cannot be read: {error.strerror}.") from None
     return _beir(name, files)
@@ -186,22 +187,28 @@ def _same_text(query: str, document: Document) -> bool:
 
 
 _BEIR = ("corpus.jsonl", "queries.jsonl", "qrels.tsv", "qrels/test.tsv")
+_FILES = (*_BEIR, *(f"{path}.gz" for path in _BEIR))
 _LAYOUT = "corpus.jsonl, queries.jsonl and qrels.tsv or qrels/test.tsv"
 
 
 def _beir(name: str, files: Mapping[str, bytes]) -> Retrieval:
-    qrels = next((path for path in _BEIR[2:] if path in files), None)
-    missing = [path for path in _BEIR[:2] if path not in files]
+    present = {path.removesuffix(".gz"): path for path in reversed(_FILES) if path in files}
+    qrels = next((path for path in _BEIR[2:] if path in present), None)
+    missing = [path for path in _BEIR[:2] if path not in present]
     if missing or qrels is None:
         absent = " or ".join(_BEIR[2:]) if not missing else missing[0]
         raise CorpusError(f"{name} has no {absent}; a retrieval set is a folder with {_LAYOUT}.")
-    documents = _texts_by_id(f"{name}/corpus.jsonl", files["corpus.jsonl"])
-    asked = _texts_by_id(f"{name}/queries.jsonl", files["queries.jsonl"])
+
+    def content(path: str) -> tuple[str, bytes]:
+        return f"{name}/{present[path]}", files[present[path]]
+
+    documents = _texts_by_id(*content("corpus.jsonl"))
+    asked = _texts_by_id(*content("queries.jsonl"))
     queries = {key: join_title(*each) for key, each in asked.items()}
     for key, text in queries.items():
         if not text.strip():
             raise CorpusError(f"{name}/queries.jsonl has no text in the query {shorten(key)!r}.")
-    judgements = read_judgements(f"{name}/{qrels}", files[qrels])
+    judgements = read_judgements(*content(qrels))
     return with_judgements(
         name, documents, queries, judgements, f"The folder {name}, in BEIR's layout."
     )

@@ -85,6 +85,8 @@ def read_texts(name: str, data: bytes, columns: Columns | None = None) -> Texts:
         CorpusError: The file cannot be read or has no column of text.
     """
     table = read_table(name, data)
+    if columns is None:
+        _check_name_is_clear(table)
     columns = columns or _guess(table, "texts")
     if columns.text is not None and columns.other is not None:
         pair = _position(table, columns.text), _position(table, columns.other)
@@ -125,6 +127,15 @@ def read_labelled(name: str, data: bytes, columns: Columns | None = None) -> Tex
             f"{shorten(columns.label or '')!r}; at least two labels are needed."
         )
     return texts
+
+
+def _check_name_is_clear(table: Table) -> None:
+    """Refuse a single column whose name may be its first text."""
+    if table.named_by == "first row" and len(table.columns) == 1 and not table.has_usual_name:
+        raise CorpusError(
+            f"{table.name} has one column, and {shorten(table.columns[0])!r} above it may be its "
+            "name or a text: write text above it, or save it as .txt, with a text on each line."
+        )
 
 
 def _texts(table: Table, columns: Columns) -> Texts:

@@ -60,7 +60,9 @@ def read(name: str, text: str, suffix: str) -> Table:
             problems.append(error)
     if tables:
         separator, rows = max(tables, key=lambda each: len(each[1][0][1]))  # the first of equals
-        return headers.with_header(name, rows, decimal_comma=separator == ";")
+        return headers.with_header(
+            name, rows, decimal_comma=separator == ";", separator=_in_words(separator)
+        )
     if problems:
         raise problems[0]
     raise CorpusError(f"{name} has no rows; only separators.")
@@ -89,6 +91,7 @@ def _split(name: str, text: str, separator: str, skipped: int, *, quoted: bool) 
         reader = csv.reader(
             io.StringIO(text, newline=""),
             delimiter=separator,
+            skipinitialspace=_spaced(text, separator),
             quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE,
             strict=True,
         )
@@ -108,12 +111,22 @@ def _check_even(name: str, rows: Rows, separator: str) -> None:
     if (i := headers.ragged(rows)) is None:
         return
     line, cells = rows[i]
-    between = f"{_SEPARATORS.get(separator, repr(separator))}s separate its cells"
+    between = f"{_in_words(separator)} separate its cells"
     raise CorpusError(
         f"{name}, line {line}: the number of columns is {len(cells)}, but {len(rows[0][1])} in "
         f"line {rows[0][0]}; put cells that contain a separator or a line end in double quotes "
         f"({between})."
     )
+
+
+def _in_words(separator: str) -> str:
+    return f"{_SEPARATORS.get(separator, repr(separator))}s"
+
+
+def _spaced(text: str, separator: str) -> bool:
+    """Whether a space, which is no part of cells, follows each separator of the first line."""
+    first = text.lstrip("\r\n").split("\n", 1)[0]
+    return f"{separator} " in first and first.count(separator) == first.count(f"{separator} ")
 
 
 def _quotes_enclose_cells(text: str) -> bool:

@@ -1,6 +1,8 @@
 """Rows of cells as a table with named columns: by its first row, or by position without one."""
 
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ..errors import CorpusError
 from . import usual_names
@@ -12,7 +14,7 @@ Rows = list[tuple[int, Cells]]
 _STS_BENCHMARK = ("genre", "file", "year", "number", "score", "sentence1", "sentence2")
 """The columns of the STS benchmark as it is distributed, which has no header; rows may go on with
 sources. See https://ixa2.si.ehu.eus/stswiki/index.php/STSbenchmark"""
-_GENRES = {"main-captions", "main-forum", "main-forums", "main-news"}
+_YEAR = re.compile("20[0-9]{2}[a-z]*")
 
 
 def filled(rows: Rows) -> Rows:
@@ -27,19 +29,23 @@ def ragged(rows: Rows) -> int | None:
 
 def sts_benchmark(name: str, rows: Rows) -> Table | None:
     """Return the STS benchmark's own files as a table; None for any other rows."""
-    width = len(_STS_BENCHMARK)
-    if not all(
-        width <= len(cells) <= width + 2
-        and cells[0] in _GENRES
-        and as_number(cells[_STS_BENCHMARK.index("score")]) is not None
-        for _, cells in rows
-    ):
-        return None
+    width, year, score = len(_STS_BENCHMARK), *map(_STS_BENCHMARK.index, ("year", "score"))
+    for _, cells in rows:
+        if not width <= len(cells) <= width + 2 or not _YEAR.fullmatch(cells[year] or ""):
+            return None
+        rating = as_number(cells[score])
+        if rating is None or not 0 <= rating <= 5:
+            return None
     return Table(name, _STS_BENCHMARK, tuple((line, cells[:width]) for line, cells in rows))
 
 
 def with_header(
-    name: str, rows: Rows, *, decimal_comma: bool = False, place: str = "line"
+    name: str,
+    rows: Rows,
+    *,
+    decimal_comma: bool = False,
+    place: str = "line",
+    separator: str = "",
 ) -> Table:
     """Build a table from rows of equal length.
 
@@ -51,6 +57,7 @@ def with_header(
         rows: At least one row.
         decimal_comma: Whether numbers are written with decimal commas.
         place: What a row is called in errors.
+        separator: What separates cells, in the plural.
 
     Raises:
         CorpusError: A column of content has no name, other than the first, which may be an index.
@@ -60,7 +67,8 @@ def with_header(
         *(name, tuple(f"column {i + 1}" for i in range(len(first))), tuple(rows)),
         place=place,
         decimal_comma=decimal_comma,
-        header=False,
+        named_by="position",
+        separator=separator,
     )
     numerals = [table.is_numeral(cell) for cell in first if (cell or "").strip()]
     if any(numerals) and not all(numerals):
@@ -77,9 +85,7 @@ def with_header(
                 f"{name}, {place} {line}: the column after {previous!r} has no name; name every "
                 f"column in the first {place}."
             )
-    return Table(
-        *(name, distinct_names(first), tuple(body)), place=place, decimal_comma=decimal_comma
-    )
+    return replace(table, columns=distinct_names(first), rows=tuple(body), named_by="first row")
 
 
 def distinct_names(names: Sequence[str | None]) -> tuple[str, ...]:

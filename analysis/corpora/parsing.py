@@ -20,12 +20,12 @@ from .binary_tables import LARGEST, cell
 from .tables import Table
 
 TABLES = (
-    *(".tsv", ".csv", ".jsonl", ".json"),
+    *(".tsv", ".csv", ".jsonl", ".ndjson", ".json"),
     *(*binary_tables.SPREADSHEETS, *binary_tables.COLUMNAR),
 )
 """Suffixes of files with columns; those that are text may be followed by ``.gz``."""
-_TEXT = (".txt", *TABLES[:4])
-UPLOADS = (*TABLES, *(f"{suffix}.gz" for suffix in TABLES[:4]))
+_TEXT = (".txt", *TABLES[:5])
+UPLOADS = (*TABLES, *(f"{suffix}.gz" for suffix in TABLES[:5]))
 """Suffixes of the tables that a page takes."""
 
 _UNREADABLE = re.compile("[\0\ud800-\udfff]")
@@ -96,7 +96,7 @@ def read_table(name: str, data: bytes, keys: tuple[str, ...] = ()) -> Table:
     suffix = suffix_of(name)
     if PurePath(name).suffix.lower() == ".gz" and suffix in _TEXT:
         data = _unpacked(name, data)
-    _check_kind(name, data, suffix)
+    check_kind(name, data, suffix)
     if suffix in _TEXT:
         table = _text_table(name, decode(name, data), suffix, keys)
     else:
@@ -112,8 +112,17 @@ def read_table(name: str, data: bytes, keys: tuple[str, ...] = ()) -> Table:
     return table
 
 
-def _check_kind(name: str, data: bytes, suffix: str) -> None:
-    """Refuse what is no table, by its name or its first bytes."""
+def check_kind(name: str, data: bytes, suffix: str) -> None:
+    """Refuse what is no table, by its name or its first bytes.
+
+    Args:
+        name: Name of the file.
+        data: Its first bytes, or all.
+        suffix: How it is to be read.
+
+    Raises:
+        CorpusError: It is a file of another kind; the sentence names it and what to do.
+    """
     if suffix in _OLD_SPREADSHEETS:
         raise CorpusError(f"{name} is a spreadsheet that is not read here; save it as .xlsx.")
     if git_lfs.is_pointer(data):
@@ -146,7 +155,7 @@ def _unpacked(name: str, data: bytes) -> bytes:
 def _text_table(name: str, text: str, suffix: str, keys: tuple[str, ...]) -> Table:
     if not text.replace("\0", " ").strip():
         raise CorpusError(f"{name} is empty; a text is needed on each line.")
-    if suffix in (".jsonl", ".json"):
+    if suffix in (".jsonl", ".ndjson", ".json"):
         return _json(name, text, keys)
     if suffix == ".txt":
         return Table(name, ("text",), tuple((n, (s,)) for n, s in _lines(text)))

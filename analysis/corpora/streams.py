@@ -15,7 +15,7 @@ from typing import IO
 from ..errors import CorpusError
 from ..runtime import git_lfs
 from .columns import read_texts
-from .parsing import TABLES, decode, suffix_of
+from .parsing import TABLES, check_kind, decode, suffix_of
 
 
 class Lines:
@@ -50,6 +50,8 @@ class Lines:
                 if suffix_of(name) in TABLES or name.lower().endswith(".gz"):
                     table = read_texts(name, self._file.read())
                     self._texts, self.source = table.texts, table.source
+                else:
+                    check_kind(name, self._file.read(64), ".txt")
                 for line in self:
                     self.count += 1
                     if not line.strip():

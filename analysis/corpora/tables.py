@@ -8,11 +8,13 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import CorpusError
+from . import usual_names
 
 Cells = Sequence[str | None]
 """The cells of a row; None where there is nothing to read as text."""
@@ -30,7 +32,8 @@ class Table:
             as there are columns.
         place: What a row is called in errors: a line of a text file, else a row.
         decimal_comma: Whether commas are decimal signs, as where semicolons separate cells.
-        header: Whether the file names its columns.
+        named_by: What names the columns: the file's format, its first row, or their position.
+        separator: What separates cells, in the plural; "" where nothing does.
     """
 
     name: str
@@ -38,7 +41,8 @@ class Table:
     rows: tuple[tuple[int, Cells], ...]
     place: str = "line"
     decimal_comma: bool = False
-    header: bool = True
+    named_by: Literal["format", "first row", "position"] = "format"
+    separator: str = ""
 
     def find(self, *spellings: str) -> int | None:
         """Find a column by its usual names.
@@ -52,6 +56,11 @@ class Table:
         """
         names = [folded(column) for column in self.columns]
         return next((names.index(s) for s in spellings if s in names), None)
+
+    @property
+    def has_usual_name(self) -> bool:
+        """Whether a column has one of the usual names."""
+        return bool(usual_names.EVERY & {folded(column) for column in self.columns})
 
     def numeric(self, column: int) -> bool:
         """Return whether every cell of a column reads as a number."""
@@ -115,10 +124,11 @@ class Table:
 
 def list_columns(table: Table) -> str:
     """Return which columns a table has, as the end of a sentence."""
-    if not table.header:
+    if table.named_by == "position":
+        between = f", with {table.separator} between them" if table.separator else ""
         return (
-            f"it has no header line and {len(table.columns)} columns, which a first line should "
-            "name, separated as the others are"
+            f"its {len(table.columns)} columns have no names, for it has no header line; name them "
+            f"in a first line{between}"
         )
     shown = [repr(shorten(column)) for column in table.columns[:8]]
     more = len(table.columns) - len(shown)

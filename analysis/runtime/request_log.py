@@ -26,6 +26,8 @@ SUFFIXES = (".log", ".jsonl", ".json")
 Fact = str | float | None | Mapping[str, object]
 """What a line may hold."""
 
+_START = b'{"time": "'
+"""How each line begins."""
 _LOGGER = logging.getLogger("kve")
 _ENTRY: ContextVar[dict[str, Fact] | None] = ContextVar("entry", default=None)
 
@@ -39,13 +41,19 @@ def start(default: str = OFF) -> None:
         default: where to write if it is not set: ``off``, ``stderr`` or a file.
 
     Raises:
-        SettingsError: it is neither ``off`` nor ``stderr`` nor recognisable as a file.
+        SettingsError: it is neither ``off`` nor ``stderr`` nor recognisable as a file, or the file
+            holds something other than request lines.
     """
     target = os.environ.get(VARIABLE, "").strip() or default
     if target not in (OFF, STDERR) and not _names_a_file(target):
         raise SettingsError(
             f"{VARIABLE} is {target!r}: write off, stderr, or a file with its folder or one of the "
             f"endings {', '.join(SUFFIXES)}, such as ./requests.log."
+        )
+    if target not in (OFF, STDERR) and _holds_something_else(Path(target)):
+        raise SettingsError(
+            f"{VARIABLE} is {target!r}, which holds something other than request lines: name "
+            "another file."
         )
     _write_to(target)
 
@@ -57,6 +65,16 @@ def start_anyway(default: str) -> None:
     except SettingsError as error:
         print(error, file=sys.stderr)
         _write_to(default)
+
+
+def _holds_something_else(path: Path) -> bool:
+    """Whether a file begins with anything but a request line, such as a corpus."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(len(_START))
+    except OSError:  # not there yet, or reported where it is opened
+        return False
+    return not _START.startswith(start)
 
 
 def _names_a_file(target: str) -> bool:

@@ -160,6 +160,22 @@ def test_a_bias_of_minus_infinity_shuts_the_plan_out(
     np.testing.assert_allclose(rows[0], rows[1], atol=1e-6)
 
 
+def test_what_was_left_out_is_said_with_the_score(
+    ask: Ask, model: tuple[str, ...], tmp_path: Path
+) -> None:
+    """Queries that are documents, as in ArguAna and Quora, and documents that repeat."""
+    texts = {"a": "the boat", "b": "a boat", "c": "the bank", "d": "the loan", "e": "a boat"}
+    for name, keys in {"corpus": texts, "queries": "ad"}.items():
+        records = [json.dumps({"_id": key, "text": texts[key]}) for key in keys]
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(records))
+    (tmp_path / "qrels.tsv").write_text("query-id\tcorpus-id\tscore\na\tb\t1\nd\tc\t1\n")
+    answer = ask("score", "--on", "retrieval", "--corpus", tmp_path, *model, "--layers=1", "--json")
+    for row in answer.document:
+        assert "each left out of its own ranking: 2." in row["note"]
+        assert "repeat the text of another: 1;" in row["note"]
+    assert answer.document[0]["note"] in answer.err
+
+
 @pytest.mark.slow
 def test_dimension_gives_the_curve_its_band_and_the_selected_layers(
     ask: Ask, model: tuple[str, ...], files: Path

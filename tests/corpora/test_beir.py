@@ -1,5 +1,6 @@
 """Queries with documents: folders and archives in BEIR's format."""
 
+import gzip
 import io
 import json
 import zipfile
@@ -71,6 +72,12 @@ def test_folders_and_archives_are_read_alike(tmp_path: Path, qrels: str) -> None
     for root in ("", "own/"):
         data = zipped({f"{root}{path}": data for path, data in files.items()})
         check(read_retrieval("own.zip", data))
+    packed = {f"{path}.gz": gzip.compress(data) for path, data in files.items()}
+    check(read_retrieval("own.zip", zipped(packed)))
+    for path, content in files.items():
+        (folder / path).unlink()
+        (folder / f"{path}.gz").write_bytes(gzip.compress(content))
+    check(load_retrieval(str(folder)))
     (tmp_path / "own.zip").write_bytes(data)
     check(load_retrieval(str(tmp_path / "own.zip")))
 

@@ -80,11 +80,27 @@ def test_a_header_is_not_needed_between_semicolons() -> None:
         ("sep=|\ntext|label\na,b|x\n", ("a,b",)),
         ("text;label;;\na;b;;\n;;;\nc;d;;\n", ("a", "c")),
         ("\n\ntext,label\n,\na,b\n", ("a",)),
+        ('text, label\na, b\n"c, d", e\n', ("a", "c, d")),
+        ('label, "text"\na, b\nc, "d, ""e"""\n', ("b", 'd, "e"')),
+        ("label,text\na, b\n", (" b",)),
         ("I like it,yes\nI do not,no\nI do,yes\nNo thanks,no\n"[:-1], ("I like it",)),
     ],
 )
 def test_the_separator_gives_even_rows(content: str, texts: tuple[str, ...]) -> None:
     assert read_texts("a.csv", content.encode()).texts[: len(texts)] == texts
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.xlsx"])
+def test_one_column_without_a_usual_name_is_not_guessed(name: str) -> None:
+    """Its first line would be lost, or its name encoded."""
+    rows = ["Hello world", "How are you", "Fine"]
+    table = spreadsheet([[row] for row in rows]) if "xlsx" in name else "\n".join(rows).encode()
+    refused(
+        lambda: read_texts(name, table),
+        "'Hello world' above it may be its name or a text: write text",
+    )
+    assert read_texts(name, table, Columns("Hello world")).texts == ("How are you", "Fine")
+    assert guess_columns(name, table, "texts").available == ("Hello world",)
 
 
 def test_a_first_line_that_appears_again_is_no_header() -> None:
@@ -94,8 +110,9 @@ def test_a_first_line_that_appears_again_is_no_header() -> None:
 
 
 @pytest.mark.parametrize("name", ["sts-dev.csv", "sts-dev.tsv"])
-def test_the_sts_benchmark_is_read_as_it_is_distributed(name: str) -> None:
-    pairs = read_pairs(name, STS_BENCHMARK.encode())
+@pytest.mark.parametrize("genre", ["main-", "other-"])
+def test_the_sts_benchmark_is_read_as_it_is_distributed(name: str, genre: str) -> None:
+    pairs = read_pairs(name, STS_BENCHMARK.replace("main-", genre).encode())
     assert pairs.scores.tolist() == [2.5, 5.0, 0.0]
     assert [pairs.texts[i] for i in pairs.left] == [
         "A girl is styling her hair.",
@@ -109,7 +126,7 @@ def test_a_table_without_header_says_how_to_name_its_columns() -> None:
     content = "x\ta b\tc d\t1\ny\te f\tg h\t2\nz\ti j\tk l\t3\n"
     refused(
         lambda: read_pairs("a.csv", content.encode()),
-        "no header line and 4 columns, which a first line should name",
+        "4 columns have no names, for it has no header line; name them in a first line, with tabs",
     )
     chosen = Columns("column 2", "column 3", "column 4")
     assert read_pairs("a.csv", content.encode(), chosen).scores.tolist() == [1, 2, 3]
@@ -299,7 +316,7 @@ def test_columnar_files_without_rows_or_columns_are_refused() -> None:
 # JSON and compression
 
 
-@pytest.mark.parametrize("name", ["a.json", "a.jsonl"])
+@pytest.mark.parametrize("name", ["a.json", "a.jsonl", "a.ndjson"])
 def test_json_is_a_list_or_lines(name: str) -> None:
     records = [{"text": "a"}, {"label": 3, "text": "b"}, {"text": "c", "label": 2.0}]
     for content in (

@@ -50,6 +50,23 @@ def test_a_setting_that_is_no_file_is_refused_and_writes_none(
     assert list(Path.cwd().iterdir()) == []
 
 
+def test_a_file_of_something_else_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("corpus.jsonl").write_text('{"text": "a"}\n')
+    monkeypatch.setenv("KVE_LOG", "corpus.jsonl")
+    with pytest.raises(SettingsError, match="holds something other than request lines") as caught:
+        request_log.start()
+    assert_one_sentence(caught.value)
+    assert Path("corpus.jsonl").read_text() == '{"text": "a"}\n'
+    Path("requests.jsonl").touch()
+    monkeypatch.setenv("KVE_LOG", "requests.jsonl")
+    for _ in range(2):  # empty, then with lines of an earlier run
+        request_log.start()
+        with request_log.request("page"):
+            pass
+    lines = Path("requests.jsonl").read_text().splitlines()
+    assert [json.loads(line)["request"] for line in lines] == ["page", "page"]
+
+
 @pytest.mark.parametrize(
     "setting", ["requests.log", "requests.JSONL", "requests.json", "./requests", "logs/json"]
 )

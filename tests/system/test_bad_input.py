@@ -182,7 +182,7 @@ FILES = {
         "a.csv", "".join(f'main-news\tx\t2012\t{i}\t{i}.0\t"a {i}\tb\n' for i in range(3))
     ),
     "pairs: no header, unclear": Case(
-        "a.csv", "x\ta\tb\t1\nx\tc\td\t2\n", "no header line and 4 columns, which a first line"
+        "a.csv", "x\ta\tb\t1\nx\tc\td\t2\n", "no header line; name them in a first"
     ),
     "pairs: Excel": Case("a.xlsx", SEEDS["a.xlsx"]),
     "pairs: Excel, cut": Case("a.xlsx", SEEDS["a.xlsx"][:900], "not a spreadsheet that can be"),
@@ -529,7 +529,9 @@ LINES: dict[str, tuple[bytes, str]] = {
     "UTF-16, no mark": ("a\nb".encode("utf-16-le"), "line 1: contains a NUL"),
     "NUL": (b"a\nb\0c", "line 2: contains a NUL"),
     "lone surrogate": (b"a\n\xed\xa0\x80", "line 2: byte 0xed"),
-    "gzip": (gzip.compress(b"a"), "line 1: byte 0x8b"),
+    "gzip": (gzip.compress(b"a"), "is a gzip file, not a table; unpack it"),
+    "Parquet": (SEEDS["a.parquet"], r"is a Parquet file, not a table; name it \.parquet"),
+    "Excel": (SEEDS["a.xlsx"], r"is a ZIP archive, .*; name it \.xlsx or"),
 }
 
 
