@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import IO
 
 from ..errors import CorpusError
-from ..runtime import git_lfs
 from .columns import read_texts
 from .parsing import TABLES, check_kind, decode, suffix_of
 
@@ -77,9 +76,6 @@ class Lines:
         if self._texts is not None:
             yield from self._texts
             return
-        self._file.seek(0)
-        if git_lfs.is_pointer(self._file.read(len(git_lfs.BEGINNING))):
-            raise CorpusError(git_lfs.refusal(self.name))
         self._file.seek(0)
         encoding = "utf-16" if self._file.read(2) in (BOM_UTF16_LE, BOM_UTF16_BE) else "utf-8-sig"
         self._file.seek(0)

@@ -64,6 +64,9 @@ class Table:
 
     def numeric(self, column: int) -> bool:
         """Return whether every cell of a column reads as a number."""
+        first = self.rows[0][1][column]  # most columns of texts need no second look
+        if as_number(first) is None and not _DECIMAL_COMMA.fullmatch((first or "").strip()):
+            return False
         return None not in self._numbers(column)
 
     def is_numeral(self, cell: str | None) -> bool:
