@@ -159,6 +159,9 @@ def _columnar(name: str, data: bytes, suffix: str) -> Table:
     rows: Rows = []
     size = 0
     for batch in batches:
+        batch.validate(
+            full=True
+        )  # or a damaged file is read beyond its end, which ends the process
         hosting.check_rows(name, len(rows) + batch.num_rows)
         columns = [[cell(value) for value in batch.column(i).to_pylist()] for i in chosen]
         size += sum(len(each or "") for column in columns for each in column)

@@ -159,7 +159,17 @@ def _text_table(name: str, text: str, suffix: str, keys: tuple[str, ...]) -> Tab
         return _json(name, text, keys)
     if suffix == ".txt":
         return Table(name, ("text",), tuple((n, (s,)) for n, s in _lines(text)))
+    if _is_json(text):
+        raise CorpusError(f"{name} holds JSON, not cells with separators; name it .jsonl.")
     return delimited.read(name, text, suffix)
+
+
+def _is_json(text: str) -> bool:
+    """Whether the first line is a JSON object."""
+    try:
+        return isinstance(json.loads(text.lstrip().split("\n", 1)[0]), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def decode(name: str, data: bytes) -> str:

@@ -1,5 +1,6 @@
 """Tables as programs write them: read with their right values, or refused in one sentence."""
 
+import contextlib
 import csv
 import datetime
 import gzip
@@ -294,6 +295,15 @@ def test_columnar_files_are_read() -> None:
         dates = read_labelled(name, data, Columns("sentence1", label="sentence2"))
         assert dates.labels == ("Eine Frau", "b", "d")
         refused(partial(read_pairs, name, data[:40]), "is not a Parquet, Feather or Arrow file")
+
+
+def test_a_damaged_arrow_file_is_not_read_beyond_its_end() -> None:
+    """Each byte of the offsets changed in turn; one of them ended the process before."""
+    data = columnar(pa.table({"text": ["a b", "c d"]}))["stream.arrow"]
+    for place in range(len(data) - 120, len(data)):
+        damaged = data[:place] + b"\xfa" + data[place + 1 :]
+        with contextlib.suppress(CorpusError):
+            read_texts("a.arrow", damaged)
 
 
 def test_missing_cells_are_named() -> None:

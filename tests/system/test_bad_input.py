@@ -110,7 +110,7 @@ FILES = {
     "pairs: PDF, renamed": Case("a.csv", "%PDF-1.7\n1 0 obj\n", "is a PDF, not a table"),
     "pairs: picture, renamed": Case("a.csv", b"\x89PNG\r\n\x1a\n\0\0", "is a picture, not a table"),
     "pairs: GGUF, renamed": Case("a.jsonl", b"GGUF\3\0\0\0", "is the weights of a model"),
-    "pairs: JSON, renamed": Case("a.csv", '{"s1": "a", "s2": "b"}', "header line but no rows"),
+    "pairs: JSON, renamed": Case("a.csv", '{"s1": "a", "s2": "b"}', r"JSON, .*; name it \.jsonl"),
     "pairs: CSV, renamed": Case("a.tsv", GOOD.replace("\t", ","), "needs columns sentence1"),
     # Characters that are meant
     "pairs: control characters": Case("a.tsv", pairs("a\x01\x1b[31m\x7f")),
