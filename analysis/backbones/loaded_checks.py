@@ -2,10 +2,7 @@
 
 from typing import Any
 
-import torch
-
 from ..errors import BackboneError
-from .decoder import decoder_layers, text_decoder
 from .sources import Source
 
 LEAST_COVERED, MOST_UNUSED = 0.9, 1024
@@ -72,6 +69,8 @@ def _check_left_over(source: Source, model: Any, loading_info: dict[str, Any]) -
     A head or another tower is left over rightly. A bias, a norm or a layer that is left over
     belongs to another architecture or to more layers than the configuration says.
     """
+    from .decoder import decoder_layers, text_decoder
+
     modules = dict(model.named_modules())
     layers = decoder_layers(text_decoder(model))
     path = next(n for n, module in modules.items() if list(module.children()) == layers)
@@ -93,6 +92,8 @@ def _check_left_over(source: Source, model: Any, loading_info: dict[str, Any]) -
 
 def _check_finite(source: Source, model: Any) -> None:
     """Refuse weights that are not finite numbers, and an embedding of nothing but zeros."""
+    import torch
+
     for name, weight in model.named_parameters():
         if weight.is_meta or not weight.numel():  # on the disk, where its states tell
             continue

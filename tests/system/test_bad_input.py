@@ -448,7 +448,7 @@ TYPED = {
     "layers as markup": _layers("![a](http://x/x.png)", r"'!\[a\]\(http://x/x.png\)' is not a"),
     "layer of many digits": _layers("9" * 5000, r"'9{21}\.\.\.' is not a layer"),
     "layers of 100,000 letters": _layers("x" * 100_000, r"'x{21}\.\.\.' is not a layer"),
-    "backbone: a file": _backbone("/etc/passwd", "There is no backbone called '/etc/passwd'"),
+    "backbone: a file": _backbone("/etc/passwd", "/etc/passwd is a file and no model; give"),
     "backbone: a folder": _backbone("/", "holds no config.json"),
     "backbone: an address": _backbone("https://x/y", "There is no backbone called"),
     "backbone: the folder above": _backbone("a/..", "There is no backbone called 'a/..'"),

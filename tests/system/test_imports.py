@@ -14,7 +14,8 @@ FLOORS = ("runtime", "storage", "corpora", "evaluation", "spaces", "cli")
 MODULES = (
     *(f"rerouting.{name}" for name in ("plan", "layer_lists")),
     *(f"backbones.{name}" for name in ("catalog", "devices", "download", "load_errors", "sources")),
-    *(f"backbones.{name}" for name in ("gguf_conversion", "gguf_header")),
+    *(f"backbones.{name}" for name in ("gguf_conversion", "gguf_header", "loaded_checks")),
+    *(f"backbones.{name}" for name in ("checkpoint_files", "other_formats", "quantisation")),
     *(f"embedding.{name}" for name in ("methods", "pooling", "postprocessing", "prompts")),
     *(f"dimension.{name}" for name in ("curve", "estimators", "selection")),
     *(f"experiments.{name}" for name in ("spec", "specs", "shared_options")),
