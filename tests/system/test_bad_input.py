@@ -182,7 +182,7 @@ FILES = {
         "a.csv", "".join(f'main-news\tx\t2012\t{i}\t{i}.0\t"a {i}\tb\n' for i in range(3))
     ),
     "pairs: no header, unclear": Case(
-        "a.csv", "x\ta\tb\t1\nx\tc\td\t2\n", "no header line; name them in a first"
+        "a.csv", "x\ta\tb\t1\nx\tc\td\t2\n", "needs columns .* no header line; name them"
     ),
     "pairs: Excel": Case("a.xlsx", SEEDS["a.xlsx"]),
     "pairs: Excel, cut": Case("a.xlsx", SEEDS["a.xlsx"][:900], "not a spreadsheet that can be"),
