@@ -11,8 +11,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import PreTrainedTokenizerFast
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
+from analysis.backbones import download, sources
 from analysis.backbones.backbone import Backbone
 from analysis.corpora import registry
 from analysis.embedding import encoder
@@ -87,8 +88,8 @@ TOKENIZERS: dict[str, Any] = {
     "Unigram": unigram(),
 }
 WEIGHTS = [
-    pytest.param(name, marks=[pytest.mark.weights, pytest.mark.slow])
-    for name in ("smollm2", "gemma3-270m")
+    pytest.param("smollm2", marks=[pytest.mark.weights, pytest.mark.slow]),
+    pytest.param("gemma3-270m", marks=[pytest.mark.weights, pytest.mark.nightly]),
 ]
 TEMPLATES = dict.fromkeys(
     [BARE, *COMPRESSION.values(), *(t for m in METHODS.values() for t in m.templates)]
@@ -96,11 +97,11 @@ TEMPLATES = dict.fromkeys(
 EVALDATA = Path(os.environ.get("KVE_EVALDATA", Path(__file__).parents[3] / "shared/evaldata"))
 
 
-@pytest.fixture(params=[*TOKENIZERS, *WEIGHTS])
+@pytest.fixture(scope="module", params=[*TOKENIZERS, *WEIGHTS])
 def tokenizer(request: pytest.FixtureRequest) -> Any:
     if request.param in TOKENIZERS:
         return TOKENIZERS[request.param]
-    return request.getfixturevalue(request.param.split("-")[0]).tokenizer
+    return AutoTokenizer.from_pretrained(download.folder_of(sources.resolve(request.param)))
 
 
 def one(tokenizer: Any, text: str, template: str = BARE, **settings: Any) -> Prompted:
