@@ -1,12 +1,11 @@
 """A method as an encoder of mteb 2, and the run of its public tasks.
 
-The only module that imports mteb, so import it where a task is run. Results are mteb's own JSON
+It imports mteb, so import it where a task is run. Results are mteb's own JSON
 files in mteb's own folder layout, so that its other tools read them.
 """
 
 import contextlib
 import copy
-import difflib
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 
 from ..corpora.text_lists import as_texts
 from ..embedding.prompts import BARE
-from ..errors import CorpusError, ExplorerError, PlanError, one_line
+from ..errors import CorpusError, ExplorerError
 from .sentence_transformers import Embedder
 
 try:
@@ -30,6 +29,8 @@ except ModuleNotFoundError as missing:
     if missing.name != "mteb":
         raise
     raise ExplorerError("mteb is not installed; run pip install 'mteb>=2.26,<3'.") from None
+
+from .mteb_tasks import fetch
 
 PROJECT = "kv-embedding-explorer"
 BLANK = "."
@@ -145,56 +146,6 @@ class Result:
     reused: bool
 
 
-def find_tasks(names: Sequence[str]) -> list[Any]:
-    """Look up tasks of mteb, in that order, each once.
-
-    Args:
-        names: names of tasks or of benchmarks, such as ``MTEB(eng, v2)``, which stand for their
-            tasks with the splits and languages that they take of each.
-
-    Raises:
-        PlanError: there is no such task or benchmark, or its data are not only text.
-    """
-    tasks: dict[tuple[Any, ...], Any] = {}
-    for name in names:
-        for task in _named(name):
-            if list(task.metadata.modalities) != ["text"]:
-                raise PlanError(
-                    f"{task.metadata.name} is a task on {' and '.join(task.metadata.modalities)}, "
-                    "which a text embedder cannot do; choose tasks on text alone."
-                )
-            key = (task.metadata.name, *task.eval_splits, None, *task.hf_subsets)
-            tasks.setdefault(key, task)
-    return list(tasks.values())
-
-
-def _named(name: str) -> Sequence[Any]:
-    with contextlib.suppress(KeyError):
-        tasks: Sequence[Any] = mteb.get_tasks(tasks=[name])
-        return tasks
-    try:
-        return list(mteb.get_benchmark(name).tasks)
-    except KeyError:
-        raise PlanError(_unknown(name)) from None
-
-
-def _unknown(name: str) -> str:
-    all_tasks = mteb.get_tasks(
-        modalities=["text"], exclusive_modality_filter=True, exclude_superseded=False
-    )
-    offered = [task.metadata.name for task in all_tasks]
-    offered += [benchmark.name for benchmark in mteb.get_benchmarks()]
-    spelled = {each.lower(): each for each in offered}
-    similar = difflib.get_close_matches(name.lower(), spelled, n=3)
-    if not similar:
-        return (
-            f"mteb has no task or benchmark {name[:60]!r}; give a name from its lists, such as "
-            "STSBenchmark or 'MTEB(eng, v2)'."
-        )
-    suggestions = ", ".join(spelled[spelling] for spelling in similar)
-    return f"mteb has no task or benchmark {name[:60]!r}; the nearest by name: {suggestions}."
-
-
 def run(
     encoder: MtebEncoder, tasks: Sequence[Any], folder: Path, *, show_progress: bool = False
 ) -> Iterator[Result]:
@@ -205,7 +156,7 @@ def run(
 
     Args:
         encoder: the encoder to evaluate.
-        tasks: tasks of :func:`find_tasks`.
+        tasks: tasks of :func:`analysis.integrations.mteb_tasks.find_tasks`.
         folder: folder of mteb's results.
         show_progress: whether to show a progress bar.
 
@@ -248,7 +199,7 @@ def _evaluated(
         _evaluated(encoder, subtask, cache, subtask_file, show_progress)
     loaded = bool(subtasks) or task.data_loaded
     if not loaded:
-        _fetch(task)
+        fetch(task)
     try:
         evaluated = mteb.evaluate(
             encoder,
@@ -278,18 +229,4 @@ def _stored(task: Any, cache: Any, encoder: MtebEncoder, file: Path) -> Any:
     except (OSError, ValueError, KeyError) as error:  # pydantic's and JSON's are ValueErrors
         raise CorpusError(
             f"{file} cannot be read as a result of mteb; delete it, or choose another folder."
-        ) from error
-
-
-def _fetch(task: Any) -> None:
-    # The hub, parsers and each task's own code raise many kinds of exceptions.
-    try:
-        task.load_data()
-    except ExplorerError:
-        raise
-    except Exception as error:
-        raise CorpusError(
-            f"The data of {task.metadata.name} could not be fetched from the Hugging Face hub "
-            f"({one_line(error)}); connect to the network once, or choose a task whose data are "
-            "cached."
         ) from error

@@ -136,12 +136,13 @@ def mteb(spec: Mteb, workspace: Workspace) -> list[Row]:
     import datasets
 
     from ..integrations import mteb as mteb_integration
+    from ..integrations import mteb_tasks
     from ..integrations.sentence_transformers import Embedder
 
     show_progress = sys.stderr.isatty()
     if not show_progress:
         datasets.disable_progress_bars()
-    tasks = mteb_integration.find_tasks(list(spec.tasks))
+    tasks = mteb_tasks.find_tasks(list(spec.tasks))
     folder = outputs.folder(spec.output)
     backbone = workspace.load(spec)
     chosen = workspace.planned(spec, method(spec, spec.method), backbone)

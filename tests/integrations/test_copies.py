@@ -131,3 +131,13 @@ def test_a_pickle_that_cannot_encode_says_so(
     with pytest.raises(BackboneError, match=message) as caught:
         embedder.encode(["A new text."])
     assert_one_sentence(caught.value)
+
+
+def test_datasets_own_cache_tells_plans_apart(llama: Backbone) -> None:
+    hasher = pytest.importorskip("datasets.fingerprint").Hasher
+
+    def digest(plan: Plan) -> str:
+        return str(hasher.hash(Embedder(llama, METHOD.under(plan)).encode))
+
+    assert digest(Plan((2, 3))) == digest(Plan((2, 3)))
+    assert len({digest(Plan((2, 3))), digest(Plan((2,))), digest(Plan((2, 3), 2.0))}) == 3

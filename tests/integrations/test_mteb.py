@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import huggingface_hub
 import numpy as np
 import pytest
 
@@ -32,9 +33,11 @@ from analysis.embedding.methods import METHODS, variant  # noqa: E402
 from analysis.errors import CorpusError, PlanError  # noqa: E402
 from analysis.evaluation import similarity  # noqa: E402
 from analysis.integrations import mteb as mteb_encoder  # noqa: E402
+from analysis.integrations import mteb_tasks  # noqa: E402
 from analysis.integrations.mteb import MtebEncoder  # noqa: E402
 from analysis.integrations.sentence_transformers import Embedder  # noqa: E402
 from analysis.rerouting.plan import PLAIN, Plan  # noqa: E402
+from analysis.runtime import network  # noqa: E402
 
 METHOD = METHODS["kv-embedding"]
 BARE_METHODS = ("re-routing-only", "pooling-only", "mean", "last-token", "bidirectional")
@@ -324,7 +327,7 @@ def test_mtebs_tables_show_each_plan_with_its_settings(pairs: Pairs, tmp_path: P
 @pytest.mark.slow
 def test_a_benchmarks_name_stands_for_its_tasks() -> None:
     benchmark = mteb.get_benchmark("MTEB(eng, v2)")
-    tasks = mteb_encoder.find_tasks(["MTEB(eng, v2)", "STSBenchmark", "STS17"])
+    tasks = mteb_tasks.find_tasks(["MTEB(eng, v2)", "STSBenchmark", "STS17"])
     assert len(benchmark.tasks) == 41
     assert [task.metadata.name for task in tasks] == [
         *(task.metadata.name for task in benchmark.tasks),
@@ -346,8 +349,32 @@ def test_only_what_a_benchmark_takes_of_a_task_is_shown(tmp_path: Path) -> None:
 
 
 def test_data_that_cannot_be_had_are_one_sentence(tmp_path: Path) -> None:
-    (task,) = mteb_encoder.find_tasks(["STSBenchmark"])
+    (task,) = mteb_tasks.find_tasks(["STSBenchmark"])
     with pytest.raises(CorpusError, match="STSBenchmark could not be fetched") as caught:
+        results(tiny_models.tiny("llama"), [task], tmp_path)
+    assert_one_sentence(caught.value)
+
+
+def test_where_the_hub_is_out_of_reach_the_cache_alone_is_read(
+    pairs: Pairs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(network, "hub_unreachable", lambda: "huggingface.co did not answer")
+    offline = []
+    cached = sts_task(pairs)
+    load = cached.load_data
+
+    def load_data(**options: Any) -> None:
+        offline.append(huggingface_hub.constants.is_offline_mode())
+        load(**options)
+
+    cached.load_data = load_data
+    (result,) = results(tiny_models.tiny("llama"), [cached], tmp_path)
+    assert result.score
+    assert offline == [True]
+    assert not huggingface_hub.constants.is_offline_mode()
+    (task,) = mteb_tasks.find_tasks(["STSBenchmark"])
+    with pytest.raises(CorpusError, match="did not answer") as caught:
         results(tiny_models.tiny("llama"), [task], tmp_path)
     assert_one_sentence(caught.value)
 
@@ -366,7 +393,7 @@ def test_data_that_cannot_be_had_are_one_sentence(tmp_path: Path) -> None:
 )
 def test_tasks_that_cannot_be_run_are_refused(name: str, message: str) -> None:
     with pytest.raises(PlanError, match=message) as caught:
-        mteb_encoder.find_tasks([name])
+        mteb_tasks.find_tasks([name])
     assert_one_sentence(caught.value)
 
 
