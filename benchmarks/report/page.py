@@ -77,9 +77,13 @@ def _findings(results: Stored) -> str:
             ahead = tables.listed([run for run, d in pairs if d.clear and d.delta < 0])
             behind = tables.listed([run for run, d in pairs if d.clear and d.delta > 0])
             deltas = [-d.delta for _, d in pairs]
+            changes, runs = f"{deltas[0]:+.1f}", f"{pairs[0][0]}, the only run"
+            if len(pairs) > 1:
+                changes = f"{min(deltas):+.1f} to {max(deltas):+.1f}"
+                runs = f"{len(pairs)} corpora and lengths"
             lines.append(
-                f"- {comparison}: {min(deltas):+.1f} to {max(deltas):+.1f} on {len(pairs)} corpora "
-                f"and lengths; clearly better on {ahead}, clearly worse on {behind}."
+                f"- {comparison}: {changes} on {runs}; clearly better on {ahead}, clearly worse on "
+                f"{behind}."
             )
         lines.append("")
     for name in BACKBONES:
