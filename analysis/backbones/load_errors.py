@@ -2,13 +2,13 @@
 
 import errno
 import importlib.metadata
-import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from ..errors import BackboneError, one_line
+from ..runtime import network
 from .sources import Source
 
 MOST_PARTS = 10_000
@@ -82,28 +82,7 @@ def explained(source: Source, part: str = "") -> Iterator[None]:
     except BackboneError:
         raise
     except Exception as error:
-        raise BackboneError(_without_token(_sentence(source, error, part))) from error
-
-
-def _token_was_refused(error: BaseException) -> bool:
-    """Whether the hub answered that the token it was sent is not one of its own.
-
-    To a request without a token it says the same of a model that is private or does not exist.
-    """
-    response = getattr(error, "response", None)
-    return (
-        getattr(response, "status_code", None) == 401
-        and response is not None
-        and "authorization" in response.request.headers
-    )
-
-
-def _without_token(sentence: str) -> str:
-    """The sentence without the user's access token, should a library have quoted it."""
-    from huggingface_hub import get_token
-
-    token = get_token()
-    return sentence.replace(token, "(the token)") if token else sentence
+        raise BackboneError(network.without_token(_sentence(source, error, part))) from error
 
 
 def _sentence(source: Source, error: Exception, part: str) -> str:
@@ -111,18 +90,15 @@ def _sentence(source: Source, error: Exception, part: str) -> str:
     from huggingface_hub import errors as hub
 
     name = source.location if source.kind != "packaged" else source.name
-    causes: list[BaseException] = [error]
-    while (cause := causes[-1].__cause__ or causes[-1].__context__) and len(causes) < 9:
-        causes.append(cause)
+    causes = network.causes(error)
 
     def any_is(*kinds: type[BaseException]) -> bool:
         return any(isinstance(cause, kinds) for cause in causes)
 
     text = " ".join(str(cause) for cause in causes)
-    if any(_token_was_refused(cause) for cause in causes):
-        where = "in HF_TOKEN" if os.environ.get("HF_TOKEN") else "that hf auth login stored"
+    if token := network.refused_token(error):
         return (
-            f"The hub refused the access token {where}, so {name} was not fetched: it is mistyped "
+            f"The hub refused {token}, so {name} was not fetched: it is mistyped "
             "or has expired. Set a new one, or none, since a public model needs none."
         )
     if any_is(hub.GatedRepoError):

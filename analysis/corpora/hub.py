@@ -236,7 +236,12 @@ def _table(hub_set: HubSet, config: str) -> Any:
             raise ValueError(f"no such split among {', '.join(tables)}")
         return tables[split if split in tables else next(iter(tables))]
     except Exception as error:
-        raise _unfetched(hub_set, one_line(error)) from error
+        if token := network.refused_token(error):
+            raise CorpusError(
+                f"The hub refused {token}, so {hub_set.name} was not fetched: it is mistyped or "
+                "has expired. Set a new one, or none, since a public set needs none."
+            ) from error
+        raise _unfetched(hub_set, network.without_token(one_line(error))) from error
 
 
 def _unfetched(hub_set: HubSet, reason: str) -> CorpusError:

@@ -15,6 +15,7 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString, FoldedScalarStrin
 
 from ..errors import RecipeError
 from ..experiments.spec import meaning
+from ..runtime import git_lfs
 from ..runtime.paths import program
 from .recipe import Part, Recipe
 
@@ -78,6 +79,8 @@ def read(text: str | bytes, name: str = "The recipe") -> Recipe:
     """
     if len(text) > LARGEST:
         raise RecipeError(f"{name} is larger than {LARGEST:,} bytes, the maximum.")
+    if git_lfs.is_pointer(text):
+        raise RecipeError(git_lfs.refusal(name))
     try:
         document = YAML(typ="safe", pure=True).load(text)
     except DuplicateKeyError as error:

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..errors import RecipeError, ResultsError
 from ..parallel.engines import LOCAL, Engine
-from ..runtime import outputs
+from ..runtime import git_lfs, outputs
 from ..runtime.paths import program
 from ..storage import result_store
 from . import charts, files, findings, runner
@@ -107,6 +107,8 @@ def read(text: str | bytes, name: str = "The file") -> Results:
     """
     if len(text) > LARGEST:
         raise ResultsError(f"{name} is larger than {LARGEST:,} bytes, the maximum.")
+    if git_lfs.is_pointer(text):
+        raise ResultsError(git_lfs.refusal(name))
     try:
         document = json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError):

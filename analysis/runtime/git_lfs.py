@@ -7,8 +7,10 @@ table of texts would be read from it without complaint.
 BEGINNING = b"version https://git-lfs.github.com/spec/"
 
 
-def is_pointer(data: bytes) -> bool:
+def is_pointer(data: bytes | str) -> bool:
     """Whether a file's content, or its beginning, is that of a pointer."""
+    if isinstance(data, str):
+        return data.startswith(BEGINNING.decode())
     return data.startswith(BEGINNING)
 
 

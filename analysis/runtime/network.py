@@ -1,8 +1,9 @@
-"""Whether the Hugging Face hub can be reached, found out within a second."""
+"""Whether the Hugging Face hub can be reached, and whether it takes the user's access token."""
 
 import os
 import socket
 import threading
+from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
@@ -40,3 +41,42 @@ def hub_unreachable() -> str | None:
     thread.start()
     thread.join(PATIENCE)
     return reasons[0] if reasons else f"{address.hostname} did not answer within a second"
+
+
+def causes(error: BaseException) -> list[BaseException]:
+    """An error and what it was raised from, at most nine in all."""
+    chain = [error]
+    while (cause := chain[-1].__cause__ or chain[-1].__context__) and len(chain) < 9:
+        chain.append(cause)
+    return chain
+
+
+def refused_token(error: BaseException) -> str | None:
+    """Which access token the hub answered is not one of its own; None where it did not.
+
+    To a request without a token the hub says the same of what is private or does not exist.
+
+    Args:
+        error: what its client raised.
+
+    Returns:
+        The token in words, never itself.
+    """
+    for cause in causes(error):
+        response = getattr(cause, "response", None)
+        if getattr(response, "status_code", None) == 401 and _with_token(response):
+            where = "in HF_TOKEN" if os.environ.get("HF_TOKEN") else "that hf auth login stored"
+            return f"the access token {where}"
+    return None
+
+
+def _with_token(response: Any) -> bool:
+    return "authorization" in response.request.headers
+
+
+def without_token(sentence: str) -> str:
+    """The sentence without the user's access token, should a library have quoted it."""
+    from huggingface_hub import get_token
+
+    token = get_token()
+    return sentence.replace(token, "(the token)") if token else sentence

@@ -188,6 +188,24 @@ def test_an_unreachable_hub_is_said_within_a_second(
     assert capsys.readouterr().err == ""
 
 
+def test_a_token_that_the_hub_refuses_is_said_to_be_and_never_shown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    request = SimpleNamespace(headers={"authorization": "Bearer hf_secret"})
+    answer = OSError("401 for Bearer hf_secret")
+    answer.response = SimpleNamespace(status_code=401, request=request)  # type: ignore[attr-defined]
+
+    def refuse(*_: Any) -> None:
+        raise ConnectionError("the set cannot be read") from answer
+
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    monkeypatch.setattr(hub_sets, "_builder", refuse)
+    expected = "The hub refused the access token in HF_TOKEN, so sickr-9927 was not fetched"
+    with pytest.raises(CorpusError, match=expected) as caught:
+        load_pairs("sickr-9927")
+    assert "hf_secret" not in str(caught.value)
+
+
 def test_datasets_is_imported_only_to_fetch() -> None:
 
     program = (

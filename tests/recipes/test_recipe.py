@@ -95,6 +95,7 @@ def test_a_command_line_is_as_short_as_can_be_and_a_file_says_everything() -> No
         ("version: 1\ncommand: !!python/object/apply:os.system [ls]", "not readable YAML"),
         ("version: 1\ncommand: sc\x00ore", "not readable YAML"),
         ("#" * 200_000, "larger than"),
+        ("version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
     ],
 )
 def test_what_is_no_recipe_is_refused_with_a_sentence(text: str, message: str) -> None:

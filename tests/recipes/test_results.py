@@ -146,6 +146,7 @@ def test_results_survive_their_file() -> None:
     ("text", "message"),
     [
         ("", "not readable JSON"),
+        ("version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
         ("[" * 100_000, "not readable JSON"),
         ('{"results": NaN}', "not readable JSON"),
         ("[]", "holds no results"),
