@@ -71,6 +71,8 @@ def _columns(table: object) -> tuple[Any, ...] | None:
     Frames of pandas, polars and their like, Arrow tables, sets of datasets and structured arrays of
     numpy are tables.
     """
+    if (schema := getattr(type(table), "collect_schema", None)) is not None:  # of polars
+        return tuple(schema(table).names())
     for name in ("column_names", "columns"):  # of the class: a Series has its index as attributes
         if hasattr(type(table), name):
             names = getattr(table, name)
