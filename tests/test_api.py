@@ -168,7 +168,7 @@ def test_the_notebook_runs() -> None:
     notebook = nbformat.read(ROOT / "docs" / "explorer.ipynb", as_version=4)
     assert not any(cell.get("outputs") for cell in notebook.cells)
     client = nbclient.NotebookClient(
-        notebook, timeout=120, resources={"metadata": {"path": str(ROOT / "docs")}}
+        notebook, timeout=300, resources={"metadata": {"path": str(ROOT / "docs")}}
     )
     client.execute()
     shown = [output for cell in notebook.cells for output in cell.get("outputs", ())]
