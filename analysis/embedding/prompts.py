@@ -235,16 +235,15 @@ class _Reader:
 
         The token for unknown characters is one only where the text spells it.
         """
-        if not self._parse:
-            for first, stop in filled.prompted.spans:
-                for token, (begin, end) in zip(
-                    filled.ids[first:stop], filled.offsets[first:stop], strict=True
-                ):
-                    name = self._control.get(token)
-                    if name and (
-                        token != self._unknown or filled.prompt[begin:end].strip() == name
-                    ):
-                        return name
+        if self._parse:
+            return None
+        for first, stop in filled.prompted.spans:
+            tokens = zip(filled.ids[first:stop], filled.offsets[first:stop], strict=True)
+            for token, (begin, end) in tokens:
+                if not (name := self._control.get(token)):
+                    continue
+                if token != self._unknown or filled.prompt[begin:end].strip() == name:
+                    return name
         return None
 
     def within(self, max_tokens: int | None, text: str, filled: _Filled) -> Prompted:
