@@ -17,7 +17,7 @@ DESCRIPTIONS = {
 
 session.page_header(
     "Does it score better?",
-    "Every method on the same weights, scored on the same texts. **Where the intervals of two "
+    "Methods on the same weights, scored on the same texts. **Where the intervals of two "
     "methods overlap widely, read the paired comparison below before you trust their order.**",
 )
 backbone, plan, methods = session.backbone(), session.plan(), session.methods()

@@ -384,6 +384,7 @@ def test_the_probe_refuses_an_attention_without_its_mask(monkeypatch: pytest.Mon
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 def test_real_weights_are_rerouted_in_half_precision_too(dtype: str) -> None:
     """Rounding grows on the way through thirty layers, which is no fault of the family."""

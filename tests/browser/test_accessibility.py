@@ -89,6 +89,7 @@ def test_the_rules_find_what_is_wrong(tab: Page) -> None:
     assert faintest(tab, "rgb(255, 255, 255)") == pytest.approx(3.72, abs=0.01)
 
 
+@pytest.mark.slow
 def test_a_page_is_worked_by_keyboard(tab: Page, address: str) -> None:
     tab.goto(f"{address}/rerouting?layers=5")
     settled(tab)

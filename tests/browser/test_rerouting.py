@@ -42,6 +42,7 @@ def test_markers_of_the_curve_are_switches(
     assert not unexpected(complaints)
 
 
+@pytest.mark.slow
 def test_columns_of_the_strip_are_switches_and_can_be_undone(
     visit: Page, address: str, complaints: list[str]
 ) -> None:

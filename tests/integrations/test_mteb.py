@@ -451,6 +451,7 @@ def test_the_command_writes_and_reuses(
     assert "cosine_spearman" in out
 
 
+@pytest.mark.slow
 def test_the_command_refuses_in_one_sentence(
     ask: Callable[..., tuple[int, str, str]], tmp_path: Path
 ) -> None:

@@ -34,9 +34,8 @@ LABELS = np.arange(len(TEXTS)) % 2
 
 
 @pytest.fixture(autouse=True)
-def nothing_loaded() -> None:
+def none_recent() -> None:
     scikit_learn._RECENT.clear()
-    gc.collect()
 
 
 @pytest.fixture
@@ -48,6 +47,7 @@ def vectorizer(folder_of: Callable[[str], str], empty_cache: Path) -> Vectorizer
 @pytest.fixture
 def loads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the backbones that were loaded, in order."""
+    gc.collect()  # what earlier tests loaded counts no more
     names: list[str] = []
     load = api.load_backbone
 

@@ -53,6 +53,7 @@ def test_a_search_ignores_case() -> None:
     assert linked_maps.search(["a.b", "axb"], "a.b") == (0,)
 
 
+@pytest.mark.slow
 @smollm2
 def test_what_opens_ships_and_is_drawn_twice() -> None:
     app = well(opened(PAGE))

@@ -73,6 +73,7 @@ def automatic(loaded: Backbone) -> Plan:
     return Plan(dimension.dimensions(loaded, registry.load_texts(packaged.CALIBRATION)).selected())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("family", "slow"), [("gemma2", True), ("llama", False)])
 def test_the_side_says_where_the_concatenated_form_serves(
     folder_of: Callable[[str], str],
@@ -116,6 +117,7 @@ def test_what_a_page_opens_with_says_what_made_it(page: str) -> None:
     assert re.search(r"float32 on cpu|float16|bfloat16", shown(opened(page)))
 
 
+@pytest.mark.slow
 @smollm2
 def test_the_curve_has_a_point_and_a_band_for_every_layer(loaded: Backbone) -> None:
     app = well(opened("intrinsic_dimension"))
@@ -178,6 +180,7 @@ def test_the_scores_shown_are_the_librarys(loaded: Backbone, automatic: Plan) ->
         assert value == one.measure("Spearman").value
 
 
+@pytest.mark.slow
 @smollm2
 def test_the_sweep_that_ships_is_whole() -> None:
     app = well(opened("layer_ablation"))

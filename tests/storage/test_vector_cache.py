@@ -151,6 +151,7 @@ def test_only_what_decides_an_embedding_tells_recipes_apart(
     assert encoded == []
 
 
+@pytest.mark.slow
 def test_interrupted_work_goes_on_from_its_last_chunk(
     llama: Backbone, encoded: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,11 +1,13 @@
-"""Takes the pictures of the app: ``python -m tests.screenshots`` writes assets/screenshots.
+"""Takes the pictures of the app: ``python -m tests.support.screenshots [PAGE ...]``.
 
-They show what a first visit shows: an empty cache, and the results that ship.
+They are written to assets/screenshots, of all pages if none is named, and show what a first visit
+shows: an empty cache, and the results that ship.
 """
 
 import io
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from PIL import Image
@@ -20,8 +22,8 @@ SHOTS = (("light", 1440, "light"), ("dark", 1440, "dark"), ("narrow", 420, "ligh
 """The end of a picture's name, the screen's width, and the colours."""
 
 
-def main() -> None:
-    """Take every page wide in light and dark and narrow in light."""
+def main(pages: Iterable[str]) -> None:
+    """Take each page wide in light and dark and narrow in light."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -29,7 +31,7 @@ def main() -> None:
         browsing() as browser,
     ):
         _taken(browser, address, 1440, "light")  # converts the backbone
-        for name in PAGES:
+        for name in pages:
             for ending, width, colours in SHOTS:
                 path = FOLDER / f"{name}-{ending}.png"
                 path.write_bytes(_shrunk(_taken(browser, f"{address}/{name}", width, colours)))
@@ -70,4 +72,4 @@ def _shrunk(png: bytes) -> bytes:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:] or PAGES)

@@ -483,6 +483,7 @@ def test_the_library_answers_what_is_typed(case: Typed) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", TYPED.values(), ids=TYPED)
 def test_a_command_answers_what_is_typed(
     ask: Callable[..., Answer], tiny_llama: dict[str, str], tmp_path: Path, case: Typed

@@ -166,6 +166,7 @@ def test_what_killed_writers_left_is_swept_away_once_it_is_old(
 # The disk
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full_loses_no_result_and_recovers(
     llama: Backbone, empty_cache: Path
 ) -> None:

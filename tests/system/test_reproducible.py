@@ -148,6 +148,7 @@ def test_texts_share_a_batch_only_where_they_have_as_many_tokens(
         assert batch.ids.numel() == int(batch.lengths.sum()), "nothing is padded"
 
 
+@pytest.mark.slow
 def test_history_leaves_no_trace(
     llama: Backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -157,14 +157,14 @@ CASES = [
 ]
 
 
-SEARCHING = ("layer_ablation", "long_texts")
-"""The pages that score most."""
+QUICK = ("similarity", "rerouting")
+"""The pages that `make test` compares; the others are slow."""
 
 
 @pytest.mark.parametrize(
     "case",
     [
-        pytest.param(case, id=case.page, marks=[pytest.mark.slow] * (case.page in SEARCHING))
+        pytest.param(case, id=case.page, marks=[pytest.mark.slow] * (case.page not in QUICK))
         for case in CASES
     ],
 )

@@ -374,6 +374,7 @@ def _changed(folder: Path, target: Path, changes: list[tuple[int, bytes]]) -> Pa
     return target
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(st.lists(st.tuples(st.integers(0, 4_000), st.binary(min_size=1, max_size=4)), max_size=2))
 def test_a_changed_safetensors_header_is_refused_or_loaded(
