@@ -7,7 +7,7 @@ from analysis.embedding import cached_encoder
 from analysis.embedding.methods import DEFAULT
 from analysis.experiments.score import score
 from analysis.rerouting.plan import Plan
-from analysis.storage import result_store, vector_cache
+from analysis.storage import result_store
 from benchmarks.measuring import Ratio, backbone, compare, described, pairs
 
 PLAN = Plan((29,))
@@ -36,8 +36,7 @@ def measure() -> list[Ratio]:
     requests = [DEFAULT.under(PLAN)]
     cached_encoder.encode_methods(loaded, rated.texts, requests)
 
-    def reopened() -> None:
-        vector_cache._opened.cache_clear()
+    def read() -> None:
         cached_encoder.encode_methods(loaded, rated.texts[::-1], requests)
 
     def encoded() -> None:
@@ -48,7 +47,7 @@ def measure() -> list[Ratio]:
         again,
         compare(
             "texts that were encoded before, in another request",
-            reopened,
+            read,
             "encoding them",
             encoded,
             on=described(rated.texts, rated.name),

@@ -28,10 +28,12 @@ class Listener(NamedTuple):
     Attributes:
         say: takes a sentence.
         wait: takes the place in a queue, 0 once it is this thread's turn, and what it waits for.
+        said_once: what :func:`say_once` has sent.
     """
 
     say: Callable[[str], object]
     wait: Callable[[int, str], None]
+    said_once: set[str]
 
 
 _LISTENER: ContextVar[Listener | None] = ContextVar("listener", default=None)
@@ -47,7 +49,7 @@ def listening(
         say: takes a sentence.
         wait: takes the place in a queue, 0 once it is this thread's turn, and what it waits for.
     """
-    token = _LISTENER.set(Listener(say, wait))
+    token = _LISTENER.set(Listener(say, wait, set()))
     try:
         yield
     finally:
@@ -57,6 +59,14 @@ def listening(
 def say(sentence: str) -> None:
     """Send a sentence to the listener, if there is one."""
     if (listener := _LISTENER.get()) is not None:
+        listener.say(sentence)
+
+
+def say_once(sentence: str) -> None:
+    """Send a sentence to the listener, if there is one that has not had it yet."""
+    listener = _LISTENER.get()
+    if listener is not None and sentence not in listener.said_once:
+        listener.said_once.add(sentence)
         listener.say(sentence)
 
 

@@ -12,8 +12,6 @@ import hashlib
 import importlib.metadata
 import io
 import json
-import os
-import tempfile
 import time
 import uuid
 from collections.abc import Iterator
@@ -28,6 +26,7 @@ from numpy.typing import NDArray
 
 from ..runtime import request_log
 from ..runtime.paths import ASSETS, cache_home
+from .cache_faults import say_unusable
 
 MAX_BYTES = 1024**3
 """Bytes of the user's results beyond which the oldest are deleted."""
@@ -36,8 +35,9 @@ _COMPUTING = ("torch", "transformers", "numpy", "scipy", "scikit-learn", "scikit
 _FORMAT = 1
 _UNSTORABLE = f"unstorable-{uuid.uuid4().hex}"
 """Marks keys under which nothing is stored; not guessable, so that no text can hold it."""
-_ABANDONED = 3600
-"""Seconds after which a half-written file is taken to be one that a killed process left."""
+_UNUSED = {"*/*.part": 3600, "*/vectors/cache.db*": 90 * 24 * 3600}
+"""Seconds after their last change until files are deleted: those that a killed process left half
+written, and the databases of vectors of earlier versions of this project."""
 
 _ONLY: ContextVar[Path | None] = ContextVar("only", default=None)
 
@@ -89,7 +89,11 @@ def get(name: str) -> Stored | None:
             with np.load(path, allow_pickle=False) as file:
                 arrays = {part: file[part] for part in file.files}
             facts = dict(json.loads(str(arrays.pop("facts"))))
-        except Exception:  # damage shows as nearly any error of zip, zlib, NumPy or JSON
+        except FileNotFoundError:
+            continue
+        except Exception as error:  # damage shows as nearly any error of zip, zlib, NumPy or JSON
+            if isinstance(error, OSError) and error.errno:
+                say_unusable("Results", error, path, "read")
             continue
         request_log.count(stored=1)
         return facts | {"shipped": shelf == SHIPPED}, arrays
@@ -97,7 +101,7 @@ def get(name: str) -> Stored | None:
 
 
 def put(name: str, facts: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
-    """Store a result under ``name``, atomically; a full or read-only disk is not an error.
+    """Store a result under ``name``, atomically; a full or read-only disk is said, and no error.
 
     Args:
         name: key of the result, see :func:`key`.
@@ -112,25 +116,25 @@ def put(name: str, facts: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> No
     shelf = _shelf()
     try:
         shelf.mkdir(parents=True, exist_ok=True)
-        handle, partial = tempfile.mkstemp(dir=shelf, suffix=".part")
+        partial = shelf / f"{uuid.uuid4().hex}.part"  # by the umask, so that a group can share it
         try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(buffer.getbuffer())
-            Path(partial).replace(shelf / f"{name}.npz")
+            partial.write_bytes(buffer.getbuffer())
+            partial.replace(shelf / f"{name}.npz")
         finally:
-            Path(partial).unlink(missing_ok=True)
+            partial.unlink(missing_ok=True)
         if _ONLY.get() is None:
             _drop_oldest(shelf.parent)
-    except OSError:
-        return
+    except OSError as error:
+        say_unusable("Results", error, shelf, "written")
 
 
 def _drop_oldest(shelves: Path) -> None:
-    """Keep all shelves together below ``MAX_BYTES``; delete files that killed processes left."""
-    for partial in shelves.glob("*/*.part"):
-        with suppress(OSError):
-            if time.time() - partial.stat().st_mtime > _ABANDONED:
-                partial.unlink()
+    """Keep all shelves together below ``MAX_BYTES``; delete files that nobody uses any more."""
+    for pattern, seconds in _UNUSED.items():
+        for path in shelves.glob(pattern):
+            with suppress(OSError):
+                if time.time() - path.stat().st_mtime > seconds:
+                    path.unlink()
     results = []
     for path in shelves.glob("*/*.npz"):
         with suppress(OSError):  # another process may have dropped it

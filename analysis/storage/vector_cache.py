@@ -1,28 +1,25 @@
 """Embeddings stored text by text, so that a text is encoded only once for a recipe.
 
-A recipe is a digest of all that decides an embedding besides the text. Vectors lie in a diskcache
-(SQLite) inside the folder of the user's results, safe with several processes; beyond a size the
-oldest are deleted. Each is checked when read; a damaged one counts as missing. Nothing is pickled.
+A recipe is a digest of all that decides an embedding besides the text. Vectors lie in one database
+in the cache folder (:mod:`.vector_database`), those of other versions of the packages too; beyond a
+size the oldest are deleted. Each is checked when read; a damaged one counts as missing. Nothing is
+pickled.
 """
 
 import hashlib
 import math
-import sqlite3
 import zlib
-from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import diskcache
 import numpy as np
 from numpy.typing import NDArray
 
 from ..runtime import request_log
-from . import result_store
+from ..runtime.paths import cache_home
+from . import result_store, vector_database
 
-MAX_BYTES = 2 * 1024**3
-"""Bytes on disk beyond which the oldest vectors are deleted."""
 CHUNK = 256
 """Texts encoded before their vectors are stored, so that interrupted work resumes there."""
 
@@ -46,15 +43,6 @@ class Vector(NamedTuple):
         return self.norm > 0 or not self.embedding.any()
 
 
-class _Plain(diskcache.Disk):  # type: ignore[misc]
-    """Bytes under names; refuses what diskcache would unpickle."""
-
-    def fetch(self, mode: int, filename: Any, value: Any, read: bool) -> Any:
-        if mode == diskcache.core.MODE_PICKLE:
-            return None
-        return super().fetch(mode, filename, value, read)
-
-
 def load(recipe: str, texts: Sequence[str]) -> dict[str, Vector]:
     """The stored vectors of ``texts``, by text; those without one are left out.
 
@@ -62,37 +50,24 @@ def load(recipe: str, texts: Sequence[str]) -> dict[str, Vector]:
         recipe: digest of all that decides an embedding besides the text.
         texts: the texts to look up.
     """
-    vectors: dict[str, Vector] = {}
-    if not result_store.storable(recipe):
-        return vectors
-    try:
-        if (cache := _cache()) is not None:
-            for text in texts:
-                vector = _unpacked(cache.get(_key(recipe, text)))
-                if vector is not None:
-                    vectors[text] = vector
-    except (OSError, sqlite3.Error, diskcache.Timeout):
-        pass  # a broken cache is an empty one
+    keys, vectors = _keys(recipe, texts), {}
+    for key, value in vector_database.get_many(_folder(), list(keys)).items():
+        if (vector := _unpacked(key, value)) is not None:
+            vectors[keys[key]] = vector
     request_log.count(known=len(vectors))
     return vectors
 
 
-def store(recipe: str, vectors: dict[str, Vector]) -> None:
-    """Store the vectors of some texts; a full or broken disk is not an error.
+def store(recipe: str, vectors: Mapping[str, Vector]) -> None:
+    """Store the vectors of some texts; a full or locked disk is said and is not an error.
 
     Args:
         recipe: digest of all that decides an embedding besides the text.
         vectors: vectors by text.
     """
-    if not result_store.storable(recipe):
-        return
-    try:
-        if (cache := _cache()) is not None:
-            with cache.transact():
-                for text, vector in vectors.items():
-                    cache.set(_key(recipe, text), _packed(vector))
-    except (OSError, sqlite3.Error, diskcache.Timeout):
-        return
+    keys = _keys(recipe, vectors)
+    items = [(key, _packed(key, vectors[text])) for key, text in keys.items()]
+    vector_database.put_many(_folder(), items)
 
 
 def chunks(texts: Sequence[str]) -> Iterator[list[str]]:
@@ -102,42 +77,41 @@ def chunks(texts: Sequence[str]) -> Iterator[list[str]]:
         yield ordered[begin : begin + CHUNK]
 
 
-def _key(recipe: str, text: str) -> str:
-    return hashlib.sha256(f"{recipe}\0{text}".encode(errors="surrogatepass")).hexdigest()
+def _folder() -> Path:
+    return cache_home() / "vectors"
 
 
-def _packed(vector: Vector) -> bytes:
+def _keys(recipe: str, texts: Iterable[str]) -> dict[bytes, str]:
+    """Each text by its key, which versions, recipe and text decide.
+
+    Empty for a recipe that cannot be stored, and inside ``result_store.only``.
+    """
+    shelf = result_store.users_shelf()
+    if shelf is None or not result_store.storable(recipe):
+        return {}
+    begin = f"{shelf.name}\0{recipe}\0".encode()
+    return {
+        hashlib.sha256(begin + text.encode(errors="surrogatepass")).digest(): text for text in texts
+    }
+
+
+def _packed(key: bytes, vector: Vector) -> bytes:
+    """A vector as bytes, with a checksum that covers its key: none is read as another's."""
     head = int(vector.cut).to_bytes(4, "little") + np.array(vector.norm, "<f4").tobytes()
     data = head + vector.embedding.astype("<f4").tobytes()
-    return zlib.crc32(data).to_bytes(4, "little") + data
+    return _checksum(key, data) + data
 
 
-def _unpacked(stored: object) -> Vector | None:
+def _unpacked(key: bytes, stored: object) -> Vector | None:
     if not isinstance(stored, bytes) or len(stored) < 16 or len(stored) % 4:
         return None
-    check, data = stored[:4], stored[4:]
+    data = stored[4:]
     embedding = np.frombuffer(data[8:], "<f4")
-    if zlib.crc32(data).to_bytes(4, "little") != check or not math.isfinite(embedding.sum()):
+    if _checksum(key, data) != stored[:4] or not math.isfinite(embedding.sum()):
         return None
     norm = float(np.frombuffer(data[4:8], "<f4")[0])
     return Vector(embedding, int.from_bytes(data[:4], "little"), norm)
 
 
-def _cache() -> Any:
-    """The open cache of the user's results, None inside ``result_store.only``."""
-    shelf = result_store.users_shelf()
-    return None if shelf is None else _opened(shelf / "vectors")
-
-
-@lru_cache(maxsize=4)
-def _opened(folder: Path) -> Any:
-    """The open cache of a folder; one that cannot be opened is created again."""
-    for _ in range(2):
-        try:
-            cache = diskcache.Cache(str(folder), disk=_Plain, size_limit=MAX_BYTES, timeout=10)
-            cache.check()
-            return cache
-        except sqlite3.DatabaseError:
-            for path in folder.glob("cache.db*"):
-                path.unlink(missing_ok=True)
-    return None
+def _checksum(key: bytes, data: bytes) -> bytes:
+    return zlib.crc32(data, zlib.crc32(key)).to_bytes(4, "little")

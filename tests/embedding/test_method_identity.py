@@ -207,7 +207,7 @@ def test_vectors_of_what_cannot_be_identified_are_computed_each_time(
     backbone: Backbone = tiny("llama")
     kept: list[Any] = []
 
-    def packed(vector: Any) -> bytes:
+    def packed(_key: bytes, vector: Any) -> bytes:
         kept.append(vector)
         return b""
 

@@ -149,7 +149,7 @@ def test_killed_in_a_sweep_and_while_writing_the_next_start_goes_on(
     assert result == here(full, *asked)
 
 
-@pytest.mark.parametrize("seconds", [0, 2 * result_store._ABANDONED])
+@pytest.mark.parametrize("seconds", [0, 2 * result_store._UNUSED["*/*.part"]])
 def test_what_killed_writers_left_is_swept_away_once_it_is_old(
     empty_cache: Path, seconds: int
 ) -> None:
