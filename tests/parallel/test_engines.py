@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -25,7 +24,7 @@ from analysis.embedding.methods import DEFAULT
 from analysis.errors import BackboneError, CorpusError, EngineError
 from analysis.evaluation import similarity
 from analysis.experiments import ablation, score_store, searches
-from analysis.parallel import engines, sharded_encoding, sweeps
+from analysis.parallel import engines, ray_workers, sharded_encoding, sweeps
 from analysis.parallel.engines import Engine, Workers
 from analysis.recipes import runner
 from analysis.recipes.recipe import Recipe
@@ -119,78 +118,11 @@ def test_without_ray_a_sentence_says_how_to_get_it(monkeypatch: pytest.MonkeyPat
     assert_one_sentence(caught.value)
 
 
-@pytest.mark.parametrize("error", [Exception, RuntimeError, OSError])
-def test_a_ray_that_does_not_start_says_so(
-    error: type[Exception], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Ray raises a plain Exception after half a minute, with advice for its authors."""
-    ended: list[bool] = []
-
-    def init(*_: object, **__: object) -> None:
-        raise error("The current node timed out during startup.\n  Check the log\n")
-
-    ray = SimpleNamespace(
-        init=init, is_initialized=lambda: False, shutdown=lambda: ended.append(True)
-    )
-    monkeypatch.setitem(sys.modules, "ray", ray)
-    with pytest.raises(
-        EngineError, match=r"Ray could not start .* timed out during .* --engine"
-    ) as caught:
-        list(engines.run(str, [1], Engine("ray")))
-    assert_one_sentence(caught.value)
-    assert ended == [True]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("address", ["127.0.0.1:1", "nowhere", "127.0.0.1:port", "ray://a:1"])
-def test_an_address_where_nobody_answers_is_refused_at_once(address: str) -> None:
-    with pytest.raises(EngineError, match="HOST:PORT") as caught:
-        list(engines.run(str, [1], Engine("ray", address)))
-    assert_one_sentence(caught.value)
-
-
 @pytest.mark.parametrize("device", ["cuda:1", "spread"])
 def test_devices_that_no_worker_has_for_itself_are_refused(device: str) -> None:
     with pytest.raises(EngineError, match="one device") as caught:
         list(engines.run(str, [1], Engine("ray"), device=device))
     assert_one_sentence(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("nodes", "workers", "device", "room"),
-    [
-        ([(2, 0)], None, "auto", (2, 1, 0)),
-        ([(2, 0)], 2, "auto", (1, 2, 0)),
-        ([(8, 0), (8, 0)], None, "auto", (8, 2, 0)),
-        ([(4, 0), (12, 0)], 3, "auto", (4, 3, 0)),
-        ([(4, 0), (12, 0)], 2, "cpu", (6, 2, 0)),
-        ([(64, 8)], None, "auto", (8, 8, 1)),
-        ([(64, 8)], 4, "cuda", (16, 4, 1)),
-        ([(64, 8)], 4, "cpu", (16, 4, 0)),
-        ([(16, 0), (16, 2)], None, "auto", (8, 2, 1)),
-    ],
-)
-def test_workers_share_the_cores_that_there_are(
-    nodes: list[tuple[int, int]], workers: int | None, device: str, room: tuple[int, int, int]
-) -> None:
-    assert engines._allocation(_ray(nodes), workers, device) == room
-
-
-@pytest.mark.parametrize(
-    ("nodes", "workers", "device"),
-    [([(2, 0)], 3, "auto"), ([(64, 8)], 9, "auto"), ([(2, 0)], None, "cuda"), ([], None, "auto")],
-)
-def test_too_many_workers_are_refused_with_the_numbers(
-    nodes: list[tuple[int, int]], workers: int | None, device: str
-) -> None:
-    with pytest.raises(EngineError, match="cores") as caught:
-        engines._allocation(_ray(nodes), workers, device)
-    assert_one_sentence(caught.value)
-
-
-def _ray(nodes: list[tuple[int, int]]) -> Any:
-    alive = [{"Alive": True, "Resources": {"CPU": cpu, "GPU": gpu}} for cpu, gpu in nodes]
-    return SimpleNamespace(nodes=lambda: [*alive, {"Alive": False, "Resources": {"CPU": 99}}])
 
 
 # By Ray; first those who make workers of their own, for which the others leave no core
@@ -231,7 +163,7 @@ def test_an_item_that_kills_every_worker_ends_in_a_sentence(
     cluster: None,  # noqa: ARG001
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(engines, "RETRIES", 0)
+    monkeypatch.setattr(ray_workers, "RETRIES", 0)
     with pytest.raises(EngineError, match="--workers") as caught:
         list(engines.run(die, range(4), Engine("ray", workers=1)))
     assert_one_sentence(caught.value)
@@ -261,7 +193,7 @@ def test_results_come_in_order_and_few_items_are_taken_ahead(workers: Workers[Ba
     items = noting(taken, range(60))
     for done, result in enumerate(workers.map(slowly, items)):
         assert result == done * 2
-        assert len(taken) - done <= engines.AHEAD * 2
+        assert len(taken) - done <= ray_workers.AHEAD * 2
     assert len(taken) == 60
 
 
