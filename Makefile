@@ -79,7 +79,8 @@ $(VENV)/.app: requirements.txt constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
 	$(PYTHON) -m venv $(VENV)
 	$(INSTALL) --requirement requirements.txt $(CONSTRAINTS)
-	$(BIN)/python $(REQUIREMENTS) list weights | xargs $(INSTALL) --no-deps
+	$(BIN)/python $(REQUIREMENTS) list files > $(VENV)/files.txt
+	$(INSTALL) --no-deps --requirement $(VENV)/files.txt $(CONSTRAINTS)
 	$(BIN)/python -c 'import plotly.graph_objects, streamlit.web.bootstrap, analysis.experiments.long_texts'
 	touch $@
 

