@@ -3,11 +3,13 @@
 import contextlib
 import hashlib
 import io
+import itertools
+import os
 import shutil
 import sys
 import tempfile
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import IO
@@ -20,9 +22,10 @@ from .parsing import TABLES, check_kind, decode, suffix_of
 class Lines:
     """The texts of a file or of standard input, one a line, read as a stream each time.
 
-    All lines are checked first, so that nothing is computed from a file with a bad line. Standard
-    input is copied to a temporary file. A table (:data:`.parsing.TABLES`, or any text compressed by
-    gzip) is read into memory, and its texts are those of :func:`.columns.read_texts`.
+    All lines are checked first, so that nothing is computed from a file with a bad line. Shards are
+    a second reading, which is compared with the first. Standard input and pipes are copied to a
+    temporary file, and both readings are of the copy. A table (:data:`.parsing.TABLES`, or any text
+    compressed by gzip) is read into memory, and its texts are those of :func:`.columns.read_texts`.
 
     Args:
         name: Path of the file, or "-" for standard input.
@@ -42,9 +45,10 @@ class Lines:
 
     def __init__(self, name: str) -> None:
         self.name, self.count = name, 0
+        self._identity: tuple[int, ...] | None = None
         digest = hashlib.sha256()
         try:
-            self._file = _seekable(name)
+            self._file, self._identity = _seekable(name)
             try:
                 if suffix_of(name) in TABLES or name.lower().endswith(".gz"):
                     table = read_texts(name, self._file.read())
@@ -57,7 +61,7 @@ class Lines:
                         raise CorpusError(
                             f"{name}, line {self.count}: no text; remove it or write some."
                         )
-                    digest.update(line.encode() + b"\n")
+                    digest.update(_hashed(line))
                 if not self.count:
                     raise CorpusError(f"{name} contains no text; write one text on each line.")
             except BaseException:
@@ -95,23 +99,81 @@ class Lines:
             with contextlib.suppress(ValueError):  # closed meanwhile
                 text.detach()
 
-    def shards(self, size: int, first: int = 0) -> Iterator[list[str]]:
-        """Iterate over the texts in shards.
+    def shards(self, size: int, first: int = 0) -> Generator[list[str]]:
+        """Iterate over the texts in shards, and compare them with the first reading.
 
         Args:
             size: Texts of a shard; the last may have fewer.
             first: How many shards to skip.
+
+        Raises:
+            CorpusError: The file has changed since it was first read.
         """
-        texts = islice(self, first * size, None)
-        while shard := list(islice(texts, size)):
-            yield shard
+        texts, count, digest = iter(self), 0, hashlib.sha256()
+        for number in itertools.count():
+            self.check_unchanged()
+            try:
+                shard = list(islice(texts, size))
+            except (CorpusError, OSError, ValueError):  # the first reading met none of them
+                raise self._changed() from None
+            count += len(shard)
+            for text in shard:
+                digest.update(_hashed(text))
+            at_end = len(shard) < size or count >= self.count
+            if at_end and (count, digest.hexdigest()) != (self.count, self.digest):
+                raise self._changed()
+            if not shard:
+                return
+            if number >= first:
+                yield shard
+
+    def check_unchanged(self) -> None:
+        """Refuse a file that is not as it was opened, unless it still holds the same texts.
+
+        Raises:
+            CorpusError: The file has changed since it was first read.
+        """
+        identity = self._identity and _identity_of(self.name)
+        if identity in (None, self._identity):
+            return
+        try:
+            with contextlib.closing(Lines(self.name)) as again:
+                if again.digest != self.digest:
+                    raise self._changed()
+                self._identity = again._identity
+        except CorpusError:
+            raise self._changed() from None
+
+    def _changed(self) -> CorpusError:
+        return CorpusError(
+            f"{self.name} changed while it was read, so no array was written; run the command "
+            "again when nothing writes to the file any more."
+        )
 
 
-def _seekable(name: str) -> IO[bytes]:
-    """Open a file that can be read again; standard input and pipes are copied to the disk."""
+def _hashed(text: str) -> bytes:
+    """A text as it enters the digest."""
+    return text.encode() + b"\n"
+
+
+def _identity_of(path: str | int) -> tuple[int, ...] | None:
+    """Which file a path or an open file is, its size and its times; None if there is none."""
+    try:
+        status = os.stat(path)  # noqa: PTH116  # of an open file too
+    except FileNotFoundError:
+        return None
+    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
+def _seekable(name: str) -> tuple[IO[bytes], tuple[int, ...] | None]:
+    """Open a file that can be read again; standard input and pipes are copied to the disk.
+
+    Returns:
+        The file and its identity, which a copy does not have.
+    """
     file = sys.stdin.buffer if name == "-" else Path(name).open("rb")  # noqa: SIM115
     if name != "-" and file.seekable():
-        return file
+        return file, _identity_of(file.fileno())
     copy = tempfile.TemporaryFile()  # noqa: SIM115
     shutil.copyfileobj(file, copy)
-    return copy
+    return copy, None

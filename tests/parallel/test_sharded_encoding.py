@@ -138,6 +138,20 @@ def test_what_is_damaged_is_done_again(
     assert (tmp_path / "out.npy").read_bytes() == undisturbed
 
 
+def test_an_input_that_changes_is_not_published(encode: Encode, tmp_path: Path) -> None:
+    (tmp_path / "out.npy").write_bytes(b"an earlier array")
+
+    def edit(done: int, _all: int) -> None:
+        if done == len(TEXTS):
+            with (tmp_path / "texts.txt").open("r+b") as file:
+                file.write(b"b")
+
+    with pytest.raises(CorpusError, match="changed while it was read") as caught:
+        encode(progress=edit)
+    assert_one_sentence(caught.value)
+    assert (tmp_path / "out.npy").read_bytes() == b"an earlier array"
+
+
 @pytest.mark.slow
 def test_another_question_begins_anew(encode: Encode) -> None:
     with pytest.raises(KeyboardInterrupt):
