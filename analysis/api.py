@@ -25,7 +25,7 @@ from .embedding import cached_encoder, methods
 from .embedding.methods import Method, MethodName
 from .embedding.postprocessing import PostprocessingName
 from .embedding.prompts import Role
-from .errors import BackboneError, CorpusError, PlanError
+from .errors import BackboneError, CorpusError, PlanError, quoted
 from .evaluation import comparison
 from .evaluation.comparison import Difference
 from .experiments import dimension
@@ -262,7 +262,7 @@ def compare(scores: Sequence[Score], measure: str | None = None) -> list[Differe
     names = [each.name for each in base.measures]
     name = measure or names[0]
     if name not in names:
-        raise PlanError(f"There is no measure {name!r}; choose one of {', '.join(names)}.")
+        raise PlanError(f"There is no measure {quoted(name)}; choose one of {', '.join(names)}.")
     return comparison.differences(
         {each.name: each.measure(name) for each in further},
         base.measure(name),

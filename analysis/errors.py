@@ -4,9 +4,30 @@ Each carries one sentence that says what is wrong and what to do. The command li
 standard error and exits with code 2; a page shows it in place of the result.
 """
 
+import re
+import reprlib
+
+QUOTED = 200
+"""Maximum characters that a sentence quotes of anything."""
+_LONGEST = 3 * QUOTED
+"""Maximum characters of a sentence; what is longer quotes something at length."""
+_LONG_WORD = re.compile(rf"\S{{{QUOTED + 1},}}")
+
 
 class ExplorerError(Exception):
-    """A problem that the user can solve; ``str(error)`` is the sentence to show."""
+    """A problem that the user can solve; ``str(error)`` is the sentence to show.
+
+    Args:
+        sentence: what is wrong and what to do. What it quotes goes through :func:`quoted`; words
+            of more than :data:`QUOTED` characters, and sentences three times as long, lose their
+            middle.
+    """
+
+    def __init__(self, sentence: str = "") -> None:
+        sentence = re.sub(
+            rf"\S{{{QUOTED + 1},}}", lambda word: _cut(word[0], QUOTED // 2), sentence
+        )
+        super().__init__(_cut(sentence, QUOTED) if len(sentence) > _LONGEST else sentence)
 
 
 class BackboneError(ExplorerError):
@@ -43,6 +64,42 @@ class ResultsError(ExplorerError):
 
 class EngineError(ExplorerError):
     """Work could not be given to workers, or they could not finish it."""
+
+
+class _Brief(reprlib.Repr):
+    """Representations of a few parts of a value."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel = 2
+        self.maxlist = self.maxtuple = self.maxdict = self.maxset = 3
+        self.maxstring = self.maxother = 80
+
+    def repr_int(self, x: int, level: int) -> str:
+        """An integer; Python itself writes none of more than 4,300 digits."""
+        bits = x.bit_length()
+        return super().repr_int(x, level) if bits < 2000 else f"an integer of {bits:,} bits"
+
+
+_BRIEF = _Brief()
+
+
+def quoted(value: object) -> str:
+    """A value as a sentence quotes it: its representation, without the middle of a long one.
+
+    Args:
+        value: any value; of a large one only a few parts are looked at.
+
+    Returns:
+        At most 120 characters on one line.
+    """
+    text = _BRIEF.repr(value)
+    text = " ".join(text.split()) if "\n" in text else text
+    return text if len(text) <= 120 else _cut(text, 40)
+
+
+def _cut(text: str, ends: int) -> str:
+    return f"{text[:ends]} ... {text[-ends:]}"
 
 
 def one_line(error: Exception, limit: int = 140) -> str:

@@ -10,7 +10,7 @@ from analysis.recipes import charts, files, results
 from analysis.recipes.recipe import Recipe
 from analysis.recipes.results import Results
 from analysis.runtime.paths import ASSETS, program
-from pages.shared import display, questions, session
+from pages.shared import display, questions, session, uploads
 
 FOLDER = ASSETS / "studies"
 STUDIES = ("rules", "parts", "long-texts")
@@ -99,12 +99,12 @@ file = st.file_uploader(
 if file is not None:
     if Path(file.name).suffix == ".json":
         data = file.read(results.LARGEST + 1)
-        show_results(
-            results.read(data, "The file"), f"{program()} run recipe.yaml --compare results.json"
-        )
+        opened = uploads.read_once("results", data, lambda: results.read(data, "The file"))
+        show_results(opened, f"{program()} run recipe.yaml --compare results.json")
     else:
         show_recipe(files.read(file.read(files.LARGEST + 1), "The file"))
     st.stop()
+uploads.forget("results")
 
 titles = {name: files.read_file(str(FOLDER / f"{name}.yaml")).title for name in STUDIES}
 study = st.segmented_control(

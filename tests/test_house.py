@@ -40,3 +40,12 @@ def test_no_style_asks_what_an_element_holds() -> None:
     """With ``:has()`` a browser styles the page anew for every label that Plotly measures."""
     for path in (ROOT / "app.py", *ROOT.glob("pages/**/*.py"), *ROOT.glob("analysis/**/*.py")):
         assert ":has(" not in path.read_text("utf-8"), path
+
+
+def test_messages_quote_through_one_function() -> None:
+    """A representation in a message could be of any length: :func:`analysis.errors.quoted`."""
+    for path in (*ROOT.glob("pages/**/*.py"), *ROOT.glob("analysis/**/*.py")):
+        for line in path.read_text("utf-8").splitlines():
+            values = re.findall(r"\{([^{}]*)!r[:}]", line)
+            short = all(value.startswith("shorten(") or value == "previous" for value in values)
+            assert short or "AttributeError" in line or "BLANK!r" in line, f"{path}: {line}"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from ..errors import BackboneError, OutOfMemory
+from ..errors import BackboneError, OutOfMemory, quoted
 from ..runtime.paths import cache_home
 from .catalog import PRECISIONS
 
@@ -57,7 +57,7 @@ def choose_device(requested: str = "auto") -> Choice:
         torch.empty(1, device=requested)
     except (RuntimeError, AssertionError, NotImplementedError):
         raise BackboneError(
-            f"The device {requested!r} cannot be used on this machine; use auto or cpu."
+            f"The device {quoted(requested)} cannot be used on this machine; use auto or cpu."
         ) from None
     return Choice(requested, "as requested")
 
@@ -75,7 +75,9 @@ def choose_dtype(requested: str = "auto", device: str = "cpu") -> Choice:
     if requested in PRECISIONS:
         return Choice(requested, "as requested")
     if requested != "auto":
-        raise BackboneError(f"There is no dtype {requested!r}; use auto, {', '.join(PRECISIONS)}.")
+        raise BackboneError(
+            f"There is no dtype {quoted(requested)}; use auto, {', '.join(PRECISIONS)}."
+        )
     if device == SPREAD:
         device = choose_device().value
     if device.startswith("cuda"):

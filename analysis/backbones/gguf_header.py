@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
-from ..errors import BackboneError
+from ..errors import BackboneError, quoted
 from ..runtime import git_lfs
 
 MAGIC = b"GGUF"
@@ -113,7 +113,9 @@ def check_header(path: Path) -> None:
                 key, value = walk.string(), walk.value(walk.number("<I"))
                 if key == b"general.type" and value is not None and value != b"model":
                     words = value.decode("ascii", "replace")
-                    raise _AbsurdError(f"it holds no model but the part that it calls {words!r}")
+                    raise _AbsurdError(
+                        f"it holds no model but the part that it calls {quoted(words)}"
+                    )
             for _ in range(tensors):
                 walk.string()
                 axes = walk.number("<I")

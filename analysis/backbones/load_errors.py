@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ..errors import BackboneError, one_line
+from ..errors import BackboneError, one_line, quoted
 from ..runtime import network
 from .sources import Source
 
@@ -104,7 +104,7 @@ def _sentence(source: Source, error: Exception, part: str) -> str:
     if any_is(hub.GatedRepoError):
         return f"{name} is gated: accept its licence on the hub and set HF_TOKEN."
     if any_is(hub.RevisionNotFoundError):
-        return f"{name} has no revision {source.revision!r}; check it, or leave it out."
+        return f"{name} has no revision {quoted(source.revision)}; check it, or leave it out."
     if any_is(hub.RepositoryNotFoundError):
         return f"The hub has no model {name} that you may read; check the id, or set HF_TOKEN."
     if source.kind == "hub" and any(
@@ -142,8 +142,8 @@ def _sentence(source: Source, error: Exception, part: str) -> str:
         return f"{name} holds a tokenizer that cannot be read; add its tokenizer.json."
     if unknown := re.search(r"model type `(.*?)` but Transformers does not recognize", text):
         return (
-            f"{name} is of a family, {unknown[1]!r}, that the installed transformers does not "
-            "know; update transformers or choose another."
+            f"{name} is of a family, {quoted(unknown[1])}, that the installed transformers does "
+            "not know; update transformers or choose another."
         )
     if part:
         return (

@@ -8,7 +8,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Literal
 
-from ..errors import BackboneError
+from ..errors import BackboneError, quoted
 from ..runtime import hosting
 from . import other_formats
 from .catalog import PACKAGED, PUBLISHED
@@ -88,7 +88,7 @@ def resolve(name: str | PathLike[str]) -> Source:
         return Source(name, "hub", hub_id, revision or None, licence, needs)
     offered_names = ", ".join(PACKAGED)
     raise BackboneError(
-        f"There is no backbone called {name[:80]!r}; use a packaged name ({offered_names}), a hub "
+        f"There is no backbone called {quoted(name)}; use a packaged name ({offered_names}), a hub "
         "id such as Qwen/Qwen3-0.6B, a folder, or a .gguf file."
     )
 

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 from pydantic.fields import FieldInfo
 
-from ..errors import RecipeError
+from ..errors import RecipeError, quoted
 from ..experiments.shared_options import OnEngine
 from ..experiments.spec import Spec, choices, meaning, option_of
 from ..experiments.specs import SETUP, SPECS
@@ -219,7 +219,7 @@ def _port(text: str) -> int:
     with contextlib.suppress(ValueError):
         if 0 < (port := int(text)) < 2**16:
             return port
-    raise argparse.ArgumentTypeError(f"a port must be a number from 1 to 65535, not {text!r}")
+    raise argparse.ArgumentTypeError(f"a port must be a number from 1 to 65535, not {quoted(text)}")
 
 
 def _version() -> str:

@@ -18,7 +18,7 @@ from ..errors import CorpusError, one_line
 from ..runtime import hosting
 from . import headers
 from .headers import Rows
-from .tables import Table
+from .tables import Table, check_shape, most_cells
 
 SPREADSHEETS, COLUMNAR = (".xlsx", ".xlsm"), (".parquet", ".feather", ".arrow")
 LARGEST = 1 << 30
@@ -28,6 +28,12 @@ _MERGED = re.compile(
 )
 _LARGEST_MERGE = 100_000
 """Maximum cells of a merged range that is filled."""
+_MOST_MERGED = 1_000_000
+"""Maximum cells of all merged ranges together."""
+_LAST_ROW = 1_048_576
+"""The last row that a spreadsheet can have."""
+_LARGEST_BATCH = 1024
+"""Maximum rows that are decoded at once."""
 
 
 def read(name: str, data: bytes, suffix: str) -> Table:
@@ -76,7 +82,16 @@ def cell(value: object) -> str | None:
     return None
 
 
-def _check_unpacked(name: str, size: int) -> None:
+def check_unpacked(name: str, size: int) -> None:
+    """Refuse a file of more bytes, once unpacked, than are read.
+
+    Args:
+        name: Name of the file.
+        size: How many bytes or characters there are at least.
+
+    Raises:
+        CorpusError: There are more.
+    """
     hosting.check_size(f"{name}, unpacked,", size)
     if size > LARGEST:
         raise CorpusError(
@@ -95,13 +110,20 @@ def _spreadsheet(name: str, data: bytes) -> Table:
             "pip install 'openpyxl>=3.1.5,<3.2', or save it as CSV in UTF-8."
         ) from None
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        _check_unpacked(name, sum(member.file_size for member in archive.infolist()))
+        check_unpacked(name, sum(member.file_size for member in archive.infolist()))
         workbook = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
         filled: dict[str, tuple[Rows, bytes]] = {}
+        read, most = 0, most_cells()
         for sheet in workbook.worksheets:
             sheet.reset_dimensions()  # what the file says of its size may be wrong
             rows: Rows = []
             for number, values in enumerate(sheet.iter_rows(values_only=True), 1):
+                read += 1 + len(values)
+                if number > _LAST_ROW or read > most:  # rows and cells that are skipped count too
+                    raise CorpusError(
+                        f"{name} has more rows or cells than are read ({_LAST_ROW:,}, {most:,}); "
+                        "save what is needed as CSV in UTF-8."
+                    )
                 cells = [None if value in ERROR_CODES else cell(value) for value in values]
                 while cells and not (cells[-1] or "").strip():
                     cells.pop()
@@ -119,6 +141,7 @@ def _spreadsheet(name: str, data: bytes) -> Table:
         raise CorpusError(f"{name} is empty; no sheet of it has a cell with content.")
     ((rows, xml),) = filled.values()
     width = max(len(cells) for _, cells in rows)
+    check_shape(name, len(rows), width)
     even: Rows = [(number, [*cells, *[None] * (width - len(cells))]) for number, cells in rows]
     _fill_merged(name, even, xml)
     return headers.with_header(name, even, place="row")
@@ -126,7 +149,7 @@ def _spreadsheet(name: str, data: bytes) -> Table:
 
 def _fill_merged(name: str, rows: Rows, xml: bytes) -> None:
     """Give each cell of a merged range the value of its first; refuse merged names of columns."""
-    by_number = dict(rows)
+    by_number, merged = dict(rows), 0
     for left, top, right, bottom in _MERGED.findall(xml):
         first, last = int(top), int(bottom)
         start, end = _column(left), min(_column(right) + 1, len(rows[0][1]))
@@ -137,6 +160,11 @@ def _fill_merged(name: str, rows: Rows, xml: bytes) -> None:
             )
         if (last - first) * (end - start) > _LARGEST_MERGE or first not in by_number:
             continue
+        merged += (last - first + 1) * (end - start)
+        if merged > _MOST_MERGED:
+            raise CorpusError(
+                f"{name} has merged ranges of more than {_MOST_MERGED:,} cells; separate them."
+            )
         for number in range(first, last + 1):
             cells: Any = by_number.get(number)
             if cells is not None and start < len(cells):
@@ -156,19 +184,42 @@ def _columnar(name: str, data: bytes, suffix: str) -> Table:
     chosen = [i for i, column in enumerate(schema.names) if column != "__index_level_0__"]
     if not chosen:
         raise CorpusError(f"{name} has no columns; a column of texts is needed.")
+    check_shape(name, 0, len(chosen))
     rows: Rows = []
     size = 0
     for batch in batches:
         batch.validate(
             full=True
         )  # or a damaged file is read beyond its end, which ends the process
-        hosting.check_rows(name, len(rows) + batch.num_rows)
-        columns = [[cell(value) for value in batch.column(i).to_pylist()] for i in chosen]
-        size += sum(len(each or "") for column in columns for each in column)
-        _check_unpacked(name, size)
+        check_shape(name, len(rows) + batch.num_rows, len(chosen))
+        check_unpacked(name, batch.nbytes)
+        columns = []
+        for i in chosen:
+            columns.append(_cells(name, batch.column(i), size))
+            size += sum(len(each or "") for each in columns[-1])
+            check_unpacked(name, size)
         rows += enumerate(zip(*columns, strict=True), len(rows) + 1)
     names = headers.distinct_names([schema.names[i] for i in chosen])
     return Table(name, names, tuple(rows), place="row")
+
+
+def _cells(name: str, column: Any, size: int) -> list[str | None]:
+    """The cells of a column; values of a dictionary are decoded once.
+
+    Args:
+        name: Name of the file.
+        column: An Arrow array.
+        size: How many characters were read before.
+    """
+    if hasattr(column, "dictionary"):
+        values = _cells(name, column.dictionary, size)
+        return [None if i is None else values[i] for i in column.indices.to_pylist()]
+    cells = []
+    for value in column:
+        cells.append(cell(value.as_py()))
+        size += len(cells[-1] or "")
+        check_unpacked(name, size)
+    return cells
 
 
 def _batches(name: str, data: bytes, suffix: str) -> tuple[Any, Iterator[Any]]:
@@ -177,9 +228,13 @@ def _batches(name: str, data: bytes, suffix: str) -> tuple[Any, Iterator[Any]]:
     from pyarrow import ipc, parquet
 
     if suffix == ".parquet":
-        file = parquet.ParquetFile(io.BytesIO(data))
-        hosting.check_rows(name, file.metadata.num_rows)
-        return file.schema_arrow, file.iter_batches(batch_size=1024)
+        told = parquet.read_metadata(io.BytesIO(data))
+        check_shape(name, told.num_rows, told.num_columns)
+        groups = map(told.row_group, range(told.num_row_groups))
+        check_unpacked(name, sum(group.total_byte_size for group in groups))
+        texts = [told.schema.column(i).path for i in range(told.num_columns)]
+        file = parquet.ParquetFile(io.BytesIO(data), read_dictionary=texts)
+        return file.schema_arrow, file.iter_batches(batch_size=_LARGEST_BATCH)
     try:
         reader = ipc.open_file(pa.BufferReader(data))
         return reader.schema, (reader.get_batch(i) for i in range(reader.num_record_batches))

@@ -18,6 +18,8 @@ from .parsing import read_table
 from .tables import Table, list_columns, shorten
 from .types import Pairs, Texts
 
+Reading = Literal["texts", "labelled", "pairs"]
+
 
 @dataclass(frozen=True)
 class Columns:
@@ -44,19 +46,18 @@ class Columns:
     available: tuple[str, ...] = ()
 
 
-def guess_columns(name: str, data: bytes, kind: Literal["texts", "labelled", "pairs"]) -> Columns:
+def guess_columns(name: str, data: bytes | Table, kind: Reading) -> Columns:
     """Propose which columns of a file to read.
 
     Columns are recognised by their usual names (text, sentence, content; label, domain, topic;
     sentence1 and sentence2; score, relatedness). Failing that, a column is guessed where the
     content leaves one choice: the first column that is neither numbers nor labels as texts, the
     only two columns of words as a pair, the only one of numbers as score, the only one of words
-    that repeat as label (for ``"labelled"`` only). Otherwise it is ``None``, and the user has to
-    choose.
+    that repeat as label (for ``"labelled"`` only). Otherwise it is ``None``: the user chooses.
 
     Args:
         name: Name of the file; its suffix says how to read it.
-        data: Content of the file.
+        data: Content of the file, or the table that it was parsed to.
         kind: What the file is to be read as.
 
     Returns:
@@ -65,17 +66,17 @@ def guess_columns(name: str, data: bytes, kind: Literal["texts", "labelled", "pa
     Raises:
         CorpusError: The file is not a table that can be read.
     """
-    return _guess(read_table(name, data), kind)
+    return _guess(_table(name, data), kind)
 
 
-def read_texts(name: str, data: bytes, columns: Columns | None = None) -> Texts:
+def read_texts(name: str, data: bytes | Table, columns: Columns | None = None) -> Texts:
     """Parse the content of a file of texts, with labels if it has a column of them.
 
     A file of pairs, or ``columns`` with ``other``, gives the distinct texts of its pairs.
 
     Args:
         name: Name of the file; its suffix says how to read it.
-        data: Content of the file.
+        data: Content of the file, or the table that it was parsed to.
         columns: Which columns to read; by default what :func:`guess_columns` proposes.
 
     Returns:
@@ -84,7 +85,7 @@ def read_texts(name: str, data: bytes, columns: Columns | None = None) -> Texts:
     Raises:
         CorpusError: The file cannot be read or has no column of text.
     """
-    table = read_table(name, data)
+    table = _table(name, data)
     if columns is None:
         _check_name_is_clear(table)
     columns = columns or _guess(table, "texts")
@@ -94,12 +95,12 @@ def read_texts(name: str, data: bytes, columns: Columns | None = None) -> Texts:
     return _texts(table, columns)
 
 
-def read_labelled(name: str, data: bytes, columns: Columns | None = None) -> Texts:
+def read_labelled(name: str, data: bytes | Table, columns: Columns | None = None) -> Texts:
     """Parse the content of a file of texts that each have a label.
 
     Args:
         name: Name of the file; its suffix says how to read it.
-        data: Content of the file.
+        data: Content of the file, or the table that it was parsed to.
         columns: Which columns to read; by default what :func:`guess_columns` proposes.
 
     Returns:
@@ -109,7 +110,7 @@ def read_labelled(name: str, data: bytes, columns: Columns | None = None) -> Tex
         CorpusError: The file cannot be read, has no column of text or of labels, a row without
             a label, or the same label in every row.
     """
-    table = read_table(name, data)
+    table = _table(name, data)
     columns = columns or _guess(table, "labelled")
     if columns.text is not None and columns.label is None:
         raise CorpusError(
@@ -127,6 +128,10 @@ def read_labelled(name: str, data: bytes, columns: Columns | None = None) -> Tex
             f"{shorten(columns.label or '')!r}; at least two labels are needed."
         )
     return texts
+
+
+def _table(name: str, data: bytes | Table) -> Table:
+    return data if isinstance(data, Table) else read_table(name, data)
 
 
 def _check_name_is_clear(table: Table) -> None:
@@ -151,12 +156,12 @@ def _texts(table: Table, columns: Columns) -> Texts:
     return Texts(table.name, texts, f"{source}, labelled by {shorten(columns.label)!r}.", labels)
 
 
-def read_pairs(name: str, data: bytes, columns: Columns | None = None) -> Pairs:
+def read_pairs(name: str, data: bytes | Table, columns: Columns | None = None) -> Pairs:
     """Parse the content of a file of rated pairs.
 
     Args:
         name: Name of the file; its suffix says how to read it.
-        data: Content of the file.
+        data: Content of the file, or the table that it was parsed to.
         columns: Which columns to read; by default what :func:`guess_columns` proposes.
 
     Returns:
@@ -166,7 +171,7 @@ def read_pairs(name: str, data: bytes, columns: Columns | None = None) -> Pairs:
         CorpusError: The file cannot be read, lacks one of the three columns, or its pairs cannot
             be ranked (:func:`rated_pairs`).
     """
-    table = read_table(name, data)
+    table = _table(name, data)
     columns = columns or _guess(table, "pairs")
     if columns.text is None or columns.other is None or columns.score is None:
         tabs = name.lower().endswith(".txt") and any(
@@ -237,8 +242,8 @@ _LARGEST = 1e100
 """The squares of larger scores, or of those nearer to 0 than its inverse, do not fit float64."""
 
 
-def _guess(table: Table, kind: Literal["texts", "labelled", "pairs"]) -> Columns:
-    numeric = [table.numeric(column) for column in range(len(table.columns))]
+def _guess(table: Table, kind: Reading) -> Columns:
+    numeric = [*map(table.numeric, range(len(table.columns)))]
     words = [column for column, number in enumerate(numeric) if not number]
     numbers = [column for column, number in enumerate(numeric) if number]
     pair = _find_pair(table)
@@ -272,8 +277,7 @@ def _columns(table: Table, chosen: Sequence[int | None], guessed: Iterable[int |
 
 
 def _repeats(table: Table, column: int) -> bool:
-    values = {cells[column] for _, cells in table.rows}
-    return 2 <= len(values) <= len(table.rows) / 2
+    return 2 <= len({cells[column] for _, cells in table.rows}) <= len(table.rows) / 2
 
 
 def _find_pair(table: Table) -> tuple[int, int] | None:
@@ -292,5 +296,5 @@ def _position(table: Table, column: str) -> int:
 
 def _pair_texts(table: Table, pair: tuple[int, int]) -> tuple[str, ...]:
     """The distinct texts of a pair of columns, row by row."""
-    both = zip(*(table.texts(side) for side in pair), strict=True)
-    return tuple(dict.fromkeys(text for row in both for text in row))
+    rows = zip(*map(table.texts, pair), strict=True)
+    return tuple(dict.fromkeys(text for row in rows for text in row))

@@ -11,7 +11,7 @@ import re
 from ..errors import CorpusError
 from . import headers
 from .headers import Rows
-from .tables import Table
+from .tables import LARGEST_COLUMNS, Table, check_shape, most_cells, shorten
 
 csv.field_size_limit(1 << 30)  # the default of 131,072 characters is less than a long document
 
@@ -86,7 +86,7 @@ def _rows(name: str, text: str, separator: str, skipped: int) -> Rows:
 
 def _split(name: str, text: str, separator: str, skipped: int, *, quoted: bool) -> Rows:
     rows: Rows = []
-    line = 1
+    line, size, most = 1, 0, most_cells()
     try:
         reader = csv.reader(
             io.StringIO(text, newline=""),
@@ -96,13 +96,18 @@ def _split(name: str, text: str, separator: str, skipped: int, *, quoted: bool) 
             strict=True,
         )
         for cells in reader:
+            size += len(cells)
+            if len(cells) > LARGEST_COLUMNS or size > most:
+                check_shape(name, -(-size // len(cells)), len(cells))
             if cells:
                 rows.append((line + skipped, cells))
             line = reader.line_num + 1
     except csv.Error as error:
         raise CorpusError(f"{name}, line {line + skipped}: wrong quoting ({error}).") from None
     except (ValueError, TypeError):  # sep= a quote or a line end
-        raise CorpusError(f"{name}, line 1: cells cannot be separated by {separator!r}.") from None
+        raise CorpusError(
+            f"{name}, line 1: cells cannot be separated by {shorten(separator)!r}."
+        ) from None
     return rows
 
 

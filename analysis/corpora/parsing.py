@@ -7,17 +7,16 @@ is :class:`~analysis.errors.CorpusError`: one sentence, with the line.
 
 import gzip
 import io
-import json
 import re
 import zlib
 from pathlib import PurePath
 from typing import Any
 
 from ..errors import CorpusError
-from ..runtime import git_lfs, hosting
+from ..runtime import git_lfs, hosting, json_reader
 from . import binary_tables, delimited
-from .binary_tables import LARGEST, cell
-from .tables import Table
+from .binary_tables import LARGEST, cell, check_unpacked
+from .tables import Table, check_shape
 
 TABLES = (
     *(".tsv", ".csv", ".jsonl", ".ndjson", ".json"),
@@ -103,8 +102,11 @@ def read_table(name: str, data: bytes, keys: tuple[str, ...] = ()) -> Table:
         table = binary_tables.read(name, data, suffix)
     if not table.rows:
         raise CorpusError(f"{name} has a header line but no rows.")
-    hosting.check_rows(name, len(table.rows))
+    check_shape(name, len(table.rows), len(table.columns))
+    size = 0
     for line, cells in ((1, table.columns), *table.rows):
+        size += sum(len(cell or "") for cell in cells)
+        check_unpacked(name, size)  # cells may share a text, as those of merged ranges do
         if any(_UNREADABLE.search(cell or "") for cell in cells):
             raise table.error(
                 line, "contains a NUL character or half a surrogate pair; save it as UTF-8"
@@ -158,6 +160,7 @@ def _text_table(name: str, text: str, suffix: str, keys: tuple[str, ...]) -> Tab
     if suffix in (".jsonl", ".ndjson", ".json"):
         return _json(name, text, keys)
     if suffix == ".txt":
+        check_shape(name, max(map(text.count, "\n\r")), 1)
         return Table(name, ("text",), tuple((n, (s,)) for n, s in _lines(text)))
     if _is_json(text):
         raise CorpusError(f"{name} holds JSON, not cells with separators; name it .jsonl.")
@@ -167,8 +170,8 @@ def _text_table(name: str, text: str, suffix: str, keys: tuple[str, ...]) -> Tab
 def _is_json(text: str) -> bool:
     """Whether the first line is a JSON object."""
     try:
-        return isinstance(json.loads(text.lstrip().split("\n", 1)[0]), dict)
-    except (ValueError, RecursionError):
+        return isinstance(json_reader.read(text.lstrip().split("\n", 1)[0]), dict)
+    except json_reader.JSONProblem:
         return False
 
 
@@ -222,23 +225,27 @@ def _json(name: str, text: str, keys: tuple[str, ...]) -> Table:
     place = "line"
     if text.lstrip().startswith("["):
         try:
-            whole = json.loads(text)
-        except (ValueError, RecursionError):
+            whole = json_reader.read(text)
+        except json_reader.RepeatedKey as problem:
+            raise CorpusError(f"{name}: an object has {problem}.") from None
+        except json_reader.JSONProblem:
             whole = None
         if isinstance(whole, list) and whole and all(isinstance(each, dict) for each in whole):
             records, place = [*enumerate(whole, 1)], "object"
     for line, content in _lines(text) if not records else ():
         try:
-            record = json.loads(content)
-        except (ValueError, RecursionError) as error:
-            reason = error.msg if isinstance(error, json.JSONDecodeError) else "cannot be read"
-            raise CorpusError(f"{name}, line {line}: not JSON ({reason}).") from None
+            record = json_reader.read(content)
+        except json_reader.JSONProblem as problem:
+            raise CorpusError(f"{name}, line {line}: not JSON ({problem}).") from None
         if not isinstance(record, dict):
             raise CorpusError(f"{name}, line {line}: not a JSON object.")
         records.append((line, record))
-    columns = keys or tuple(dict.fromkeys(key for _, record in records for key in record))
+    columns: dict[str, None] = dict.fromkeys(keys)
+    for _, record in records if not keys else ():
+        columns.update(dict.fromkeys(record))
+        check_shape(name, len(records), len(columns))
     rows = ((line, [_cell(record.get(key)) for key in columns]) for line, record in records)
-    return Table(name, columns, tuple(rows), place=place)
+    return Table(name, tuple(columns), tuple(rows), place=place)
 
 
 def _cell(value: object) -> str | None:

@@ -13,7 +13,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
-from ..errors import CorpusError
+from ..errors import CorpusError, quoted
 from ..runtime import hosting
 from . import hub, local_copies, packaged
 from .beir import read_folder, read_retrieval
@@ -287,9 +287,8 @@ def _read_file(source: str, kind: Kind) -> bytes:
         return Path(source).read_bytes()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a path"
-        short_source = source if len(source) <= 80 else f"{source[:77]}..."
         raise CorpusError(
-            f"There is no corpus {short_source!r}: it is not a file that can be read ({reason}), "
+            f"There is no corpus {quoted(source)}: it is not a file that can be read ({reason}), "
             f"and the names for {kind} are {_first_names(names(kind))}."
         ) from None
 

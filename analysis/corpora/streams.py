@@ -14,7 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import IO
 
-from ..errors import CorpusError
+from ..errors import CorpusError, quoted
 from .columns import read_texts
 from .parsing import TABLES, check_kind, decode, suffix_of
 
@@ -69,7 +69,7 @@ class Lines:
                 raise
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or "it is not a path"
-            raise CorpusError(f"{name!r} cannot be read: {reason}; check the path.") from None
+            raise CorpusError(f"{quoted(name)} cannot be read: {reason}; check the path.") from None
         self.digest = digest.hexdigest()
 
     def close(self) -> None:

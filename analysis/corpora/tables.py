@@ -14,8 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import CorpusError
+from ..runtime import hosting
 from . import usual_names
 
+LARGEST_COLUMNS = 16_384
+"""Maximum columns of a table, as many as a spreadsheet has."""
+LARGEST_CELLS = 20_000_000
+"""Maximum cells of a table; a hosted server may take fewer."""
 Cells = Sequence[str | None]
 """The cells of a row; None where there is nothing to read as text."""
 _DECIMAL_COMMA = re.compile("[+-]?[0-9]+(?:,([0-9]+))?(?:[eE][+-]?[0-9]+)?")
@@ -123,6 +128,36 @@ class Table:
     def error(self, line: int, problem: str) -> CorpusError:
         """Return the error to raise about a line, as one sentence."""
         return CorpusError(f"{self.name}, {self.place} {line}: {problem}.")
+
+
+def check_shape(name: str, rows: int, columns: int) -> None:
+    """Refuse a table of more rows, columns or cells than are read, before it is built.
+
+    Args:
+        name: Name of the file.
+        rows: How many rows there are at least.
+        columns: How many columns each of them takes.
+
+    Raises:
+        CorpusError: It has more.
+    """
+    hosting.check_rows(name, rows)
+    if columns > LARGEST_COLUMNS:
+        raise CorpusError(
+            f"{name} has {columns:,} columns, and {LARGEST_COLUMNS:,} are read at most; take those "
+            "that are needed."
+        )
+    if rows * columns > (most := most_cells()):
+        raise CorpusError(
+            f"{name} has {rows:,} rows of {columns:,} columns, and {most:,} cells are read at "
+            "most; take the columns and rows that are needed."
+        )
+
+
+def most_cells() -> int:
+    """Return how many cells a table may have."""
+    limits = hosting.hosted()
+    return limits.cells if limits else LARGEST_CELLS
 
 
 def list_columns(table: Table) -> str:

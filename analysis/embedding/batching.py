@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ..backbones.backbone import Backbone
 from ..corpora.text_lists import as_texts
-from ..errors import CorpusError, OutOfMemory
+from ..errors import CorpusError, OutOfMemory, quoted
 from ..runtime import events
 from .checks import check_limit
 from .control_tokens import control_tokens
@@ -137,7 +137,7 @@ def prepare(
     for number, prompt in ((n, p) for row in prompts for n, p in enumerate(row, 1)):
         if (last := max(prompt.ids)) >= backbone.facts.vocabulary:
             raise CorpusError(
-                f"Text {number} holds {backbone.tokenizer.decode([last])!r}, a token that "
+                f"Text {number} holds {quoted(backbone.tokenizer.decode([last]))}, a token that "
                 f"{backbone.facts.name} has no embedding for; take it out, or read it as text."
             )
     index: dict[tuple[int, ...], int] = {}

@@ -3,7 +3,7 @@
 import operator
 
 from ..backbones.backbone import Backbone
-from ..errors import BackboneError, PlanError
+from ..errors import BackboneError, PlanError, quoted
 from ..rerouting.plan import Plan
 from .methods import Method
 
@@ -22,8 +22,8 @@ def check_limit(max_tokens: int | None) -> int | None:
         limit = 0
     if limit < 1:
         raise PlanError(
-            f"A limit of {max_tokens!r:.40} tokens is none; give a whole number of at least 1, or "
-            "None."
+            f"A limit of {quoted(max_tokens)} tokens is none; give a whole number of at least 1, "
+            "or None."
         )
     return limit
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, cast
 
-from ..errors import PlanError
+from ..errors import PlanError, quoted
 from ..rerouting.plan import PLAIN, Plan
 from ..runtime.lookup import by_name
 from .control_tokens import PLACEHOLDER
@@ -103,7 +103,7 @@ class Method:
             if (PLACEHOLDER in template) != (self.prepending is not None):
                 raise PlanError(
                     f"{self.name} needs both or neither: a prepending, and the field {PLACEHOLDER} "
-                    f"in its template {template!r}."
+                    f"in its template {quoted(template)}."
                 )
 
     @property

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple, get_args
 
 from ..backbones.catalog import SpecialTokens
-from ..errors import CorpusError, PlanError
+from ..errors import CorpusError, PlanError, quoted
 from ..runtime import hosting
 from ..runtime.lookup import by_name
 from .control_tokens import PLACEHOLDER, control_tokens, copy_of
@@ -212,7 +212,7 @@ class _Reader:
         if has_placeholder:
             stand_in = self._tokenizer.encode(self._placeholder, add_special_tokens=False)
             if not stand_in:
-                raise PlanError(f"The tokenizer has no token for {self._placeholder!r}.")
+                raise PlanError(f"The tokenizer has no token for {quoted(self._placeholder)}.")
             own[copied.placeholder] = stand_in[-1]
         rendered = [render(template, text, self._role) for text in texts]
         encodings = copied.backend.encode_batch([prompt for prompt, _ in rendered])

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal, Self, get_args, get_origin
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
 
-from ..errors import RecipeError
+from ..errors import RecipeError, quoted
 from ..storage import result_store
 
 
@@ -83,8 +83,8 @@ class Spec(BaseModel):
         for name in values:
             if name not in options:
                 similar = difflib.get_close_matches(str(name), options, 1)
-                hint = f"use {similar[0]!r}." if similar else _listed(options)
-                raise RecipeError(f"The command {cls.command} has no option {name!r}: {hint}")
+                hint = f"use {quoted(similar[0])}." if similar else _listed(options)
+                raise RecipeError(f"The command {cls.command} has no option {quoted(name)}: {hint}")
         fields = {_attribute(name): value for name, value in values.items()}
         try:
             return cls(**{name: value for name, value in fields.items() if value is not None})
@@ -96,7 +96,7 @@ class Spec(BaseModel):
         """The first problem, in one sentence."""
         problem = error.errors(include_url=False)[0]
         name = str(problem["loc"][0]).replace("_", "-") if problem["loc"] else ""
-        value = _short(repr(problem["input"]))
+        value = quoted(problem["input"])
         match problem["type"]:
             case "missing":
                 return f"The command {cls.command} needs the option --{name}."
@@ -182,9 +182,22 @@ def choices(field: FieldInfo) -> tuple[str, ...]:
     return tuple(_literals(field.annotation))
 
 
+def is_text(field: FieldInfo) -> bool:
+    """Whether a field holds texts or names, and no numbers."""
+    return not any(kind in (int, float, bool) for kind in _kinds(field.annotation))
+
+
 def meaning(field: FieldInfo) -> str:
     """A field's meaning, with the names to choose from, on one line."""
     return ": ".join(filter(None, (field.description, ", ".join(choices(field)))))
+
+
+def _kinds(annotation: Any) -> Iterator[Any]:
+    if arguments := get_args(annotation):
+        for argument in arguments:
+            yield from _kinds(argument)
+    else:
+        yield annotation
 
 
 def _literals(annotation: Any) -> Iterator[str]:
@@ -204,10 +217,6 @@ _INTEGER = {
     True: "a seed must be a whole number from 0 to 2**32 - 1",
 }
 """The rule that an integer broke, by whether it is a seed."""
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 80 else f"{text[:40]} ... {text[-20:]}"
 
 
 def _attribute(option: str) -> str:

@@ -15,7 +15,7 @@ from ..dimension.selection import RuleName
 from ..embedding.methods import MethodName
 from ..embedding.postprocessing import PostprocessingName
 from ..embedding.prompts import Role
-from ..errors import RecipeError
+from ..errors import RecipeError, quoted
 from ..spaces.projection import ProjectionName
 from .long_texts import LONG_QUERIES
 from .searches import SearchName
@@ -311,5 +311,5 @@ def spec_of(command: str) -> type[Spec]:
         RecipeError: there is no such command.
     """
     if command not in SPECS:
-        raise RecipeError(f"There is no command {command!r:.80}; there are {', '.join(SPECS)}.")
+        raise RecipeError(f"There is no command {quoted(command)}; there are {', '.join(SPECS)}.")
     return SPECS[command]

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from ..embedding.prompts import Role
-from ..errors import PlanError
+from ..errors import PlanError, quoted
 from ..runtime.lookup import by_name
 
 ROLES: dict[str, Role] = {
@@ -66,7 +66,7 @@ def check_device(device: Any, own: torch.device) -> None:
     """PlanError for another device than the backbone's ``own``; None is that one."""
     if device is not None and device not in (own, str(own), own.type):
         raise PlanError(
-            f"The backbone is on {own} and stays there; leave device={str(device)!r:.60} out, or "
+            f"The backbone is on {own} and stays there; leave device={quoted(str(device))} out, or "
             "give the device when the backbone is loaded."
         )
 
@@ -76,4 +76,4 @@ def check_options(options: Mapping[str, Any]) -> None:
     for name, value in options.items():
         known = value is None or isinstance(value, str)
         if not known or value not in _INDIFFERENT.get(name, (None,)):
-            raise PlanError(f"The option {name}={value!r:.60} is not offered here; leave it out.")
+            raise PlanError(f"The option {name}={quoted(value)} is not offered here; leave it out.")

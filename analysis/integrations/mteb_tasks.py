@@ -11,7 +11,7 @@ from unittest import mock
 
 import mteb
 
-from ..errors import CorpusError, ExplorerError, PlanError, one_line
+from ..errors import CorpusError, ExplorerError, PlanError, one_line, quoted
 from ..runtime import network
 
 
@@ -58,11 +58,11 @@ def _unknown(name: str) -> str:
     similar = difflib.get_close_matches(name.lower(), spelled, n=3)
     if not similar:
         return (
-            f"mteb has no task or benchmark {name[:60]!r}; give a name from its lists, such as "
+            f"mteb has no task or benchmark {quoted(name)}; give a name from its lists, such as "
             "STSBenchmark or 'MTEB(eng, v2)'."
         )
     suggestions = ", ".join(spelled[spelling] for spelling in similar)
-    return f"mteb has no task or benchmark {name[:60]!r}; the nearest by name: {suggestions}."
+    return f"mteb has no task or benchmark {quoted(name)}; the nearest by name: {suggestions}."
 
 
 def fetch(task: Any) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
-from ..errors import ResultsError
+from ..errors import ResultsError, quoted
 from .recipe import Recipe
 from .results import Results
 from .rows import Row, items
@@ -98,7 +98,7 @@ def compare(new: Results, old: Results) -> Comparison:
                 if abs(a - b) > _tolerance(column, new_row, b):
                     differences.append(f"{at} is {a:.6g}, it was {b:.6g}")
             elif a != b:
-                differences.append(f"{at} is {a!r}, it was {b!r}")
+                differences.append(f"{at} is {quoted(a)}, it was {quoted(b)}")
     return Comparison(numbers, unequal, largest, place, tuple(differences))
 
 

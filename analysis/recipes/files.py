@@ -9,13 +9,12 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.constructor import DuplicateKeyError
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString, FoldedScalarString
 
-from ..errors import RecipeError
-from ..experiments.spec import meaning
-from ..runtime import git_lfs
+from ..errors import RecipeError, quoted
+from ..experiments.spec import is_text, meaning
+from ..experiments.specs import SPECS
+from ..runtime import git_lfs, yaml_reader
 from ..runtime.paths import program
 from .recipe import Part, Recipe
 
@@ -24,6 +23,11 @@ LARGEST = 100_000
 """Maximum bytes of a recipe file."""
 RECIPE_KEYS = ("title", "about", "grid", "view")
 """Keys of a recipe besides its version, command and options."""
+WORDS = frozenset(
+    {"command", "title", "about"}
+    | {name for spec in SPECS.values() for name, field in spec.options().items() if is_text(field)}
+)
+"""Keys of texts, which need no quotes: ``corpus: 017`` names the corpus 017."""
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9 ,()'/.-]*(?<! )")
 """Strings that need no quotes in any version of YAML."""
 
@@ -82,23 +86,16 @@ def read(text: str | bytes, name: str = "The recipe") -> Recipe:
     if git_lfs.is_pointer(text):
         raise RecipeError(git_lfs.refusal(name))
     try:
-        document = YAML(typ="safe", pure=True).load(text)
-    except DuplicateKeyError as error:
-        match = re.search(r'key "(.*?)"', str(error.problem))
-        line = error.problem_mark.line + 1 if error.problem_mark else 0
-        key = match[1] if match else "a key"
-        raise RecipeError(f"{name} has {key!r} twice, again in line {line}; keep one.") from None
-    except (YAMLError, ValueError, RecursionError, AttributeError, TypeError) as error:
-        mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
-        place = f" in line {mark.line + 1}" if mark else ""
-        raise RecipeError(f"{name} is not readable YAML{place}; download it again.") from None
+        document = yaml_reader.read(text, WORDS)
+    except yaml_reader.YAMLProblem as problem:
+        raise RecipeError(f"{name} {problem}.") from None
     if not isinstance(document, dict) or not {"version", "command"} <= set(document):
         raise RecipeError(f"{name} is not a recipe: it needs a version and a command.")
     version, command = document.pop("version"), document.pop("command")
     if version != VERSION or isinstance(version, bool):
         newer = isinstance(version, int) and version > VERSION
         raise RecipeError(
-            f"{name} is of version {version!r:.40}, this program reads {VERSION}: "
+            f"{name} is of version {quoted(version)}, this program reads {VERSION}: "
             + ("update the program." if newer else "download it again.")
         )
     fields = {key: document.pop(key) for key in RECIPE_KEYS if key in document}
@@ -106,7 +103,7 @@ def read(text: str | bytes, name: str = "The recipe") -> Recipe:
         _check_plain(name, option, value)
     for key in ("title", "about"):
         if not isinstance(fields.get(key, ""), str):
-            raise RecipeError(f"{name}: {key!r} must be a text.")
+            raise RecipeError(f"{name}: {quoted(key)} must be a text.")
     grid = fields.get("grid", [])
     fields["grid"] = tuple(
         _grid(name, part) for part in (grid if isinstance(grid, list) else [grid])
@@ -115,7 +112,6 @@ def read(text: str | bytes, name: str = "The recipe") -> Recipe:
         raise RecipeError(f"{name}: 'view' must give settings of a page by name.")
     for key, value in fields["view"].items():
         _check_plain(name, key, value)
-    fields["view"] = {str(key): value for key, value in fields["view"].items()}
     return Recipe.of(str(command), document, **fields)
 
 
@@ -130,13 +126,15 @@ def read_file(path: str) -> Recipe:
             return read(file.read(LARGEST + 1), Path(path).name)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "it is not a path"
-        raise RecipeError(f"{path!r} cannot be read: {reason}; check the path.") from None
+        raise RecipeError(f"{quoted(path)} cannot be read: {reason}; check the path.") from None
 
 
 def _check_plain(name: str, option: Any, value: Any) -> None:
     for item in value if isinstance(value, list) else [value]:
         if item is not None and not isinstance(item, str | int | float):
-            raise RecipeError(f"{name}: {option!r} must be a word, a number or a list of them.")
+            raise RecipeError(
+                f"{name}: {quoted(option)} must be a word, a number or a list of them."
+            )
 
 
 def _grid(name: str, part: Any) -> Part:

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import RecipeError, ResultsError
+from ..errors import RecipeError, ResultsError, quoted
 from ..parallel.engines import LOCAL, Engine
-from ..runtime import git_lfs, outputs
+from ..runtime import git_lfs, json_reader, outputs
 from ..runtime.paths import program
 from ..storage import result_store
 from . import charts, files, findings, runner
@@ -110,15 +110,17 @@ def read(text: str | bytes, name: str = "The file") -> Results:
     if git_lfs.is_pointer(text):
         raise ResultsError(git_lfs.refusal(name))
     try:
-        document = json.loads(text, parse_constant=_refuse)
-    except (ValueError, RecursionError):
-        raise ResultsError(f"{name} is not readable JSON; copy or compute it again.") from None
+        document = json_reader.read(text, finite=True)
+    except json_reader.JSONProblem as problem:
+        raise ResultsError(
+            f"{name} is not readable JSON ({problem}); copy or compute it again."
+        ) from None
     if not isinstance(document, dict) or "results" not in document:
         raise ResultsError(f"{name} holds no results of {program()} run --output.")
     if document["results"] != FORMAT or isinstance(document["results"], bool):
         newer = isinstance(document["results"], int) and document["results"] > FORMAT
         raise ResultsError(
-            f"{name} is of format {document['results']!r}, this program reads {FORMAT}: "
+            f"{name} is of format {quoted(document['results'])}, this program reads {FORMAT}: "
             + ("update the program." if newer else "compute it again.")
         )
     provenance, rows = document.get("made"), document.get("rows")
@@ -166,7 +168,3 @@ def _is_plain(value: Any, depth: int = 0) -> bool:
     if isinstance(value, list):
         return depth > 0 and all(_is_plain(item, depth - 1) for item in value)
     return value is None or isinstance(value, str | int | float)
-
-
-def _refuse(constant: str) -> Any:
-    raise ValueError(constant)

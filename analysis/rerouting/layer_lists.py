@@ -41,7 +41,7 @@ def parse_layers(
         return auto() if callable(auto) else auto
 
     valid = f"this backbone has layers 0 to {n_layers - 1}"
-    layers: list[int] = []
+    layers: set[int] = set()
     for item in word.split(","):
         match = re.fullmatch(r"\s*([0-9]{1,6})\s*(?:-\s*([0-9]{1,6})\s*)?", item)
         if match is None:
@@ -54,10 +54,10 @@ def parse_layers(
             raise PlanError(f"The range {first}-{last} is reversed; write {last}-{first}: {valid}.")
         if last >= n_layers:
             raise PlanError(f"There is no layer {last}: {valid}.")
-        layers += range(first, last + 1)
-    repeated = sorted({layer for layer in layers if layers.count(layer) > 1})
-    if repeated:
-        raise PlanError(f"Layer {repeated[0]} is repeated; name each layer once: {valid}.")
+        for layer in range(first, last + 1):
+            if layer in layers:
+                raise PlanError(f"Layer {layer} is repeated; name each layer once: {valid}.")
+            layers.add(layer)
     return tuple(sorted(layers))
 
 

@@ -5,7 +5,7 @@ import operator
 from dataclasses import dataclass
 from typing import Literal
 
-from ..errors import PlanError
+from ..errors import PlanError, quoted
 
 KeyPosition = Literal["own", "first"]
 KEY_POSITIONS: dict[KeyPosition, str] = {
@@ -37,16 +37,19 @@ class Plan:
             object.__setattr__(self, "bias", float(self.bias))
         except (TypeError, ValueError):
             raise PlanError(
-                f"Layers must be whole numbers and the bias a number, not {self.layers!r:.40} and "
-                f"{self.bias!r:.40}."
+                f"Layers must be whole numbers and the bias a number, not {quoted(self.layers)} "
+                f"and {quoted(self.bias)}."
             ) from None
         if any(layer < 0 for layer in self.layers) or list(self.layers) != sorted(set(self.layers)):
-            raise PlanError(f"Layers {self.layers} must be distinct, ascending and at least 0.")
+            raise PlanError(
+                f"Layers {quoted(self.layers)} must be distinct, ascending and at least 0."
+            )
         if math.isnan(self.bias) or self.bias == math.inf:
             raise PlanError(f"The bias must be a number or -inf, not {self.bias}.")
         if self.key_position not in KEY_POSITIONS:
             raise PlanError(
-                f"There is no key position {self.key_position!r}; use {' or '.join(KEY_POSITIONS)}."
+                f"There is no key position {quoted(self.key_position)}; use "
+                f"{' or '.join(KEY_POSITIONS)}."
             )
 
     @property

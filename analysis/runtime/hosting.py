@@ -9,6 +9,7 @@ the limits::
     corpora: [stsb-test]                 # sets on the hub, beside the packaged ones
     megabytes: 10                        # of an uploaded file, and of a ZIP unpacked
     rows: 20000                          # of a table
+    cells: 2000000                       # of a table, rows times columns
     characters: 100000                   # of a text
 
 Checked by :func:`analysis.backbones.sources.resolve` for backbones,
@@ -23,9 +24,8 @@ from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
 
-import yaml
-
-from ..errors import BackboneError, CorpusError, HostingError
+from ..errors import BackboneError, CorpusError, HostingError, quoted
+from . import yaml_reader
 
 VARIABLE = "KVE_HOSTED"
 
@@ -38,6 +38,7 @@ class Hosting:
     corpora: tuple[str, ...] = ()
     megabytes: int = 10
     rows: int = 20_000
+    cells: int = 2_000_000
     characters: int = 100_000
 
 
@@ -58,10 +59,12 @@ def _read(setting: str) -> Hosting | None:
         return None
     if setting == "1":
         return Hosting()
-    problem = f"{VARIABLE} is {setting!r}: write 0, 1 or the path of a YAML file of settings"
+    problem = f"{VARIABLE} is {quoted(setting)}: write 0, 1 or the path of a YAML file of settings"
     try:
-        settings = yaml.safe_load(Path(setting).read_text(encoding="utf-8")) or {}
-    except (OSError, ValueError, yaml.YAMLError, RecursionError):
+        settings = yaml_reader.read(Path(setting).read_bytes()) or {}
+    except yaml_reader.YAMLProblem as error:
+        raise HostingError(f"{problem}; it {error}.") from None
+    except (OSError, ValueError):
         raise HostingError(f"{problem} that can be read.") from None
     defaults = {field.name: field.default for field in fields(Hosting)}
     if not isinstance(settings, dict) or not set(settings) <= set(defaults):
@@ -92,7 +95,7 @@ def check_backbone(name: str, packaged: Iterable[str]) -> None:
     """
     if (limits := hosted()) and name not in (offered := (*packaged, *limits.backbones)):
         raise BackboneError(
-            f"This server does not load {name[:80]!r}; it offers {', '.join(offered)}."
+            f"This server does not load {quoted(name)}; it offers {', '.join(offered)}."
         )
 
 
@@ -107,7 +110,7 @@ def check_corpus(name: str, offered: Iterable[str]) -> None:
         CorpusError: it is not one of ``offered``.
     """
     if hosted() and name not in (names := tuple(dict.fromkeys(offered))):
-        raise CorpusError(f"This server does not read {name[:80]!r}; it has {', '.join(names)}.")
+        raise CorpusError(f"This server does not read {quoted(name)}; it has {', '.join(names)}.")
 
 
 def check_size(name: str, size: int) -> None:

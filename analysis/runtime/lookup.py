@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TypeVar
 
-from ..errors import PlanError
+from ..errors import PlanError, quoted
 
 Name = TypeVar("Name", bound=str)
 Value = TypeVar("Value")
@@ -23,4 +23,4 @@ def by_name(options: Mapping[Name, Value], name: str, kind: str) -> Value:
     for option, value in options.items():
         if option == name:
             return value
-    raise PlanError(f"There is no {kind} {name!r:.80}; choose one of {', '.join(options)}.")
+    raise PlanError(f"There is no {kind} {quoted(name)}; choose one of {', '.join(options)}.")

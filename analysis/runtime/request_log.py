@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psutil
 
-from ..errors import ExplorerError, SettingsError
+from ..errors import ExplorerError, SettingsError, quoted
 
 VARIABLE = "KVE_LOG"
 OFF, STDERR = "off", "stderr"
@@ -47,12 +47,12 @@ def start(default: str = OFF) -> None:
     target = os.environ.get(VARIABLE, "").strip() or default
     if target not in (OFF, STDERR) and not _names_a_file(target):
         raise SettingsError(
-            f"{VARIABLE} is {target!r}: write off, stderr, or a file with its folder or one of the "
-            f"endings {', '.join(SUFFIXES)}, such as ./requests.log."
+            f"{VARIABLE} is {quoted(target)}: write off, stderr, or a file with its folder or "
+            f"one of the endings {', '.join(SUFFIXES)}, such as ./requests.log."
         )
     if target not in (OFF, STDERR) and _holds_something_else(Path(target)):
         raise SettingsError(
-            f"{VARIABLE} is {target!r}, which holds something other than request lines: name "
+            f"{VARIABLE} is {quoted(target)}, which holds something other than request lines: name "
             "another file."
         )
     _write_to(target)

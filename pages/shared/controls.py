@@ -12,7 +12,7 @@ from typing import Any
 import streamlit as st
 from pydantic.fields import FieldInfo
 
-from analysis.errors import RecipeError
+from analysis.errors import RecipeError, quoted
 from analysis.experiments.spec import Spec, choices
 from analysis.runtime.paths import program
 
@@ -213,9 +213,9 @@ class Menu(Control):
         for value in values:
             if names and value not in names:
                 raise RecipeError(
-                    f"The value {value!r:.80} is not among the {self.label.lower()} offered here, "
-                    f"such as {', '.join(map(str, names[:4]))}; change the recipe, or run it with "
-                    f"{program()} run."
+                    f"The value {quoted(value)} is not among the {self.label.lower()} offered "
+                    f"here, such as {', '.join(map(str, names[:4]))}; change the recipe, or run it "
+                    f"with {program()} run."
                 )
 
 

@@ -13,9 +13,9 @@ from analysis.corpora import beir, columns, parsing, registry, sampling
 from analysis.corpora.columns import Columns
 from analysis.corpora.tables import shorten
 from analysis.corpora.types import Kind, Pairs, Retrieval, Texts
-from analysis.errors import CorpusError, RecipeError
+from analysis.errors import CorpusError, RecipeError, quoted
 from analysis.runtime import hosting
-from pages.shared import display
+from pages.shared import display, uploads
 from pages.shared.controls import Control, Values
 
 Corpus = Texts | Pairs | Retrieval
@@ -101,7 +101,7 @@ def state(kind: Kind, name: str, part: int | None) -> dict[str, Any]:
     sizes = {entry.name: entry.size for entry in registry.list_corpora() if entry.kind == kind}
     if name not in sizes:
         raise CorpusError(
-            f"The corpus {name!r:.80} is not among the {kind} offered here, such as "
+            f"The corpus {quoted(name)} is not among the {kind} offered here, such as "
             f"{', '.join(list(sizes)[:4])}; upload a file on the page itself."
         )
     size = sizes[name] or part or 0
@@ -150,11 +150,13 @@ def _uploaded(kind: Kind) -> Corpus | None:
         max_upload_size=limits.megabytes if limits else None,
     )
     if file is None:
+        uploads.forget(kind)
         return None
-    data = file.getvalue()
+    name, data = file.name, file.getvalue()
     if kind == "retrieval":
-        return beir.read_retrieval(file.name, data)
-    guess = columns.guess_columns(file.name, data, kind)
+        return uploads.read_once(kind, data, lambda: beir.read_retrieval(name, data), name)
+    table = uploads.read_once(kind, data, lambda: parsing.read_table(name, data), name)
+    guess = columns.guess_columns(name, table, kind)
     roles: dict[str, Any] = {}
     for role, label in _ROLES[kind].items():
         column = getattr(guess, role)
@@ -171,7 +173,10 @@ def _uploaded(kind: Kind) -> Corpus | None:
         st.info("Choose a column for each field.")
         return None
     read = columns.read_pairs if kind == "pairs" else columns.read_labelled
-    corpus = read(file.name, data, Columns(**roles, available=guess.available))
+    chosen = Columns(**roles, available=guess.available)
+    corpus: Corpus = uploads.read_once(
+        f"{kind} by columns", data, lambda: read(name, table, chosen), name, chosen
+    )
     st.caption(display.escaped(f"{corpus.name}: {_size(corpus):,} {_UNITS[kind]}. {corpus.source}"))
     return corpus
 

@@ -13,7 +13,7 @@ from streamlit.navigation.page import StreamlitPage
 from analysis.corpora import registry
 from analysis.dimension.estimators import CLOUDS, ESTIMATORS
 from analysis.embedding.postprocessing import POSTPROCESSINGS
-from analysis.errors import RecipeError
+from analysis.errors import RecipeError, quoted
 from analysis.experiments import long_texts, score, space
 from analysis.experiments.specs import Ablation, Causal, Dimension, LongTexts, Score, Space
 from analysis.recipes.recipe import Recipe
@@ -200,7 +200,7 @@ def state(recipe: Recipe) -> tuple[str, dict[str, Any]]:
         )
     name = recipe.view.get("page", answering[0])
     if name not in answering:
-        raise RecipeError(f"The page {name!r:.80} does not show the command {recipe.command}.")
+        raise RecipeError(f"The page {quoted(name)} does not show the command {recipe.command}.")
     return name, PAGES[name].state(recipe)
 
 

@@ -14,7 +14,8 @@ import pytest
 
 from analysis.backbones import backbone, catalog
 from analysis.backbones.backbone import Backbone
-from analysis.corpora import columns, packaged, registry
+from analysis.corpora import columns, packaged, parsing, registry
+from analysis.corpora.tables import Table
 from analysis.dimension import selection
 from analysis.embedding import methods
 from analysis.experiments import dimension, long_texts
@@ -516,3 +517,33 @@ def test_a_family_that_cannot_be_rerouted_is_explored_with_the_reason(
     assert sum("causal mask" in warning for warning in said) == 1
     (trace,) = charts(app)[0]["data"][:1]
     assert len(trace["y"]) == len(OPENING_METHODS) - 3
+
+
+@pytest.mark.slow
+def test_an_upload_is_parsed_once_and_not_at_every_run(
+    tiny_llama: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parsed: list[str] = []
+    read = parsing.read_table
+
+    def counted(name: str, data: bytes, keys: tuple[str, ...] = ()) -> Table:
+        parsed.append(name)
+        return read(name, data, keys)
+
+    monkeypatch.setattr(parsing, "read_table", counted)
+    monkeypatch.setattr(columns, "read_table", counted)
+    app = opened(own_pairs=True, **tiny_llama)
+    assert parsed == ["own.tsv"]
+    for _ in range(2):
+        well(app.run())
+    well(turn_to(app, "causal_limits"))
+    score = next(box for box in app.selectbox if box.label == "Column: rating")
+    well(score.set_value("score").run())
+    assert parsed == ["own.tsv"]
+    upload(app, OWN_PAIRS + "\n", "other.tsv")
+    assert parsed == ["own.tsv", "other.tsv"]
+    for _ in range(2):  # a file that is refused is not read again either
+        upload(app, "sentence1\n\0", "bad.tsv")
+        assert "contains a NUL" in sentence(app)
+        app.run()
+    assert parsed == ["own.tsv", "other.tsv", "bad.tsv"]

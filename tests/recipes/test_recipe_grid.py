@@ -111,13 +111,13 @@ HEAD = "version: 1\ncommand: score\n"
         ("grid: {bias: [high]}", "must be a number"),
         ("grid: {bias: [[[1]]]}", "must be a word, a number or a list"),
         ("grid: {method: [meen]}", "invalid choice: 'meen'"),
-        ("grid: {3: [1]}", "no option 3"),
+        ("grid: {3: [1]}", "no option '3'"),
         ("grid: {seed: [1]}", "no option 'seed'"),
         (f"grid: {{bias: {list(range(40))}, part: {list(range(1, 40))}}}", "more than 1,000"),
         ("view: 3", "'view' must give settings"),
         ("view: {a: {b: 1}}", "must be a word, a number or a list"),
         ("title: [1]", "'title' must be a text"),
-        ("about: 3", "'about' must be a text"),
+        ("about: [3]", "'about' must be a text"),
     ],
 )
 def test_what_is_no_grid_is_refused_with_a_sentence(text: str, message: str) -> None:

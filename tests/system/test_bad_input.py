@@ -13,6 +13,7 @@ import re
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -447,6 +448,8 @@ TYPED = {
     "layers with NUL": _layers("\0", r"'\\x00' is not a layer"),
     "layers as markup": _layers("![a](http://x/x.png)", r"'!\[a\]\(http://x/x.png\)' is not a"),
     "layer of many digits": _layers("9" * 5000, r"'9{21}\.\.\.' is not a layer"),
+    "30,000 layers": _layers("1," * 30_000, "Layer 1 is repeated"),
+    "30,000 ranges": _layers("0-5," * 30_000, "Layer 0 is repeated"),
     "layers of 100,000 letters": _layers("x" * 100_000, r"'x{21}\.\.\.' is not a layer"),
     "backbone: a file": _backbone("/etc/passwd", "/etc/passwd is a file and no model; give"),
     "backbone: a folder": _backbone("/", "holds no config.json"),
@@ -464,7 +467,7 @@ TYPED = {
     ),
     "bias inf": _option("sts {pairs} --bias", "inf", "the bias must be a number or -inf"),
     "bias of 10,000 letters": _option(
-        "sts {pairs} --bias", "x" * 10_000, r"a number, not .* \.\.\. "
+        "sts {pairs} --bias", "x" * 10_000, r"a number, not 'x+\.\.\.x+'"
     ),
     "count of zero": _option("score {pairs} --part", "0", "at least 1, not '0'"),
     "seed below zero": _option(
@@ -549,6 +552,12 @@ def test_lines_to_encode(
     assert not output.exists()
 
 
+UNFOLDING = (
+    "a: &a [x, x, x, x, x, x, x, x, x]\n"
+    + "".join(f"{b}: &{b} [{f'*{a}, ' * 9}]\n" for a, b in pairwise("abcdefghi"))
+    + "{}: *i\n"
+)
+"""400 bytes that unfold into 9^9 words where aliases are followed."""
 RECIPES: dict[str, tuple[bytes | str, str]] = {
     "empty": ("", "is not a recipe: it needs a version and a command"),
     "of a newer version": ("version: 99\ncommand: sts", "of version 99, .* update the program"),
@@ -559,13 +568,38 @@ RECIPES: dict[str, tuple[bytes | str, str]] = {
     "two documents": ("version: 1\ncommand: sts\n---\nversion: 1", "not readable YAML in line 3"),
     "bytes": (bytes(range(256)), "not readable YAML"),
     "Latin-1": ("version: 1\ncommand: sts\ncorpus: Schloß".encode("latin-1"), "not readable YAML"),
-    "nested 1,500 deep": ("[" * 1500, "not readable YAML"),
-    "a long number": ("version: " + "9" * 5000, "not readable YAML"),
+    "nested 1,500 deep": ("[" * 1500, "nested more than 20 deep in line 1"),
+    "nested 99,000 deep": ("[" * 99_000, "nested more than 20 deep in line 1"),
+    "a long number": ("command: sts\nversion: " + "9" * 5000, r"of version '9+\.\.\.9+', this"),
+    "a long number in hexadecimal": (
+        "command: sts\nversion: 0x" + "f" * 390,
+        "of version an integer of 1,560 bits|of version [0-9]+\\.\\.\\.[0-9]+",
+    ),
+    "a number beyond float64": ("version: 1\ncommand: sts\nbias: -1e400", "too large for float64"),
     "aliases of aliases": (
         "a: &a [x, x]\nb: &b [*a, *a]\nversion: 1\ncommand: sts\nmethod: *b",
-        "must be a word, a number or a list",
+        "repeats a value by an alias in line 2",
     ),
-    "code": ("version: 1\ncommand: !!python/object/apply:os.system [ls]", "not readable YAML"),
+    "aliases in the version": (
+        UNFOLDING.format("version"),
+        "repeats a value by an alias in line 2",
+    ),
+    "aliases in the command": (
+        UNFOLDING.format("command"),
+        "repeats a value by an alias in line 2",
+    ),
+    "aliases in a grid": (UNFOLDING.format("grid"), "repeats a value by an alias in line 2"),
+    "a long version": ("command: sts\nversion: " + "x" * 90_000, r"of version 'x+\.\.\.x+', this"),
+    "a long command": ("version: 1\ncommand: " + "x" * 90_000, r"no command 'x+\.\.\.x+'"),
+    "a long list for a command": ("version: 1\ncommand: [" + "x, " * 30_000 + "]", "no command"),
+    "a long key": ("version: 1\ncommand: sts\n? " + "x" * 90_000 + "\n: 1", "no option 'x+"),
+    "a long word for a method": (
+        "version: 1\ncommand: sts\nmethod: " + "x" * 90_000,
+        "not 'x+|'x+",
+    ),
+    "another YAML": ("%YAML 1.1\n---\nversion: 1\ncommand: sts", "is of another version than 1.2"),
+    "a merge": ("version: 1\ncommand: sts\n<<: {bias: 2}", "'<<' must be a word"),
+    "code": ("version: 1\ncommand: !!python/object/apply:os.system [ls]", "has the tag 'tag:yaml"),
     "too large": ("#" * 200_000, "larger than 100,000 bytes"),
     "no command": ("version: 1\ncommand:", "There is no command 'None'"),
     "bias nan": ("version: 1\ncommand: sts\nbias: .nan", "the bias must be a number"),

@@ -140,8 +140,9 @@ def test_a_hosted_server_takes_so_much(told: Callable[[str], None]) -> None:
     ("text", "message"),
     [
         (None, "is '/none.yaml': write 0, 1 or the path of a YAML file of settings that can be"),
-        ("[", "that can be read"),
-        ("- a", "its settings may be backbones, corpora, megabytes, rows, characters"),
+        ("[", "is not readable YAML in line 1"),
+        ("rows: &a 1\ncells: *a", "repeats a value by an alias in line 2"),
+        ("- a", "its settings may be backbones, corpora, megabytes, rows, cells, characters"),
         ("backbone: [a]", "its settings may be backbones"),
         ("backbones: a", "its backbones must be a list of names"),
         ("rows: many", "its rows must be a whole number above 0"),

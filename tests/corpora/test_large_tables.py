@@ -1,0 +1,191 @@
+"""Small files that unfold: a limit is named before the cells are built."""
+
+import gzip
+import io
+import json
+import resource
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+
+import pyarrow as pa
+import pytest
+from pyarrow import ipc, parquet
+
+from analysis.corpora import beir, columns, parsing, tables
+from analysis.errors import CorpusError
+from analysis.runtime import hosting
+from tests.support.checks import assert_one_sentence
+from tests.support.fuzz_parsers import seeds
+
+BIG = "x" * 1_000_000
+ROWS = 19_999
+
+
+def sheet_of(rows: str, after: str = "") -> bytes:
+    """A spreadsheet with these rows, as XML."""
+    namespace = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    sheet = f'<worksheet xmlns="{namespace}"><sheetData>{rows}</sheetData>{after}</worksheet>'
+    out = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(seeds()["a.xlsx"])) as book,
+        zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as file,
+    ):
+        for name in book.namelist():
+            file.writestr(name, sheet if name.endswith("sheet1.xml") else book.read(name))
+    return out.getvalue()
+
+
+def row(number: int, column: str = "A") -> str:
+    cell = f'<c r="{column}{number}" t="inlineStr"><is><t>x</t></is></c>'
+    return f'<row r="{number}">{cell}</row>'
+
+
+def repeated(count: int) -> pa.Array:
+    """The same megabyte in each row, in one megabyte."""
+    return pa.DictionaryArray.from_arrays(pa.array([0] * count, pa.int32()), pa.array([BIG]))
+
+
+def in_parquet(**arrays: pa.Array) -> bytes:
+    out = io.BytesIO()
+    parquet.write_table(pa.table(arrays), out)
+    return out.getvalue()
+
+
+def in_arrow(**arrays: pa.Array) -> bytes:
+    out = pa.BufferOutputStream()
+    table = pa.table(arrays)
+    with ipc.new_file(out, table.schema) as file:
+        file.write_table(table)
+    return bytes(out.getvalue().to_pybytes())
+
+
+def different_keys(wide: int = 1) -> Iterator[str]:
+    """Objects of different keys; with 1 each, 19,999 rows of 19,999 columns."""
+    for i in range(ROWS):
+        yield json.dumps({f"key {i // wide}": "x"})
+
+
+BOMBS: dict[str, tuple[str, Callable[[], bytes], str]] = {
+    "rows of different keys": (
+        "a.jsonl",
+        lambda: "\n".join(different_keys()).encode(),
+        r"19,999 rows of 1,001 columns|16,385 columns",
+    ),
+    "rows of some different keys": (
+        "a.jsonl",
+        lambda: "\n".join(different_keys(10)).encode(),
+        "has 19,999 rows of 1,001 columns, and 20,000,000 cells are read at most",
+    ),
+    "a list of different keys": (
+        "a.json",
+        lambda: f"[{','.join(different_keys(10))}]".encode(),
+        "has 19,999 rows of 1,001 columns",
+    ),
+    "compressed rows": (
+        "a.jsonl.gz",
+        lambda: gzip.compress("\n".join(different_keys(10)).encode()),
+        "has 19,999 rows of 1,001 columns",
+    ),
+    "a header of 50,000 columns": (
+        "a.csv",
+        lambda: ",".join(f"c{i}" for i in range(50_000)).encode() + b"\n" + b"x," * 49_999 + b"x",
+        "has 50,000 columns, and 16,384 are read at most",
+    ),
+    "rows of commas": (
+        "a.csv.gz",
+        lambda: gzip.compress((b"x" + b"," * 9_999 + b"\n") * 2_001),
+        "has 2,001 rows of 10,000 columns",
+    ),
+    "20 million line ends": ("a.txt.gz", lambda: gzip.compress(b"a\n" * 20_000_001), "20,000,001"),
+    "a far row": ("a.xlsx", lambda: sheet_of(row(1) + row(10**12)), "more rows or cells than are"),
+    "a far column": (
+        "a.xlsx",
+        lambda: sheet_of(row(1, "XFD") + "".join(map(row, range(2, 2_000)))),
+        "has 1,999 rows of 16,384 columns",
+    ),
+    "many merged ranges": (
+        "a.xlsx",
+        lambda: sheet_of(
+            "".join(map(row, range(1, 2_000))), '<mergeCell ref="A9:ZZ99"/>' * 100_000
+        ),
+        "merged ranges of more than 1,000,000 cells",
+    ),
+    "a dictionary": ("a.parquet", lambda: in_parquet(text=repeated(100_000)), "more than 1 GiB"),
+    "a dictionary in Arrow": ("a.arrow", lambda: in_arrow(text=repeated(99_999)), "than 1 GiB"),
+    "runs": (
+        "a.arrow",
+        lambda: in_arrow(
+            text=pa.RunEndEncodedArray.from_arrays(pa.array([9_999_999], pa.int32()), [BIG])
+        ),
+        "more than 1 GiB",
+    ),
+    "rows of nothing": ("a.parquet", lambda: in_parquet(a=pa.nulls(30_000_000)), "30,000,000 rows"),
+    "rows of nothing in Arrow": (
+        "a.feather",
+        lambda: in_arrow(a=pa.nulls(2_000_000_000)),
+        "2,000,000,000 rows",
+    ),
+    "columns of Parquet": (
+        "a.parquet",
+        lambda: in_parquet(**{f"c{i}": pa.array(["x"]) for i in range(17_000)}),
+        "has 17,000 columns",
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "data", "message"), BOMBS.values(), ids=BOMBS)
+def test_a_small_file_that_unfolds_is_refused(
+    name: str, data: Callable[[], bytes], message: str
+) -> None:
+    content = data()
+    assert len(content) < 10_000_000
+    before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
+    with pytest.raises(CorpusError, match=message) as raised:
+        columns.read_texts(name, content)
+    assert_one_sentence(raised.value)
+    assert time.perf_counter() - start < 30
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 2_000_000  # kilobytes
+
+
+@pytest.mark.slow
+def test_a_retrieval_set_of_different_keys_has_three_columns() -> None:
+    documents = "\n".join(json.dumps({"_id": str(i), f"k{i}": 1, "text": "x"}) for i in range(ROWS))
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("corpus.jsonl", documents)
+        archive.writestr("queries.jsonl", '{"_id": "q", "text": "one"}')
+        archive.writestr("qrels.tsv", "query-id\tcorpus-id\tscore\nq\t0\t1\n")
+    assert len(beir.read_retrieval("a.zip", out.getvalue()).documents) == ROWS
+
+
+def test_a_hosted_server_takes_fewer_cells(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hosting, "hosted", lambda: hosting.Hosting(cells=50))
+    assert tables.most_cells() == 50
+    for name, data in {
+        "a.jsonl": b'{"a": "x"}\n{"b": "y"}\n' * 13,
+        "a.csv": b"text,b,c\n" + b"x,y,z\n" * 20,
+        "a.txt": b"x\n" * 60,
+        "a.parquet": in_parquet(text=pa.array(["x"] * 51)),
+        "a.arrow": in_arrow(text=pa.array(["x"] * 51)),
+        "a.xlsx": sheet_of("".join(map(row, range(1, 60)))),
+    }.items():
+        with pytest.raises(CorpusError, match=r"50 cells|than are read|rows of") as raised:
+            columns.read_texts(name, data)
+        assert_one_sentence(raised.value)
+
+
+def test_values_of_a_dictionary_are_read_as_they_are() -> None:
+    words = pa.array(["a", "b", None, "a"])
+    for name, write in {"a.parquet": in_parquet, "a.arrow": in_arrow}.items():
+        data = write(
+            **{"text": pa.array(["one", "two", "three", "four"]), "label": words},
+            **{"other": words.dictionary_encode(), "number": pa.array([1.0, 2.5, None, 3])},
+            **{"nested": pa.array([["x"], [], None, ["y"]])},
+        )
+        table = parsing.read_table(name, data)
+        assert [cells[1] for _, cells in table.rows] == ["a", "b", None, "a"]
+        assert [cells[2] for _, cells in table.rows] == ["a", "b", None, "a"]
+        assert [cells[3] for _, cells in table.rows] == ["1", "2.5", None, "3"]
+        assert [cells[4] for _, cells in table.rows] == [None] * 4

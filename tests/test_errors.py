@@ -1,0 +1,53 @@
+"""What a sentence quotes is short, whatever it quotes."""
+
+import re
+import time
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.errors import QUOTED, ExplorerError, PlanError, quoted
+
+LONG = 10**6
+
+
+def _nested(depth: int) -> list[Any]:
+    value: list[Any] = []
+    for _ in range(depth):
+        value = [value, value]
+    return value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("x" * LONG, "\U0001f642" * LONG, "\0" * LONG, b"x" * LONG, "it's " * LONG),
+        *(10**5000, -(2**100_000), 0.1, float("nan")),
+        *([["x" * LONG] * LONG], ("x" * LONG,) * 9, {"k" * LONG: "v" * LONG}, {1, 2, 3, 4, 5}),
+        *(_nested(40), np.zeros((1000, 1000)), np.str_("x" * LONG), pd.DataFrame({"a": ["b"] * 9})),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_quote_is_short_and_quick(value: object) -> None:
+    start = time.perf_counter()
+    text = quoted(value)
+    assert time.perf_counter() - start < 0.5
+    assert 0 < len(text) <= 120
+    assert "\n" not in text
+
+
+def test_what_is_short_is_quoted_as_it_is() -> None:
+    for value in ("a  b", "it's", 17, 1.5, None, ["a", 2], {"a": 1}):
+        assert quoted(value) == repr(value)
+
+
+def test_an_error_quotes_no_more_whatever_it_is_given() -> None:
+    for sentence in (f"{'x' * LONG}.tsv is empty.", f"No {'x y ' * LONG}; use a.", "x" * LONG):
+        message = str(PlanError(sentence))
+        assert len(message) <= 3 * QUOTED
+        assert not re.search(rf"x{{{QUOTED + 1}}}", message)
+        assert message[0] == sentence[0]
+        assert message[-30:] == sentence[-30:]
+    assert str(ExplorerError("A sentence of words.")) == "A sentence of words."
