@@ -1,48 +1,66 @@
-"""The app: its pages, and the sidebar that all of them share."""
+"""The app: its server, its pages, and the sidebar that all of them share.
+
+The server imports this file for ``app``; Streamlit then runs it as a script for each visit.
+"""
 
 import streamlit as st
+from starlette.middleware import Middleware
 
-PAGES = {
-    name: st.Page(
-        f"pages/{name}.py",
-        title=title,
-        default=name == "causal_limits",
-        url_path="first" if name == "causal_limits" else name,
-    )
-    for name, title in {
-        "causal_limits": "Causal limits",
-        "intrinsic_dimension": "Intrinsic dimension",
-        "rerouting": "Re-routing",
-        "embedding_space": "Embedding space",
-        "similarity": "Similarity",
-        "long_texts": "Long texts",
-        "layer_ablation": "Layer ablation",
-        "studies": "Studies",
-        "diagnostics": "Diagnostics",
-    }.items()
+TITLES = {
+    "causal_limits": "Causal limits",
+    "intrinsic_dimension": "Intrinsic dimension",
+    "rerouting": "Re-routing",
+    "embedding_space": "Embedding space",
+    "similarity": "Similarity",
+    "long_texts": "Long texts",
+    "layer_ablation": "Layer ablation",
+    "studies": "Studies",
+    "diagnostics": "Diagnostics",
 }
-# Streamlit serves the first page at the root of the address; a link by its name opens it, too.
-named = st.Page("pages/causal_limits.py", url_path="causal_limits", visibility="hidden")
-page = st.navigation([*PAGES.values(), named])
-name = next((name for name, candidate in PAGES.items() if candidate == page), "causal_limits")
-st.set_page_config(page_title=f"{PAGES[name].title} - KV-Embedding Explorer", layout="wide")
-with st.spinner("Starting"):  # a server's first visit waits here for PyTorch to load
-    from analysis.runtime import request_log
-    from pages.shared import address, corpus_picker, display, questions, session, sidebar, tour
-display.apply_styles()
-address.clean()
-questions.go_to_opened_page(PAGES)
-tour.show(PAGES, name)
-session.start_request_log()
-with request_log.request("page", page=name), display.show_notices():
-    # Diagnostics opens whatever is wrong with the choices: it is where one looks for the cause.
-    with (
-        display.errors_skip_section() if name == "diagnostics" else display.errors_stop_page(),
-        st.sidebar,
-    ):
-        sidebar.choose_backbone()
-        sidebar.choose_plan()
-        sidebar.choose_method_options()
-        corpus_picker.choose("pairs")
-    with display.errors_stop_page():
-        page.run()
+"""Titles of the pages in the menu, by their files."""
+
+
+def run() -> None:
+    """Run the visited page below the sidebar."""
+    pages = {
+        name: st.Page(
+            f"pages/{name}.py",
+            title=title,
+            default=name == "causal_limits",
+            url_path="first" if name == "causal_limits" else name,
+        )
+        for name, title in TITLES.items()
+    }
+    # Streamlit serves the first page at the root of the address; a link by its name opens it, too.
+    named = st.Page("pages/causal_limits.py", url_path="causal_limits", visibility="hidden")
+    page = st.navigation([*pages.values(), named])
+    name = next((name for name, candidate in pages.items() if candidate == page), "causal_limits")
+    st.set_page_config(page_title=f"{TITLES[name]} - KV-Embedding Explorer", layout="wide")
+    with st.spinner("Starting"):  # a server's first visit waits here for PyTorch to load
+        from analysis.runtime import request_log
+        from pages.shared import address, corpus_picker, display, questions, session, sidebar, tour
+    display.apply_styles()
+    address.clean()
+    questions.go_to_opened_page(pages)
+    tour.show(pages, name)
+    session.start_request_log()
+    with request_log.request("page", page=name), display.show_notices():
+        # Diagnostics opens whatever is wrong with the choices: one looks there for the cause.
+        with (
+            display.errors_skip_section() if name == "diagnostics" else display.errors_stop_page(),
+            st.sidebar,
+        ):
+            sidebar.choose_backbone()
+            sidebar.choose_plan()
+            sidebar.choose_method_options()
+            corpus_picker.choose("pairs")
+        with display.errors_stop_page():
+            page.run()
+
+
+if __name__ == "__main__":
+    run()
+else:
+    from pages.shared import server
+
+    app = st.App(__file__, middleware=[Middleware(server.Guard)])

@@ -54,7 +54,8 @@ class Check(NamedTuple):
 
 def checks() -> list[Check]:
     """Check packages, packaged weights, memory, cache and disk."""
-    return [*_packages(), _dependencies(), *_weights(), _memory(), *_cache()]
+    everything = [*_packages(), _dependencies(), *_weights(), _memory(), *_cache()]
+    return [Check(*map(hosting.without_paths, check)) for check in everything]  # type: ignore[arg-type]
 
 
 def facts() -> dict[str, str]:
@@ -243,16 +244,15 @@ def _memory() -> Check:
 
 def _cache() -> Iterator[Check]:
     home = paths.cache_home()
-    folder = home if hosting.hosted() is None else "the folder"  # visitors do not see the path
     try:
         home.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=home) as file:
             file.write(b"written")
     except OSError as error:
-        result = f"{folder} is not writable: {error.strerror}"
+        result = f"{home} is not writable: {error.strerror}"
         yield Check("cache", "error", result, "Set KVE_CACHE to a folder that is writable.")
         return
-    yield Check("cache", "healthy", f"{folder} is writable")
+    yield Check("cache", "healthy", f"{home} is writable")
     free = shutil.disk_usage(home).free
     result = f"{free / 1e9:.1f} GB free"
     if free >= FREE_DISK:

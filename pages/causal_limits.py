@@ -102,7 +102,7 @@ CAUSAL.show("second", right)
 spec, example = CAUSAL.spec(), EXAMPLES[st.session_state.example]
 if example.gloss and (spec.first, spec.second) == (example.first, example.second):
     for column, gloss in zip((left, right), example.gloss, strict=True):
-        column.markdown(f"*{gloss}*")
+        column.markdown(f"*{display.escaped(gloss)}*")
 
 template = prompts.BARE if spec.bare else methods["kv-embedding"].template
 texts = (spec.first, spec.second)

@@ -17,13 +17,14 @@ with st.spinner("Checking packages, weights and folders"):
 problems = [check for check in checks if check.state != "healthy"]
 for check in problems:
     show = st.error if check.state == "error" else st.info
-    show(f"{check.check}: {check.result}. {check.advice}")
+    show(display.escaped(f"{check.check}: {check.result}. {check.advice}"))
 if not problems:
     st.success(f"All {len(checks)} checks are healthy.")
 display.folded_table("Checks", lambda: pd.DataFrame(checks))
 
 st.subheader("System and resources")
-st.table(pd.Series(doctor.facts(), name="now"))
+facts = {display.escaped(name): display.escaped(fact) for name, fact in doctor.facts().items()}
+st.table(pd.Series(facts, name="now"))
 st.button("Refresh", help="Read memory, queues and sizes again.")
 
 st.subheader("Bug report")

@@ -8,6 +8,7 @@ import streamlit as st
 from analysis.evaluation.bootstrap import DRAWS
 from analysis.experiments.space import Space
 from analysis.figures import spaces
+from analysis.figures.html_page import figure_page
 from analysis.spaces.comparison import NEAREST
 from pages.shared import display, downloads, glossary, linked_maps, map_colours, session, space_pair
 from pages.shared.questions import SPACE
@@ -51,7 +52,9 @@ table = spaces.space_table(left, right, texts, compared.kept, labels)
 display.folded_table(
     "Both maps",
     lambda: table,
-    lambda: spaces.two_maps(left, right, texts, titles=sides.titles, colours=colours),
+    lambda: figure_page(
+        spaces.two_maps(left, right, texts, titles=sides.titles, colours=colours), "Both maps"
+    ),
 )
 a, b, c = st.columns(3)
 searching = st.session_state.space_search
@@ -94,28 +97,30 @@ linked_maps.table(
 )
 st.caption(
     "Texts that kept the fewest of their nearest neighbours come first; among equals, the "
-    f"{compared.wider} nearest decide. Click a row to select its text on both maps. The distance "
+    f"{compared.wider:,} nearest decide. Click a row to select its text on both maps. The distance "
     "between a dot's two places on the maps says much less."
 )
 
 st.subheader("Both spaces in numbers")
 st.dataframe(spaces.numbers_table(compared), hide_index=True, key="numbers")
 if compared.difference is not None:
-    st.markdown(f"Label accuracy: {compared.difference.sentence}")
+    st.markdown(f"Label accuracy: {display.escaped(compared.difference.sentence)}")
     st.caption(
         f"The interval is that of the difference, from {DRAWS:,} bootstrap draws of "
         "texts, the same for both spaces. The label of a text is predicted by a vote of its "
         "nearest neighbours by cosine, without the text itself; in a tie the nearest decides."
     )
 if compared.refusal:
-    st.caption(f"Label accuracy is left out. {compared.refusal}")
-provenances = dict.fromkeys(f"{space.provenance.sentence}." for space in (left, right))
+    st.caption(f"Label accuracy is left out. {display.escaped(compared.refusal)}")
+provenances = dict.fromkeys(
+    display.escaped(f"{space.provenance.sentence}.") for space in (left, right)
+)
 st.caption(
     f"{len(texts):,} of {sides.size:,} texts of {display.escaped(sides.texts.name)}. "
-    f"{left.projection.reason}. The right map is rotated, mirrored, scaled and shifted to match "
-    "the left one, which keeps the order of all distances. Both show the same part of the "
-    "plane. *Isotropy*: Mu & Viswanath 2018; *uniformity*: Wang & Isola 2020; *trustworthiness*: "
-    f"Venna & Kaski 2001, on {NEAREST} neighbours. {' '.join(provenances)}"
+    f"{display.escaped(left.projection.reason)}. The right map is rotated, mirrored, scaled and "
+    "shifted to match the left one, which keeps the order of all distances. Both show "
+    "the same part of the plane. *Isotropy*: Mu & Viswanath 2018; *uniformity*: Wang & Isola 2020; "
+    f"*trustworthiness*: Venna & Kaski 2001, on {NEAREST} neighbours. {' '.join(provenances)}"
 )
 display.reproduce(SPACE.recipe())
 glossary.explain("embedding", "cosine", "UMAP", "trustworthiness", "neighbours kept", "anisotropy")

@@ -60,13 +60,13 @@ selected_text = layer_lists.format_layers(selected, backbone.layers)
 left, middle, right = st.columns([2, 2, 3])
 left.metric("Layers the rule selects", selected_text)
 middle.metric("Same choice in resamples", f"{100 * first.choices(rule).get(selected, 0):.0f}%")
-right.markdown(f"**{rule}**: {selection.RULES[rule].summary}")
+right.markdown(f"**{display.escaped(rule)}**: {selection.RULES[rule].summary}")
 right.button(
     f"Use these layers ({selected_text})",
     on_click=session.use_layers,
     args=(selected,),
     disabled=bool(backbone.refusal),
-    help=backbone.refusal,
+    help=display.escaped(backbone.refusal),
 )
 toggle_layers = partial(session.toggle_layers, CURVES, plan.layers)
 display.figure(
@@ -78,7 +78,7 @@ display.figure(
 )
 dimension_sections.compare_with_plan(curves, rule, plan.layers, backbone.layers)
 dimension_sections.explanations(first, rule, backbone)
-st.caption(f"{first.provenance.sentence}.")
+st.caption(display.escaped(f"{first.provenance.sentence}."))
 
 st.subheader("Comparison with another backbone")
 with display.errors_skip_section():

@@ -44,7 +44,7 @@ if st.session_state.ablation_search == "greedy search":
 spec = ABLATION.spec()
 search, most = spec.search, spec.most or width
 plan_layers = layer_lists.format_layers(plan.layers, 0)
-st.caption(DESCRIPTIONS[search].format(width=width, layers=plan_layers))
+st.caption(DESCRIPTIONS[search].format(width=f"{width:,}", layers=plan_layers))
 progress = search_progress.start(
     *(backbone, pairs, method),
     SEARCHES[search](plan, backbone.layers, backbone.reroutable, most),
@@ -57,7 +57,7 @@ if () in walk.steps:
     st.info(
         "No layer is re-routed, so the bias changes nothing. Choose layers in the sidebar."
         if search == "bias"
-        else f"No window of {width} layers lies within the layers of this backbone that can be "
+        else f"No window of {width:,} layers lies within the layers of this backbone that can be "
         f"re-routed, {layer_lists.format_layers(backbone.reroutable, 0)}. Try single layers."
     )
     st.stop()
@@ -73,8 +73,9 @@ plain = walk.points[PLAIN].score
 st.caption(
     f"Spearman x 100 on {display.escaped(pairs.name)}, {plain.first.items:,} pairs of "
     f"{len(pairs.texts):,} texts. Bars are 95% intervals of the paired change, from {DRAWS:,} "
-    f"bootstrap draws of {plain.first.resampled}, not corrected for the number of plans. "
-    f"{plain.provenance.sentence}."
+    f"bootstrap draws of {display.escaped(plain.first.resampled)}, not corrected for the "
+    "number of plans. "
+    f"{display.escaped(plain.provenance.sentence)}."
 )
 
 st.subheader("The best plan on held-out texts")

@@ -44,8 +44,8 @@ st.caption(
     f"{display.escaped(corpus.name)}: {queries:,} queries. Each document is placed first, in the "
     f"middle or last among {long_texts.AROUND} other passages, which are the same in all three "
     f"cases, so that only the position differs. {MEASURE} x 100, with 95% intervals from bootstrap "
-    f"draws of {first.measures[0].resampled}. "
-    f"{display.escaped(corpus.source)} {first.provenance.sentence}."
+    f"draws of {display.escaped(first.measures[0].resampled)}. "
+    f"{display.escaped(corpus.source)} {display.escaped(first.provenance.sentence)}."
 )
 
 st.subheader("Tokens read")
@@ -72,7 +72,7 @@ texts_cut = {length: result.texts_cut for length, result in by_length}
 st.caption(
     "The documents from above with the answer in the middle, cut at the end so that text and "
     "prompt have at most so many tokens. Texts cut: "
-    + ", ".join(f"{count:,} at {length}" for length, count in texts_cut.items())
+    + ", ".join(f"{count:,} at {display.escaped(length)}" for length, count in texts_cut.items())
     + f", of {len(variants['middle'].documents):,} documents and {queries:,} queries."
 )
 display.reproduce(LONG_TEXTS.recipe(tokens=lengths))

@@ -52,23 +52,24 @@ c.metric("95% interval of the change", f"{change.ci_low:+.1f} to {change.ci_high
 if not plan.active:
     st.info("No layer is re-routed, so both scores are the same.")
 elif change.clear:
-    st.markdown(f"{change.sentence[:1].upper()}{change.sentence[1:]}")
+    st.markdown(display.escaped(f"{change.sentence[:1].upper()}{change.sentence[1:]}"))
 else:
-    st.markdown(f"**The change is within noise.** {change.sentence}")
+    st.markdown(f"**The change is within noise.** {display.escaped(change.sentence)}")
 st.caption(
     "Spearman correlation x 100 of cosine and human rating on "
     f"{display.escaped(pairs.name)}: {rerouted.items:,} pairs of {len(pairs.texts):,} texts. "
-    f"Bootstrap of {DRAWS:,} draws of {rerouted.resampled}: the 95% interval is "
+    f"Bootstrap of {DRAWS:,} draws of {display.escaped(rerouted.resampled)}: the 95% interval is "
     f"{plain.ci_low:.1f} to {plain.ci_high:.1f} with nothing re-routed and "
     f"{rerouted.ci_low:.1f} to {rerouted.ci_high:.1f} re-routed. The interval of the change is "
     "narrower than these suggest because both scores use the same draws. "
-    f"{after.provenance.sentence}."
+    f"{display.escaped(after.provenance.sentence)}."
 )
 st.caption(
-    f"Bias {plan.bias:g}, key position {plan.key_position}: set them in the sidebar; undo also "
-    "reverts changes made there. The *gate* is the share of a token's attention that goes to the "
-    f"re-routed pair. Its mean is over all heads and the {gates.tokens:,} tokens of "
-    f"{len(gate_texts)} texts of the pairs, of each at most {gate_experiment.MAX_TOKENS} tokens."
+    f"Bias {plan.bias:g}, key position {display.escaped(plan.key_position)}: set them in the "
+    "sidebar; undo also reverts changes made there. The *gate* is the share of a token's attention "
+    f"that goes to the re-routed pair. Its mean is over all heads and the "
+    f"{gates.tokens:,} tokens of {len(gate_texts)} texts of the pairs, of each at "
+    f"most {gate_experiment.MAX_TOKENS} tokens."
 )
 
 st.subheader("Pairs that moved most")

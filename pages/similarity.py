@@ -47,7 +47,9 @@ if not results:
 scored = list(results.values())
 first = scored[0].measures[0]
 measure_names = [measure.name for measure in scored[0].measures]
-measure = st.radio("Measure", measure_names, horizontal=True, key=f"measure_{spec.on}")
+measure = st.radio(
+    "Measure", measure_names, horizontal=True, key=f"measure_{spec.on}", format_func=display.escaped
+)
 display.figure(
     scores.measure_bars(scored, measure),
     scores.measure_table(scored),
@@ -56,15 +58,16 @@ display.figure(
 total = f" of {scored[0].of:,}" if scored[0].of else ""
 texts = f" of {len(corpus.texts):,} texts" if isinstance(corpus, Pairs) else ""
 st.caption(
-    f"{display.escaped(corpus.name)}: {first.items:,}{total} {first.things}{texts}; 95% "
-    f"intervals from {len(first.drawn):,} bootstrap draws of {first.resampled}. "
-    f"{display.escaped(corpus.source)} {display.escaped(getattr(corpus, 'note', ''))} "
-    f"{scored[0].provenance.sentence}."
+    display.escaped(
+        f"{corpus.name}: {first.items:,}{total} {first.things}{texts}; 95% intervals from "
+        f"{len(first.drawn):,} bootstrap draws of {first.resampled}. {corpus.source} "
+        f"{getattr(corpus, 'note', '')} {scored[0].provenance.sentence}."
+    )
 )
 if texts_cut := max(result.texts_cut for result in scored):
     st.warning(
-        f"{texts_cut} texts were longer than the context of {backbone.facts.context:,} tokens and "
-        "were cut."
+        f"{texts_cut:,} texts were longer than the context of {backbone.facts.context:,} tokens "
+        "and were cut."
     )
 
 st.subheader("Paired comparison")

@@ -71,7 +71,7 @@ def show_recipe(opened: Recipe) -> None:
         questions.state(chosen)
     page, _ = questions.state(chosen)
     st.button(
-        f"Open the page {page.replace('_', ' ')}",
+        f"Open the page {display.escaped(page.replace('_', ' '))}",
         on_click=questions.open_page,
         args=(chosen,),
         type="primary",
@@ -106,7 +106,9 @@ if file is not None:
     st.stop()
 uploads.forget("results")
 
-titles = {name: files.read_file(str(FOLDER / f"{name}.yaml")).title for name in STUDIES}
+titles = {
+    name: display.escaped(files.read_file(str(FOLDER / f"{name}.yaml")).title) for name in STUDIES
+}
 study = st.segmented_control(
     "Study",
     STUDIES,

@@ -160,11 +160,34 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def context(browser: "Browser") -> "Iterator[BrowserContext]":
+def outside() -> Iterator[list[str]]:
+    """Addresses on other hosts that a browser asked for: none, or the test fails."""
+    addresses: list[str] = []
+    yield addresses
+    assert not addresses
+
+
+@pytest.fixture
+def context(browser: "Browser", outside: list[str]) -> "Iterator[BrowserContext]":
     """A visitor who was never here before."""
+    from tests.support import serving
+
     visitor = browser.new_context(viewport={"width": 1440, "height": 1000})
     visitor.set_default_timeout(120_000)
+    serving.note_requests_to_others(visitor, outside)
     yield visitor
+    visitor.close()
+
+
+@pytest.fixture
+def unguarded(browser: "Browser", outside: list[str]) -> "Iterator[Page]":
+    """A tab without the Content-Security-Policy: what it shows has to be harmless by itself."""
+    from tests.support import serving
+
+    visitor = browser.new_context(bypass_csp=True, viewport={"width": 1440, "height": 1000})
+    visitor.set_default_timeout(120_000)
+    serving.note_requests_to_others(visitor, outside)
+    yield visitor.new_page()
     visitor.close()
 
 

@@ -244,7 +244,7 @@ def test_pages_are_named_as_the_app_names_them() -> None:
     """The tour and the table of the README, against the menu and the questions of the pages."""
     app = (ROOT / "app.py").read_text(encoding="utf-8")
     pages = {}
-    for name, title in re.findall(r'^        "(\w+)": "(.+)",$', app, re.MULTILINE):
+    for name, title in re.findall(r'^    "(\w+)": "(.+)",$', app, re.MULTILINE):
         code = (ROOT / "pages" / f"{name}.py").read_text(encoding="utf-8")
         (pages[title],) = re.findall(r'page_header\(\s*"([^"]+)"', code)
     tour = (ROOT / "docs" / "tour.md").read_text(encoding="utf-8")

@@ -178,8 +178,8 @@ def _count(plan: Plan) -> int:
 def _bar(limit: float) -> dict[str, Any]:
     """A colour bar whose labels say that values go on where colours end."""
     return {
-        "title": {"text": "change of<br>Spearman x 100"},
+        "title": {"text": "change of\nSpearman x 100"},
         "thickness": 14,
         "tickvals": [-limit, 0, limit],
-        "ticktext": [f"{-limit:.1f}<br>or less", "0", f"{limit:+.1f}"],
+        "ticktext": [f"{-limit:.1f}\nor less", "0", f"{limit:+.1f}"],
     }

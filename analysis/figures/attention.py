@@ -35,13 +35,13 @@ def attention_triangle(
                 showscale=False,
                 hovertemplate="%{y} may not attend to %{x}<extra></extra>",
             ),
-            _shares(np.where(result.visible, weights, np.nan), at, at, "%{y} attends to %{x}"),
+            _shares(np.where(result.visible, weights, np.nan), at, at, "%{y} attends to %{x}: "),
         ]
     )
     if prefix is not None:
         figure.add_trace(
             _shares(
-                prefix[:, None], np.array([-2.0, -1.0]), at, "%{y} attends to the re-routed pair"
+                prefix[:, None], np.array([-2.0, -1.0]), at, "%{y} attends to the re-routed pair: "
             )
         )
         frame = {"color": SELECTED, "width": 3}
@@ -53,7 +53,7 @@ def attention_triangle(
         figure.add_shape(type="line", x0=begin, x1=tokens - 0.5, y0=edge, y1=edge, line=dotted)
     if tokens > 4:
         figure.add_annotation(
-            x=0.7 * tokens, y=0.25 * tokens, text="forbidden:<br>comes later", showarrow=False
+            x=0.7 * tokens, y=0.25 * tokens, text="forbidden:\ncomes later", showarrow=False
         )
     front = ([-1.5], ["re-routed pair"]) if prefix is not None else ([], [])
     figure.update_xaxes(
@@ -110,7 +110,7 @@ def _shares(
         hoverongaps=False,
         xgap=1,
         ygap=1,
-        hovertemplate=label + ": %{customdata:.2f}%<extra></extra>",
+        hovertemplate=label + "%{customdata:.2f}%<extra></extra>",
     )
 
 

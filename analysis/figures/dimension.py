@@ -12,7 +12,7 @@ from plotly.subplots import make_subplots
 from ..dimension import selection
 from ..experiments.dimension import Dimensions
 from ..rerouting import layer_lists
-from .theme import PALETTE, PLAIN, REROUTED, SELECTED, escaped, laid_out, tick
+from .theme import PALETTE, PLAIN, REROUTED, SELECTED, laid_out, tick
 
 COLOURS = tuple(colour for colour in PALETTE if colour not in (SELECTED, PLAIN))
 """Colours of curves; selected and skipped layers have their own."""
@@ -44,18 +44,18 @@ def dimension_curves(results: Sequence[Dimensions], rule: str, plan: Sequence[in
     figure = make_subplots(2, 1, shared_xaxes=True, row_heights=[0.74, 0.26], vertical_spacing=0.05)
     for i, (result, name) in enumerate(zip(results, curve_names(results), strict=True)):
         colour, curve, x = COLOURS[i % len(COLOURS)], result.curve, np.arange(layers)
-        _add_band(figure, x, curve.low, curve.high, colour, escaped(name))
+        _add_band(figure, x, curve.low, curve.high, colour, name)
         figure.add_scatter(
             x=x,
             y=curve.dims,
             mode="lines+markers",
-            name=escaped(name),
-            legendgroup=escaped(name),
+            name=name,
+            legendgroup=name,
             line={"color": colour, "width": 2, "dash": DASHES[i % len(DASHES)]},
             marker={"size": 8},
             customdata=np.column_stack([curve.low, curve.high]),
             hovertemplate="layer %{x}<br>dimension %{y:.2f}<br>"
-            f"band %{{customdata[0]:.2f}} to %{{customdata[1]:.2f}}<extra>{escaped(name)}</extra>",
+            "band %{customdata[0]:.2f} to %{customdata[1]:.2f}<extra>%{fullData.name}</extra>",
         )
     figure.add_scatter(
         x=list(plan),
@@ -141,7 +141,7 @@ def depth_curves(results: Sequence[Dimensions], rule: str) -> go.Figure:
     """
     figure = go.Figure()
     for i, result in enumerate(results):
-        colour, name = COLOURS[i % len(COLOURS)], escaped(result.provenance.backbone)
+        colour, name = COLOURS[i % len(COLOURS)], result.provenance.backbone
         depth, (dims, low, high), window = _depth(result), _relative(result), result.selected(rule)
         _add_band(figure, depth, low, high, colour, name)
         figure.add_scatter(
@@ -154,7 +154,7 @@ def depth_curves(results: Sequence[Dimensions], rule: str) -> go.Figure:
             marker={"size": [13 if layer in window else 7 for layer in range(len(dims))]},
             customdata=np.column_stack([np.arange(len(dims)), result.curve.dims]),
             hovertemplate="layer %{customdata[0]}, depth %{x:.2f}<br>%{y:.2f} of its mean, "
-            f"dimension %{{customdata[1]:.2f}}<extra>{name}</extra>",
+            "dimension %{customdata[1]:.2f}<extra>%{fullData.name}</extra>",
         )
         for start, end in _runs(window):
             _shade(figure, (start + 0.5) / len(dims), (end + 1.5) / len(dims), colour)

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 import plotly.graph_objects as go
 
-from .theme import PALETTE, PLAIN, escaped, laid_out
+from .theme import PALETTE, PLAIN, laid_out
 
 _SYMBOLS = ("circle", "square", "diamond", "cross", "x", "triangle-up", "star", "pentagon")
 Row = TypeVar("Row", bound=Mapping[str, Any])
@@ -36,7 +36,7 @@ def dots(
     """
     figure = go.Figure()
     groups = list(dict.fromkeys(map(group, rows)))
-    places = list(dict.fromkeys(escaped(place(row)) for row in rows))
+    places = list(dict.fromkeys(map(place, rows)))
     for number, name in enumerate(groups):
         members = [row for row in rows if group(row) == name and row[columns[0]] is not None]
         _add_group(figure, number, name, members, place, columns, joined, sideways)
@@ -68,7 +68,7 @@ def _add_group(
     sideways: bool,
 ) -> None:
     value, low, high = columns
-    words = [escaped(place(row)) for row in rows]
+    words = list(map(place, rows))
     numbers = [float(row[value]) for row in rows]
     interval = {
         "type": "data",
@@ -85,8 +85,10 @@ def _add_group(
         **{across: numbers, along: words, f"error_{across}": interval},
         mode="lines+markers" if joined else "markers",
         orientation="h" if sideways else None,
-        name=escaped(name),
+        name=name,
         line={"color": colour},
         marker={"color": colour, "size": 9, "symbol": symbol},
-        hovertemplate=f"{escaped(name)}, %{{{along}}}: %{{{across}:.1f}}<extra></extra>",
+        hovertemplate="%{fullData.name}, "
+        + ("%{y}: %{x:.1f}" if sideways else "%{x}: %{y:.1f}")
+        + "<extra></extra>",
     )

@@ -66,8 +66,8 @@ def layer_strip(
         )
         _label(figure, _DIMENSION + 0.9, f"intrinsic dimension, {low:.1f} to {high:.1f}")
     labels = [
-        f"layer {i}<br>"
-        + ("" if dims is None else f"dimension {dims[i]:.1f}<br>")
+        f"layer {i}\n"
+        + ("" if dims is None else f"dimension {dims[i]:.1f}\n")
         + (
             f"re-routed, mean gate {100 * strength[i]:.1f}%"
             if i in plan

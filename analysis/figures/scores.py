@@ -1,6 +1,7 @@
 """Scores -> figures and their tables: measures by method, pairs, prompts."""
 
 from collections.abc import Sequence
+from html import escape
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ from ..corpora.types import Pairs
 from ..embedding.batching import ReadPrompt
 from ..evaluation.comparison import Difference
 from ..experiments.score_result import Score
-from .theme import PALETTE, PLAIN, REROUTED, SELECTED, escaped, laid_out, scatter, shortened
+from .theme import PALETTE, PLAIN, REROUTED, SELECTED, laid_out, scatter, shortened
 
 
 def measure_bars(scores: Sequence[Score], name: str) -> go.Figure:
@@ -102,7 +103,7 @@ def measures_along(scores: Sequence[tuple[str, Score]], name: str, title: str) -
                 "arrayminus": [m.value - m.ci_low for m in measures],
                 "thickness": 1,
             },
-            hovertemplate="%{x}: %{y:.1f}<extra>" + method + "</extra>",
+            hovertemplate="%{x}: %{y:.1f}<extra>%{fullData.name}</extra>",
         )
     figure.update_xaxes(title=title, type="category", categoryarray=conditions)
     figure.update_yaxes(title=f"{name} x 100, 95% interval")
@@ -128,9 +129,7 @@ def human_against_cosine(score: Score, pairs: Pairs) -> go.Figure:
             y=score.cosines,
             mode="markers",
             marker={"size": 6, "opacity": 0.6, "color": REROUTED},
-            text=[
-                f"{texts[i]}<br>{texts[j]}" for i, j in zip(pairs.left, pairs.right, strict=True)
-            ],
+            text=[f"{texts[i]}\n{texts[j]}" for i, j in zip(pairs.left, pairs.right, strict=True)],
             hovertemplate="%{text}<br>human %{x:.2f}, cosine %{y:.3f}<extra></extra>",
         )
     )
@@ -189,7 +188,7 @@ def prompt_strip(prompt: ReadPrompt) -> str:
             style += f"border-bottom:2px solid {SELECTED};"
         if i == prompt.slot:
             style += f"outline:2px dashed {SELECTED};"
-        text = escaped(token).replace("\n", "\u21b5<br>")
+        text = escape(token).replace("\n", "\u21b5<br>")
         control = ", a control token" if prompt.control[i] else ""
         title = f"token {i}, pooled with weight {weight:.3g}{control}"
         spans.append(f'<span style="{style}" title="{title}">{text}</span>')

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from plotly.subplots import make_subplots
 from ..evaluation.isotropy import Geometry
 from ..experiments.space import Space
 from ..spaces.comparison import VOTES, Comparison, Side
-from .theme import PALETTE, PLAIN, SEQUENTIAL, escaped, laid_out, scatter, shortened
+from .theme import PALETTE, PLAIN, SEQUENTIAL, laid_out, scatter, shortened
 
 DRAGGING = {"box": "select", "lasso": "lasso", "move": "pan"}
 """Modes of dragging on a map, by the page's name and Plotly's."""
@@ -59,13 +60,14 @@ def space_map(
     places.
     """
     figure = go.Figure(_dots(space, _hover(texts, colours), colours, selected))
-    _finished(figure, colours, [space, beside or space])
-    figure.update_layout(
-        title={"text": escaped(title), "font": {"size": 14}, "x": 0, "y": 0.99, "yanchor": "top"},
+    return _finished(
+        figure,
+        colours,
+        [space, beside or space],
+        title={"text": title, "font": {"size": 14}, "x": 0, "y": 0.99, "yanchor": "top"},
         margin_t=44,
         dragmode=DRAGGING[dragging],
     )
-    return figure
 
 
 def two_maps(
@@ -79,7 +81,7 @@ def two_maps(
 ) -> go.Figure:
     """Both maps in one figure, row ids in ``customdata``; coloured by label, or by ``colours``."""
     colours = colours or by_label(labels)
-    figure = make_subplots(1, 2, subplot_titles=[*map(escaped, titles)], horizontal_spacing=0.03)
+    figure = make_subplots(1, 2, subplot_titles=titles, horizontal_spacing=0.03)
     hover = _hover(texts, colours)
     for column, space in enumerate((first, second), 1):
         for trace in _dots(space, hover, colours, ()):
@@ -92,7 +94,7 @@ def _hover(texts: Sequence[str], colours: Colours | None) -> NDArray[np.str_]:
     lines = [shortened(text) for text in texts]
     if colours is not None and not colours.grouped:
         pairs = zip(lines, colours.values.tolist(), strict=True)
-        lines = [f"{line}<br>{colours.name}: {value:.4g}" for line, value in pairs]
+        lines = [f"{line}\n{colours.name}: {value:.4g}" for line, value in pairs]
     return np.array(lines, dtype=np.str_)
 
 
@@ -147,7 +149,9 @@ def _scaled(colours: Colours) -> dict[str, object]:
     return {"color": values, "coloraxis": "coloraxis", "line": {"width": line, "color": PLAIN}}
 
 
-def _finished(figure: go.Figure, colours: Colours | None, spaces: Sequence[Space]) -> go.Figure:
+def _finished(
+    figure: go.Figure, colours: Colours | None, spaces: Sequence[Space], **layout: Any
+) -> go.Figure:
     """The figure with equally scaled axes that hold all ``spaces``."""
     points = np.concatenate([space.projection.points for space in spaces])
     low, high = points.min(axis=0), points.max(axis=0)
@@ -157,8 +161,7 @@ def _finished(figure: go.Figure, colours: Colours | None, spaces: Sequence[Space
     figure.update_yaxes(range=[low[1] - room, high[1] + room], **bare)
     for axis in figure.select_yaxes():
         axis.scaleanchor = axis.plotly_name.replace("yaxis", "x")
-    laid_out(figure, 520)
-    figure.update_layout(legend={"orientation": "h", "y": -0.03, "yanchor": "top"})
+    layout |= {"legend": {"orientation": "h", "y": -0.03, "yanchor": "top"}}
     if colours is not None and not colours.grouped:
         bar = {
             "orientation": "h",
@@ -172,8 +175,8 @@ def _finished(figure: go.Figure, colours: Colours | None, spaces: Sequence[Space
             within = np.searchsorted(_TICKS, [colours.values.min(), colours.values.max()])
             ticks = _TICKS[slice(*within)]
             bar |= {"tickvals": np.log10(ticks), "ticktext": [f"{tick:,}" for tick in ticks]}
-        figure.update_layout(coloraxis={"colorscale": SEQUENTIAL, "colorbar": bar})
-    return figure
+        layout |= {"coloraxis": {"colorscale": SEQUENTIAL, "colorbar": bar}}
+    return laid_out(figure, 520, **layout)
 
 
 def numbers_table(comparison: Comparison) -> pd.DataFrame:

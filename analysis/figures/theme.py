@@ -1,13 +1,14 @@
-"""What all figures share: colours with one meaning each, a layout, and escaping.
+"""What all figures share: colours with one meaning each, a layout, and plain texts.
 
 The colours are those of Okabe and Ito, which colour-blind readers can tell apart, with a lighter
 blue that also shows on a dark page.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import plotly.graph_objects as go
 
 SELECTED, REROUTED, PLAIN, BAND = "#D55E00", "#1F83C6", "#7A7A7A", "rgba(31,131,198,0.25)"
@@ -21,15 +22,60 @@ _DRAWN = 1500
 
 
 def laid_out(figure: go.Figure, height: int, **layout: Any) -> go.Figure:
-    """Apply the common margins, legend and labels to a figure; ``height`` in pixels."""
+    r"""Finish a figure: common margins, legend and labels, and texts as they are written.
+
+    The one door of figures: Plotly would read tags in names, titles, ticks and labels as HTML,
+    links and styles among them. Only hover templates, which are written in the code, keep theirs.
+
+    Args:
+        figure: has all its texts, escapes none, and writes a line break as ``"\n"``.
+        height: in pixels.
+        layout: further settings.
+    """
     figure.update_layout(
-        height=height,
-        margin={"l": 8, "r": 8, "t": 36, "b": 8},
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
-        hoverlabel={"align": "left"},
-        **layout,
+        {
+            "height": height,
+            "margin": {"l": 8, "r": 8, "t": 36, "b": 8},
+            "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+            "hoverlabel": {"align": "left"},
+        }
     )
+    figure.update_layout(layout)
+    drawn = figure.to_plotly_json()
+    drawn["layout"].pop("template", None)
+    for path, text in _texts(drawn, ""):
+        figure[path] = _escaped(text)
     return figure
+
+
+def _texts(part: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """The texts and lists of texts in a figure that need escaping, by their paths."""
+    if isinstance(part, dict):
+        for name, value in part.items():
+            if name != "hovertemplate":
+                yield from _texts(value, f"{path}.{name}" if path else name)
+    elif isinstance(part, list | tuple) and part and isinstance(part[0], dict):
+        for number, value in enumerate(part):
+            yield from _texts(value, f"{path}[{number}]")
+    elif _escaped(part) is not part:
+        yield path, part
+
+
+def _escaped(value: Any) -> Any:
+    """A value with the texts in it escaped; the same object where nothing changes."""
+    if isinstance(value, str):
+        text = value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+        text = text.replace("\n", "<br>")
+        return value if text == value else text
+    if isinstance(value, np.ndarray):
+        if value.dtype.kind not in "UO":
+            return value
+        value = value.tolist()
+    if not isinstance(value, list | tuple):
+        return value
+    items = [_escaped(item) for item in value]
+    same = all(new is old for new, old in zip(items, value, strict=True))
+    return value if same else items
 
 
 def scatter(dots: int) -> Any:
@@ -38,14 +84,9 @@ def scatter(dots: int) -> Any:
 
 
 def shortened(text: str) -> str:
-    """A text for a hover label: one line, safe as Plotly's HTML, not too long."""
+    """A text for a hover label: one line, not too long."""
     line = " ".join(text.split())
-    return escaped(line if len(line) <= _SHORT else line[: _SHORT - 1] + "\u2026")
-
-
-def escaped(text: str) -> str:
-    """A text escaped for Plotly, which reads labels as HTML."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return line if len(line) <= _SHORT else line[: _SHORT - 1] + "\u2026"
 
 
 def luminance(colour: str) -> float:
@@ -64,5 +105,4 @@ def tick(layers: int) -> int:
 
 def token_names(tokens: Sequence[str]) -> tuple[list[str], list[str]]:
     """Tokens as unique names on an axis, with their number, and as its labels."""
-    safe = [escaped(token) for token in tokens]
-    return [f"{i} {token}" for i, token in enumerate(safe)], safe
+    return [f"{i} {token}" for i, token in enumerate(tokens)], list(tokens)

@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 from ..dimension.selection import RULES
 from ..errors import ResultsError
 from ..figures.dots import dots
-from ..figures.theme import BAND, PALETTE, PLAIN, SELECTED, escaped, laid_out
+from ..figures.theme import BAND, PALETTE, PLAIN, SELECTED, laid_out
 from ..rerouting.layer_lists import format_layers
 from .rows import Row, cells, place
 
@@ -175,7 +175,7 @@ def _rules(rows: Sequence[Row]) -> Iterator[Chart]:
             place=_place_or_corpus,
             group=lambda row: row["rule"],
             columns=("rank %", "rank_low %", "rank_high %"),
-            title="windows that score better<br>than the rule's choice, %, 95% interval",
+            title="windows that score better\nthan the rule's choice, %, 95% interval",
         )
         figure.add_vline(50, line={"color": PLAIN, "dash": "dash"})
         figure.update_xaxes(range=[-3, 103])
@@ -243,7 +243,7 @@ def _dimension(rows: Sequence[Row]) -> Iterator[Chart]:
 
 def _add_curve(figure: go.Figure, row: Row, colour: str) -> None:
     """Add a curve with its band; selected layers are larger and in their own colour."""
-    name, layers = escaped(_place_or_corpus(row)), list(range(len(row["curve"])))
+    name, layers = _place_or_corpus(row), list(range(len(row["curve"])))
     for edge, fill in ((0, None), (1, "tonexty")):
         figure.add_scatter(
             x=layers,
@@ -265,14 +265,14 @@ def _add_curve(figure: go.Figure, row: Row, colour: str) -> None:
             "size": [11 if layer in row["selected"] else 6 for layer in layers],
             "color": [SELECTED if layer in row["selected"] else colour for layer in layers],
         },
-        hovertemplate="layer %{x}: %{y:.1f}<extra>" + name + "</extra>",
+        hovertemplate="layer %{x}: %{y:.1f}<extra>%{fullData.name}</extra>",
     )
 
 
 def _causal(rows: Sequence[Row]) -> Iterator[Chart]:
     for at, members in _grouped(rows, place):
         figure = go.Figure()
-        tokens = [f"{number} {escaped(row['token'])}" for number, row in enumerate(members)]
+        tokens = [f"{number} {row['token']}" for number, row in enumerate(members)]
         for name, colour in (("plain", PLAIN), ("re-routed", SELECTED)):
             values = [row[name] for row in members]
             figure.add_scatter(

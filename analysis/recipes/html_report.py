@@ -10,6 +10,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from plotly.offline import get_plotlyjs
 
+from ..figures.html_page import POLICY
 from ..runtime import outputs
 from ..runtime.paths import program
 from . import charts, files
@@ -54,6 +55,7 @@ def html(results: Results) -> str:
         title=recipe.title or f"Results of {program()} {recipe.command}",
         about=recipe.about,
         plotly=get_plotlyjs(),
+        policy=POLICY,
         findings=results.sentences,
         charts=[
             {

@@ -3,6 +3,8 @@
 from contextlib import closing
 from functools import partial
 
+from plotly.offline import get_plotlyjs
+
 from ..corpora import registry, sampling
 from ..corpora.streams import Lines
 from ..embedding import prompts
@@ -10,6 +12,7 @@ from ..experiments import causal as causal_experiment
 from ..experiments import space as spaces
 from ..experiments.score_result import described
 from ..experiments.specs import Causal, Encode, Space
+from ..figures.html_page import figure_page
 from ..figures.spaces import two_maps
 from ..parallel import engines, sharded_encoding
 from ..runtime import events, outputs
@@ -105,11 +108,9 @@ def space(spec: Space, workspace: Workspace) -> Row:
     titles = (spec.method[0], spec.method[1])
     figure = two_maps(first, second, texts.texts, texts.labels, titles)
     with outputs.writing(output):
-        figure.write_html(
-            output,
-            include_plotlyjs="directory" if spec.plotly == "beside" else True,
-            div_id="maps",  # a fixed id, so that equal maps give equal files
-        )
+        output.write_text(figure_page(figure, " and ".join(titles), spec.plotly), encoding="utf-8")
+        if spec.plotly == "beside" and not (script := output.parent / "plotly.min.js").exists():
+            script.write_text(get_plotlyjs(), encoding="utf-8")
     return {
         "output": str(output),
         "corpus": texts.name,

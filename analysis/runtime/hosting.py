@@ -11,23 +11,40 @@ the limits::
     rows: 20000                          # of a table
     cells: 2000000                       # of a table, rows times columns
     characters: 100000                   # of a text
+    uploads: 8                           # files of a visit on the server
+    uploaded_megabytes: 400              # files of all visits on the server
+    visits: 100                          # open at once
 
 Checked by :func:`analysis.backbones.sources.resolve` for backbones,
 :mod:`analysis.corpora.registry` for corpora, :mod:`analysis.corpora.parsing` and
-:mod:`analysis.corpora.beir` for files, and :mod:`analysis.embedding.prompts` for what is encoded.
+:mod:`analysis.corpora.beir` for files, and :mod:`analysis.embedding.prompts` for what is encoded;
+``pages/shared/server.py`` counts uploads and visits.
 If the settings cannot be read, all of these refuse.
 """
 
 import os
-from collections.abc import Iterable
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
 
-from ..errors import BackboneError, CorpusError, HostingError, quoted
-from . import yaml_reader
+from ..errors import BackboneError, CorpusError, ExplorerError, HostingError, quoted
+from . import paths, yaml_reader
 
 VARIABLE = "KVE_HOSTED"
+_FOLDERS = (
+    VARIABLE,
+    "KVE_CACHE",
+    "KVE_CORPORA",
+    "HF_HOME",
+    "HF_HUB_CACHE",
+    "XDG_CACHE_HOME",
+    "PWD",
+)
+"""Variables that may name a file or folder of the server."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +57,9 @@ class Hosting:
     rows: int = 20_000
     cells: int = 2_000_000
     characters: int = 100_000
+    uploads: int = 8
+    uploaded_megabytes: int = 400
+    visits: int = 100
 
 
 def hosted() -> Hosting | None:
@@ -81,6 +101,28 @@ def _read(setting: str) -> Hosting | None:
             )
             raise HostingError(f"{problem}; its {name} must be {kind}.")
     return Hosting(**settings)
+
+
+def without_paths(text: str) -> str:
+    """A text as visitors may read it: on a hosted server without the paths of its folders."""
+    if os.environ.get(VARIABLE, "").strip() in ("", "0"):
+        return text
+    for folder in sorted({str(path) for path in _folders()}, key=len, reverse=True):
+        text = text.replace(folder, "(this server)")
+    return text
+
+
+def _folders() -> Iterator[Path]:
+    """The folders of the server that a message could name, links followed and not."""
+    named = (os.environ.get(name) for name in _FOLDERS)
+    own = (sys.prefix, sys.base_prefix, __file__, tempfile.gettempdir(), *sys.path)
+    folders = [Path(folder) for folder in (*named, *own) if folder]
+    with suppress(RuntimeError, ExplorerError):  # a user without a home folder
+        folders += [paths.cache_home(), Path.home()]
+    for folder in folders:
+        for each in (folder, folder.absolute(), folder.resolve()):
+            if each.is_absolute() and len(each.parts) > 1:
+                yield each
 
 
 def check_backbone(name: str, packaged: Iterable[str]) -> None:

@@ -17,6 +17,7 @@ from analysis.figures import standing
 from analysis.rerouting import layer_lists
 from analysis.rerouting.plan import PLAIN, Plan
 from pages.shared import display, session
+from pages.shared.display import Markdown
 from pages.shared.search_progress import SearchProgress
 
 PLANS, REFERENCES = "Change of the score by plan", "The automatic choice among others"
@@ -95,13 +96,13 @@ class Results:
         }
         for slot, (name, plan) in zip(self._metrics, plans.items(), strict=True):
             if plan is None or plan not in walk.points:
-                slot.metric(name, "not scored yet")
+                slot.metric(display.escaped(name), "not scored yet")
                 continue
             change = walk.points[plan].change
             layers = "" if plan == PLAIN else f" ({self._view.plan_name(plan)})"
             interval = _with_interval(change.delta, change.ci_low, change.ci_high)
             slot.metric(
-                f"{name}{layers}, rank {walk.rank(plan)} of {len(walk.points)}",
+                f"{display.escaped(name + layers)}, rank {walk.rank(plan):,} of {len(walk.points)}",
                 f"{walk.spearman(plan):.1f}",
                 None if plan == PLAIN else interval,
                 delta_color="normal" if change.ci_low > 0 or change.ci_high < 0 else "off",
@@ -118,7 +119,7 @@ def plan_buttons(view: View, walk: Walk, event: Any, key_position: Any) -> None:
     with st.container(horizontal=True):
         for name, plan in plans.items():
             if plan is not None and plan in walk.points:
-                label = f"Use the {name} plan ({view.plan_name(plan)})"
+                label = f"Use the {display.escaped(f'{name} plan ({view.plan_name(plan)})')}"
                 st.button(label, on_click=_use_plan, args=(plan,))
 
 
@@ -128,8 +129,8 @@ def counts(view: View, walk: Walk) -> None:
     better = sum(change.ci_low > 0 for change in changes)
     worse = sum(change.ci_high < 0 for change in changes)
     text = (
-        f"Of {len(changes)} plans, {better} score clearly better than re-routing nothing (their "
-        f"interval lies above 0), {worse} clearly worse, and {len(changes) - better - worse} "
+        f"Of {len(changes)} plans, {better:,} score clearly better than re-routing nothing (their "
+        f"interval lies above 0), {worse:,} clearly worse, and {len(changes) - better - worse:,} "
         "neither."
     )
     plans = [plan for plan in view.references[RANDOM] if plan in walk.points]
@@ -154,11 +155,11 @@ def held_out(view: View, walk: Walk, pairs: Pairs) -> None:
     )
     plan, best = results[BEST]
     text = (
-        f"The best of {best.windows} plans looks better than it is, because it was picked on the "
+        f"The best of {best.windows:,} plans looks better than it is, because it was picked on the "
         "same pairs that it is scored on. So the texts are split at random: the plan that is best "
         f"on one half gains **{_mean(best.seen)}** there and **{_mean(best.gain)}** on the other "
-        f"half, where its rank is {best.rank.mean:.0f} of {best.windows} on average. Most often "
-        f"({100 * best.share:.0f}%) it is {view.plan_name(plan)}."
+        f"half, where its rank is {best.rank.mean:.0f} of {best.windows:,} on average. Most often "
+        f"({100 * best.share:.0f}%) it is {display.escaped(view.plan_name(plan))}."
     )
     if AUTOMATIC in results:
         automatic = results[AUTOMATIC][1]
@@ -191,9 +192,9 @@ def _use_plan(plan: Plan) -> None:
     st.session_state.bias = plan.bias
 
 
-def _with_interval(value: float, low: float, high: float) -> str:
+def _with_interval(value: float, low: float, high: float) -> Markdown:
     return f"{value:+z.1f} [{low:+z.1f}, {high:+z.1f}]"
 
 
-def _mean(values: Range) -> str:
+def _mean(values: Range) -> Markdown:
     return _with_interval(values.mean, values.low, values.high)

@@ -49,10 +49,10 @@ class View:
         else:
             display.figure(figure, table, name)
 
-    def caption(self, text: str) -> None:
+    def small_print(self, text: str) -> None:
         """Show small print, except in the presenter view."""
         if not self.presenting:
-            st.caption(text)
+            st.caption(display.escaped(text))
 
 
 def two_endings(view: View) -> None:
@@ -67,7 +67,7 @@ def two_endings(view: View) -> None:
     )
     _strips(view, False, True)
     if plain.max() == 0:
-        view.caption(
+        view.small_print(
             f"In the plain model, the states of all {len(plain)} shared tokens stayed the same to "
             f"the last bit. With {view.rerouted_layers} re-routed, {int((rerouted > 0).sum())} of "
             "them moved."
@@ -90,10 +90,10 @@ def why(view: View) -> None:
     )
     attention = _triangle(view, PLAIN)
     allowed, total = int(attention.visible.sum()), attention.visible.size
-    view.caption(
-        f"Layer {attention.layer} of the plain model: {allowed:,} of {total:,} boxes are allowed. "
-        f"The shares of a row add up to 100%{_sink(attention)}. Colours follow the square root of "
-        "the share. The dotted lines mark where the ending begins."
+    view.small_print(
+        f"Layer {attention.layer:d} of the plain model: {allowed:,} of {total:,} boxes are "
+        f"allowed. The shares of a row add up to 100%{_sink(attention)}. Colours follow the square "
+        "root of the share. The dotted lines mark where the ending begins."
     )
 
 
@@ -108,10 +108,12 @@ def way_out(view: View) -> None:
         return
     attention = _triangle(view, view.plan)
     if attention.prefix is None:
-        st.info(f"Layer {attention.layer} is not re-routed and has no such column. Choose another.")
+        st.info(
+            f"Layer {attention.layer:d} is not re-routed and has no such column. Choose another."
+        )
     else:
-        view.caption(
-            f"Layer {attention.layer}, re-routed: on average over heads and tokens, "
+        view.small_print(
+            f"Layer {attention.layer:d}, re-routed: on average over heads and tokens, "
             f"{100 * attention.prefix.mean():.1f}% of the attention goes to the framed column. The "
             "rest of a row keeps its proportions and shrinks to make room; a row adds up to 100%"
             + _sink(attention)
@@ -160,8 +162,8 @@ def costs(view: View) -> None:
     a.metric("Boxes of the triangle", f"{tokens * (tokens + 1) // 2:,}")
     b.metric("With the re-routed pair", f"{tokens * (tokens + 3) // 2:,}")
     c.metric("Without any mask", f"{tokens * tokens:,}")
-    view.caption(
-        f"Boxes of one head for the first text, {tokens} tokens, in a layer without an attention "
+    view.small_print(
+        f"Boxes of one head for the first text, {tokens:,} tokens, in a layer without an attention "
         "window. The pair adds one for each token."
     )
     names = METHODS if view.plan.active else METHODS[:-1]
@@ -194,7 +196,7 @@ STEPS: dict[str, Callable[[View], None]] = {
 """In the order of the page, by their names in the address bar."""
 
 
-def _score_change(view: View) -> str:
+def _score_change(view: View) -> display.Markdown:
     """What is known of the plan's score on the rated pairs of the sidebar."""
     pairs, method = session.pairs(), view.methods["kv-embedding"]
     before, after = (
@@ -204,7 +206,7 @@ def _score_change(view: View) -> str:
         return "The pages *Re-routing* and *Similarity* measure this."
     names = (f"re-routing {view.rerouted_layers}", "re-routing nothing")
     difference = comparison.difference(after.first, before.first, names, pairs.total)
-    return f"On {display.escaped(pairs.name)}: {difference.sentence}"
+    return f"On {display.escaped(pairs.name)}: {display.escaped(difference.sentence)}"
 
 
 def _strips(view: View, *models: bool) -> None:
@@ -218,10 +220,9 @@ def _strips(view: View, *models: bool) -> None:
             )
             continue
         a, b = st.columns([1, 4], vertical_alignment="center")
-        if rerouting:
-            a.metric("Re-routed, mean move", causal.moved_by(float(rerouted.mean())))
-        else:
-            a.metric("Plain model, largest move", causal.moved_by(float(plain.max())))
+        label = "Re-routed, mean move" if rerouting else "Plain model, largest move"
+        moved = float(rerouted.mean() if rerouting else plain.max())
+        a.metric(label, causal.moved_by(moved))
         b.html(causal.movement_strip(view.movement, rerouted=rerouting))
     if not view.presenting:
         name = "How far each shared token moved"
@@ -270,7 +271,7 @@ def _triangle(view: View, plan: Plan) -> Attention:
         key="layer",
         bind="query-params",
         width=180,
-        help=f"auto is layer {default}: the first re-routed one, or one in the middle.",
+        help=f"auto is layer {default:d}: the first re-routed one, or one in the middle.",
     )
     text, head = _choose_text_and_head(view, place)
     attention = causality.attention(

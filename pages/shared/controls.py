@@ -15,6 +15,8 @@ from pydantic.fields import FieldInfo
 from analysis.errors import RecipeError, quoted
 from analysis.experiments.spec import Spec, choices
 from analysis.runtime.paths import program
+from pages.shared import display
+from pages.shared.display import Markdown
 
 Values = Mapping[Any, Any]
 """Values of widgets by key, as the session's state has them."""
@@ -39,13 +41,13 @@ class Control:
     """
 
     option: str
-    label: str
+    label: Markdown
     _: KW_ONLY
     key: str = ""
     default: Any = None
-    help: str = ""
-    meanings: Mapping[Any, str] = field(default_factory=dict)
-    noun: str = ""
+    help: Markdown = ""
+    meanings: Mapping[Any, Markdown] = field(default_factory=dict)
+    noun: Markdown = ""
     info: FieldInfo = field(default_factory=FieldInfo)
 
     def bound(self, question: type[Spec]) -> "Control":
@@ -197,8 +199,9 @@ class Menu(Control):
     def show(self, at: Any, **more: Any) -> None:
         names = list(more.pop("options", self.names))
         if self.buttons:
-            more = {"default": self.initial, "required": True, **more}
-            at.segmented_control(self.label, names, **self.common | more)
+            more = {"default": self.initial, "required": True, **self.common, **more}
+            written = more.pop("format_func", display.escaped)
+            at.segmented_control(self.label, names, format_func=written, **more)
         else:
             first = None if self.initial is None else names.index(self.initial)
             at.selectbox(self.label, names, first, **self.common | more)
@@ -243,7 +246,7 @@ class Menus(Menu):
 class Pair(Menu):
     """Two names of one option, from two menus side by side."""
 
-    sides: tuple[str, str] = ("Left", "Right")
+    sides: tuple[Markdown, Markdown] = ("Left", "Right")
 
     @property
     def keys(self) -> list[str]:

@@ -29,7 +29,8 @@ def compare_with_plan(
     if len(curves) > 1:
         st.markdown(
             "The rule and the bars use the first curve, "
-            f"{dimension_figures.curve_names(curves)[0]}. From each curve it would select:"
+            f"{display.escaped(dimension_figures.curve_names(curves)[0])}. From each "
+            "curve it would select:"
         )
         table = dimension_figures.choice_table(curves, rule)
         st.dataframe(table, hide_index=True, key="choices")
@@ -42,10 +43,11 @@ def explanations(curve: Dimensions, rule: str, backbone: Backbone) -> None:
     meaning.markdown(
         f"**What the number means.** States have {backbone.facts.hidden:,} coordinates, but lie "
         "close to a curved surface of fewer dimensions. The intrinsic dimension is the number of "
-        f"independent directions on that surface. {curve.curve.estimator}: {estimator.summary}"
+        "independent directions on that surface. "
+        + display.escaped(f"{curve.curve.estimator}: {estimator.summary}")
     )
     selected, choices = curve.selected(rule), curve.choices(rule)
-    others = [layers for layers in choices if layers != selected]
+    others = [other for other in choices if other != selected]
     layers = layer_lists.format_layers(selected, backbone.layers)
     text = (
         f"**How certain it is.** The curve is recomputed {len(curve.curve.resampled)} times from "
@@ -62,8 +64,8 @@ def explanations(curve: Dimensions, rule: str, backbone: Backbone) -> None:
     tokens = f", and {curve.curve.samples:,} of their tokens measured" * (curve.cloud == "all")
     left_out.markdown(
         "**What is left out.** Duplicates would falsify the estimate, because a text and its copy "
-        f"have distance 0: {curve.duplicates_dropped} were left out of {curve.corpus}. "
-        f"{curve.drawn:,} distinct texts were drawn{tokens}."
+        f"have distance 0: {curve.duplicates_dropped:,} were left out of "
+        f"{display.escaped(curve.corpus)}. {curve.drawn:,} distinct texts were drawn{tokens}."
     )
 
 

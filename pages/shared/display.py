@@ -8,16 +8,18 @@ import math
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from functools import partial
+from typing import Any, TypeAlias
 
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
 from analysis.errors import ExplorerError
+from analysis.figures.html_page import figure_page
 from analysis.recipes import files, scripts
 from analysis.recipes.recipe import Recipe
-from analysis.runtime import request_log
+from analysis.runtime import hosting, request_log
 from analysis.runtime.events import listening
 from analysis.runtime.paths import program
 from pages.shared import downloads
@@ -32,12 +34,6 @@ The browser chooses, as Streamlit does not run a page again where the theme chan
 """
 
 
-_NO_RAW_CSV = """<style>
-button[kind=elementToolbar][aria-label^="Download as CSV"] { display: none; }
-</style>"""
-"""Streamlit's CSV of a table is unsafe in spreadsheets; :func:`downloads.csv` is safe."""
-
-
 _FIGURE_TEXT = """<style>
 [data-testid=stPlotlyChart] text[style*="fill: rgb(128, 132, 149)"] { fill: #5b5f6d !important; }
 </style>"""
@@ -45,17 +41,39 @@ _FIGURE_TEXT = """<style>
 
 
 def apply_styles() -> None:
-    """Make text legible on the primary colour and in figures, and hide the unsafe CSV of tables.
+    """Make text legible on the primary colour and in figures.
 
     No selector asks what an element holds: with one, a browser styles the page anew for every
     label that Plotly measures, which took 16 of the 25 seconds that a page of figures needed.
     """
-    st.html(_NO_RAW_CSV + _PRIMARY_TEXT + _FIGURE_TEXT)
+    st.html(_PRIMARY_TEXT + _FIGURE_TEXT)
 
 
-def escaped(text: str) -> str:
-    """A person's text as Markdown that shows it literally: no pictures, links or formulas in it."""
-    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text)
+Markdown: TypeAlias = str
+"""A text that is Markdown: written in the code, or made plain by :func:`escaped`."""
+_JOINER = "\u2060"
+"""A word joiner, which is not seen."""
+_REWRITTEN = re.compile(
+    # links are made of addresses,
+    r"(?<=http)(?=s?://)|(?<=www)(?=\.)|(?<=@)(?=[\w-])"
+    # icons, pictographs and Streamlit's logo of words between colons,
+    r"|(?<=:)(?=[\w+-]+:)"
+    # arrows and dashes of signs that stand alone.
+    r"|(?<=(?<!\S)-)(?=[->](?!\S))|(?<=(?<!\S)[<>~])(?=[=-]>?(?!\S))",
+    re.IGNORECASE,
+)
+"""Where a text is cut so that Streamlit does not rewrite it, which it does after it has read the
+escapes of Markdown."""
+
+
+def escaped(text: object) -> Markdown:
+    """Anything as Markdown that shows it as it is written: no picture, link, formula or icon.
+
+    The one door through which names, texts and messages reach a page.
+    """
+    lines = (line.strip() for line in hosting.without_paths(str(text)).splitlines())
+    cut = _REWRITTEN.sub(_JOINER, "\n".join(lines))
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", cut)
 
 
 @contextmanager
@@ -76,11 +94,11 @@ def show_notices() -> Iterator[None]:
 
     def wait(place: int, what: str) -> None:
         if place:
-            queue.info(f"Waiting for {what}: place {place} in the queue.")
+            queue.info(escaped(f"Waiting for {what}: place {place} in the queue."))
         else:
             queue.empty()
 
-    with listening(st.warning, wait):
+    with listening(lambda message: st.warning(escaped(message)), wait):
         yield
 
 
@@ -99,7 +117,7 @@ def progress(label: str) -> Iterator[Callable[[int, int], None]]:
     place = st.empty()
 
     def show(done: int, total: int) -> None:
-        place.progress(done / total, f"{label}: {done:,} of {total:,}")
+        place.progress(done / total, f"{escaped(label)}: {done:,} of {total:,}")
 
     yield show
     place.empty()
@@ -120,9 +138,7 @@ def figure(
     kept under ``name``.
     """
     selected = chart(figure, name, on_select=on_select, selection_mode=selection_mode)
-    folded_table(
-        name, lambda: table, lambda: figure.to_html(include_plotlyjs=True, div_id="figure")
-    )
+    folded_table(name, lambda: table, partial(figure_page, figure, name))
     return selected
 
 
@@ -142,7 +158,7 @@ def folded_table(
 @contextmanager
 def folded(label: str) -> Iterator[bool]:
     """An expander, and whether it is open. Fill it only then, so that pages open sooner."""
-    expander = st.expander(label, key=f"open {label}", on_change="rerun")
+    expander = st.expander(escaped(label), key=f"open {label}", on_change="rerun")
     with expander:
         yield bool(expander.open)
 

@@ -2,11 +2,14 @@
 
 import re
 from collections.abc import Callable, Iterable
+from functools import partial
 from html import escape
-from typing import Any
 
 import pandas as pd
 import streamlit as st
+
+from analysis.figures import html_page
+from pages.shared.csv_writer import write_csv
 
 PICTURES = ("png", "svg")
 """Image formats that the camera in a figure's corner saves."""
@@ -17,13 +20,13 @@ def buttons(name: str, table: pd.DataFrame, page: Callable[[], str] | None = Non
     with st.container(horizontal=True):
         st.download_button(
             "CSV",
-            lambda: csv(table),
+            partial(write_csv, table),
             f"{file_name(name)}.csv",
             "text/csv",
             key=f"csv {name}",
             on_click="ignore",
-            help="The table in UTF-8. An apostrophe stands before cells that a spreadsheet would "
-            "run.",
+            help="The table in UTF-8. An apostrophe stands where a spreadsheet would read a "
+            "formula.",
         )
         if page is not None:
             st.download_button(
@@ -41,21 +44,10 @@ def buttons(name: str, table: pd.DataFrame, page: Callable[[], str] | None = Non
 def strips_page(title: str, strips: Iterable[tuple[str, str]]) -> str:
     """An HTML page of token strips, given as captions, which are escaped, and their HTML."""
     parts = (f"<p><b>{escape(caption)}</b></p>{strip}" for caption, strip in strips)
-    return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>'
-        '<body style="font:16px/1.5 sans-serif;color:#111;background:#fff;margin:2rem">'
-        f"<h1>{escape(title)}</h1>{''.join(parts)}</body></html>"
+    style = "font:16px/1.5 sans-serif;color:#111;background:#fff;margin:2rem"
+    return html_page.page(
+        title, f'<body style="{style}"><h1>{escape(title)}</h1>{"".join(parts)}</body>'
     )
-
-
-def csv(table: pd.DataFrame) -> bytes:
-    """The table as CSV, with an apostrophe before what a spreadsheet would run as a formula."""
-
-    def inert(cell: Any) -> Any:
-        return f"'{cell}" if isinstance(cell, str) and cell[:1] in "=+-@\t\r" and cell else cell
-
-    safe = table.map(inert).rename(columns=inert)
-    return safe.to_csv(index=False).encode()
 
 
 def file_name(name: str) -> str:

@@ -2,6 +2,8 @@
 
 import streamlit as st
 
+from pages.shared.display import escaped
+
 TERMS = {
     "token": "A piece of text that the model reads as one unit, often a word or a part of one.",
     "state": "The vector that stands for a token at some layer.",
@@ -53,4 +55,4 @@ TERMS = {
 def explain(*terms: str) -> None:
     """Show the named terms in a folded box at the end of a page."""
     with st.expander("Glossary"):
-        st.markdown("\n".join(f"- **{term}**: {TERMS[term]}" for term in terms))
+        st.markdown("\n".join(f"- **{escaped(term)}**: {TERMS[term]}" for term in terms))

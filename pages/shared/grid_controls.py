@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
+from pages.shared import display
 from pages.shared.controls import Menu, Menus, Values
 
 
@@ -36,8 +37,8 @@ class Axis(Menus):
 
     def show(self, at: Any, **more: Any) -> None:
         if self.groups:
-            more = {"default": self.initial, "required": True, **more}
-            at.segmented_control(self.label, list(self.groups), **self.common | more)
+            more = {"default": self.initial, "required": True, **self.common, **more}
+            at.segmented_control(self.label, list(self.groups), format_func=display.escaped, **more)
         else:
             super().show(at, **more)
 

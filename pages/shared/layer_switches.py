@@ -16,6 +16,7 @@ from analysis.experiments.gates import MeanGates
 from analysis.figures import rerouting
 from analysis.rerouting import layer_lists
 from pages.shared import display, plan_history, session
+from pages.shared.display import Markdown
 
 NAME = "Layers of the plan"
 _MEASURED = "measured_for"
@@ -40,15 +41,15 @@ def presets(backbone: Backbone) -> Curve | None:
             "Middle third": f"{third}-{2 * third - 1}",
             "Last third": f"{2 * third}-{backbone.layers - 1}",
         }.items():
-            st.button(preset, on_click=_set_plan, args=(layers, rule))
+            st.button(display.escaped(preset), on_click=_set_plan, args=(layers, rule))
         with st.popover("Select by rule"):
             for choice in selection.RULES.values():
                 st.button(
-                    f"{choice.name}{_selected(curve, choice.name)}",
+                    f"{display.escaped(choice.name)}{_selected(curve, choice.name)}",
                     on_click=_set_plan,
                     args=("auto", choice.name),
                 )
-                st.caption(choice.summary)
+                st.caption(display.escaped(choice.summary))
     if curve is None:
         st.button(
             "Measure the intrinsic dimension",
@@ -88,7 +89,7 @@ def switches(
     return gates
 
 
-def _selected(curve: Curve | None, rule: str) -> str:
+def _selected(curve: Curve | None, rule: str) -> Markdown:
     """The layers that a rule selects, in brackets, if they are known."""
     if curve is None:
         return ""

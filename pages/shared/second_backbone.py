@@ -4,7 +4,7 @@ import streamlit as st
 
 from analysis.backbones.backbone import Backbone
 from analysis.runtime import hosting
-from pages.shared import session
+from pages.shared import display, session
 from pages.shared.controls import Control
 
 _LEASE = "second_lease"
@@ -32,7 +32,10 @@ def choose(control: Control) -> Backbone | None:
         st.session_state.pop(_LEASE, None)
     if name == own:
         st.caption(
-            f"{name} is already the backbone in the sidebar; choose another one to compare it with."
+            display.escaped(
+                f"{name} is already the backbone in the sidebar; choose another one to compare it "
+                "with."
+            )
         )
     if name in (None, own):
         return None

@@ -23,6 +23,7 @@ from analysis.rerouting.plan import Plan
 from analysis.runtime import request_log
 from analysis.spaces import projection
 from pages.shared import corpus_picker, display
+from pages.shared.display import Markdown
 from pages.shared.page_question import SIDEBAR
 
 
@@ -35,7 +36,7 @@ def run_by_entry() -> None:
         st.rerun()
 
 
-def page_header(question: str, look_at: str) -> None:
+def page_header(question: Markdown, look_at: Markdown) -> None:
     """Show a page's question as its title, and the sentence that says what to look at."""
     run_by_entry()
     st.title(question)
@@ -57,7 +58,7 @@ def reroutable_backbone() -> Backbone:
     """The chosen backbone, loaded; stops the page with the reason where it cannot be re-routed."""
     loaded = backbone()
     if loaded.refusal:
-        st.warning(loaded.refusal)
+        st.warning(display.escaped(loaded.refusal))
         st.stop()
     return loaded
 

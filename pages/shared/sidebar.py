@@ -28,22 +28,22 @@ def choose_backbone() -> None:
     SIDEBAR.show("dtype")
     facts = session.facts(st.session_state.backbone)
     st.caption(
-        f"{facts.parameters / 1e6:,.0f} million parameters, {facts.layers} layers, "
-        f"{facts.heads} heads on {facts.kv_heads} key-value heads, a context of "
+        f"{facts.parameters / 1e6:,.0f} million parameters, {facts.layers:,} layers, "
+        f"{facts.heads:,} heads on {facts.kv_heads:,} key-value heads, a context of "
         f"{facts.context:,} tokens. Weights: {facts.memory('float32') / 1e9:.2f} GB in float32, "
         f"{facts.memory('bfloat16') / 1e9:.2f} GB in half precision."
-        + (f" Licence: {facts.licence}." if facts.licence else "")
+        + (f" Licence: {display.escaped(facts.licence)}." if facts.licence else "")
     )
     if facts.needs:
-        st.caption(facts.needs)
+        st.caption(display.escaped(facts.needs))
     loaded = session.backbone()
     if loaded.note:
         st.warning(display.escaped(loaded.note))
-    st.caption(f"Running in {loaded.dtype.value}: {loaded.dtype.reason}.")
+    st.caption(display.escaped(f"Running in {loaded.dtype.value}: {loaded.dtype.reason}."))
     if loaded.device.value == devices.SPREAD:
-        st.caption(f"Spread over several devices, {loaded.device.reason}.")
+        st.caption(display.escaped(f"Spread over several devices, {loaded.device.reason}."))
     if loaded.refusal:
-        st.warning(loaded.refusal)
+        st.warning(display.escaped(loaded.refusal))
     elif loaded.slow_form:
         st.caption(
             "Re-routed layers use the slower form, which puts the pair in front of the others "

@@ -24,12 +24,12 @@ def paired_comparison(results: Mapping[str, Score], measure: str) -> None:
         others, results[baseline].measure(measure), baseline, results[baseline].of
     )
     for difference in sorted(differences, key=lambda d: -d.delta):
-        st.markdown(f"- {difference.sentence}")
+        st.markdown(f"- {display.escaped(difference.sentence)}")
     display.folded_table("Comparisons", lambda: scores.difference_table(differences))
     st.caption(
-        f"{measure}. Paired: both methods are scored on the same bootstrap draws, which also give "
-        "p. If there are several comparisons, p is corrected by Holm's method, so that the chance "
-        "of any false finding among them stays below 5%."
+        f"{display.escaped(measure)}. Paired: both methods are scored on the same bootstrap draws, "
+        "which also give p. If there are several comparisons, p is corrected by Holm's method, "
+        "so that the chance of any false finding among them stays below 5%."
     )
 
 
@@ -87,7 +87,7 @@ def own_texts(
 def prompts(backbone: Backbone, methods: Mapping[str, Method], text: str) -> None:
     """Show the tokens that the model reads for ``text`` with each method."""
     for name, method in methods.items():
-        st.markdown(f"**{name}**: {method.summary}")
+        st.markdown(f"**{display.escaped(name)}**: {display.escaped(method.summary)}")
         shown = batching.read_prompts(backbone, text or "...", method)
         for prompt in shown:
             st.html(scores.prompt_strip(prompt))

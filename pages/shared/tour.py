@@ -44,7 +44,7 @@ def show(pages: dict[str, StreamlitPage], current: str) -> None:
         names = list(STOPS)
         stop = names.index(current)
         with st.container(border=True):
-            st.markdown(f"**Stop {stop + 1} of {len(names)}.** {STOPS[current]}")
+            st.markdown(f"**Stop {stop + 1:d} of {len(names)}.** {STOPS[current]}")
             with st.container(horizontal=True):
                 if stop and st.button("Back", key="tour_back"):
                     st.switch_page(pages[names[stop - 1]], query_params={})

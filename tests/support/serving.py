@@ -1,6 +1,7 @@
 """The app as a server of its own, and a headless browser to look at it."""
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -12,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = (
@@ -102,6 +103,18 @@ def browsing() -> Iterator[Browser]:
             yield browser
         finally:
             browser.close()
+
+
+def note_requests_to_others(context: BrowserContext, addresses: list[str]) -> None:
+    """Add the address of every request to a host other than this machine; none is sent."""
+
+    def decide(route: Route) -> None:
+        addresses.append(route.request.url)
+        route.abort()
+
+    context.route(
+        re.compile(r"^(?!(?:http|ws)://127\.0\.0\.1[:/]|blob:|data:|file:|about:)"), decide
+    )
 
 
 def settled(page: Page, seconds: float = 120) -> Page:

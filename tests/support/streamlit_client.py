@@ -31,6 +31,22 @@ class Visitor:
         message.rerun_script.page_name = page
         self._socket.send(message.SerializeToString())
 
+    def send(self, message: BackMsg | bytes) -> None:
+        """Send any message, or bytes that are none."""
+        data = message if isinstance(message, bytes) else message.SerializeToString()
+        self._socket.send(data)
+
+    def session(self) -> str:
+        """The name of this tab's session, after the first page has run."""
+        self.ask("diagnostics", "")
+        name = ""
+        while True:
+            message = self.heard()
+            if message.WhichOneof("type") == "new_session":
+                name = message.new_session.initialize.session_id
+            if message.WhichOneof("type") == "script_finished" and message.script_finished == 0:
+                return name
+
     def heard(self, seconds: float = 300) -> ForwardMsg:
         """The next message of the server.
 

@@ -66,15 +66,16 @@ def turn_to(app: AppTest, page: str) -> AppTest:
 
 def tables(app: AppTest) -> list[str]:
     """The names of the tables that are folded away or open."""
-    names = (part.label.partition("Table: ")[2] for part in app.expander)
+    names = (unescaped(part.label).partition("Table: ")[2] for part in app.expander)
     return [name for name in names if name]
 
 
 def unfolded(app: AppTest) -> AppTest:
     """The same visit with every table open, and what reproduces the view."""
     for part in app.expander:
-        if part.label.startswith(("Table: ", "Reproduce this view")):
-            app.session_state[f"open {part.label}"] = True
+        label = unescaped(part.label)
+        if label.startswith(("Table: ", "Reproduce this view")):
+            app.session_state[f"open {label}"] = True
     return app.run()
 
 
@@ -117,7 +118,7 @@ def numbers(data: Any) -> NDArray[np.float64]:
 
 def metric(app: AppTest, label: str) -> str:
     """The value of the metric whose label begins with ``label``."""
-    (value,) = (m.value for m in app.metric if m.label.startswith(label))
+    (value,) = (m.value for m in app.metric if unescaped(m.label).startswith(label))
     return str(value)
 
 
@@ -133,7 +134,7 @@ def downloads(app: AppTest) -> list[str]:
 
 def press(app: AppTest, label: str) -> AppTest:
     """Click the button whose label begins with ``label``."""
-    (button,) = (b for b in app.button if b.label.startswith(label))
+    (button,) = (b for b in app.button if unescaped(b.label).startswith(label))
     return button.click().run()
 
 
@@ -145,7 +146,7 @@ def shown(app: AppTest) -> str:
 
 def unescaped(markdown: str) -> str:
     """Markdown as it is read, where what a person wrote stands in it behind backslashes."""
-    return re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", markdown)
+    return re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", markdown).replace("\u2060", "")
 
 
 def upload(app: AppTest, content: str = OWN_PAIRS, name: str = "own.tsv") -> AppTest:

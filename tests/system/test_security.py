@@ -2,7 +2,9 @@
 
 import ast
 import json
+import re
 import shutil
+import sys
 import tomllib
 import tracemalloc
 from collections.abc import Callable, Iterator
@@ -15,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
+from analysis import doctor
 from analysis.backbones import backbone, facts, sources
 from analysis.backbones.gguf_header import check_header
 from analysis.cli.main import main
@@ -26,7 +29,7 @@ from analysis.runtime import hosting
 from pages.shared import display
 from tests.support import tiny_models
 from tests.support.checks import assert_one_sentence
-from tests.support.visits import OWN_PAIRS, ROOT, opened, sentence, shown, upload, well
+from tests.support.visits import OWN_PAIRS, ROOT, opened, sentence, shown, unescaped, upload, well
 
 
 @pytest.fixture
@@ -184,6 +187,29 @@ def test_pages_of_a_hosted_server(hosted: None, folder_of: Callable[[str], str])
     assert "This server does not load" in sentence(app.run())
 
 
+@pytest.mark.parametrize("hosting_on", [False, True])
+def test_visitors_read_no_path_of_the_server(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, hosting_on: bool
+) -> None:
+    monkeypatch.setenv("KVE_HOSTED", str(int(hosting_on)))
+    monkeypatch.setenv("KVE_CACHE", str(tmp_path / "cache"))
+    for text in (
+        f"{tmp_path}/cache cannot be written: disk full",
+        f"Run {sys.executable} -m pip install x.",
+        f"{ROOT}/app.py and {Path.home()}/x",
+    ):
+        shown = hosting.without_paths(text)
+        assert (shown != text) is hosting_on
+        assert hosting_on is not any(
+            str(folder) in shown for folder in (tmp_path, ROOT, Path.home(), sys.prefix)
+        )
+    messages = " ".join(str(check) for check in doctor.checks())
+    assert (str(tmp_path) in messages) is not hosting_on
+    assert (
+        str(tmp_path) in display.escaped(f"{tmp_path}/cache").replace("\\", "")
+    ) is not hosting_on
+
+
 def test_an_unforeseen_error_shows_no_trace(
     tiny_llama: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -200,6 +226,7 @@ def test_only_this_machine_is_served_unless_asked_otherwise() -> None:
     settings_ = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())
     assert settings_["server"]["address"] == "127.0.0.1"
     assert settings_["client"]["showErrorDetails"] == "none"
+    assert settings_["client"]["disableDataExport"] is True
     assert settings_["browser"]["gatherUsageStats"] is False
     assert "enableXsrfProtection" not in settings_["server"], "on by default"
 
@@ -208,6 +235,25 @@ def test_only_this_machine_is_served_unless_asked_otherwise() -> None:
 
 
 MARKUP = "![x](http://evil/x.png) [y](http://evil) <b>z</b> $a$ `c` :red[d] *e* www.evil.example"
+
+
+@pytest.mark.parametrize(
+    ("text", "rewritten"),
+    [
+        ("http://evil.example", r"(https?:\/\/|www(?=\.))([-.\w]+)([^ \t\r\n]*)"),
+        ("HTTPS://evil.example www.evil.example", r"(https?:\/\/|www(?=\.))([-.\w]+)"),
+        ("me@evil.example", r"([-.\w+]+)@([-\w]+(?:\.[-\w]+)+)"),
+        (":streamlit: :material_home: :smile: 12:30:45", r":[\w+-][\w_+-]*:"),
+        ("a -> b <- c <-> d -- e >= f <= g ~= h", r"(^|\s)(<->|->|<-|--|>=|<=|~=)(\s|$)"),
+        ("-> a --", r"(^|\s)(->|--)(\s|$)"),
+    ],
+)
+def test_what_streamlit_rewrites_after_markdown_is_cut(text: str, rewritten: str) -> None:
+    """The patterns are those of Streamlit's frontend; the cut is not seen."""
+    assert re.search(rewritten, text, re.IGNORECASE)
+    shown = re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", display.escaped(text))
+    assert not re.search(rewritten, shown, re.IGNORECASE)
+    assert shown.replace("\u2060", "") == text == unescaped(display.escaped(text))
 
 
 def test_markdown_shows_what_was_written() -> None:
@@ -233,7 +279,6 @@ def test_names_and_messages_are_no_markdown(tiny_llama: dict[str, str]) -> None:
 def test_pages_write_html_only_of_their_own() -> None:
     """``st.html`` is given constants and what figures escape; Markdown never takes HTML."""
     allowed = {
-        "_NO_RAW_CSV",
         "_PRIMARY_TEXT",
         "_OVER",
         "TEXT_DIRECTION",

@@ -1,24 +1,8 @@
 """What pages share in showing things, without a page around it."""
 
-import csv
-import io
-
-import pandas as pd
 import pytest
 
 from pages.shared import downloads
-
-
-def test_a_csv_holds_the_table_and_nothing_that_a_spreadsheet_would_run() -> None:
-    table = pd.DataFrame(
-        {"text": ["=1+1", "+a", "-b", "@c", "\td", "plain = text", "", 'q"uo,te'], "=n": range(8)}
-    )
-    rows = list(csv.reader(io.StringIO(downloads.csv(table).decode())))
-    assert rows[0] == ["text", "'=n"]
-    assert [row[0] for row in rows[1:]] == [
-        *("'=1+1", "'+a", "'-b", "'@c", "'\td", "plain = text", "", 'q"uo,te'),
-    ]
-    assert [row[1] for row in rows[1:]] == [str(n) for n in range(8)]
 
 
 def test_strips_are_taken_along_as_a_page_that_runs_no_text() -> None:

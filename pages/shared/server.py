@@ -1,0 +1,187 @@
+"""What stands between a browser and Streamlit's server: headers, routes, messages, limits.
+
+Streamlit answers more than this app needs: figures about the server, a message that empties the
+caches of all visits, uploads without a limit of their number. :class:`Guard` hands on what the
+pages use and refuses the rest.
+"""
+
+import base64
+import hashlib
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import streamlit
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from streamlit import config, runtime
+from streamlit.proto.BackMsg_pb2 import BackMsg
+
+from analysis.errors import HostingError
+from analysis.runtime import hosting
+
+MESSAGES = frozenset(
+    {
+        "rerun_script",
+        "stop_script",
+        "file_urls_request",
+        "app_heartbeat",
+        "backend_operation_request",
+    }
+)
+"""Messages of a browser that are handed on: a choice, its end, a file up or down, a sign of life.
+
+Streamlit's others empty the caches of all visits, tell about the checkout, or change the server.
+"""
+_ROUTES = re.compile(
+    r"/(?:(?!oauth2callback)[\w-]*|favicon\.png|manifest\.json|static/.+|media/[^/]+"
+    r"|_stcore/(?:health|host-config|upload_file/(?P<visit>[^/]+)/(?P<file>[^/]+)))"
+)
+"""Paths that are answered: a page, the files of the frontend, downloads and uploads, health."""
+_STREAM = "/_stcore/stream"
+"""The path of a visit's WebSocket."""
+_FRAME = 1_000_000
+"""Bytes of an upload's request beyond the file's own."""
+_BUSY = 1013
+"""The code with which a WebSocket is closed where the server has no room: try again later."""
+
+
+def _policy() -> str:
+    """The Content-Security-Policy of every answer: nothing is asked of, or sent to, another host.
+
+    Plotly compiles what draws many dots, and Streamlit writes styles into the page.
+    """
+    page = (Path(streamlit.__file__).parent / "static" / "index.html").read_text(encoding="utf-8")
+    inline = [
+        base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+        for script in re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
+    ]
+    scripts = " ".join(["'self'", "'unsafe-eval'", *(f"'sha256-{digest}'" for digest in inline)])
+    return (
+        f"default-src 'none'; script-src {scripts}; style-src 'self' 'unsafe-inline'; "
+        "img-src 'self' data: blob:; font-src 'self' data:; media-src 'self'; connect-src 'self'; "
+        "worker-src 'self' blob:; manifest-src 'self'; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'self'"
+    )
+
+
+HEADERS: Mapping[str, str] = {
+    "Content-Security-Policy": _policy(),
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+"""Headers of every answer."""
+
+
+class Guard:
+    """ASGI middleware around Streamlit's server."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._visits = 0
+        self._arriving: dict[tuple[str, str], int] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand on a request that the pages use, with headers and within the limits."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        base = (config.get_option("server.baseUrlPath") or "").strip("/")
+        path = scope["path"].removeprefix(f"/{base}" if base else "") or "/"
+        route = _ROUTES.fullmatch(path)
+        if scope["type"] == "websocket":
+            await self._visit(path, scope, receive, send)
+        elif route is None or (route["visit"] and scope["method"] in ("GET", "HEAD")):
+            await PlainTextResponse("Not found", 404, HEADERS)(scope, receive, send)
+        elif scope["method"] == "PUT" and route["visit"]:
+            await self._upload(route["visit"], route["file"], scope, receive, _headed(send))
+        else:
+            await self._app(scope, receive, _headed(send))
+
+    async def _visit(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
+        """Open a visit where there is room, and hand on its messages."""
+        try:
+            limits = hosting.hosted()
+        except HostingError:
+            limits = None  # the page says so, and nothing can be loaded or sent
+        if path != _STREAM or (limits and self._visits >= limits.visits):
+            await receive()
+            await send({"type": "websocket.close", "code": _BUSY, "reason": "no room"})
+            return
+        self._visits += 1
+        try:
+            await self._app(scope, _filtered(receive), send)
+        finally:
+            self._visits -= 1
+
+    async def _upload(
+        self, visit: str, file: str, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Take a file where the visit and the server have room for it."""
+        size = Headers(scope=scope).get("content-length", "")
+        refusal = self._refusal(visit, file, int(size)) if size.isdecimal() else (411, "no length")
+        if refusal is not None:
+            await PlainTextResponse(refusal[1], refusal[0])(scope, receive, send)
+            return
+        self._arriving[visit, file] = int(size)
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._arriving.pop((visit, file), None)
+
+    def _refusal(self, visit: str, file: str, size: int) -> tuple[int, str] | None:
+        """Why a file of so many bytes is not taken, with the status; None where it is."""
+        try:
+            limits = hosting.hosted()
+        except HostingError as error:
+            return 503, str(error)
+        if limits is None:
+            return None
+        stored = getattr(runtime.get_instance().uploaded_file_mgr, "file_storage", {})
+        sizes = {
+            (owner, name): len(record.data)
+            for owner, files in list(stored.items())
+            for name, record in list(files.items())
+        } | self._arriving
+        sizes.pop((visit, file), None)  # the new one replaces it
+        if size > limits.megabytes * 1_000_000 + _FRAME:
+            return 413, f"This server takes files of {limits.megabytes} MB."
+        if sum(owner == visit for owner, _ in sizes) >= limits.uploads:
+            return 413, f"This server keeps {limits.uploads} files of a visit; remove one."
+        if sum(sizes.values()) + size > limits.uploaded_megabytes * 1_000_000:
+            return 413, "This server has no room for another file now; try again later."
+        return None
+
+
+def _headed(send: Send) -> Send:
+    """``send`` with :data:`HEADERS` in each answer."""
+
+    async def headed(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            MutableHeaders(scope=message).update(HEADERS)
+        await send(message)
+
+    return headed
+
+
+def _filtered(receive: Receive) -> Receive:
+    """``receive`` without the messages that the pages do not use."""
+
+    async def filtered() -> Message:
+        while True:
+            message = await receive()
+            if message["type"] != "websocket.receive" or _is_used(message.get("bytes") or b""):
+                return message
+
+    return filtered
+
+
+def _is_used(data: bytes) -> bool:
+    """Whether a message is handed on; what cannot be read is, and Streamlit ends the visit."""
+    message = BackMsg()
+    try:
+        message.ParseFromString(data)
+    except Exception:  # whatever protobuf raises
+        return True
+    return message.WhichOneof("type") in MESSAGES
