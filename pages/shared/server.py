@@ -7,6 +7,7 @@ pages use and refuses the rest.
 
 import base64
 import hashlib
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,9 +18,11 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import config, runtime
 from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from analysis.errors import HostingError
 from analysis.runtime import hosting
+from analysis.runtime.paths import APP
 
 MESSAGES = frozenset(
     {
@@ -34,6 +37,8 @@ MESSAGES = frozenset(
 
 Streamlit's others empty the caches of all visits, tell about the checkout, or change the server.
 """
+OPERATIONS = frozenset({"deferred_file", "dataframe_chunk"})
+"""Operations that a message may ask for: a download, and rows of a long table."""
 _ROUTES = re.compile(
     r"/(?:(?!oauth2callback)[\w-]*|favicon\.png|manifest\.json|static/.+|media/[^/]+"
     r"|_stcore/(?:health|host-config|upload_file/(?P<visit>[^/]+)/(?P<file>[^/]+)))"
@@ -111,7 +116,7 @@ class Guard:
             return
         self._visits += 1
         try:
-            await self._app(scope, _filtered(receive), send)
+            await self._app(scope, _filtered(receive), _without_path(send))
         finally:
             self._visits -= 1
 
@@ -184,4 +189,21 @@ def _is_used(data: bytes) -> bool:
         message.ParseFromString(data)
     except Exception:  # whatever protobuf raises
         return True
+    if message.WhichOneof("type") == "backend_operation_request":
+        return message.backend_operation_request.WhichOneof("payload") in OPERATIONS
     return message.WhichOneof("type") in MESSAGES
+
+
+def _without_path(send: Send) -> Send:
+    """``send`` without the server's path of the app, which Streamlit tells each visit."""
+
+    async def shortened(message: Message) -> None:
+        data = message.get("bytes") or b""
+        if message["type"] == "websocket.send" and os.fsencode(APP) in data:
+            forward = ForwardMsg.FromString(data)
+            if forward.WhichOneof("type") == "new_session":
+                forward.new_session.main_script_path = APP.name
+                message["bytes"] = forward.SerializeToString()
+        await send(message)
+
+    return shortened

@@ -14,7 +14,7 @@ from pathlib import Path
 from unittest.mock import MagicMock
 
 import pytest
-from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.BackMsg_pb2 import BackendOperationRequest, BackMsg
 from streamlit.web.server.starlette.starlette_app import create_streamlit_routes
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -90,6 +90,10 @@ def test_streamlit_has_no_route_or_message_that_nobody_looked_at() -> None:
         *("clear_cache", "set_run_on_save", "load_git_info"),
         *("debug_disconnect_websocket", "debug_shutdown_runtime"),
     }
+    operations = BackendOperationRequest.DESCRIPTOR.oneofs_by_name["payload"].fields
+    assert {field.name for field in operations} - server.OPERATIONS == {
+        *("install_skills", "dismiss_skills_nudge"),
+    }
 
 
 @pytest.mark.slow
@@ -132,6 +136,10 @@ def test_messages_that_the_pages_do_not_use_do_nothing(address: str) -> None:
         for kind in set(KINDS) - server.MESSAGES:
             message = BackMsg()
             setattr(message, kind, True)
+            visit.send(message)
+        for operation in ("install_skills", "dismiss_skills_nudge"):
+            message = BackMsg()
+            getattr(message.backend_operation_request, operation).SetInParent()
             visit.send(message)
         beat = BackMsg()
         beat.app_heartbeat = True
