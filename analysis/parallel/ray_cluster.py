@@ -1,23 +1,23 @@
 """Ray's cluster: a connection to it, with this package's code, and its cores and GPUs."""
 
-import importlib
 import os
 import re
+import shutil
 import socket
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import EngineError, one_line
-from ..runtime.paths import import_name
+from ..runtime.paths import ASSETS, PACKAGE, import_name
 
 ANSWER = 5.0
 """Seconds within which a port of Ray's has accepted a connection, and then answered."""
 _GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
 """The first bytes of any client of HTTP/2, which gRPC and so Ray speaks: the preface and empty
 settings (RFC 9113, section 3.4). A server answers with its own settings."""
-_NOT_SENT = ["**/__pycache__", "/_app", "/assets"]
-"""What of the package's folder workers do not need."""
 
 
 class Allocation(NamedTuple):
@@ -59,7 +59,8 @@ def connected(address: str | None) -> Iterator[Any]:
     else:
         with _reached(address):
             _greet(ray, address)
-            ray.init(address=address, runtime_env=_code(), **quiet)
+            with _code() as environment:
+                ray.init(address=address, runtime_env=environment, **quiet)
     try:
         yield ray
     finally:
@@ -152,6 +153,15 @@ def _greet(ray: Any, address: str) -> None:
         raise ValueError(f"{host}:{port} is another program's")
 
 
-def _code() -> dict[str, Any]:
-    """The runtime environment that brings this package's code to the nodes of a cluster."""
-    return {"py_modules": [importlib.import_module(import_name())], "excludes": _NOT_SENT}
+@contextmanager
+def _code() -> Iterator[dict[str, Any]]:
+    """The runtime environment that brings this package to the nodes of a cluster.
+
+    It is laid out as where it is installed, with the results that ship inside it.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        package = Path(folder, import_name())
+        unsent = shutil.ignore_patterns("__pycache__", "_app", "assets")
+        shutil.copytree(PACKAGE, package, ignore=unsent)
+        shutil.copytree(ASSETS / "results", package / "assets" / "results")
+        yield {"py_modules": [str(package)]}

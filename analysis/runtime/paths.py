@@ -51,14 +51,14 @@ def program() -> str:
     return "python -m analysis" if import_name() == "analysis" else "kv-embedding"
 
 
-def _package() -> Path:
-    return Path(str(importlib.resources.files(import_name())))
+PACKAGE = Path(str(importlib.resources.files(import_name())))
+"""The folder of this package's code."""
 
 
 def _shipped(installed: str, checkout: str) -> Path:
     """A path inside the package where it was installed, else in the checkout around it."""
-    path = _package() / installed
-    return path if path.exists() else _package().parent / checkout
+    path = PACKAGE / installed
+    return path if path.exists() else PACKAGE.parent / checkout
 
 
 ASSETS = _shipped("assets", "assets")

@@ -19,11 +19,12 @@ from analysis.parallel import engines, ray_cluster, ray_workers, sharded_encodin
 from analysis.parallel.engines import Engine
 from analysis.rerouting.plan import Plan
 from analysis.runtime import events
+from analysis.storage import result_store
 from tests.support.checks import assert_one_sentence
 from tests.support.environment import ROOT
 
 MAKE = partial(backbone.load, dtype="float32", device="cpu")
-TEXTS = [f"The boat {number} is by the bank." for number in range(2000)]
+TEXTS = [f"The boat {number} is by the bank." for number in range(1300)]
 HIDING = f"""
 import sys
 
@@ -168,13 +169,19 @@ def test_work_does_not_wait_for_ever(
 
 
 @pytest.mark.slow
-def test_the_code_travels_and_what_a_node_lacks_is_named(nodes: Nodes, tmp_path: Path) -> None:
+def test_the_code_travels_with_its_results_and_what_a_node_lacks_is_named(
+    nodes: Nodes, tmp_path: Path
+) -> None:
     for name, hidden in (("no code", []), ("no pydantic", ["pydantic"])):
         folder = tmp_path / name
         folder.mkdir()
         (folder / "sitecustomize.py").write_text(HIDING.format(hidden=hidden), encoding="utf-8")
     bare = nodes.add(PYTHONPATH=str(tmp_path / "no code"))
     assert list(engines.run(abs, [-1, -2, -3], nodes.engine)) == [1, 2, 3]
+    shipped = next((ROOT / "assets" / "results").glob("dimensions-*.npz")).stem
+    (result,) = engines.run(result_store.get, [shipped], nodes.engine)
+    assert result is not None
+    assert result[0]["shipped"]
     with pytest.raises(EngineError, match=r"The node [\d.]+ lacks the package tests;") as caught:
         list(engines.run(partial(where, None), [1], nodes.engine))  # a function that is not ours
     assert_one_sentence(caught.value)
