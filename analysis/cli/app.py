@@ -30,13 +30,16 @@ def serve(port: int | None = None) -> int:
     Returns:
         The exit code; 1 where the port is taken.
     """
+    from click import Abort
     from streamlit.web import cli
 
     if import_name() != CHECKOUT:
         install_alias(CHECKOUT, import_name())
     options = [] if port is None else ["--server.port", str(port)]
     try:
-        cli.main(["run", str(APP), *options], prog_name="streamlit")
+        cli.main(["run", str(APP), *options], prog_name="streamlit", standalone_mode=False)
+    except Abort:  # Ctrl-C, which is how the app is stopped
+        return 0
     except SystemExit as stopped:
         return stopped.code if isinstance(stopped.code, int) else int(stopped.code is not None)
     return 0

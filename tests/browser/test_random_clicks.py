@@ -1,5 +1,6 @@
 """A visitor who clicks and types at random, on every page, for as long as there is time."""
 
+import math
 import random
 import time
 import urllib.request
@@ -119,9 +120,11 @@ def wander(browser: Browser, tmp_path: Path, seed: int, seconds: float) -> Count
     link = f"backbone={folder}&dtype=float32"
     with served(tmp_path / "log", KVE_CACHE=str(tmp_path / "cache"), KVE_LOG="off") as address:
         visitor = Visitor(context.new_page(), address, link, seed, files)
-        end = time.monotonic() + seconds
+        end = math.inf
         while time.monotonic() < end:
             visitor.act()
+            if end == math.inf:  # the first page waits for PyTorch
+                end = time.monotonic() + seconds
             report = f"seed {seed}, after {visitor.done[-12:]}"
             shown = visitor.page.get_by_test_id("stException")
             if shown.count():

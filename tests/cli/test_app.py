@@ -1,7 +1,10 @@
 """The command ``app``: how the app is started, and the second name of an installed package."""
 
 import importlib
+import signal
+import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +13,7 @@ import pytest
 from analysis.cli import app
 from analysis.cli.main import main
 from analysis.runtime import paths
+from tests.support import serving
 
 
 @pytest.fixture
@@ -77,3 +81,24 @@ def test_without_a_port_the_next_free_one_is_taken(monkeypatch: pytest.MonkeyPat
     assert main(["app"]) == 0
     assert main(["app", "--port", "8600"]) == 0
     assert [words[2:] for words in told] == [[], ["--server.port", "8600"]]
+
+
+@pytest.mark.slow
+def test_an_interrupt_stops_the_app_as_it_should(tmp_path: Path) -> None:
+    """Ctrl-C is the way to stop it: code 0, and neither a traceback nor "Aborted!"."""
+    port = serving.free_port()
+    command = [sys.executable, "-m", "analysis", "app", "--port", str(port)]
+    root = Path(__file__).parents[2]
+    with (tmp_path / "log").open("wb") as log:
+        server = subprocess.Popen(
+            command, cwd=root, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
+        end = time.monotonic() + 60
+        while "URL" not in (tmp_path / "log").read_text() and time.monotonic() < end:
+            time.sleep(0.2)
+        time.sleep(1)
+        server.send_signal(signal.SIGINT)
+        assert server.wait(30) == 0
+    said = (tmp_path / "log").read_text()
+    assert "Aborted" not in said
+    assert "Traceback" not in said
