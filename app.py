@@ -37,14 +37,18 @@ def run() -> None:
     name = next((name for name, candidate in pages.items() if candidate == page), "causal_limits")
     st.set_page_config(page_title=f"{TITLES[name]} - KV-Embedding Explorer", layout="wide")
     with st.spinner("Starting"):  # a server's first visit waits here for PyTorch to load
-        from analysis.runtime import request_log
+        from analysis.runtime import request_log, visitors
         from pages.shared import address, corpus_picker, display, questions, session, sidebar, tour
     display.apply_styles()
     address.clean()
     questions.go_to_opened_page(pages)
     tour.show(pages, name)
     session.start_request_log()
-    with request_log.request("page", page=name), display.show_notices():
+    with (
+        request_log.request("page", page=name),
+        display.show_notices(),
+        visitors.visiting(*session.visitor()),
+    ):
         # Diagnostics opens whatever is wrong with the choices: one looks there for the cause.
         with (
             display.errors_skip_section() if name == "diagnostics" else display.errors_stop_page(),

@@ -50,6 +50,14 @@ class RecipeError(ExplorerError):
     """A command or a recipe cannot be understood."""
 
 
+class LimitError(ExplorerError):
+    """A visitor of a hosted server had its share, and has to wait."""
+
+
+class ForkError(ExplorerError):
+    """A process was forked from one that had loaded a backbone, where PyTorch would hang."""
+
+
 class HostingError(ExplorerError):
     """The settings of hosted mode cannot be read; nothing is served until they can."""
 

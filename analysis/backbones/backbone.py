@@ -17,7 +17,8 @@ from ..errors import BackboneError
 from ..rerouting import patches
 from ..rerouting.attention import Form
 from ..rerouting.plan import KeyPosition
-from ..runtime.fair_lock import FairLock
+from ..rerouting.torch_state import steady
+from ..runtime.fair_lock import TURN, FairLock
 from ..storage import provenance
 from ..storage.provenance import Provenance
 from . import (
@@ -44,7 +45,7 @@ _NO_ADAPTER = "no adapter"
 """A subfolder that does not exist: with peft installed, transformers would put on any adapter that
 it finds beside a model."""
 _LOADED_AGAIN = ("model", "tokenizer")
-_NOT_PICKLED = (*_LOADED_AGAIN, "lock", "cleanups")
+_NOT_PICKLED = (*_LOADED_AGAIN, "threads", "lock", "cleanups")
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +69,8 @@ class Backbone:
         note: what to know about its files, such as an adapter that is not put on; else None.
         source: the name from which :func:`load` loads it again; None for one made in memory.
         special_tokens: whether control tokens that texts spell are read as text, or parsed.
-        lock: held for one batch at a time, in the order of arrival, so that visits take turns.
+        threads: number of threads that it computes with, those of the thread that loaded it.
+        lock: held for a request, whose passes let others go first, so that visits take turns.
         cleanups: called once each when its last lease ends, to free what is stored for it.
     """
 
@@ -85,7 +87,8 @@ class Backbone:
     note: str | None = None
     source: str | None = None
     special_tokens: SpecialTokens = "text"
-    lock: FairLock = field(default_factory=lambda: FairLock("the backbone"))
+    threads: int = field(default_factory=torch.get_num_threads)
+    lock: FairLock = field(default_factory=lambda: FairLock("the backbone", TURN))
     cleanups: list[Callable[[], object]] = field(default_factory=list)
 
     def __copy__(self) -> "Backbone":
@@ -98,7 +101,8 @@ class Backbone:
         return {name: value for name, value in vars(self).items() if name not in _NOT_PICKLED}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state, lock=FairLock("the backbone"), cleanups=[])
+        lock = FairLock("the backbone", TURN)
+        vars(self).update(state, threads=torch.get_num_threads(), lock=lock, cleanups=[])
 
     if not TYPE_CHECKING:  # mypy would take every name for an attribute
 
@@ -137,12 +141,7 @@ class Backbone:
 
     def overflowed(self) -> BackboneError:
         """The error to raise where states are not finite numbers."""
-        return BackboneError(
-            f"{self.facts.name} overflowed in {self.dtype.value}; load it in float32."
-            if self.dtype.value != "float32"
-            else f"{self.facts.name} gives states that are not finite numbers, in float32 too; its "
-            "weights are damaged or do not fit this text: fetch them again, or choose another."
-        )
+        return load_errors.overflowed(self.facts.name, self.dtype.value)
 
     @property
     def slow_form(self) -> bool:
@@ -150,6 +149,7 @@ class Backbone:
         return self.form == "concatenated" or not self.device.value.startswith(("cpu", SPREAD))
 
 
+@steady()
 def load(
     name: str | PathLike[str] = catalog.DEFAULT,
     *,
@@ -222,14 +222,12 @@ def load(
     with load_errors.explained(source):
         placed = model if layout else model.to(chosen_device.value)
         fingerprint = fingerprint_of(source, folder, tokenizer)
-        loaded = assemble(
-            *(facts, placed, tokenizer, chosen_device, chosen_dtype, fingerprint),
-            note=note,
-            source=source.absolute_name,
-        )
+        parts = (facts, placed, tokenizer, chosen_device, chosen_dtype, fingerprint)
+        loaded = assemble(*parts, note=note, source=source.absolute_name)
     return replace(loaded, special_tokens=special_tokens)
 
 
+@steady()
 def assemble(
     facts: Facts,
     model: Any,

@@ -154,3 +154,18 @@ def _sentence(source: Source, error: Exception, part: str) -> str:
         f"{name} cannot be read as a {source.kind} backbone ({one_line(error)}); check it or "
         "choose another."
     )
+
+
+def overflowed(name: str, dtype: str) -> BackboneError:
+    """The error to raise where states are not finite numbers.
+
+    Args:
+        name: name of the backbone.
+        dtype: the dtype that it computes in.
+    """
+    return BackboneError(
+        f"{name} overflowed in {dtype}; load it in float32."
+        if dtype != "float32"
+        else f"{name} gives states that are not finite numbers, in float32 too; its weights are "
+        "damaged or do not fit this text: fetch them again, or choose another."
+    )

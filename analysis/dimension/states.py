@@ -7,13 +7,15 @@ import psutil
 import torch
 from numpy.typing import NDArray
 
+from ..backbones import passes
 from ..backbones.backbone import Backbone
-from ..embedding.batching import Batch, Prepared, prepare, within_memory
+from ..embedding.batch_memory import within_memory
+from ..embedding.batching import Batch, Prepared, prepare
 from ..embedding.methods import Method
 from ..embedding.prompts import BARE, COMPRESSION
 from ..errors import OutOfMemory
-from ..rerouting import forward_pass
 from ..rerouting.forward_pass import PassRequest
+from ..rerouting.torch_state import steady
 from ..runtime import request_log
 from ..runtime.events import Progress, quiet
 from .estimators import BLOCK_MEGABYTES, FEWEST
@@ -22,6 +24,7 @@ MEASURED_BYTES = 40
 """Bytes for each number of one layer while its dimension is estimated: copies in float64."""
 
 
+@steady()
 def last_token_states(
     backbone: Backbone,
     texts: Sequence[str],
@@ -53,6 +56,7 @@ def last_token_states(
     return states if np.array_equal(prompts, np.arange(len(places))) else states[:, prompts]
 
 
+@steady()
 def any_token_states(
     backbone: Backbone,
     texts: Sequence[str],
@@ -143,17 +147,21 @@ def _states_at(
             return
         into = np.concatenate([points_of[prompt][1] for prompt in batch.rows])
         request = PassRequest(batch.ids, batch.lengths, keep_at=keep_at)
-        result = forward_pass.run(backbone.model, request)
+        result = passes.run(backbone, request)
         for layer, states in result.outputs.items():
             if not bool(torch.isfinite(states).all()):
                 raise backbone.overflowed()
             out[layer, into] = states.numpy()
 
     texts = 0
-    for batch, _ in within_memory(backbone, ready.batches, run):
+
+    def count(batch: Batch) -> None:
+        nonlocal texts
         texts += len(batch.rows)
         request_log.count(encoded=len(batch.rows), tokens=int(batch.lengths.sum()))
         progress(texts, ready.distinct)
+
+    within_memory(backbone, ready.batches, run, count)
     return out
 
 

@@ -1,30 +1,23 @@
-"""Texts -> batches of prompts: each distinct prompt once, sorted by length, within a token budget.
+"""Texts -> batches of prompts: each distinct one once, by length, within a budget of tokens."""
 
-A batch that does not fit into memory is halved, down to a single prompt.
-"""
-
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import chain
-from typing import TypeVar
 
 import numpy as np
-import psutil
 import torch
 from numpy.typing import NDArray
 
 from ..backbones.backbone import Backbone
 from ..corpora.text_lists import as_texts
-from ..errors import CorpusError, OutOfMemory, quoted
-from ..runtime import events
+from ..errors import CorpusError, quoted
+from ..rerouting.torch_state import steady
 from .checks import check_limit
 from .control_tokens import control_tokens
 from .methods import Method
 from .pooling import POOLINGS
 from .prompts import Prompted, Role, tokenize
 
-T = TypeVar("T")
 BATCH_TOKENS = {"float32": 512, "bfloat16": 1024, "float16": 1024}
 """Tokens a batch holds at most on a CPU, by dtype: few, so that its states stay in the cache."""
 GPU_BATCH_TOKENS = 16_384
@@ -85,6 +78,7 @@ class Prepared:
         )
 
 
+@steady()
 def prepare(
     backbone: Backbone,
     texts: Iterable[str],
@@ -171,84 +165,6 @@ def _batch(prompts: list[Prompted], rows: list[int]) -> Batch:
     occupied = [p.slot for p in prompts if p.slot is not None]
     slots = torch.tensor(occupied) if occupied else None
     return Batch(tuple(rows), tuple(prompts), ids, lengths, slots)
-
-
-def within_memory(
-    backbone: Backbone, batches: Sequence[Batch], run: Callable[[Batch], T], *, halve: bool = True
-) -> Iterator[tuple[Batch, T]]:
-    """``run`` each batch under the backbone's lock; one that does not fit into memory in halves.
-
-    A message reports the first halving. Rows keep their order.
-
-    Args:
-        backbone: the decoder, whose lock is held during each batch.
-        batches: the batches.
-        run: runs a batch.
-        halve: whether a batch that does not fit may be halved.
-
-    Raises:
-        OutOfMemory: a single prompt does not fit, or a batch that may not be halved.
-    """
-    queue, reported = deque(batches), False
-    while queue:
-        batch = queue.popleft()
-        results: list[T] = []
-        try:
-            with backbone.lock:
-                results.append(run(batch))
-        except (RuntimeError, MemoryError) as error:
-            if not _exhausted(error):
-                raise
-        if results:  # outside of the handler, whose traceback would keep the results alive
-            yield batch, results.pop()
-            continue
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-        rows, width = batch.ids.shape
-        if rows == 1 or not halve:
-            free = _free(backbone)
-            raise OutOfMemory(
-                f"{rows} prompt{'s' if rows > 1 else ''} of {width:,} tokens did not fit into "
-                f"memory beside {backbone.facts.name}, with {free / 1e9:.1f} GB free on "
-                f"{backbone.device.value}; shorten the texts, or choose a smaller backbone or "
-                "half precision."
-            )
-        if not reported:
-            events.say(
-                f"A batch of {rows} prompts of {width:,} tokens did not fit into memory and is "
-                "computed in halves, which is slower and changes no result beyond rounding."
-            )
-            reported = True
-        middle = rows // 2
-        queue.extendleft((_rows(batch, middle, rows), _rows(batch, 0, middle)))
-
-
-def _exhausted(error: BaseException) -> bool:
-    """Whether an error says that a GPU or the machine is out of memory."""
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(
-        phrase in str(error).lower() for phrase in _OUT_OF_MEMORY
-    )
-
-
-_OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "could not create a primitive")
-"""Phrases in the errors of PyTorch's allocators and, last, of oneDNN."""
-
-
-def _free(backbone: Backbone) -> int:
-    on_gpu = backbone.device.value.startswith("cuda")
-    return torch.cuda.mem_get_info()[0] if on_gpu else psutil.virtual_memory().available
-
-
-def _rows(batch: Batch, begin: int, end: int) -> Batch:
-    """Some rows of a batch, cut to their longest prompt."""
-    rows, lengths = slice(begin, end), batch.lengths[begin:end]
-    return Batch(
-        batch.rows[rows],
-        batch.prompts[rows],
-        batch.ids[rows, : int(lengths.max())],
-        lengths,
-        None if batch.slots is None else batch.slots[rows],
-    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -62,7 +62,7 @@ def weights(prompts: Sequence[Prompted], pooling: Pooling) -> torch.Tensor:
     import torch  # takes seconds; the command line lists poolings without it
 
     width = max(len(p.ids) for p in prompts)
-    rows = torch.zeros(len(prompts), width)
+    rows = torch.zeros(len(prompts), width, dtype=torch.float32)
     for i, prompt in enumerate(prompts):
         rows[i, : len(prompt.ids)] = torch.from_numpy(POOLINGS[pooling](prompt))
     return rows

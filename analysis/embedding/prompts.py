@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from ..backbones.catalog import SpecialTokens
 from ..errors import CorpusError, PlanError, quoted
-from ..runtime import hosting
+from ..runtime import hosting, visitors
 from ..runtime.lookup import by_name
 from .control_tokens import PLACEHOLDER, control_tokens, copy_of
 
@@ -98,8 +98,10 @@ def tokenize(
         CorpusError: a text is empty, holds characters that cannot be encoded, or spells a control
             token that the tokenizer cannot read as text.
         PlanError: the prompt alone leaves no room for a text, or there is no such role.
+        LimitError: a hosted server's visitor has used up its tokens of this minute.
     """
     check_role(role)
+    visitors.check_tokens()
     for number, text in enumerate(texts, 1):
         check_text(text, number)
     reader = _Reader(tokenizer, template, role, placeholder, special_tokens)

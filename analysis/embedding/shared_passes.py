@@ -11,13 +11,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..backbones import passes
 from ..backbones.backbone import Backbone
-from ..rerouting import forward_pass
 from ..rerouting.forward_pass import Overwriting, PassRequest, PassResult
 from ..rerouting.plan import PLAIN, Plan
+from ..rerouting.torch_state import steady
 from ..runtime import request_log
 from ..runtime.events import Progress
-from .batching import Batch, Prepared, within_memory
+from .batch_memory import within_memory
+from .batching import Batch, Prepared
 from .methods import Method
 from .pooling import pool, weights
 
@@ -84,11 +86,11 @@ def shared_passes(
     ]
     last_use = {branch: number for number, branch in enumerate(tree)}
     states: dict[tuple[int, int], torch.Tensor] = {}
-    passes: dict[int, PassResult] = {}
+    results: dict[int, PassResult] = {}
     for number, (plan, branch) in enumerate(zip(plans, tree, strict=True)):
         source, begin = branch
         if begin == backbone.layers:
-            result = passes[source]
+            result = results[source]
         else:
             needed = [
                 layer
@@ -105,7 +107,7 @@ def shared_passes(
             if last_use[branch] == number:
                 states.pop(branch, None)
         if (number, backbone.layers) in last_use:
-            passes[number] = result
+            results[number] = result
         if number:
             yield result
 
@@ -147,7 +149,7 @@ def run_batch(
         else Overwriting(batch.slots, prepending.start, prepending.stop(backbone.layers)),
         **resumed,
     )
-    return forward_pass.run(backbone.model, request)
+    return passes.run(backbone, request)
 
 
 class Pooled(NamedTuple):
@@ -157,6 +159,7 @@ class Pooled(NamedTuple):
     norms: NDArray[np.float32]
 
 
+@steady()
 def pool_batches(
     backbone: Backbone,
     ready: Prepared,
@@ -193,10 +196,14 @@ def pool_batches(
             vectors[list(batch.rows)] = rows
 
     finished = 0
-    for batch, _ in within_memory(backbone, ready.batches, pooled, halve=halve):
+
+    def count(batch: Batch) -> None:
+        nonlocal finished
         finished += len(batch.rows)
         request_log.count(encoded=len(batch.rows), tokens=int(batch.lengths.sum()))
         progress(finished, ready.distinct)
+
+    within_memory(backbone, ready.batches, pooled, count, halve=halve)
     averaged = torch.from_numpy(out[:, ready.of_text].mean(axis=1))
     unit = torch.nn.functional.normalize(averaged, dim=-1).numpy()
     return [Pooled(*each) for each in zip(unit, averaged.norm(dim=-1).numpy(), strict=True)]

@@ -10,15 +10,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..backbones import passes
 from ..backbones.backbone import Backbone
 from ..embedding.checks import check_plan
 from ..embedding.control_tokens import control_tokens
 from ..embedding.methods import DEFAULT
 from ..embedding.prompts import Prompted, tokenize
 from ..errors import BackboneError, CorpusError, PlanError
-from ..rerouting import forward_pass
 from ..rerouting.forward_pass import PassRequest, PassResult
 from ..rerouting.plan import PLAIN, Plan
+from ..rerouting.torch_state import steady
 from ..runtime import request_log
 
 WATCHED = 512
@@ -240,6 +241,7 @@ def _tokenized(backbone: Backbone, texts: list[str], template: str) -> list[Prom
     )
 
 
+@steady()
 def _pass(
     backbone: Backbone, prompt: Prompted, plan: Plan, *, keep_weights_of: int | None = None
 ) -> PassResult:
@@ -249,7 +251,7 @@ def _pass(
         request = PassRequest(
             *(ids, lengths, plan, backbone.form), keep_gates=True, keep_weights_of=keep_weights_of
         )
-        result = forward_pass.run(backbone.model, request)
+        result = passes.run(backbone, request)
     _check_states(backbone, result.final)
     return result
 
@@ -265,6 +267,7 @@ def _check_states(backbone: Backbone, states: torch.Tensor) -> None:
         raise backbone.overflowed()
 
 
+@steady()
 def _states(backbone: Backbone, prompt: Prompted, width: int, plan: Plan) -> torch.Tensor:
     """States entering every layer and after the final norm, float64 (L + 1, T, D) on the CPU."""
     ids = torch.zeros(1, width, dtype=torch.int64)
@@ -272,7 +275,7 @@ def _states(backbone: Backbone, prompt: Prompted, width: int, plan: Plan) -> tor
     with backbone.lock:
         lengths, layers = torch.tensor([len(prompt.ids)]), range(backbone.layers)
         request = PassRequest(ids, lengths, plan, backbone.form, keep_inputs=layers)
-        result = forward_pass.run(backbone.model, request)
+        result = passes.run(backbone, request)
     _check_states(backbone, result.final[:, : len(prompt.ids)])
     states = [result.inputs[layer][0] for layer in layers] + [result.final[0]]
     return torch.stack([state.double().cpu() for state in states])

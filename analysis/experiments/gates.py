@@ -10,13 +10,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..backbones import passes
 from ..backbones.backbone import Backbone
 from ..corpora.text_lists import as_texts
 from ..embedding.checks import check_method
 from ..embedding.methods import DEFAULT, Method
 from ..embedding.prompts import tokenize
-from ..rerouting import forward_pass
 from ..rerouting.forward_pass import PassRequest
+from ..rerouting.torch_state import steady
 from ..runtime import request_log
 from ..storage import result_store
 
@@ -76,6 +77,7 @@ def mean_gates(backbone: Backbone, texts: Iterable[str], method: Method = DEFAUL
     return MeanGates(method.plan.active, stored[1]["by_text"], stored[0]["tokens"])
 
 
+@steady()
 def _measured(
     backbone: Backbone, texts: Sequence[str], method: Method
 ) -> tuple[dict[str, int], dict[str, NDArray[np.float64]]]:
@@ -97,7 +99,7 @@ def _measured(
             row[: len(prompt.ids)] = torch.tensor(prompt.ids)
         with backbone.lock:
             request = PassRequest(ids, torch.tensor(lengths), plan, backbone.form, keep_gates=True)
-            gates = forward_pass.run(backbone.model, request).gates
+            gates = passes.run(backbone, request).gates
         request_log.count(encoded=len(prompts), tokens=sum(lengths))
         for row, layer in enumerate(plan.active):
             heads = gates[layer].double().mean(dim=1).cpu()

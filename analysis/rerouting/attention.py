@@ -26,6 +26,33 @@ Pair = tuple[torch.Tensor, torch.Tensor]
 """The prefix's key and value, each (B, KV, 1, d)."""
 
 
+def cpu_kernel(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    mask: torch.Tensor | None,
+    scale: float,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Attend by the CPU's fast kernel, whichever kernels the process lets PyTorch choose from.
+
+    Args:
+        query: (B, H, T, d).
+        key: (B, KV, T, d).
+        value: (B, KV, T, d), as wide as the others.
+        mask: None for causal; bool (True = visible) or additive, for H heads in key and value.
+        scale: factor of the logits.
+
+    Returns:
+        Output (B, H, T, d) and the logits' log-sum-exp.
+    """
+    if mask is not None:
+        mask = additive(mask, query.dtype)
+    is_causal = mask is None and query.shape[2] > 1
+    return torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(  # type: ignore[no-any-return]
+        query, key, value, 0.0, is_causal, attn_mask=mask, scale=scale
+    )
+
+
 def closed_form(
     query: torch.Tensor,
     key: torch.Tensor,
@@ -54,7 +81,6 @@ def closed_form(
 
     def kernel(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, m: Mask) -> Attended:
         if isinstance(m, torch.Tensor):
-            m = additive(m, q.dtype)
             k, v = (x.repeat_interleave(groups, 1) for x in (k, v))
         q, k, v = (
             x
@@ -62,9 +88,7 @@ def closed_form(
             else torch.nn.functional.pad(x, (0, kernel_width - x.shape[-1]))
             for x in (q, k, v)
         )
-        out, lse = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
-            q, k, v, 0.0, m is None, attn_mask=m, scale=scale
-        )
+        out, lse = cpu_kernel(q, k, v, m, scale)  # type: ignore[arg-type]
         return out, lse[:, : q.shape[1]].float()
 
     out, lse = blockwise(kernel, query, key, value, mask)
@@ -106,7 +130,12 @@ def concatenated_form(
         k = torch.cat([pair[0], k], 2).repeat_interleave(groups, 1)
         v = torch.cat([pair[1], v], 2).repeat_interleave(groups, 1)
         m = torch.nn.functional.pad(additive(m, q.dtype), (1, 0), value=bias)  # type: ignore[arg-type]
-        out = torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=m, scale=scale)
+        if q.is_cpu and q.shape[-1] == v.shape[-1]:
+            out, _ = cpu_kernel(q, k, v, m, scale)
+        else:
+            out = torch.nn.functional.scaled_dot_product_attention(
+                q, k, v, attn_mask=m, scale=scale
+            )
         if not keep_gate:
             return out, None
         logits = (q.float() @ k.float().transpose(2, 3)) * scale + m.float()
@@ -133,7 +162,9 @@ def attention_weights(
         float32 (B, H, T, T): rows are queries.
     """
     tokens = key.shape[2]
-    marks = torch.eye(tokens, device=key.device).expand(*key.shape[:2], tokens, tokens)
+    marks = torch.eye(tokens, dtype=torch.float32, device=key.device).expand(
+        *key.shape[:2], tokens, tokens
+    )
     return blockwise(attend, query.float(), key.float(), marks, mask)[0]
 
 

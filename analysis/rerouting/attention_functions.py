@@ -13,7 +13,13 @@ import torch
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from . import forward_pass
-from .attention import attention_weights, closed_form, concatenated_form, relative_distance
+from .attention import (
+    attention_weights,
+    closed_form,
+    concatenated_form,
+    cpu_kernel,
+    relative_distance,
+)
 from .forward_pass import RunningPass
 from .masks import Attend, Attended, Band, Mask, additive, blockwise
 
@@ -47,7 +53,19 @@ def over_sdpa(
     layer = _layer_of(module)
     attention_mask = _observe(this_pass, module, query, attention_mask, kwargs)
 
+    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    uses_kernel = (
+        this_pass is not None
+        and query.is_cpu
+        and "position_bias" not in kwargs
+        and kwargs.get("is_causal", getattr(module, "is_causal", True)) in (None, True)
+    )
+
     def plain(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, m: Mask) -> Attended:
+        if uses_kernel and q.shape[-1] == v.shape[-1] and not isinstance(m, Band):
+            if m is not None:
+                k, v = (x.repeat_interleave(q.shape[1] // k.shape[1], 1) for x in (k, v))
+            return cpu_kernel(q, k, v, m, scale)[0], None
         out, _ = sdpa_attention_forward(module, q, k, v, m, scaling=scaling, **kwargs)  # type: ignore[arg-type]
         return out.transpose(1, 2), None
 
@@ -56,7 +74,6 @@ def over_sdpa(
         out, _ = blockwise(plain, query, key, value, attention_mask)
         return out.transpose(1, 2).contiguous(), None
     request, result = this_pass.request, this_pass.result
-    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     pair, bias = this_pass.prefix(layer, key, value), request.plan.bias
     gate: torch.Tensor | None
     if request.form == "closed" and query.device.type == "cpu" and "position_bias" not in kwargs:

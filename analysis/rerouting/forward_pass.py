@@ -9,7 +9,7 @@ Sequences are padded on the right and need no padding mask: under causal attenti
 attends to what comes after it.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -19,6 +19,10 @@ import torch
 from ..errors import PlanError
 from .attention import Form, Pair, gather_last
 from .plan import PLAIN, Plan
+
+
+def _go_on() -> None:
+    """Do nothing before a layer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +62,7 @@ class PassRequest:
         keep_gates: whether the gates of re-routed layers are kept.
         keep_weights_of: a layer whose attention weights are kept, as they are before re-routing.
         compare_forms: whether layers in the closed form are computed in the concatenated one too.
+        before_layer: called before each layer that is run; may wait, or raise to stop the pass.
 
     Raises:
         PlanError: the mask is to be removed where the plan re-routes.
@@ -76,6 +81,7 @@ class PassRequest:
     keep_gates: bool = False
     keep_weights_of: int | None = None
     compare_forms: bool = False
+    before_layer: Callable[[], object] = _go_on
 
     def __post_init__(self) -> None:
         if self.plan.active and not self.causal:

@@ -87,6 +87,7 @@ def _before_layer(
     if this_pass is None or index < this_pass.request.start:
         return None
     request = this_pass.request
+    request.before_layer()
     original = states = args[0] if args else kwargs["hidden_states"]
     if index == request.start and request.start_states is not None:
         states = request.start_states.to(original.device)

@@ -14,11 +14,14 @@ the limits::
     uploads: 8                           # files of a visit on the server
     uploaded_megabytes: 400              # files of all visits on the server
     visits: 100                          # open at once
+    tokens: 60000                        # encoded a minute for each visitor
+    address_header: X-Real-IP            # where a proxy writes a visitor's address
 
 Checked by :func:`analysis.backbones.sources.resolve` for backbones,
 :mod:`analysis.corpora.registry` for corpora, :mod:`analysis.corpora.parsing` and
-:mod:`analysis.corpora.beir` for files, and :mod:`analysis.embedding.prompts` for what is encoded;
-``pages/shared/server.py`` counts uploads and visits.
+:mod:`analysis.corpora.beir` for files, :mod:`analysis.embedding.prompts` for what is encoded, and
+:mod:`analysis.runtime.visitors` for how much of it; ``pages/shared/server.py`` counts uploads and
+visits.
 If the settings cannot be read, all of these refuse.
 """
 
@@ -60,6 +63,8 @@ class Hosting:
     uploads: int = 8
     uploaded_megabytes: int = 400
     visits: int = 100
+    tokens: int = 60_000
+    address_header: str = ""
 
 
 def hosted() -> Hosting | None:
@@ -93,12 +98,16 @@ def _read(setting: str) -> Hosting | None:
         if isinstance(defaults[name], tuple):
             is_valid = isinstance(value, list) and all(isinstance(item, str) for item in value)
             settings[name] = tuple(value) if is_valid else value
+        elif isinstance(defaults[name], str):
+            is_valid = isinstance(value, str)
         else:
             is_valid = type(value) is int and value > 0
         if not is_valid:
-            kind = (
-                "a list of names" if isinstance(defaults[name], tuple) else "a whole number above 0"
-            )
+            kind = "a whole number above 0"
+            if isinstance(defaults[name], tuple):
+                kind = "a list of names"
+            elif isinstance(defaults[name], str):
+                kind = "the name of a header"
             raise HostingError(f"{problem}; its {name} must be {kind}.")
     return Hosting(**settings)
 

@@ -5,9 +5,11 @@ address bar, so that a link restores them. Uploaded texts stay in the session an
 """
 
 import threading
+from contextlib import suppress
 
 import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from analysis.backbones import leases, sources
 from analysis.backbones.backbone import Backbone
@@ -15,16 +17,32 @@ from analysis.backbones.facts import Facts, describe
 from analysis.corpora import packaged, registry
 from analysis.corpora.types import Pairs, Texts
 from analysis.embedding.methods import METHODS, VARIANTS, Method
+from analysis.errors import HostingError
 from analysis.experiments import dimension
 from analysis.experiments.dimension import Dimensions
 from analysis.recipes import workspace
 from analysis.rerouting import layer_lists
 from analysis.rerouting.plan import Plan
-from analysis.runtime import request_log
+from analysis.runtime import hosting, request_log
 from analysis.spaces import projection
 from pages.shared import corpus_picker, display
 from pages.shared.display import Markdown
 from pages.shared.page_question import SIDEBAR
+
+
+def visitor() -> tuple[str, str]:
+    """Whose turns and tokens a run uses: the person, and the person's tab.
+
+    A hosted server tells people apart by their address, since one may open many tabs; elsewhere,
+    and where there is no address, every tab counts.
+    """
+    context = get_script_run_ctx()
+    visit, address = context.session_id if context else "", None
+    with suppress(HostingError):  # shown where something is to be loaded
+        if limits := hosting.hosted():
+            header = limits.address_header
+            address = st.context.headers.get(header) if header else st.context.ip_address
+    return address or visit, visit
 
 
 def run_by_entry() -> None:

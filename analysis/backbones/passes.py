@@ -1,0 +1,36 @@
+"""Passes of a backbone: in turns with others, and in PyTorch's own defaults.
+
+Everything that a loaded backbone computes goes through :func:`run`.
+"""
+
+from dataclasses import replace
+
+from ..rerouting import forward_pass
+from ..rerouting.forward_pass import PassRequest, PassResult
+from ..rerouting.torch_state import steady
+from ..runtime import fair_lock, visitors
+from .backbone import Backbone
+
+
+def run(backbone: Backbone, request: PassRequest) -> PassResult:
+    """Run one pass under the backbone's lock, which other visits may have between its layers.
+
+    Args:
+        backbone: the decoder, whose lock this thread holds.
+        request: what the pass runs on, starts from, changes and keeps.
+
+    Raises:
+        PlanError: see :func:`forward_pass.run`.
+        ForkError: this process was forked from one that had computed.
+    """
+    rows, width = request.ids.shape
+    cost = fair_lock.cost(rows, width)
+    visitors.count_tokens(rows * width)
+    long_pass = backbone.lock.begin_long() if rows * width > fair_lock.LONG else None
+    try:
+        with steady(backbone.threads):
+            return forward_pass.run(
+                backbone.model, replace(request, before_layer=lambda: backbone.lock.spend(cost))
+            )
+    finally:
+        del long_pass
