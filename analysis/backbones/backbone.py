@@ -17,7 +17,7 @@ from ..errors import BackboneError
 from ..rerouting import patches
 from ..rerouting.attention import Form
 from ..rerouting.plan import KeyPosition
-from ..rerouting.torch_state import steady
+from ..rerouting.torch_state import steady, unusual_arithmetic
 from ..runtime.fair_lock import TURN, FairLock
 from ..storage import provenance
 from ..storage.provenance import Provenance
@@ -123,6 +123,7 @@ class Backbone:
             "dtype": self.dtype.value,
             "device": self.device.value.split(":")[0],
             "special_tokens": self.special_tokens,
+            **unusual_arithmetic(),
         }
 
     def provenance(self) -> Provenance:

@@ -55,3 +55,16 @@ def steady(threads: int | None = None) -> Iterator[None]:
             torch.set_num_threads(threads)
             stack.callback(torch.set_num_threads, before)
         yield
+
+
+def unusual_arithmetic() -> dict[str, str]:
+    """What changes numbers and holds for the process alone, where it is not PyTorch's default.
+
+    It cannot be set for a pass, as other threads would compute with it too; so what is computed
+    with it is stored apart.
+    """
+    precision = torch.get_float32_matmul_precision()
+    onednn = torch.backends.mkldnn.enabled  # type: ignore[attr-defined]
+    return ({} if precision == "highest" else {"precision": precision}) | (
+        {} if onednn else {"onednn": "off"}
+    )

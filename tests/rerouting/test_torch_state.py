@@ -63,14 +63,9 @@ STATES: dict[str, Callable[[], AbstractContextManager[object]]] = {
     "inference mode": torch.inference_mode,
     "gradients": torch.enable_grad,
     "deterministic algorithms": lambda: flag(torch.use_deterministic_algorithms, True),
-    "products in less precision": lambda: between(
-        lambda: torch.set_float32_matmul_precision("medium"),
-        lambda: torch.set_float32_matmul_precision("highest"),
-    ),
     "denormal numbers flushed": lambda: flag(torch.set_flush_denormal, True),
     "three threads": lambda: threads(3),
     "no flash attention": lambda: flag(torch.backends.cuda.enable_flash_sdp, False),
-    "no other attention": lambda: flag(torch.backends.cuda.enable_math_sdp, False),
 }
 
 
@@ -104,6 +99,18 @@ def test_no_state_of_the_caller_changes_a_bit(tiny: Callable[[str], Backbone], f
         for one, other in zip(inside, expected, strict=True):
             assert one.dtype == other.dtype, name
             np.testing.assert_array_equal(one, other, err_msg=name)
+
+
+def test_what_the_process_computes_otherwise_is_stored_apart(llama: Backbone) -> None:
+    usual = llama.identity
+    with between(
+        lambda: torch.set_float32_matmul_precision("medium"),
+        lambda: torch.set_float32_matmul_precision("highest"),
+    ):
+        assert llama.identity == usual | {"precision": "medium"}
+    with flag(torch._C._set_mkldnn_enabled, False):
+        assert llama.identity == usual | {"onednn": "off"}
+    assert llama.identity == usual
 
 
 def test_the_state_of_the_caller_is_left_as_it_was(llama: Backbone) -> None:
@@ -149,9 +156,7 @@ def test_eight_threads_that_flip_states_find_two_hundred_equal(llama: Backbone) 
     finally:  # two threads that leave in another order than they came restore each other's
         torch.set_default_dtype(torch.float32)
         torch.use_deterministic_algorithms(False)
-        torch.set_float32_matmul_precision("highest")
         torch.backends.cuda.enable_flash_sdp(True)
-        torch.backends.cuda.enable_math_sdp(True)
     assert results == [True] * 200
 
 
