@@ -64,7 +64,7 @@ def unusual_arithmetic() -> dict[str, str]:
     with it is stored apart.
     """
     precision = torch.get_float32_matmul_precision()
-    onednn = torch.backends.mkldnn.enabled  # type: ignore[attr-defined]
+    onednn = torch.backends.mkldnn.enabled
     return ({} if precision == "highest" else {"precision": precision}) | (
         {} if onednn else {"onednn": "off"}
     )
