@@ -23,7 +23,7 @@ from .backbones.catalog import DEFAULT, PACKAGED
 from .corpora.packaged import GENSIM
 from .runtime import hosting, paths
 from .spaces import projection
-from .storage import result_store
+from .storage import cache_faults, result_store
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
@@ -97,10 +97,11 @@ def facts() -> dict[str, str]:
 
 def cache_sizes() -> dict[str, int]:
     """Bytes of each folder in the cache, by name."""
-    home = paths.cache_home()
-    if not home.is_dir():
+    try:
+        folders = [path for path in sorted(paths.cache_home().iterdir()) if path.is_dir()]
+    except OSError:  # not there, or not to be read, which is one of the checks
         return {}
-    return {folder.name: _size(folder) for folder in sorted(home.iterdir()) if folder.is_dir()}
+    return {folder.name: _size(folder) for folder in folders}
 
 
 def report() -> str:
@@ -243,14 +244,18 @@ def _memory() -> Check:
 
 
 def _cache() -> Iterator[Check]:
-    home = paths.cache_home()
+    home = place = paths.cache_home()
+    verb = "written"
     try:
         home.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=home) as file:
-            file.write(b"written")
+        for place in (home, *(path for path in sorted(home.glob("*")) if path.is_dir())):
+            verb = "read"
+            os.listdir(place)  # noqa: PTH208  # Path.iterdir is lazy
+            verb = "written"
+            with tempfile.NamedTemporaryFile(dir=place) as file:
+                file.write(b"written")
     except OSError as error:
-        result = f"{home} is not writable: {error.strerror}"
-        yield Check("cache", "error", result, "Set KVE_CACHE to a folder that is writable.")
+        yield Check("cache", "error", *cache_faults.parts(error, place, verb))
         return
     yield Check("cache", "healthy", f"{home} is writable")
     free = shutil.disk_usage(home).free

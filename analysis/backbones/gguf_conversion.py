@@ -12,6 +12,7 @@ import json
 import re
 import shutil
 import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache, partial
@@ -22,6 +23,7 @@ from filelock import FileLock
 
 from ..errors import BackboneError
 from ..runtime.paths import cache_home
+from ..storage import cache_faults
 from .gguf_header import check_header
 from .load_errors import explained
 from .loaded_checks import check_complete
@@ -41,12 +43,13 @@ def converted(gguf: Path, progress: Progress = lambda _: None) -> Path:
         progress: called with a sentence before a conversion.
 
     Raises:
-        BackboneError: the file is not a GGUF that transformers can read, or the disk is full.
+        BackboneError: the file is not a GGUF that transformers can read, it changed while it was
+            converted, or the cache cannot be read or written.
     """
     folder = conversion_folder(gguf)
     if intact(folder):
         return folder
-    with _writing(folder.parent, gguf), FileLock(f"{folder}.lock"):
+    with filling(folder.parent, gguf.name), FileLock(f"{folder}.lock"):
         if intact(folder):
             return folder
         damaged = folder.exists() and not _outdated(folder)
@@ -54,22 +57,31 @@ def converted(gguf: Path, progress: Progress = lambda _: None) -> Path:
         progress(f"{verb} {gguf.name} (once; this takes up to a minute)")
         for leftover in folder.parent.glob(f"{folder.name}.part-*"):
             shutil.rmtree(leftover, ignore_errors=True)
-        partial = Path(tempfile.mkdtemp(prefix=f"{folder.name}.part-", dir=folder.parent))
+        partial, replaced = (
+            folder.with_name(f"{folder.name}.part-{uuid.uuid4().hex}") for _ in range(2)
+        )
         try:
+            partial.mkdir()
             _convert(gguf, partial)
-            shutil.rmtree(folder, ignore_errors=True)
+            if folder.exists():  # another user's can be moved where it cannot be deleted
+                folder.rename(replaced)
             partial.rename(folder)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
+            shutil.rmtree(replaced, ignore_errors=True)
     return folder
 
 
 @contextmanager
-def _writing(folder: Path, gguf: Path) -> Iterator[None]:
-    """Create ``folder``; raise one sentence if it, or a file in it, cannot be written.
+def filling(folder: Path, name: str) -> Iterator[None]:
+    """Create a folder of the cache; raise one sentence if it, or a file in it, cannot be written.
+
+    Args:
+        folder: the folder that the block writes to.
+        name: what is written, for the sentence.
 
     Raises:
-        BackboneError: the disk is full, or the folder is read-only.
+        BackboneError: the disk is full, or the folder may not be written to.
     """
     from safetensors import SafetensorError
 
@@ -77,11 +89,8 @@ def _writing(folder: Path, gguf: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         yield
     except (OSError, SafetensorError) as error:  # safetensors wraps a full disk in its own error
-        reason = getattr(error, "strerror", None) or error
-        raise BackboneError(
-            f"{gguf.name} could not be converted into {folder}: {reason}; free some space there "
-            "or set KVE_CACHE."
-        ) from error
+        reason = cache_faults.explained(error, folder, "written")
+        raise BackboneError(f"{name} could not be converted, because {reason}") from error
 
 
 def _convert(gguf: Path, folder: Path) -> None:
@@ -109,14 +118,21 @@ def _convert(gguf: Path, folder: Path) -> None:
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     files = sorted(path for path in folder.iterdir() if path.is_file())
+    digest = sha256(gguf)
+    if not folder.name.startswith(_name(gguf, digest)):
+        raise BackboneError(
+            f"{gguf.name} changed while it was converted; try again when it is complete."
+        )
     provenance = {
         "source": gguf.name,
-        "sha256": sha256(gguf),
+        "sha256": digest,
         "dtype": "float32",
         "files": {p.name: {"bytes": p.stat().st_size, "sha256": sha256(p)} for p in files},
         "versions": _versions(),
     }
     (folder / PROVENANCE).write_text(json.dumps(provenance, indent=1))
+    for path in files:  # safetensors gives others no permission, whatever the umask is
+        path.chmod((folder / PROVENANCE).stat().st_mode & 0o777)
 
 
 @contextmanager
@@ -181,8 +197,12 @@ def _config_of(gguf: Path, _folder: Path) -> Any:
 
 def conversion_folder(gguf: Path) -> Path:
     """Where the conversion of a GGUF of this content lies, or will lie."""
+    return cache_home() / "backbones" / _name(gguf, sha256(gguf))
+
+
+def _name(gguf: Path, digest: str) -> str:
     stem = re.sub(r"[^\w.-]", "_", gguf.stem)
-    return cache_home() / "backbones" / f"{stem}-{sha256(gguf)[:16]}"
+    return f"{stem}-{digest[:16]}"
 
 
 def intact(folder: Path, *, weights: bool = True) -> bool:
@@ -191,6 +211,9 @@ def intact(folder: Path, *, weights: bool = True) -> bool:
     Args:
         folder: folder of the conversion.
         weights: whether to verify the checksum of the weights too, which takes a moment.
+
+    Raises:
+        BackboneError: it is there and cannot be read, which is no damage.
     """
     try:
         files = json.loads((folder / PROVENANCE).read_text())["files"]
@@ -202,7 +225,12 @@ def intact(folder: Path, *, weights: bool = True) -> bool:
             )
             for name, facts in files.items()
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return False
+    except OSError as error:
+        place = Path(error.filename or folder)
+        raise BackboneError(cache_faults.explained(error, place, "read")) from None
+    except (ValueError, KeyError, TypeError, AttributeError):
         return False
 
 

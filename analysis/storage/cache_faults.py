@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import sqlite3
 from contextlib import suppress
 from pathlib import Path
@@ -10,6 +11,8 @@ from ..errors import one_line
 from ..runtime import events, hosting
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_WRAPPED = re.compile(r"\(os error (\d+)\)")
+"""The number of an error of the operating system in one of safetensors'."""
 
 
 def primary(error: Exception) -> int:
@@ -53,10 +56,22 @@ def explained(error: Exception, path: Path, verb: str) -> str:
         path: a file or folder of the cache.
         verb: ``read`` or ``written``.
     """
+    fault, way_out = parts(error, path, verb)
+    return f"{fault}; {way_out[0].lower()}{way_out[1:]}"
+
+
+def parts(error: Exception, path: Path, verb: str) -> tuple[str, str]:
+    """The same as a fault and what to do about it, each a sentence of its own.
+
+    Args:
+        error: what reading or writing raised, of the operating system or of SQLite.
+        path: a file or folder of the cache.
+        verb: ``read`` or ``written``.
+    """
     reason, way_out = _reason(error, path, verb)
     if hosting.hosted() is not None:
-        way_out = "tell the people who run this server"
-    return f"{_named(path)} cannot be {verb}: {reason}; {way_out}."
+        way_out = "Tell the people who run this server"
+    return f"{_named(path)} cannot be {verb}: {reason}", f"{way_out}."
 
 
 def _named(path: Path) -> str:
@@ -67,23 +82,25 @@ def _reason(error: Exception, path: Path, verb: str) -> tuple[str, str]:
     """The reason in words, and what a user can do about it."""
     elsewhere = "set KVE_CACHE to another folder"
     number, code = getattr(error, "errno", None), primary(error)
+    if match := _WRAPPED.search(str(error)):
+        number = int(match[1])
     if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
         number = _errno_of(path, verb)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return "another program has locked it", f"end that program, or {elsewhere}"
+        return "another program has locked it", f"End that program, or {elsewhere}"
     if code == sqlite3.SQLITE_FULL or number in _FULL:
-        return "its disk is full", f"free some space there, or {elsewhere}"
+        return "its disk is full", f"Free some space there, or {elsewhere}"
     if number in (errno.EACCES, errno.EPERM):
         return (
             f"permission denied{_owner(path)}",
-            f"let its owner give your group access (chmod -R g+rwX), or {elsewhere}",
+            f"Let its owner give your group access (chmod -R g+rwX), or {elsewhere}",
         )
     if number == errno.EROFS:
-        return "its disk is read-only", elsewhere
+        return "its disk is read-only", "Set KVE_CACHE to another folder"
     if number in (errno.EMFILE, errno.ENFILE):
-        return "too many files are open", "raise the limit (ulimit -n)"
+        return "too many files are open", "Raise the limit (ulimit -n)"
     reason = os.strerror(number).lower() if number else one_line(error)
-    return reason, f"correct that, or {elsewhere}"
+    return reason, f"Correct that, or {elsewhere}"
 
 
 def _errno_of(path: Path, verb: str) -> int | None:

@@ -255,6 +255,20 @@ def test_a_conversion_that_is_stopped_leaves_nothing(
     assert len(weights_of(converted(gguf))) > 10
 
 
+def test_a_file_that_changes_meanwhile_is_refused(
+    gguf: Path, empty_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def changed(*_: object) -> None:
+        gguf.write_bytes(gguf.read_bytes() + bytes(32))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("analysis.backbones.gguf_conversion.check_complete", changed)
+        with pytest.raises(BackboneError, match="changed while it was converted") as caught:
+            converted(gguf)
+    assert_one_sentence(caught.value)
+    assert [p.name for p in (empty_cache / "backbones").iterdir() if p.is_dir()] == []
+
+
 def test_what_a_killed_process_left_is_swept_away(gguf: Path, conversions: list[Path]) -> None:
     folder = gguf_conversion.conversion_folder(gguf)
     left = folder.with_name(folder.name + ".part-killed")
@@ -277,7 +291,7 @@ def test_a_full_disk_is_said_in_one_sentence(
     gguf: Path, empty_cache: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     monkeypatch.setattr(gguf_conversion, "_convert", failing(error))
-    with pytest.raises(BackboneError, match=r"No space left on device.*set KVE_CACHE\.") as caught:
+    with pytest.raises(BackboneError, match=r"its disk is full; free .* KVE_CACHE") as caught:
         converted(gguf)
     assert_one_sentence(caught.value)
     assert [p.name for p in (empty_cache / "backbones").iterdir() if p.is_dir()] == []
@@ -291,7 +305,7 @@ def test_weights_that_really_cannot_be_written_are_said_in_one_sentence(
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, hard))
     try:
-        with pytest.raises(BackboneError, match=r"File too large.*set KVE_CACHE\.") as caught:
+        with pytest.raises(BackboneError, match=r"its disk is full; free .* KVE_CACHE") as caught:
             converted(gguf)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
@@ -305,7 +319,7 @@ def test_a_cache_that_cannot_be_a_folder_is_said_in_one_sentence(
 ) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("KVE_CACHE", str(tmp_path / "file"))
-    with pytest.raises(BackboneError, match=r"not be converted into .* set KVE_CACHE") as caught:
+    with pytest.raises(BackboneError, match=r"written: not a directory; .* KVE_CACHE") as caught:
         converted(gguf)
     assert_one_sentence(caught.value)
 

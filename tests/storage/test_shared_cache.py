@@ -10,9 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from analysis import doctor
+from analysis.backbones import gguf_conversion
+from analysis.errors import BackboneError
 from analysis.runtime import events
 from analysis.storage import result_store, vector_cache
 from analysis.storage.vector_cache import Vector
+from tests.support import tiny_models
 from tests.support.checks import assert_one_sentence
 
 ANN, BEN, GROUP = 61_001, 61_002, 61_000
@@ -41,8 +45,11 @@ def shared(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     home = Path(tempfile.mkdtemp())
     os.chown(home, ANN, GROUP)
     home.chmod(0o2775)
+    with tempfile.TemporaryDirectory() as other:  # so that all modules that it takes are loaded
+        monkeypatch.setenv("KVE_CACHE", other)
+        store(1)
+        assert result_store.get("one-1")
     monkeypatch.setenv("KVE_CACHE", str(home))
-    result_store.versions()
     yield home
     shutil.rmtree(home)
 
@@ -121,3 +128,78 @@ def test_what_may_not_be_read_is_neither_damaged_nor_full(
         assert result_store.get("one-50")
         assert len(vector_cache.load("recipe", list(VECTORS))) == 50
     assert len(list(shared.rglob("*.db"))) == 1
+
+
+# Conversions
+
+
+@pytest.fixture
+def gguf(shared: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A GGUF file that was converted elsewhere before, so that all code it takes is loaded."""
+    path = shared / "tiny.gguf"
+    tiny_models.write_gguf(path)
+    monkeypatch.setenv("KVE_CACHE", str(shared / "elsewhere"))
+    gguf_conversion.converted(path)
+    monkeypatch.setenv("KVE_CACHE", str(shared))
+    return path
+
+
+@pytest.mark.parametrize("umask", [0o002, 0o022])
+def test_a_conversion_is_read_by_all_whom_the_umask_lets(gguf: Path, umask: int) -> None:
+    with user(ANN, umask):
+        folder = gguf_conversion.converted(gguf)
+    with user(BEN):
+        assert gguf_conversion.converted(gguf) == folder
+        assert all(path.read_bytes() for path in folder.iterdir())
+    assert {path.stat().st_uid for path in folder.iterdir()} == {ANN}
+
+
+@pytest.mark.parametrize("closed", ["folder", "file", "all"])
+def test_a_conversion_that_may_not_be_read_is_not_called_damaged(gguf: Path, closed: str) -> None:
+    with user(ANN):
+        folder = gguf_conversion.converted(gguf)
+    place = {"folder": folder, "file": folder / "model.safetensors", "all": folder.parent}[closed]
+    place.chmod(0o700 if place.is_dir() else 0o600)
+    steps: list[str] = []
+    with user(BEN), pytest.raises(BackboneError, match="cannot be read: permission") as caught:
+        gguf_conversion.converted(gguf, steps.append)
+    assert f"belongs to user {ANN}" in str(caught.value)
+    assert_one_sentence(caught.value)
+    assert steps == []
+    with user(ANN):
+        assert gguf_conversion.intact(folder)
+
+
+def test_another_users_damaged_conversion_is_replaced(gguf: Path) -> None:
+    with user(ANN):
+        folder = gguf_conversion.converted(gguf)
+        with (folder / "model.safetensors").open("r+b") as file:
+            file.truncate(1000)
+    folder.parent.chmod(0o2775)
+    Path(f"{folder}.lock").chmod(0o664)
+    with user(BEN):
+        assert gguf_conversion.converted(gguf) == folder
+        assert gguf_conversion.intact(folder)
+
+
+def test_where_nothing_may_be_converted_the_permission_is_named(gguf: Path, shared: Path) -> None:
+    shared.chmod(0o755)
+    with user(BEN), pytest.raises(BackboneError, match="permission denied") as caught:
+        gguf_conversion.converted(gguf)
+    assert "cannot be written" in str(caught.value)
+    assert "disk" not in str(caught.value)
+    assert_one_sentence(caught.value)
+
+
+def test_doctor_names_the_folder_that_may_not_be_used(shared: Path) -> None:
+    with user(ANN):
+        store(50)
+    with user(BEN):
+        (check,) = doctor._cache()
+    assert check.state == "error"
+    assert "cannot be written: permission denied" in check.result
+    (shared / "results").chmod(0o700)
+    with user(BEN):
+        (check,) = doctor._cache()
+        assert doctor.cache_sizes()
+    assert f"{shared / 'results'} cannot be read: permission denied" in check.result
