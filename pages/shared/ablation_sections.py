@@ -33,7 +33,7 @@ class View:
     automatic: Plan
     references: Mapping[str, Sequence[Plan]]
 
-    def plan_name(self, plan: Plan) -> str:
+    def plan_name(self, plan: Plan) -> Markdown:
         """A plan's layers in words, with its bias where a search varies it."""
         layers = layer_lists.layers_in_words(plan.layers, self.layers)
         varies = self.search == "bias" and plan.layers
@@ -102,7 +102,7 @@ class Results:
             layers = "" if plan == PLAIN else f" ({self._view.plan_name(plan)})"
             interval = _with_interval(change.delta, change.ci_low, change.ci_high)
             slot.metric(
-                f"{display.escaped(name + layers)}, rank {walk.rank(plan):,} of {len(walk.points)}",
+                f"{display.escaped(name)}{layers}, rank {walk.rank(plan):,} of {len(walk.points)}",
                 f"{walk.spearman(plan):.1f}",
                 None if plan == PLAIN else interval,
                 delta_color="normal" if change.ci_low > 0 or change.ci_high < 0 else "off",
@@ -119,7 +119,7 @@ def plan_buttons(view: View, walk: Walk, event: Any, key_position: Any) -> None:
     with st.container(horizontal=True):
         for name, plan in plans.items():
             if plan is not None and plan in walk.points:
-                label = f"Use the {display.escaped(f'{name} plan ({view.plan_name(plan)})')}"
+                label = f"Use the {display.escaped(name)} plan ({view.plan_name(plan)})"
                 st.button(label, on_click=_use_plan, args=(plan,))
 
 
@@ -159,7 +159,7 @@ def held_out(view: View, walk: Walk, pairs: Pairs) -> None:
         "same pairs that it is scored on. So the texts are split at random: the plan that is best "
         f"on one half gains **{_mean(best.seen)}** there and **{_mean(best.gain)}** on the other "
         f"half, where its rank is {best.rank.mean:.0f} of {best.windows:,} on average. Most often "
-        f"({100 * best.share:.0f}%) it is {display.escaped(view.plan_name(plan))}."
+        f"({100 * best.share:.0f}%) it is {view.plan_name(plan)}."
     )
     if AUTOMATIC in results:
         automatic = results[AUTOMATIC][1]
