@@ -4,7 +4,6 @@ Results go to standard output, as a table or with ``--json`` as one document; pr
 warnings go to standard error. Bad input ends with exit code 2 and one sentence.
 """
 
-import contextlib
 import json
 import sys
 import warnings
@@ -14,17 +13,11 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ExplorerError
 from ..runtime import events, paths, request_log
 from ..runtime.events import Progress
+from . import standard_streams
 from .parser import Invocation, parse
 
 if TYPE_CHECKING:
     from ..recipes.rows import Row
-
-
-def run() -> int:
-    """Run ``main`` with the arguments of this process; return 130 after Ctrl-C."""
-    with contextlib.suppress(KeyboardInterrupt):
-        return main()
-    return 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -40,20 +33,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from .app import serve
 
             return serve(invocation.words["port"])
+        standard_streams.check_output()
         _silence_libraries()
         request_log.start()
         with (
             request_log.request("command", **_facts(invocation)),
-            events.listening(_say),
+            events.listening(standard_streams.say),
         ):
             if invocation.command == "run":
                 return _run_recipe(invocation.words, as_json=invocation.as_json)
             return _answer(invocation)
     except ExplorerError as error:
-        print(error, file=sys.stderr)
+        standard_streams.say(str(error))
         return 2
-    except BrokenPipeError:
-        return 0
 
 
 def _answer(invocation: Invocation) -> int:
@@ -94,10 +86,10 @@ def _run_recipe(words: Mapping[str, Any], *, as_json: bool) -> int:
     result = results.run(recipe, engine)
     if folder is not None:
         for path in html_report.write(result, folder):
-            print(path, file=sys.stderr)
+            standard_streams.say(str(path))
     if older is not None:
         compared = comparison.compare(result, older)
-        print(compared.sentence)
+        standard_streams.write(compared.sentence)
         return 0 if compared.same else 1
     _show(list(result.rows), as_json=as_json)
     return 0
@@ -111,31 +103,23 @@ def _facts(invocation: Invocation) -> dict[str, Any]:
 
 
 def _show(result: "Row | list[Row]", *, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(result, allow_nan=False))
-    else:
-        _print_table(result)
+    text = json.dumps(result, allow_nan=False) if as_json else _table(result)
+    standard_streams.write(text)
 
 
-def _print_table(result: "Row | list[Row]") -> None:
-    """Print rows as a table, words to the left and numbers to the right."""
+def _table(result: "Row | list[Row]") -> str:
+    """Rows as a table, words to the left and numbers to the right."""
     import pandas as pd
 
     if isinstance(result, dict):
-        for key, value in result.items():
-            print(f"{key:20} {value}")
-        return
+        return "\n".join(f"{key:20} {value}" for key, value in result.items())
     table = pd.json_normalize(result)
     for name in [str(name) for name in table if not pd.api.types.is_numeric_dtype(table[name])]:
         words = table[name].map(lambda value: "" if value is None or value != value else str(value))
         width = max(len(name), *map(len, words))
         table[name] = words.str.ljust(width)
         table = table.rename(columns={name: name.ljust(width)})
-    print(table.to_string(index=False) if result else "none")
-
-
-def _say(sentence: str) -> None:
-    print(sentence, file=sys.stderr, flush=True)
+    return str(table.to_string(index=False)) if result else "none"
 
 
 def _counter(label: str) -> Progress:

@@ -19,6 +19,7 @@ from ..experiments.shared_options import OnEngine
 from ..experiments.spec import Spec, choices, meaning, option_of
 from ..experiments.specs import SETUP, SPECS
 from ..runtime.paths import program
+from . import standard_streams
 
 _LONGEST = 280
 """Maximum characters of an error."""
@@ -52,7 +53,14 @@ class Invocation:
 
 
 class _Parser(argparse.ArgumentParser):
-    """An argument parser that answers bad input with one sentence."""
+    """An argument parser that answers bad input with one sentence, also where it cannot print."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Print a help or the version; argparse would pass over what cannot be written."""
+        if file is None:  # a closed standard output
+            standard_streams.say(message.rstrip("\n"))
+        else:
+            standard_streams.write(message.rstrip("\n"))
 
     def error(self, message: str) -> NoReturn:
         if len(message) > _LONGEST:  # it repeats the user's input

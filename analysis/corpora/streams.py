@@ -171,6 +171,8 @@ def _seekable(name: str) -> tuple[IO[bytes], tuple[int, ...] | None]:
     Returns:
         The file and its identity, which a copy does not have.
     """
+    if name == "-" and sys.stdin is None:
+        raise CorpusError("Standard input is closed; pipe texts to it, or name a file.")
     file = sys.stdin.buffer if name == "-" else Path(name).open("rb")  # noqa: SIM115
     if name != "-" and file.seekable():
         return file, _identity_of(file.fileno())

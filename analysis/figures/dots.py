@@ -35,11 +35,13 @@ def dots(
         zero: whether a dashed line marks 0.
     """
     figure = go.Figure()
-    groups = list(dict.fromkeys(map(group, rows)))
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(group(row), []).append(row)
     places = list(dict.fromkeys(map(place, rows)))
-    for number, name in enumerate(groups):
-        members = [row for row in rows if group(row) == name and row[columns[0]] is not None]
-        _add_group(figure, number, name, members, place, columns, joined, sideways)
+    for number, (name, members) in enumerate(groups.items()):
+        drawn = [row for row in members if row[columns[0]] is not None]
+        _add_group(figure, number, name, drawn, place, columns, joined, sideways)
     figure.update_traces(showlegend=len(groups) > 1)
     axis = {"type": "category", "categoryarray": places}
     if sideways:

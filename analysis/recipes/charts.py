@@ -3,19 +3,18 @@
 They are drawn from rows alone, so that results read from a file look the same as computed ones.
 """
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import pandas as pd
 import plotly.graph_objects as go
 
 from ..dimension.selection import RULES
-from ..errors import ResultsError
 from ..figures.dots import dots
 from ..figures.theme import BAND, PALETTE, PLAIN, SELECTED, laid_out
 from ..rerouting.layer_lists import format_layers
-from .rows import Row, cells, place
+from . import row_types
+from .rows import Row, cells, grouped, place
 
 SETTINGS = (
     *("method", "template", "pooling", "norm", "layers", "bias", "key_position"),
@@ -24,7 +23,6 @@ SETTINGS = (
 """Columns with the settings of a computation."""
 _INTERVAL = ("ci_low", "ci_high")
 _CHANGE = ("change", "change_low", "change_high")
-_K = TypeVar("_K", bound=Hashable)
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,13 +50,8 @@ def draw(command: str, rows: Sequence[Row]) -> list[Chart]:
     Raises:
         ResultsError: the rows do not fit the command.
     """
-    try:
-        return list(_CHARTS.get(command, _table_alone)(rows))
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-        raise ResultsError(
-            f"The rows do not fit the command {command} ({type(error).__name__}); run the recipe "
-            "again."
-        ) from None
+    row_types.check(command, rows)
+    return list(_CHARTS.get(command, _table_alone)(rows))
 
 
 def table(rows: Sequence[Row]) -> pd.DataFrame:
@@ -82,17 +75,12 @@ def _place_or_corpus(row: Row) -> str:
     return place(row) or str(row.get("corpus", ""))
 
 
-def _grouped(rows: Sequence[Row], key: Callable[[Row], _K]) -> Iterator[tuple[_K, list[Row]]]:
-    for value in dict.fromkeys(map(key, rows)):
-        yield value, [row for row in rows if key(row) == value]
-
-
 def _titled(title: str, at: str) -> str:
     return f"{title}: {at}" if at else title
 
 
 def _score(rows: Sequence[Row]) -> Iterator[Chart]:
-    for measure, members in _grouped(rows, lambda row: row["measure"]):
+    for measure, members in grouped(rows, lambda row: row["measure"]).items():
         has_grid = len(set(map(place, members))) > 1
         figure = dots(
             members,
@@ -122,7 +110,7 @@ def _long_texts(rows: Sequence[Row]) -> Iterator[Chart]:
         "place of the answer": lambda row: row["place"],
         "tokens read": lambda row: f"{row['tokens']:,}",
     }
-    for measure, members in _grouped(rows, lambda row: row["measure"]):
+    for measure, members in grouped(rows, lambda row: row["measure"]).items():
         total = [row for row in members if row["tokens"] is None]
         cut = [row for row in members if row["tokens"] is not None]
         for (axis, at), axis_rows in zip(axes.items(), (total, cut), strict=True):
@@ -148,7 +136,7 @@ def _by_layers(rows: Sequence[Row]) -> list[Row]:
 
 
 def _ablation(rows: Sequence[Row]) -> Iterator[Chart]:
-    for at, members in _grouped([row for row in rows if row["layers"]], place):
+    for at, members in grouped([row for row in rows if row["layers"]], place).items():
         biases = len({row["bias"] for row in members}) > 1
         figure = dots(
             _by_layers(members),
@@ -180,7 +168,7 @@ def _rules(rows: Sequence[Row]) -> Iterator[Chart]:
         figure.add_vline(50, line={"color": PLAIN, "dash": "dash"})
         figure.update_xaxes(range=[-3, 103])
         yield Chart("Rank of each rule's choice", figure, table(choices))
-    for at, members in _grouped(rows, place):
+    for at, members in grouped(rows, place).items():
         figure = dots(
             _by_layers(members),
             place=_layers,
@@ -270,7 +258,7 @@ def _add_curve(figure: go.Figure, row: Row, colour: str) -> None:
 
 
 def _causal(rows: Sequence[Row]) -> Iterator[Chart]:
-    for at, members in _grouped(rows, place):
+    for at, members in grouped(rows, place).items():
         figure = go.Figure()
         tokens = [f"{number} {row['token']}" for number, row in enumerate(members)]
         for name, colour in (("plain", PLAIN), ("re-routed", SELECTED)):

@@ -5,12 +5,13 @@ below 0.05. Every number in a sentence is in the rows.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 
 from ..dimension import selection
 from ..evaluation.comparison import Difference
 from ..experiments.parts import PARTS, SETTINGS
 from ..rerouting import layer_lists
-from .rows import Row, difference, place
+from .rows import Row, difference, grouped, place
 
 
 def sentences(command: str, rows: Sequence[Row]) -> list[str]:
@@ -24,10 +25,6 @@ def sentences(command: str, rows: Sequence[Row]) -> list[str]:
         A sentence for each finding; empty for commands that only list.
     """
     return list(_FINDINGS[command](rows)) if command in _FINDINGS and rows else []
-
-
-def _places(rows: Sequence[Row]) -> list[str]:
-    return list(dict.fromkeys(map(place, rows)))
 
 
 def _range(value: float, low: float, high: float, sign: str = "") -> str:
@@ -60,22 +57,20 @@ def _across(subject: str, changes: Sequence[tuple[str, Difference]]) -> str:
 
 def _scores(rows: Sequence[Row]) -> Iterable[str]:
     """All measures at one place in a grid; over many places only the main one."""
-    measures = list(dict.fromkeys(row["measure"] for row in rows))
-    for measure in measures if len(_places(rows)) == 1 else measures[:1]:
-        members = [row for row in rows if row["measure"] == measure]
+    measures = grouped(rows, lambda row: row["measure"])
+    many = len(set(map(place, rows))) > 1
+    for measure, members in islice(measures.items(), 1 if many else None):
         changed = [row for row in members if row.get("change") is not None]
-        if len(_places(members)) == 1:
+        if len(set(map(place, members))) == 1:
             yield from (f"{measure}: {difference(row, row['method']).sentence}" for row in changed)
             continue
-        for method in dict.fromkeys(row["method"] for row in members):
+        for method, method_rows in grouped(members, lambda row: row["method"]).items():
             values = ", ".join(
                 f"{_range(row['value'], row['ci_low'], row['ci_high'])}{_at(place(row))}"
-                for row in members
-                if row["method"] == method
+                for row in method_rows
             )
             yield f"{measure} of {method}: {values}."
-        for method in dict.fromkeys(row["method"] for row in changed):
-            method_rows = [row for row in changed if row["method"] == method]
+        for method, method_rows in grouped(changed, lambda row: row["method"]).items():
             yield f"{measure}: " + _across(
                 f"{method} instead of {method_rows[0]['against']}",
                 [(place(row), difference(row, method)) for row in method_rows],
@@ -90,11 +85,10 @@ def _sts(rows: Sequence[Row]) -> Iterable[str]:
 
 def _long_texts(rows: Sequence[Row]) -> Iterable[str]:
     first = rows[0]["measure"]
-    for method in dict.fromkeys(row["method"] for row in rows):
+    members = [row for row in rows if row["measure"] == first]
+    for method, method_rows in grouped(members, lambda row: row["method"]).items():
         values = []
-        for row in rows:
-            if (row["method"], row["measure"]) != (method, first):
-                continue
+        for row in method_rows:
             case = f"cut at {row['tokens']:,} tokens" if row["tokens"] else f"at the {row['place']}"
             case = ", ".join(filter(None, (case, place(row))))
             values.append(f"{_range(row['value'], row['ci_low'], row['ci_high'])} ({case})")
@@ -104,10 +98,7 @@ def _long_texts(rows: Sequence[Row]) -> Iterable[str]:
 
 
 def _ablation(rows: Sequence[Row]) -> Iterable[str]:
-    for at in _places(rows):
-        plans = [row for row in rows if place(row) == at and row["layers"]]
-        if not plans:
-            continue
+    for at, plans in grouped([row for row in rows if row["layers"]], place).items():
         better = sum(row["ci_low"] > 0 for row in plans)
         worse = sum(row["ci_high"] < 0 for row in plans)
         best = min(plans, key=lambda row: row["rank"])
@@ -121,7 +112,7 @@ def _ablation(rows: Sequence[Row]) -> Iterable[str]:
 
 
 def _rules(rows: Sequence[Row]) -> Iterable[str]:
-    papers = [row for row in rows if "paper" in row["rules"]]
+    papers, by_place = [row for row in rows if "paper" in row["rules"]], grouped(rows, place)
     if len(papers) > 1:
         better = sum(_clearly_better(row) for row in papers)
         worse = sum(difference(row, "").clear and row["change"] < 0 for row in papers)
@@ -134,8 +125,8 @@ def _rules(rows: Sequence[Row]) -> Iterable[str]:
             "window drawn at random would rank in the middle."
         )
     for row in papers:
-        members = [candidate for candidate in rows if place(candidate) == place(row)]
-        best = next(candidate for candidate in members if candidate["rank"] == 1)
+        members = by_place[place(row)]
+        best = min(members, key=lambda candidate: candidate["rank"])
         yield (
             f"{place(row) or row['corpus']}: the paper's rule selects {_layers(row)}, rank "
             f"{row['rank']} [{row['rank_low']}, {row['rank_high']}] of {row['windows']} windows, "
@@ -146,6 +137,8 @@ def _rules(rows: Sequence[Row]) -> Iterable[str]:
     if len(papers) > 1:
         for rule in selection.RULES:
             ranks = [(row["rank"] - 1) / row["windows"] for row in rows if rule in row["rules"]]
+            if not ranks:
+                continue
             yield (
                 f"{rule}: on average {100 * sum(ranks) / len(ranks):.0f}% of the windows score "
                 f"better than its choice, over {len(ranks)} cases."
@@ -172,7 +165,7 @@ def _dimension(rows: Sequence[Row]) -> Iterable[str]:
         yield (
             f"{place(row) or row['corpus']}: the rule {row['rule']} selects {_layers(row)} from "
             f"{row['samples']:,} texts; each of these layers is selected in at least "
-            f"{100 * min(shares):.0f}% of the resamples."
+            f"{100 * min(shares, default=0):.0f}% of the resamples."
         )
 
 

@@ -17,7 +17,7 @@ from ..parallel.engines import LOCAL, Engine
 from ..runtime import git_lfs, json_reader, outputs
 from ..runtime.paths import program
 from ..storage import result_store
-from . import charts, files, findings, runner
+from . import charts, files, findings, row_types, runner
 from .charts import Chart
 from .recipe import Recipe
 from .rows import Row
@@ -130,15 +130,19 @@ def read(text: str | bytes, name: str = "The file") -> Results:
         and isinstance(provenance.get("versions"), dict)
         and isinstance(rows, list)
         and rows
-        and all(map(_is_row, rows))
+        and all(isinstance(row, dict) for row in rows)
     ):
         raise ResultsError(f"{name} is damaged: its recipe, its versions or a row is missing.")
     try:
         recipe = files.read(document["recipe"], f"The recipe in {name}")
     except RecipeError as error:
         raise ResultsError(str(error)) from None
+    facts = [value for key, value in provenance.items() if key != "versions"]
     if result_store.digest(document["recipe"], rows) != document.get("digest"):
         raise ResultsError(f"{name} was changed after it was written; compute it again.")
+    if not all(isinstance(value, str) for value in [*provenance["versions"].values(), *facts]):
+        raise ResultsError(f"{name} is damaged: its provenance is not in words; compute it again.")
+    row_types.check(recipe.command, rows)
     return Results(recipe, tuple(rows), provenance)
 
 
@@ -153,18 +157,3 @@ def read_file(path: str | Path) -> Results:
             return read(file.read(LARGEST + 1), Path(path).name)
     except OSError as error:
         raise ResultsError(f"{path} cannot be read: {error.strerror}; check the path.") from None
-
-
-def _is_row(row: Any) -> bool:
-    """Whether a row is a mapping of scalars and lists, with at most a place in a grid."""
-    if not isinstance(row, dict):
-        return False
-    place = row.get("grid", {})
-    plain = isinstance(place, dict) and all(map(_is_plain, place.values()))
-    return plain and all(_is_plain(value, 2) for key, value in row.items() if key != "grid")
-
-
-def _is_plain(value: Any, depth: int = 0) -> bool:
-    if isinstance(value, list):
-        return depth > 0 and all(_is_plain(item, depth - 1) for item in value)
-    return value is None or isinstance(value, str | int | float)

@@ -1,13 +1,15 @@
 """Answers as rows: plain values by column, each number with its settings."""
 
 import math
-from typing import Any
+from collections.abc import Callable, Hashable, Iterable
+from typing import Any, TypeVar
 
 from ..backbones.backbone import Backbone
 from ..evaluation.comparison import Difference
 from ..experiments.score_result import Score
 from ..rerouting import layer_lists
 
+K = TypeVar("K", bound=Hashable)
 Row = dict[str, Any]
 """One row of an answer: plain values by column, nested at most twice."""
 ITEMS = ("pairs", "texts", "queries")
@@ -44,6 +46,14 @@ def place(row: Row) -> str:
     words = ", ".join(str(value) for value in axes.values() if value is not None)
     corpus = str(row["corpus"]) if "corpus" in row and {"on", "corpus"} & set(grid) else ""
     return " on ".join(filter(None, (words, corpus)))
+
+
+def grouped(rows: Iterable[Row], key: Callable[[Row], K]) -> dict[K, list[Row]]:
+    """The rows by what they have in common, in the order in which each is first met."""
+    groups: dict[K, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(key(row), []).append(row)
+    return groups
 
 
 def items(row: Row) -> tuple[int, str]:

@@ -42,6 +42,8 @@ def check_apart(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
 
 def _file(path: Path) -> tuple[int, int] | None:
     """What a path leads to, by device and number; None if there is nothing."""
+    if path == Path("-") and sys.stdin is None:  # closed
+        return None
     try:
         status = os.fstat(sys.stdin.fileno()) if path == Path("-") else path.stat()
     except (OSError, ValueError):

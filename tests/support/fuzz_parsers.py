@@ -1,7 +1,8 @@
-"""Any bytes under any name through every reader of corpora: a corpus, or one sentence.
+"""Any bytes through every reader of what people send: a value, or one sentence.
 
-:func:`read_all` is what the tests call. Run as a program, atheris (libFuzzer) looks for bytes that
-reach new lines of the readers::
+:func:`read_all` reads a table in every way; recipes, results, GGUF headers, layer lists and
+command lines are in :mod:`tests.support.fuzz_targets`. Run as a program, atheris (libFuzzer) looks
+for bytes that reach new lines of the readers::
 
     python -m tests.support.fuzz_parsers -max_total_time=60
 """
@@ -10,6 +11,7 @@ import gzip
 import io
 import sys
 import zipfile
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -93,29 +95,49 @@ def read_all(name: str, data: bytes) -> int:
 
 
 def main() -> None:
-    """Fuzz the readers until an error or the time given to libFuzzer."""
+    """Fuzz the readers until an error or the time given to libFuzzer; count inputs by kind."""
     import atheris
 
-    with atheris.instrument_imports(include=["analysis.corpora"]):
+    packages = ["analysis.corpora", "analysis.recipes", "analysis.runtime", "analysis.cli"]
+    with atheris.instrument_imports(include=[*packages, "analysis.backbones.gguf_header"]):
         from analysis.corpora import beir, columns  # noqa: F401
+        from tests.support.fuzz_targets import TARGETS
 
-    starts = list(seeds().items())
+    tables, others = list(seeds().items()), list(TARGETS.items())
+    counts: Counter[str] = Counter()
 
     def one_input(data: bytes) -> None:
         provider = atheris.FuzzedDataProvider(data)
-        name = NAMES[provider.ConsumeIntInRange(0, len(NAMES) - 1)]
-        if provider.ConsumeBool():
-            name, seed = starts[provider.ConsumeIntInRange(0, len(starts) - 1)]
-            content = bytearray(seed)
-            for _ in range(provider.ConsumeIntInRange(0, 6)):
-                place = provider.ConsumeIntInRange(0, len(content))
-                content[place : place + provider.ConsumeIntInRange(0, 4)] = provider.ConsumeBytes(4)
-            read_all(name, bytes(content))
+        kind = provider.ConsumeIntInRange(0, 2 * len(others) - 1)
+        if kind < len(others):
+            name, (target, seed) = others[kind]
+            content = _changed(provider, seed)
         else:
-            read_all(name, provider.ConsumeBytes(10_000))
+            name, seed = tables[provider.ConsumeIntInRange(0, len(tables) - 1)]
+            content = _changed(provider, seed)
+            if provider.ConsumeBool():
+                name = NAMES[provider.ConsumeIntInRange(0, len(NAMES) - 1)]
+        counts["tables" if kind >= len(others) else name] += 1
+        if sum(counts.values()) % 5_000 == 0:
+            print(dict(counts), file=sys.stderr, flush=True)
+        if kind < len(others):
+            target(content)
+        else:
+            read_all(name, content)
 
     atheris.Setup(sys.argv, one_input)
     atheris.Fuzz()
+
+
+def _changed(provider: Any, seed: bytes) -> bytes:
+    """A file with up to six places of it changed, or any bytes."""
+    if not provider.ConsumeBool():
+        return bytes(provider.ConsumeBytes(10_000))
+    content = bytearray(seed)
+    for _ in range(provider.ConsumeIntInRange(0, 6)):
+        place = provider.ConsumeIntInRange(0, len(content))
+        content[place : place + provider.ConsumeIntInRange(0, 4)] = provider.ConsumeBytes(4)
+    return bytes(content)
 
 
 if __name__ == "__main__":
