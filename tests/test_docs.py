@@ -203,7 +203,7 @@ _GLOBAL = re.compile(
     r"^_?[A-Z_]+\b[^=\n]*= (?:FairLock|OrderedDict|WeakValueDictionary|threading\.)|"
     r"^_[A-Z]+: (?:list|dict|set)\b.*= (?:\[\]|\{\}|set)|"
     r"os\.environ\b(?:\.setdefault|\[.*\] =)|field_size_limit|filterwarnings|getLogger|"
-    r"meta_path\.insert|Interface\.register",
+    r"meta_path\.insert|Interface\.register|signal\.signal\(|os\.dup2\(",
     re.MULTILINE,
 )
 """Caches, locks and registers of a module, and what is changed in other libraries."""
