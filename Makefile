@@ -12,15 +12,18 @@ INSTALL := $(BIN)/python -m pip install --quiet --no-compile
 REQUIREMENTS := .ci/requirements.py
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --dist worksteal
 
-.PHONY: run test test-all test-slow test-oldest test-newest test-wheel check check-docs hooks
+.PHONY: run test test-quick test-all test-slow test-oldest test-newest test-wheel check check-docs hooks
 .PHONY: requirements constraints results report bench screenshots clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.app  ## open the app, on PORT if given
 	$(BIN)/python -m analysis app $(if $(PORT),--port $(PORT))
 
+test: $(VENV)/.dev  ## what every change has to pass
+	$(MAKE) --no-print-directory --jobs 2 check test-quick
+
 # One process more than two cores: browsers, servers and workers are waited for.
-test: $(VENV)/.dev check  ## what every change has to pass
+test-quick: $(VENV)/.dev  ## the tests of `make test` without its checks
 	$(PYTEST) -n 3 -m "not slow and not nightly"
 
 test-all: $(VENV)/.dev check  ## everything, or what begins within BUDGET minutes

@@ -22,7 +22,7 @@ def leave(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
     free = size + 3 * 2**20 * BLOCK_MEGABYTES
     monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=free))
     encode = SimpleNamespace(run=lambda *_: pytest.fail("texts were encoded"))
-    monkeypatch.setattr(states, "forward_pass", encode)
+    monkeypatch.setattr(states, "passes", encode)
 
 
 @pytest.mark.parametrize("cloud", ["last", "all"])

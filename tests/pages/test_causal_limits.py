@@ -61,6 +61,7 @@ def triangle(app: AppTest) -> list[NDArray[np.float64]]:
 # On SmolLM2
 
 
+@pytest.mark.slow
 @smollm2_page
 def test_early_tokens_of_the_plain_model_stay_exactly_and_rerouted_ones_move() -> None:
     app = well(opened())

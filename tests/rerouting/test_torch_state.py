@@ -89,7 +89,16 @@ def numbers(backbone: Backbone) -> list[NDArray[np.floating]]:
     ]
 
 
-@pytest.mark.parametrize("family", ["llama", "gemma2", "deepseek_v3", "qwen3_next"])
+@pytest.mark.parametrize(
+    "family",
+    [
+        "llama",
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in ("gemma2", "deepseek_v3", "qwen3_next")
+        ),
+    ],
+)
 def test_no_state_of_the_caller_changes_a_bit(tiny: Callable[[str], Backbone], family: str) -> None:
     backbone = tiny(family)
     expected = numbers(backbone)

@@ -40,12 +40,14 @@ def test_umap_separates_what_is_apart_and_repeats_itself() -> None:
     assert not np.array_equal(project(EMBEDDINGS, seed=2).points, result.points)
 
 
+@pytest.mark.slow
 def test_umap_compares_by_direction_alone() -> None:
     lengths = RNG.uniform(0.1, 10, (60, 1))
     points = project(EMBEDDINGS * lengths).points
     assert silhouette_score(points, CLUSTERS) > 0.5
 
 
+@pytest.mark.slow
 def test_equal_texts_share_a_place_and_leave_the_others_where_they_are() -> None:
     points = project(EMBEDDINGS).points
     again = project(EMBEDDINGS[[*range(60), 5, 5, 30]])

@@ -352,6 +352,7 @@ def _refused(answer: Answer, message: str) -> None:
     assert last.endswith(".")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", FILES.values(), ids=FILES)
 def test_a_command_reads_a_file_or_says_why_not(
     ask: Callable[..., Answer], tiny_llama: dict[str, str], tmp_path: Path, case: Case
