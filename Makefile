@@ -29,8 +29,8 @@ test-quick: $(VENV)/.dev  ## the tests of `make test` without its checks
 test-all: $(VENV)/.dev check  ## everything, or what begins within BUDGET minutes
 	$(PYTEST) -n 3 $(if $(BUDGET),--budget $(BUDGET))
 
-test-slow: $(VENV)/.dev  ## what CI runs beside test
-	$(PYTEST) -n 3 -m "slow and not nightly"
+test-slow: $(VENV)/.dev  ## what CI runs beside test, or what of it begins within BUDGET minutes
+	$(PYTEST) -n 3 -m "slow and not nightly" $(if $(BUDGET),--budget $(BUDGET))
 
 test-oldest: $(VENV)/.dev  ## what touches transformers, on the oldest minor that is admitted
 	$(INSTALL) --no-deps --upgrade --target $(OLDEST) \

@@ -96,6 +96,7 @@ def test_a_page_may_ask_no_host(visit: Page, address: str, outside: list[str]) -
     assert not outside
 
 
+@pytest.mark.nightly
 def test_pairs_of_someone_else(unguarded: Page, address: str, tmp_path: Path) -> None:
     """Names of columns and files, texts in tables, on the maps and beside the dots."""
     lines = [line.split("\t") for line in OWN_PAIRS.strip().splitlines()]

@@ -138,7 +138,7 @@ def wander(browser: Browser, tmp_path: Path, seed: int, seconds: float) -> Count
     return Counter(action.partition(":")[0] for action in visitor.done)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_half_a_minute_of_clicks(browser: Browser, tmp_path: Path) -> None:
     done = wander(browser, tmp_path, seed=1, seconds=30)
     assert done["click"] > 5
