@@ -117,10 +117,16 @@ def test_layers_of_two_visits_alternate(llama: Backbone, monkeypatch: pytest.Mon
             begin.wait(30)
             return encoder.encode(llama, [f"{name} " * 60], METHODS["mean"]).embeddings
 
-    with ThreadPoolExecutor(2) as threads:
-        together = list(threads.map(visit, "ab"))
-    assert sorted(order) == ["a"] * LAYERS + ["b"] * LAYERS
-    assert sum(one != other for one, other in pairwise(order)) >= 3
+    most = 0
+    for _ in range(20):  # on a busy machine one may be done before the other begins
+        order.clear()
+        with ThreadPoolExecutor(2) as threads:
+            together = list(threads.map(visit, "ab"))
+        assert sorted(order) == ["a"] * LAYERS + ["b"] * LAYERS
+        most = max(most, sum(one != other for one, other in pairwise(order)))
+        if most >= 3:
+            break
+    assert most >= 3
     monkeypatch.undo()
     for name, rows in zip("ab", together, strict=True):
         alone = encoder.encode(llama, [f"{name} " * 60], METHODS["mean"]).embeddings
