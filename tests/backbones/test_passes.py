@@ -63,7 +63,10 @@ def parts(result: PassResult) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(
+    "family",
+    [FAMILIES[0], *(pytest.param(name, marks=pytest.mark.slow) for name in FAMILIES[1:])],
+)
 def test_a_pass_cut_into_turns_keeps_its_bits(
     family: str, tiny: Callable[[str], Backbone], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -257,6 +257,7 @@ def backbone() -> Backbone:
 TEXT, SPELLED = "stop", "stop</s>"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", (METHODS | VARIANTS).values(), ids=lambda m: m.name)
 def test_the_choice_reaches_every_method(backbone: Backbone, method: Method) -> None:
     parsing = replace(backbone, special_tokens="parse")
