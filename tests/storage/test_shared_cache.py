@@ -13,11 +13,10 @@ import pytest
 from analysis import doctor
 from analysis.backbones import gguf_conversion
 from analysis.errors import BackboneError
-from analysis.runtime import events
 from analysis.storage import result_store, vector_cache
 from analysis.storage.vector_cache import Vector
 from tests.support import tiny_models
-from tests.support.checks import assert_one_sentence
+from tests.support.checks import assert_one_sentence, sentences
 
 ANN, BEN, GROUP = 61_001, 61_002, 61_000
 VECTORS = {f"text {number}": Vector(np.full(8, number, np.float32), 0) for number in range(300)}
@@ -57,15 +56,6 @@ def shared(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def store(number: int) -> None:
     result_store.put(f"one-{number}", {"number": number}, {"cosines": np.ones(9)})
     vector_cache.store("recipe", dict(list(VECTORS.items())[:number]))
-
-
-@contextmanager
-def sentences() -> Iterator[list[str]]:
-    said: list[str] = []
-    with events.listening(said.append):
-        yield said
-    for sentence in said:
-        assert_one_sentence(ValueError(sentence))
 
 
 def test_users_of_a_group_share_results_and_vectors(shared: Path) -> None:

@@ -8,16 +8,15 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from analysis.runtime import events
 from analysis.storage import vector_database
 from analysis.storage.vector_database import get_many, put_many
-from tests.support.checks import assert_one_sentence
+from tests.support.checks import sentences
 
 KEYS = [f"{number:032}".encode() for number in range(5000)]
 VECTORS = np.random.default_rng(0).standard_normal((5000, 576)).astype("<f4")
@@ -28,16 +27,6 @@ ITEMS = [(key, row.tobytes()) for key, row in zip(KEYS, VECTORS, strict=True)]
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vector_database, "_UNTIL", {})
     monkeypatch.setattr(vector_database, "PATIENCE", 0.2)
-
-
-@contextmanager
-def sentences() -> Iterator[list[str]]:
-    """What is said inside the block, each in one sentence."""
-    said: list[str] = []
-    with events.listening(said.append):
-        yield said
-    for sentence in said:
-        assert_one_sentence(ValueError(sentence))
 
 
 def file_of(folder: Path) -> Path:

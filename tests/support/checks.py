@@ -1,6 +1,10 @@
 """Checks that several test files share."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from analysis.runtime import events
 
 
 def assert_one_sentence(error: BaseException | str) -> None:
@@ -10,6 +14,16 @@ def assert_one_sentence(error: BaseException | str) -> None:
     assert 20 < len(text) < 420
     assert text.endswith(".")
     assert re.match(r"[\w/]", text)
+
+
+@contextmanager
+def sentences() -> Iterator[list[str]]:
+    """What is said inside the block, each in one sentence."""
+    said: list[str] = []
+    with events.listening(said.append):
+        yield said
+    for sentence in said:
+        assert_one_sentence(sentence)
 
 
 def unexpected(complaints: list[str]) -> list[str]:
