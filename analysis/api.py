@@ -1,5 +1,7 @@
 """The library in a few words: load, select, encode, score, compare, plot.
 
+More than 300 lines, most of them the reference that its users read.
+
 Everything here is exported by the package itself: ``from analysis import encode``. Arguments may be
 names instead of objects; results are frozen values with their provenance.
 """

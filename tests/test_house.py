@@ -30,6 +30,18 @@ def test_no_emoji() -> None:
     assert not emoji
 
 
+def test_long_modules_say_why() -> None:
+    for limit, paths in (
+        (150, ROOT.glob("pages/*.py")),
+        (300, (*ROOT.glob("analysis/**/*.py"), *ROOT.glob("pages/**/*.py"))),
+    ):
+        for path in paths:
+            lines = path.read_text("utf-8").splitlines()
+            assert len(lines) <= limit or f"than {limit} lines" in "\n".join(lines[:5]).lower(), (
+                path
+            )
+
+
 def test_the_library_never_names_its_own_root() -> None:
     """Its imports are relative, since the wheel renames its folder."""
     for path in ROOT.glob("analysis/**/*.py"):

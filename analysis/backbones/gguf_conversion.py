@@ -1,6 +1,6 @@
 """GGUF files, converted once into folders that transformers loads in about a second.
 
-Parsing a GGUF takes 15-50 s. The conversion (safetensors, tokenizer and a provenance file with
+Parsing a GGUF takes 10 to 40 s. The conversion (safetensors, tokenizer and a provenance file with
 checksums) lies in the cache folder. It is written to a temporary folder and then moved, and
 rebuilt when damaged.
 """
@@ -15,7 +15,7 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from ..errors import BackboneError
 from ..runtime.paths import cache_home
 from ..storage import cache_faults
 from .gguf_header import check_header
+from .gguf_reading import fast_reading
 from .load_errors import explained
 from .loaded_checks import check_complete
 from .sources import Progress, Source
@@ -98,7 +99,7 @@ def _convert(gguf: Path, folder: Path) -> None:
     from transformers import AutoModel, AutoTokenizer
 
     source = Source(gguf.name, "gguf", str(gguf))
-    with explained(source), _alone(gguf, folder) as place, _quiet():
+    with explained(source), _alone(gguf, folder) as place, fast_reading():
         config = config_of_gguf(gguf, conversion_folder(gguf))
         tokenizer = AutoTokenizer.from_pretrained(
             place, gguf_file=gguf.name, trust_remote_code=False
@@ -153,20 +154,6 @@ def _alone(gguf: Path, folder: Path) -> Iterator[Path]:
         yield Path(place)
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep transformers' bar of the tensors off the terminal; it has no switch for it."""
-    from transformers import modeling_gguf_pytorch_utils
-
-    theirs: Any = modeling_gguf_pytorch_utils
-    bar = theirs.tqdm
-    theirs.tqdm = partial(bar, disable=True)
-    try:
-        yield
-    finally:
-        theirs.tqdm = bar
-
-
 def _versions() -> dict[str, str]:
     """Versions of the packages that decide what a conversion holds."""
     return {name: importlib.metadata.version(name) for name in ("transformers", "gguf")}
@@ -192,7 +179,8 @@ def _config_of(gguf: Path, _folder: Path) -> Any:
     from transformers import AutoConfig
 
     check_header(gguf)
-    return AutoConfig.from_pretrained(gguf.parent, gguf_file=gguf.name, trust_remote_code=False)
+    with fast_reading():
+        return AutoConfig.from_pretrained(gguf.parent, gguf_file=gguf.name, trust_remote_code=False)
 
 
 def conversion_folder(gguf: Path) -> Path:

@@ -1,4 +1,4 @@
-"""The questions: one spec for each command.
+"""The questions: one spec for each command, in more than 300 lines, since they are one list.
 
 A spec is the only place where a question's options are defined, so a page, the command it offers
 and the recipe it saves are the same request. All fields of a spec decide the answer; how the answer

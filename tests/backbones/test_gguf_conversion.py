@@ -1,5 +1,6 @@
 """GGUF files: their conversion, its cache, and what goes wrong."""
 
+import contextlib
 import errno
 import json
 import threading
@@ -14,7 +15,7 @@ import torch
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 
-from analysis.backbones import download, gguf_conversion
+from analysis.backbones import download, gguf_conversion, gguf_reading
 from analysis.backbones.backbone import Backbone, load
 from analysis.backbones.download import config_of
 from analysis.backbones.gguf_conversion import PROVENANCE, converted
@@ -365,3 +366,34 @@ def test_the_packaged_backbone_loads_from_its_conversion(
     folder = download.folder_of(source)
     assert json.loads((folder / PROVENANCE).read_text())["sha256"].startswith(smollm2.fingerprint)
     assert config_of(source).num_hidden_layers == 30
+
+
+def test_fast_reading_changes_no_bit(
+    gguf: Path, empty_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fast = {path.name: path.read_bytes() for path in converted(gguf).iterdir()}
+    monkeypatch.setenv("KVE_CACHE", str(tmp_path / "slow"))
+    monkeypatch.setattr(gguf_conversion, "fast_reading", contextlib.nullcontext)
+    slow_folder = converted(gguf)
+    assert slow_folder.is_relative_to(tmp_path / "slow")
+    assert not slow_folder.is_relative_to(empty_cache)
+    assert {path.name: path.read_bytes() for path in slow_folder.iterdir()} == fast
+
+
+def test_after_fast_reading_the_libraries_are_as_before() -> None:
+    import gguf as library
+    from transformers import modeling_gguf_pytorch_utils
+
+    theirs: Any = modeling_gguf_pytorch_utils
+
+    def replaced() -> tuple[object, ...]:
+        return library.GGUFReader, library.get_tensor_name_map, theirs.tqdm
+
+    def fail() -> None:
+        assert all(new is not old for new, old in zip(replaced(), before, strict=True))
+        raise ValueError("stop")
+
+    before = replaced()
+    with pytest.raises(ValueError, match="stop"), gguf_reading.fast_reading():
+        fail()
+    assert replaced() == before

@@ -72,6 +72,7 @@ def test_umap_survives_awkward_rows(embeddings: NDArray[np.floating]) -> None:
     assert np.isfinite(result.points).all()
 
 
+@pytest.mark.slow
 def test_neighbours_are_capped_at_the_distinct_texts() -> None:
     assert project(EMBEDDINGS[:16], neighbours=50).reason == "UMAP: 16 texts, 15 neighbours, cosine"
 
