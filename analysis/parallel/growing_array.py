@@ -198,20 +198,26 @@ _BESIDE = {LOCK: rb"\Z", PART: rb"\x93NUMPY|\Z", JOURNAL: rb'"[\w-]+"\n|\Z'}
 
 
 def _check_ours(output: Path) -> None:
-    """Refuse files of someone else's beside an output, which would be replaced and deleted."""
-    for ending, start in _BESIDE.items():
+    """Refuse files of someone else's beside an output, which would be replaced and deleted.
+
+    An array and its journal lie together, so one that is ours shows that the other one is too,
+    even if its beginning is damaged.
+    """
+    beginnings: dict[str, bytes] = {}
+    for ending in _BESIDE:
         path = output.with_name(f"{output.name}{ending}")
-        if not path.exists():
-            continue
-        with writing(path), path.open("rb") as file:
-            beginning = file.read(100)
-        if not re.match(start, beginning):
+        if path.exists():
+            with writing(path), path.open("rb") as file:
+                beginnings[ending] = file.read(100)
+    ours = {end: bool(re.match(_BESIDE[end], start)) for end, start in beginnings.items()}
+    if any(beginnings.get(ending) and ours[ending] for ending in (PART, JOURNAL)):
+        ours |= {PART: True, JOURNAL: True}
+    for ending, is_ours in ours.items():
+        if not is_ours:
             raise CorpusError(
-                f"{path} was not written by an encoding and would be replaced; move it, or name "
-                "another output."
+                f"{output}{ending} was not written by an encoding and would be replaced; move it, "
+                "or name another output."
             )
-        if ending == PART and beginning:
-            return  # the journal of an unfinished array is ours too, even if it is damaged
 
 
 def _settle(file: IO[bytes] | IO[str]) -> None:

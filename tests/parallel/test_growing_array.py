@@ -70,6 +70,10 @@ DAMAGE: dict[str, tuple[Callable[[Path, Path], object], int]] = {
     "NaN": (overwritten(128 + 96 * SIZE * 2 + 40, b"\xff" * 400), 2),
     "one bit": (overwritten(128 + 96 * SIZE * 3, b"\x01"), 3),
     "zeros at the end": (lambda part, _: os.truncate(part, 128 + 96 * SIZE * 5 - 1), 4),
+    "zeros at the beginning": (overwritten(0, bytes(64)), 5),
+    "a beginning of junk": (overwritten(0, b"PK\x03\x04junk" * 16), 5),
+    "zeros in the first shard too": (overwritten(0, bytes(4096)), 0),
+    "the beginning cut off": (lambda part, _: part.write_bytes(part.read_bytes()[7:]), 0),
     "texts cut": (with_line("7 10 00000000 00000000"), 1),
     **{f"line {line[:9]}": (with_line(line), 1) for line in JUNK},
     "lines swapped": (
@@ -102,7 +106,7 @@ def test_no_flipped_bit_is_published(stopped: Path) -> None:
             path.write_bytes(data)
         harmed = (part, journal)[turn % 2]
         flipped = bytearray(sound[harmed])
-        flipped[rng.integers(10, len(flipped))] ^= 1 << int(rng.integers(8))
+        flipped[rng.integers(len(flipped))] ^= 1 << int(rng.integers(8))
         harmed.write_bytes(flipped)
         kept.append(write(stopped))
         np.testing.assert_array_equal(np.load(stopped), ROWS)
