@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import streamlit
+from google.protobuf.message import DecodeError
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -50,6 +51,9 @@ _FRAME = 1_000_000
 """Bytes of an upload's request beyond the file's own."""
 _BUSY = 1013
 """The code with which a WebSocket is closed where the server has no room: try again later."""
+
+_NO_MESSAGE = 1002
+"""The code with which a WebSocket is closed that breaks the protocol."""
 
 
 def _policy() -> str:
@@ -116,7 +120,7 @@ class Guard:
             return
         self._visits += 1
         try:
-            await self._app(scope, _filtered(receive), _without_path(send))
+            await self._app(scope, _filtered(receive, send), _without_path(send))
         finally:
             self._visits -= 1
 
@@ -170,25 +174,30 @@ def _headed(send: Send) -> Send:
     return headed
 
 
-def _filtered(receive: Receive) -> Receive:
-    """``receive`` without the messages that the pages do not use."""
+def _filtered(receive: Receive, send: Send) -> Receive:
+    """``receive`` without the messages that the pages do not use; what is no message ends a visit.
+
+    Streamlit would end it too, with a trace in the log for each.
+    """
 
     async def filtered() -> Message:
         while True:
             message = await receive()
-            if message["type"] != "websocket.receive" or _is_used(message.get("bytes") or b""):
+            if message["type"] != "websocket.receive":
+                return message
+            try:
+                is_used = _is_used(BackMsg.FromString(message.get("bytes") or b""))
+            except DecodeError:
+                await send({"type": "websocket.close", "code": _NO_MESSAGE})
+                return {"type": "websocket.disconnect", "code": _NO_MESSAGE}
+            if is_used:
                 return message
 
     return filtered
 
 
-def _is_used(data: bytes) -> bool:
-    """Whether a message is handed on; what cannot be read is, and Streamlit ends the visit."""
-    message = BackMsg()
-    try:
-        message.ParseFromString(data)
-    except Exception:  # whatever protobuf raises
-        return True
+def _is_used(message: BackMsg) -> bool:
+    """Whether a message is handed on."""
     if message.WhichOneof("type") == "backend_operation_request":
         return message.backend_operation_request.WhichOneof("payload") in OPERATIONS
     return message.WhichOneof("type") in MESSAGES
