@@ -12,6 +12,7 @@ QUOTED = 200
 _LONGEST = 3 * QUOTED
 """Maximum characters of a sentence; what is longer quotes something at length."""
 _LONG_WORD = re.compile(rf"\S{{{QUOTED + 1},}}")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 class ExplorerError(Exception):
@@ -20,13 +21,12 @@ class ExplorerError(Exception):
     Args:
         sentence: what is wrong and what to do. What it quotes goes through :func:`quoted`; words
             of more than :data:`QUOTED` characters, and sentences three times as long, lose their
-            middle.
+            middle. Line breaks become spaces, and other control characters are escaped.
     """
 
     def __init__(self, sentence: str = "") -> None:
-        sentence = re.sub(
-            rf"\S{{{QUOTED + 1},}}", lambda word: _cut(word[0], QUOTED // 2), sentence
-        )
+        sentence = _CONTROL.sub(lambda sign: repr(sign[0])[1:-1], " ".join(sentence.splitlines()))
+        sentence = _LONG_WORD.sub(lambda word: _cut(word[0], QUOTED // 2), sentence)
         super().__init__(_cut(sentence, QUOTED) if len(sentence) > _LONGEST else sentence)
 
 

@@ -51,3 +51,10 @@ def test_an_error_quotes_no_more_whatever_it_is_given() -> None:
         assert message[0] == sentence[0]
         assert message[-30:] == sentence[-30:]
     assert str(ExplorerError("A sentence of words.")) == "A sentence of words."
+
+
+def test_a_sentence_is_one_line_without_signs_for_a_terminal() -> None:
+    for sign in "\n\r\v\f\x1c\x85\u2028":
+        assert str(ExplorerError(f"No a{sign}b; use c.")) == "No a b; use c."
+    assert str(ExplorerError("No \x1b[31m\x00\x9b; use a.")) == r"No \x1b[31m\x00\x9b; use a."
+    assert str(ExplorerError("No \u05e9 \U0001f642; use a.")) == "No \u05e9 \U0001f642; use a."

@@ -15,8 +15,7 @@ from typing import Any
 from ..errors import CorpusError
 from ..runtime import git_lfs, hosting, json_reader
 from . import binary_tables, delimited
-from .binary_tables import LARGEST, cell, check_unpacked
-from .tables import Table, check_shape
+from .tables import LARGEST_UNPACKED, Table, cell, check_shape, check_unpacked
 
 TABLES = (
     *(".tsv", ".csv", ".jsonl", ".ndjson", ".json"),
@@ -143,7 +142,7 @@ def check_kind(name: str, data: bytes, suffix: str) -> None:
 def _unpacked(name: str, data: bytes) -> bytes:
     """The content of a gzip file."""
     limits = hosting.hosted()
-    most = limits.megabytes * 1_000_000 if limits else LARGEST
+    most = limits.megabytes * 1_000_000 if limits else LARGEST_UNPACKED
     try:
         with gzip.open(io.BytesIO(data)) as file:
             content = file.read(most + 1)

@@ -4,6 +4,8 @@ A column is read by its position; a cell that cannot be read is reported with it
 are parsed in :mod:`analysis.corpora.parsing`.
 """
 
+import datetime
+import decimal
 import math
 import re
 from collections.abc import Sequence
@@ -21,6 +23,8 @@ LARGEST_COLUMNS = 16_384
 """Maximum columns of a table, as many as a spreadsheet has."""
 LARGEST_CELLS = 20_000_000
 """Maximum cells of a table; a hosted server may take fewer."""
+LARGEST_UNPACKED = 1 << 30
+"""Maximum bytes of a file after it was unpacked."""
 Cells = Sequence[str | None]
 """The cells of a row; None where there is nothing to read as text."""
 _DECIMAL_COMMA = re.compile("[+-]?[0-9]+(?:,([0-9]+))?(?:[eE][+-]?[0-9]+)?")
@@ -154,6 +158,23 @@ def check_shape(name: str, rows: int, columns: int) -> None:
         )
 
 
+def check_unpacked(name: str, size: int) -> None:
+    """Refuse a file of more bytes, once unpacked, than are read.
+
+    Args:
+        name: Name of the file.
+        size: How many bytes or characters there are at least.
+
+    Raises:
+        CorpusError: There are more.
+    """
+    hosting.check_size(f"{name}, unpacked,", size)
+    if size > LARGEST_UNPACKED:
+        raise CorpusError(
+            f"{name} unpacks to more than {LARGEST_UNPACKED / 2**30:.3g} GiB; take a part of it."
+        )
+
+
 def most_cells() -> int:
     """Return how many cells a table may have."""
     limits = hosting.hosted()
@@ -181,6 +202,29 @@ def shorten(text: str) -> str:
 def folded(column: str) -> str:
     """Return a column's name in lower case without spaces and punctuation."""
     return re.sub(r"[\W_]+", "", column).casefold()
+
+
+def cell(value: object) -> str | None:
+    """Return a value as the text of a cell, None if it is not a text, number or date.
+
+    Whole numbers have no decimal point, and dates are in ISO 8601.
+    """
+    match value:
+        case str():
+            return value
+        case bool():
+            return "true" if value else "false"
+        case float():
+            if not math.isfinite(value):
+                return None if math.isnan(value) else str(value)
+            return str(int(value)) if value.is_integer() and abs(value) < 2**53 else repr(value)
+        case int():
+            return str(value)
+        case decimal.Decimal():
+            return str(value) if value.is_finite() else None
+        case datetime.date() | datetime.time():
+            return value.isoformat()
+    return None
 
 
 def as_number(cell: str | None) -> float | None:

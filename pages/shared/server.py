@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import streamlit
-from google.protobuf.message import DecodeError
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -187,7 +186,7 @@ def _filtered(receive: Receive, send: Send) -> Receive:
                 return message
             try:
                 is_used = _is_used(BackMsg.FromString(message.get("bytes") or b""))
-            except DecodeError:
+            except Exception:  # whatever protobuf raises
                 await send({"type": "websocket.close", "code": _NO_MESSAGE})
                 return {"type": "websocket.disconnect", "code": _NO_MESSAGE}
             if is_used:

@@ -1,12 +1,15 @@
 """Small files that unfold: a limit is named before the cells are built."""
 
+import contextlib
 import gzip
 import io
 import json
+import random
 import resource
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import pyarrow as pa
 import pytest
@@ -46,9 +49,9 @@ def repeated(count: int) -> pa.Array:
     return pa.DictionaryArray.from_arrays(pa.array([0] * count, pa.int32()), pa.array([BIG]))
 
 
-def in_parquet(**arrays: pa.Array) -> bytes:
+def in_parquet(compression: str = "snappy", **arrays: pa.Array) -> bytes:
     out = io.BytesIO()
-    parquet.write_table(pa.table(arrays), out)
+    parquet.write_table(pa.table(arrays), out, compression=compression, write_statistics=False)
     return out.getvalue()
 
 
@@ -58,6 +61,42 @@ def in_arrow(**arrays: pa.Array) -> bytes:
     with ipc.new_file(out, table.schema) as file:
         file.write_table(table)
     return bytes(out.getvalue().to_pybytes())
+
+
+def compressed(**arrays: pa.Array) -> bytes:
+    """An Arrow file whose buffers are compressed."""
+    out = pa.BufferOutputStream()
+    table = pa.table(arrays)
+    with ipc.new_file(out, table.schema, options=ipc.IpcWriteOptions(compression="zstd")) as file:
+        file.write_table(table)
+    return bytes(out.getvalue().to_pybytes())
+
+
+def in_parquet_that_lies(**arrays: pa.Array) -> bytes:
+    """A Parquet file of one row group whose end says that everything unpacks to 50 bytes."""
+    data = bytearray(in_parquet("zstd", **arrays))
+    end = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
+    (group,) = parquet.read_metadata(io.BytesIO(data)).to_dict()["row_groups"]
+    sizes = [column["total_uncompressed_size"] for column in group["columns"]]
+    for size in {group["total_byte_size"], *sizes}:
+        data[end:] = data[end:].replace(_varint(size), _varint(50, len(_varint(size))))
+    (group,) = parquet.read_metadata(io.BytesIO(data)).to_dict()["row_groups"]
+    assert {group["total_byte_size"]} == {50}
+    return bytes(data)
+
+
+def _varint(number: int, length: int = 1) -> bytes:
+    """A number in Thrift's compact protocol, in at least so many bytes."""
+    number, sevens = 2 * number, list[int]()
+    while number or len(sevens) < length:
+        sevens.append(number & 127)
+        number >>= 7
+    return bytes([*(128 | seven for seven in sevens[:-1]), sevens[-1]])
+
+
+def in_lists(count: int) -> pa.Array:
+    """One list of so many numbers that are missing."""
+    return pa.ListArray.from_arrays(pa.array([0, count], pa.int32()), pa.nulls(count, pa.int8()))
 
 
 def different_keys(wide: int = 1) -> Iterator[str]:
@@ -147,6 +186,66 @@ def test_a_small_file_that_unfolds_is_refused(
     assert_one_sentence(raised.value)
     assert time.perf_counter() - start < 30
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 2_000_000  # kilobytes
+
+
+WORDS, LONG_TEXT = pa.array(["a text"]), pa.array(["x" * 300_000_000])
+PACKED: dict[str, tuple[str, Callable[..., bytes]]] = {
+    "Arrow": ("a.arrow", compressed),
+    "Parquet": ("a.parquet", partial(in_parquet, "zstd")),
+    "Parquet that lies": ("a.parquet", in_parquet_that_lies),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "write"), PACKED.values(), ids=PACKED)
+def test_what_is_compressed_is_refused_before_it_is_unpacked(
+    name: str, write: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = write(text=LONG_TEXT)
+    assert len(data) < 50_000
+    monkeypatch.setattr(hosting, "hosted", lambda: hosting.Hosting(megabytes=100))
+    with counted() as memory, pytest.raises(CorpusError, match="unpacked") as raised:
+        columns.read_texts(name, data)
+    assert_one_sentence(raised.value)
+    assert memory.max_memory() < 1_000_000
+
+
+@contextlib.contextmanager
+def counted() -> Iterator[pa.MemoryPool]:
+    """What pyarrow reserves within the block."""
+    usual = pa.default_memory_pool()
+    counting = pa.proxy_memory_pool(usual)
+    pa.set_memory_pool(counting)
+    try:
+        yield counting
+    finally:
+        pa.set_memory_pool(usual)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "write"), PACKED.values(), ids=PACKED)
+def test_columns_that_hold_no_text_are_not_unpacked(name: str, write: Callable[..., bytes]) -> None:
+    """A list of 100,000,000 numbers took up to 1.9 GB, and a minute."""
+    data = write(text=WORDS, numbers=in_lists(100_000_000))
+    assert len(data) < 50_000
+    with counted() as memory:
+        assert columns.read_texts(name, data).texts == ("a text",)
+    assert memory.max_memory() < 1_000_000
+
+
+@pytest.mark.parametrize(("name", "write"), [*PACKED.values()][:2], ids=[*PACKED][:2])
+def test_a_damaged_compressed_file_is_read_or_refused(
+    name: str, write: Callable[..., bytes]
+) -> None:
+    rng, sound = random.Random(0), write(text=pa.array(["some text", "another"] * 50))
+    for _ in range(300):
+        data = bytearray(sound)
+        for _ in range(rng.randint(1, 3)):
+            data[rng.randrange(8, len(data))] = rng.choice(
+                [0, 1, 127, 128, 255, rng.randrange(256)]
+            )
+        with contextlib.suppress(CorpusError):
+            columns.read_texts(name, bytes(data))
 
 
 @pytest.mark.slow

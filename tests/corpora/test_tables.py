@@ -350,8 +350,8 @@ def test_compressed_text_is_read(name: str) -> None:
 
 
 def test_a_file_that_unpacks_to_too_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("analysis.corpora.parsing.LARGEST", 10_000)
-    monkeypatch.setattr("analysis.corpora.binary_tables.LARGEST", 10_000)
+    monkeypatch.setattr("analysis.corpora.parsing.LARGEST_UNPACKED", 10_000)
+    monkeypatch.setattr("analysis.corpora.tables.LARGEST_UNPACKED", 10_000)
     data = gzip.compress(b"a\n" * 10_000)
     refused(lambda: read_texts("a.txt.gz", data), "unpacks to more than")
     rows = [("text",), *[("x" * 1000,)] * 20]
