@@ -58,6 +58,10 @@ class ForkError(ExplorerError):
     """A process was forked from one that had loaded a backbone, where PyTorch would hang."""
 
 
+class PrecisionError(ExplorerError):
+    """PyTorch computes with another precision than the backbone was loaded with."""
+
+
 class HostingError(ExplorerError):
     """The settings of hosted mode cannot be read; nothing is served until they can."""
 

@@ -70,6 +70,8 @@ class Backbone:
         source: the name from which :func:`load` loads it again; None for one made in memory.
         special_tokens: whether control tokens that texts spell are read as text, or parsed.
         threads: number of threads that it computes with, those of the thread that loaded it.
+        arithmetic: how the process computed when it was loaded, where that is not PyTorch's
+            default; with another it does not compute.
         lock: held for a request, whose passes let others go first, so that visits take turns.
         cleanups: called once each when its last lease ends, to free what is stored for it.
     """
@@ -88,6 +90,7 @@ class Backbone:
     source: str | None = None
     special_tokens: SpecialTokens = "text"
     threads: int = field(default_factory=torch.get_num_threads)
+    arithmetic: dict[str, str] = field(default_factory=unusual_arithmetic)
     lock: FairLock = field(default_factory=lambda: FairLock("the backbone", TURN))
     cleanups: list[Callable[[], object]] = field(default_factory=list)
 
@@ -101,8 +104,8 @@ class Backbone:
         return {name: value for name, value in vars(self).items() if name not in _NOT_PICKLED}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        lock = FairLock("the backbone", TURN)
-        vars(self).update(state, threads=torch.get_num_threads(), lock=lock, cleanups=[])
+        here = {"threads": torch.get_num_threads(), "arithmetic": unusual_arithmetic()}
+        vars(self).update(state, **here, lock=FairLock("the backbone", TURN), cleanups=[])
 
     if not TYPE_CHECKING:  # mypy would take every name for an attribute
 
@@ -123,7 +126,7 @@ class Backbone:
             "dtype": self.dtype.value,
             "device": self.device.value.split(":")[0],
             "special_tokens": self.special_tokens,
-            **unusual_arithmetic(),
+            **self.arithmetic,
         }
 
     def provenance(self) -> Provenance:

@@ -2,16 +2,18 @@
 
 Some settings of PyTorch decide numbers and belong to its caller: a thread's autocast, default
 device and number of threads, and a process's precision of products. Embeddings are stored, so they
-may not depend on them.
+may not depend on them. The former are set for a pass. The latter cannot be, as other threads would
+compute with it too: what is computed with another is stored apart, and a change of it is refused.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import torch
 
-from ..errors import ForkError
+from ..errors import ForkError, PrecisionError
 
 _PROCESS: list[int] = []
 """The process in which PyTorch computed for this project first."""
@@ -34,16 +36,22 @@ def check_process() -> None:
 
 
 @contextmanager
-def steady(threads: int | None = None) -> Iterator[None]:
+def steady(
+    threads: int | None = None, arithmetic: Mapping[str, str] | None = None
+) -> Iterator[None]:
     """Compute in PyTorch's own defaults inside the block, and leave the caller's as they were.
 
     Args:
         threads: number of threads to compute with; None for the caller's.
+        arithmetic: the :func:`unusual_arithmetic` to compute with; None for that at the beginning.
 
     Raises:
         ForkError: this process was forked from one that had computed.
+        PrecisionError: the arithmetic is another at the beginning or at the end.
     """
     check_process()
+    expected = unusual_arithmetic() if arithmetic is None else arithmetic
+    check_arithmetic(expected)
     with ExitStack() as stack:
         for device in ("cpu", "cuda", "mps"):
             if torch.is_autocast_enabled(device):
@@ -55,16 +63,44 @@ def steady(threads: int | None = None) -> Iterator[None]:
             torch.set_num_threads(threads)
             stack.callback(torch.set_num_threads, before)
         yield
+        check_arithmetic(expected)
 
 
 def unusual_arithmetic() -> dict[str, str]:
-    """What changes numbers and holds for the process alone, where it is not PyTorch's default.
-
-    It cannot be set for a pass, as other threads would compute with it too; so what is computed
-    with it is stored apart.
-    """
-    precision = torch.get_float32_matmul_precision()
-    onednn = torch.backends.mkldnn.enabled
+    """What changes numbers and holds for the process alone, where it is not PyTorch's default."""
+    precision, onednn = _precision(), torch.backends.mkldnn.enabled
     return ({} if precision == "highest" else {"precision": precision}) | (
         {} if onednn else {"onednn": "off"}
     )
+
+
+def check_arithmetic(expected: Mapping[str, str]) -> None:
+    """Refuse to go on where a thread has changed the arithmetic of the process.
+
+    Args:
+        expected: the :func:`unusual_arithmetic` that the numbers are stored under.
+
+    Raises:
+        PrecisionError: it is another now.
+    """
+    if (now := unusual_arithmetic()) != expected:
+        was, is_now = (
+            f"precision {each.get('precision', 'highest')}, oneDNN {each.get('onednn', 'on')}"
+            for each in (expected, now)
+        )
+        raise PrecisionError(
+            f"PyTorch's arithmetic was changed after the backbone was loaded (from {was}, to "
+            f"{is_now}), which gives other numbers, so nothing was kept; set it back, or load the "
+            "backbone again."
+        )
+
+
+def _precision() -> str:
+    """The precision of products of float32: ``highest`` unless someone has changed it."""
+    try:
+        return torch.get_float32_matmul_precision()
+    except RuntimeError:  # it was set for some backends alone
+        backends: Any = torch.backends  # with attributes that its types lack
+        products = backends.mkldnn.matmul, backends.cuda.matmul
+        cpu, cuda = (each.fp32_precision.replace("none", "ieee") for each in products)
+        return f"{cpu} on the CPU and {cuda} on CUDA"

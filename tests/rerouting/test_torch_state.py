@@ -1,11 +1,13 @@
 """PyTorch's state is the caller's, and decides no number that is stored."""
 
+import itertools
 import os
 import random
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,10 +19,11 @@ from analysis.dimension import states
 from analysis.embedding import encoder
 from analysis.embedding.methods import DEFAULT, METHODS
 from analysis.embedding.trace import Trace
-from analysis.errors import ForkError
+from analysis.errors import ForkError, PrecisionError
 from analysis.experiments import causal, gates
 from analysis.rerouting import torch_state
 from analysis.rerouting.plan import Plan
+from tests.support.checks import assert_one_sentence
 from tests.support.tiny_models import save_folder
 
 TEXTS = ["A text.", "Another, longer text.", "A third one of some more words, in the same list."]
@@ -110,16 +113,75 @@ def test_no_state_of_the_caller_changes_a_bit(tiny: Callable[[str], Backbone], f
             np.testing.assert_array_equal(one, other, err_msg=name)
 
 
-def test_what_the_process_computes_otherwise_is_stored_apart(llama: Backbone) -> None:
-    usual = llama.identity
-    with between(
+def medium(backend: bool = False) -> AbstractContextManager[None]:
+    """Products of less precision, by PyTorch's older setting or by that of a backend."""
+    if backend:
+        backends: Any = torch.backends  # with attributes that its types lack
+        products = backends.mkldnn.matmul
+        return between(
+            lambda: setattr(products, "fp32_precision", "bf16"),
+            lambda: setattr(products, "fp32_precision", "none"),
+        )
+    return between(
         lambda: torch.set_float32_matmul_precision("medium"),
         lambda: torch.set_float32_matmul_precision("highest"),
-    ):
-        assert llama.identity == usual | {"precision": "medium"}
-    with flag(torch._C._set_mkldnn_enabled, False):
-        assert llama.identity == usual | {"onednn": "off"}
-    assert llama.identity == usual
+    )
+
+
+ARITHMETIC: dict[str, tuple[Callable[[], AbstractContextManager[None]], dict[str, str]]] = {
+    "precision": (medium, {"precision": "medium"}),
+    "precision of a backend": (
+        lambda: medium(backend=True),
+        {"precision": "bf16 on the CPU and ieee on CUDA"},
+    ),
+    "oneDNN": (lambda: flag(torch._C._set_mkldnn_enabled, False), {"onednn": "off"}),
+}
+
+
+@pytest.mark.parametrize(("state", "named"), ARITHMETIC.values(), ids=ARITHMETIC)
+def test_what_the_process_computes_otherwise_is_stored_apart_or_refused(
+    state: Callable[[], AbstractContextManager[None]],
+    named: dict[str, str],
+    llama: Backbone,
+    folder_of: Callable[[str], str],
+) -> None:
+    usual = load(folder_of("llama"), dtype="float32").identity
+    with state():
+        loaded = load(folder_of("llama"), dtype="float32")
+        assert loaded.identity == usual | named
+        encoder.encode(loaded, TEXTS, DEFAULT)
+        for use in (lambda: encoder.encode(llama, TEXTS, DEFAULT), lambda: numbers(llama)):
+            with pytest.raises(PrecisionError, match="set it back") as caught:
+                use()
+            assert_one_sentence(caught.value)
+    with pytest.raises(PrecisionError, match="set it back"):
+        encoder.encode(loaded, TEXTS, DEFAULT)
+    encoder.encode(llama, TEXTS, DEFAULT)
+
+
+@pytest.mark.parametrize(("state", "_named"), ARITHMETIC.values(), ids=ARITHMETIC)
+def test_a_thread_that_changes_the_arithmetic_during_a_pass_changes_no_vector(
+    state: Callable[[], AbstractContextManager[None]],
+    _named: dict[str, str],
+    llama: Backbone,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plan = DEFAULT.under(PLAN)
+    expected = encoder.encode(llama, TEXTS, plan).embeddings
+    for changed_in in range(llama.layers):
+        steps, change = itertools.count(), ExitStack()
+
+        def before_layer(_: float) -> None:
+            if next(steps) == changed_in:  # noqa: B023
+                thread = threading.Thread(target=lambda: change.enter_context(state()))  # noqa: B023
+                thread.start()
+                thread.join()
+
+        with monkeypatch.context() as patch, change:
+            patch.setattr(llama.lock, "spend", before_layer)
+            with pytest.raises(PrecisionError, match="nothing was kept"):
+                encoder.encode(llama, TEXTS, plan)
+        np.testing.assert_array_equal(encoder.encode(llama, TEXTS, plan).embeddings, expected)
 
 
 def test_the_state_of_the_caller_is_left_as_it_was(llama: Backbone) -> None:
