@@ -5,6 +5,7 @@ import re
 import shutil
 import socket
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,6 +16,11 @@ from ..runtime.paths import ASSETS, PACKAGE, import_name
 
 ANSWER = 5.0
 """Seconds within which a port of Ray's has accepted a connection, and then answered."""
+LOST = 30.0
+"""Seconds without an answer of a cluster's head after which it is given up; Ray waits for 60, and
+then ends the program."""
+_TRIES = "10"
+"""Seconds for which Ray tries a port where another server of gRPC answers; its own number is 20."""
 _GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
 """The first bytes of any client of HTTP/2, which gRPC and so Ray speaks: the preface and empty
 settings (RFC 9113, section 3.4). A server answers with its own settings."""
@@ -43,6 +49,7 @@ def connected(address: str | None) -> Iterator[Any]:
         EngineError: Ray is not installed, does not start, or no cluster answers at the address.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", _TRIES)
     try:
         import ray
     except ImportError:
@@ -97,6 +104,39 @@ def allocation(ray: Any, workers: int | None, device: str) -> Allocation:
     )
 
 
+class Head:
+    """The head of a cluster, without which Ray ends the program after a minute.
+
+    Args:
+        ray: the module, connected.
+    """
+
+    def __init__(self, ray: Any) -> None:
+        host, _, port = ray.get_runtime_context().gcs_address.rpartition(":")
+        self._address = host.strip("[]"), int(port)
+        self._answered = self._tried = time.monotonic()
+
+    def check(self) -> None:
+        """Try now and then whether the head accepts connections.
+
+        Raises:
+            EngineError: it has not for :data:`LOST` seconds.
+        """
+        now = time.monotonic()
+        if now - self._tried < ANSWER:
+            return
+        self._tried = now
+        try:
+            socket.create_connection(self._address, timeout=1).close()
+            self._answered = now
+        except OSError as error:
+            if now - self._answered > LOST:
+                raise EngineError(
+                    f"The head of Ray's cluster was lost ({one_line(error)}); start the cluster "
+                    "again, and give the command again: what was finished is kept."
+                ) from None
+
+
 @contextmanager
 def _started(ray: Any) -> Iterator[None]:
     """Say in one sentence why Ray's processes did not start, such as a machine that is too busy.
@@ -130,8 +170,8 @@ def _reached(address: str) -> Iterator[None]:
 def _greet(ray: Any, address: str) -> None:
     """Refuse a port where nothing of Ray's answers, for which Ray itself would wait for minutes.
 
-    Another server of gRPC does answer, and is refused by Ray itself, after 20 seconds. Where Ray
-    encrypts, only the connection is tried.
+    Another server of gRPC does answer, and is refused by Ray itself, after :data:`_TRIES` seconds.
+    Where Ray encrypts, only the connection is tried.
 
     Raises:
         OSError, ValueError: nothing answers, or something else.

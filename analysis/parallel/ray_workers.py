@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from ..errors import EngineError, ExplorerError, one_line
 from ..runtime import events
 from ..storage import result_store
-from .ray_cluster import Allocation
+from .ray_cluster import Allocation, Head
 
 AHEAD = 4
 """Items for each worker that may be started before the oldest of them is finished."""
@@ -100,6 +100,7 @@ class RayWorkers:
             num_cpus=allocation.threads, num_gpus=allocation.gpus
         )
         self._workers = [self._new() for _ in range(allocation.workers)]
+        self._head = Head(ray)
         self._losses = 0  # since a worker started last
         self._alone_since: float | None = None  # when the last worker was lost
         self._waiting = False  # said that a node is waited for
@@ -161,6 +162,7 @@ class RayWorkers:
         """Wait for a moment; the references of ``running`` that are finished."""
         starting = {worker.starting: worker for worker in self._workers if worker.node is None}
         ready, _ = self._ray.wait([*running, *starting], num_returns=1, timeout=_TICK)
+        self._head.check()
         for reference in ready:
             if (worker := starting.get(reference)) is not None:
                 self._note_start(worker)
