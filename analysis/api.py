@@ -33,16 +33,14 @@ from .evaluation.comparison import Difference
 from .experiments import dimension
 from .experiments import score as score_experiment
 from .experiments.dimension import Dimensions
+from .experiments.plans import Heads, Layers, plan_of
 from .experiments.score_result import Corpus, Score
-from .rerouting.plan import KeyPosition, Plan
+from .rerouting.plan import PLAIN, KeyPosition
 from .runtime import events
 from .runtime.events import Progress, quiet
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
-
-Layers = str | Sequence[int]
-"""``"auto"``, ``"none"``, ``"all"``, a list like ``"26-29"`` or ``"3,5,9"``, or numbers from 0."""
 
 
 def load_backbone(
@@ -150,6 +148,7 @@ def encode(
     method: MethodName | Method = "kv-embedding",
     *,
     layers: Layers = "auto",
+    heads: Heads | None = None,
     rule: RuleName = "paper",
     bias: float = 1.0,
     key_position: KeyPosition = "own",
@@ -166,6 +165,7 @@ def encode(
         method: a name of :data:`analysis.embedding.methods.METHODS`, or a method of your own.
             A method with a plan keeps it and ignores ``layers`` to ``key_position``.
         layers: the layers to re-route, see :data:`Layers`.
+        heads: the heads to re-route in place of layers, see :data:`Heads`.
         rule: the selection rule of ``"auto"``.
         bias: added to the re-routed pair's attention logit, after scaling and before softmax.
         key_position: position of the re-routed key, see :class:`Plan`.
@@ -183,7 +183,7 @@ def encode(
         BackboneError: the backbone cannot carry out the method, or its states overflowed.
     """
     _check_loaded(backbone)
-    planned = _planned(backbone, [method], layers, rule, bias, key_position)
+    planned = _planned(backbone, [method], layers, heads, rule, bias, key_position)
     (result,) = cached_encoder.encode_methods(
         backbone, texts, planned, role=role, max_tokens=max_tokens, progress=progress
     )
@@ -196,6 +196,7 @@ def score(
     methods: MethodName | Method | Iterable[MethodName | Method] = "kv-embedding",
     *,
     layers: Layers = "auto",
+    heads: Heads | None = None,
     rule: RuleName = "paper",
     bias: float = 1.0,
     key_position: KeyPosition = "own",
@@ -210,6 +211,7 @@ def score(
         corpus: the corpus to score on; a name or a file is read as rated pairs.
         methods: one or several methods, see :func:`encode`.
         layers: the layers to re-route, see :data:`Layers`.
+        heads: the heads to re-route in place of layers, see :data:`Heads`.
         rule: the selection rule of ``"auto"``.
         bias: added to the re-routed pair's attention logit.
         key_position: position of the re-routed key, see :class:`Plan`.
@@ -234,7 +236,7 @@ def score(
     return score_experiment.score(
         backbone,
         scored_on,
-        _planned(backbone, chosen, layers, rule, bias, key_position),
+        _planned(backbone, chosen, layers, heads, rule, bias, key_position),
         processing=post_processing,
         max_tokens=max_tokens,
         progress=progress,
@@ -296,12 +298,17 @@ def _planned(
     backbone: Backbone,
     names_or_methods: Sequence[MethodName | Method],
     layers: Layers,
+    heads: Heads | None,
     rule: RuleName,
     bias: float,
     key_position: KeyPosition,
 ) -> list[Method]:
     """Methods with their plans; layers are selected only if a method re-routes without a plan."""
     chosen = [methods.method(each) if isinstance(each, str) else each for each in names_or_methods]
-    unplanned = [each for each in chosen if each.reroutes and not each.plan.layers]
-    plan = Plan(select_layers(backbone, layers, rule=rule) if unplanned else (), bias, key_position)
+    unplanned = [
+        each for each in chosen if each.reroutes and not (each.plan.layers or each.plan.heads)
+    ]
+    plan = PLAIN
+    if unplanned:
+        plan = plan_of(backbone, layers, heads, rule=rule, bias=bias, key_position=key_position)
     return [each.under(plan) if each in unplanned else each for each in chosen]

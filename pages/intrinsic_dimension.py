@@ -68,7 +68,7 @@ right.button(
     disabled=bool(backbone.refusal),
     help=display.escaped(backbone.refusal),
 )
-toggle_layers = partial(session.toggle_layers, CURVES, plan.layers)
+toggle_layers = partial(session.toggle_clicked, CURVES, plan)
 display.figure(
     dimension_figures.dimension_curves(curves, rule, plan.layers),
     dimension_figures.dimension_table(curves, rule, plan.layers),

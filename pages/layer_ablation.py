@@ -1,13 +1,12 @@
 """Was the automatic choice a good one?"""
 
-from dataclasses import replace
-
 import streamlit as st
 
 from analysis.dimension import selection
 from analysis.evaluation.bootstrap import DRAWS
 from analysis.experiments import searches
 from analysis.experiments.searches import SEARCHES
+from analysis.figures import plan_points
 from analysis.rerouting import layer_lists
 from analysis.rerouting.plan import PLAIN
 from pages.shared import ablation_sections, display, glossary, search_progress, session
@@ -34,7 +33,7 @@ session.page_header(
 backbone, plan, pairs = session.reroutable_backbone(), session.plan(), session.pairs()
 width, method = selection.window_width(backbone.layers), session.methods()["kv-embedding"]
 rule_layers = session.calibration_dimensions().selected(st.session_state.rule)
-automatic = replace(plan, layers=rule_layers)
+automatic = plan.with_layers(rule_layers)
 references = searches.references(automatic, backbone.reroutable)
 
 left, right = st.columns([4, 1], vertical_alignment="bottom")
@@ -43,14 +42,14 @@ if st.session_state.ablation_search == "greedy search":
     ABLATION.show("most", right, placeholder=str(width))
 spec = ABLATION.spec()
 search, most = spec.search, spec.most or width
-plan_layers = layer_lists.format_layers(plan.layers, 0)
+plan_layers = plan_points.layers_of(plan)
 st.caption(DESCRIPTIONS[search].format(width=f"{width:,}", layers=plan_layers))
 progress = search_progress.start(
     *(backbone, pairs, method),
     SEARCHES[search](plan, backbone.layers, backbone.reroutable, most),
     [reference for plans in references.values() for reference in plans],
     *(search, most, plan.bias, plan.key_position, automatic.layers),
-    plan.layers if search == "bias" else (),
+    (plan.layers, plan.heads) if search == "bias" else (),
 )
 walk = progress.walk
 if () in walk.steps:

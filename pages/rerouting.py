@@ -1,7 +1,5 @@
 """What does re-routing change, layer by layer?"""
 
-from dataclasses import replace
-
 import streamlit as st
 
 from analysis.evaluation import comparison
@@ -11,9 +9,9 @@ from analysis.experiments import gates as gate_experiment
 from analysis.experiments.score import score
 from analysis.figures import attention as attention_figures
 from analysis.figures import scores
-from analysis.rerouting import layer_lists
+from analysis.rerouting import head_lists
 from analysis.rerouting.plan import PLAIN
-from pages.shared import display, glossary, layer_switches, session
+from pages.shared import display, glossary, head_switches, layer_switches, session
 from pages.shared.questions import REROUTING
 
 SHOWN_PAIRS = 3
@@ -31,8 +29,9 @@ curve = layer_switches.presets(backbone)
 method = session.methods()["kv-embedding"].under(plan)
 gate_texts = gate_experiment.spread_sample(pairs.texts)
 gates = layer_switches.switches(backbone, curve, gate_texts, method)
+head_switches.switches(backbone, method, pairs)
 
-layers = layer_lists.layers_in_words(plan.layers, backbone.layers)
+layers = head_lists.plan_in_words(plan, backbone.layers)
 with display.progress("Encoding without re-routing") as show_progress:
     (before,) = score(backbone, pairs, [method.under(PLAIN)], traced=True, progress=show_progress)
 with display.progress("Encoding from the first re-routed layer on") as show_progress:
@@ -115,8 +114,8 @@ else:
 if plan.active and st.toggle("Score the contribution of each layer", key="one_by_one"):
     contributions = []
     with display.progress("Leaving out one layer at a time") as show_progress:
-        for number, layer in enumerate(plan.layers, 1):
-            others = replace(plan, layers=tuple(i for i in plan.layers if i != layer))
+        for number, layer in enumerate(plan.active, 1):
+            others = plan.without(layer)
             (without,) = score(backbone, pairs, [method.under(others)], traced=True)
             names = ("the plan", f"the plan without layer {layer}")
             gain = comparison.difference(rerouted, without.first, names, pairs.total)
@@ -129,7 +128,7 @@ if plan.active and st.toggle("Score the contribution of each layer", key="one_by
                     "score without it": without.first.value,
                 }
             )
-            show_progress(number, len(plan.layers))
+            show_progress(number, len(plan.active))
     st.dataframe(contributions, hide_index=True)
 display.reproduce(REROUTING.recipe())
 glossary.explain(

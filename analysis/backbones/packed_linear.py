@@ -141,8 +141,7 @@ def agreeing_tiles(inputs: int, outputs: int, threads: int) -> tuple[int, ...]: 
     """Which of ``TILES`` sum a row of a bfloat16 layer as the last does, wherever the row is.
 
     Found by a test on sums that cancel: what is left of them is the rounding of their order, and
-        two
-    orders hardly ever agree on that.
+    two orders hardly ever agree on that.
 
     Args:
         inputs: features of a row.

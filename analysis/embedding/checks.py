@@ -36,7 +36,7 @@ def check_plan(backbone: Backbone, plan: Plan) -> None:
         plan: the plan to carry out.
 
     Raises:
-        PlanError: a layer does not exist.
+        PlanError: a layer or a head does not exist.
         BackboneError: the family, or one of the layers, cannot be re-routed.
     """
     if plan.layers and plan.layers[-1] >= backbone.layers:
@@ -44,6 +44,12 @@ def check_plan(backbone: Backbone, plan: Plan) -> None:
             f"Layer {plan.layers[-1]} does not exist: {backbone.facts.name} has layers 0 to "
             f"{backbone.layers - 1}."
         )
+    for layer, head, _ in plan.heads:
+        if layer >= backbone.layers or head >= backbone.facts.heads:
+            raise PlanError(
+                f"Head {layer}.{head} does not exist: {backbone.facts.name} has layers 0 to "
+                f"{backbone.layers - 1} of heads 0 to {backbone.facts.heads - 1}."
+            )
     if beyond := [layer for layer in plan.active if layer not in backbone.reroutable]:
         raise BackboneError(
             backbone.refusal

@@ -138,7 +138,8 @@ class MethodEncoder:
         layers = format_layers(plan.active, self.backbone.layers).replace(",", "_")
         parts = [self.backbone.facts.name, self.method.name]
         if plan.active:
-            parts += [f"layers-{layers}", f"bias-{plan.bias:g}"]
+            heads = [f"heads-{len(plan.heads)}"] if plan.heads else []
+            parts += [f"layers-{layers}", *heads, f"bias-{plan.bias:g}"]
         plain = [re.sub(r"[^a-z0-9._-]+", "-", part.lower())[:60].strip("-.") for part in parts]
         return "--".join([*(part or "unnamed" for part in plain), self.identity[-12:]])
 

@@ -56,11 +56,11 @@ def first_difference(plan: Plan, reference: Plan, layers: int) -> int:
     Returns:
         A layer from 0; L if they act alike in all layers.
     """
-    if (plan.bias, plan.key_position) == (reference.bias, reference.key_position):
-        first = min({*plan.active} ^ {*reference.active}, default=layers)
-    else:
-        first = min((*plan.active, *reference.active), default=layers)
-    return min(first, layers)
+    same_key = plan.key_position == reference.key_position
+    for layer in sorted({*plan.active, *reference.active}):
+        if not same_key or plan.at(layer) != reference.at(layer):
+            return min(layer, layers)
+    return layers
 
 
 def shared_passes(
@@ -152,6 +152,23 @@ def run_batch(
     return passes.run(backbone, request)
 
 
+def pooled_rows(
+    backbone: Backbone, batch: Batch, method: Method, result: PassResult
+) -> torch.Tensor:
+    """The pooled vectors of a batch, float32 (B, D), not normalised.
+
+    Args:
+        backbone: the decoder.
+        batch: the prompts.
+        method: says which states are read and how they are pooled.
+        result: the pass over the batch by ``method``.
+    """
+    states = result.pre_norm if method.norm == "pre" else result.final
+    for layer in output_inputs(backbone, method):
+        states = result.inputs[layer]
+    return pool(states, weights(batch.prompts, method.pooling))
+
+
 class Pooled(NamedTuple):
     """Embeddings float32 (N, D) of unit length, and norms float32 (N,) before normalisation."""
 
@@ -187,10 +204,7 @@ def pool_batches(
 
     def pooled(batch: Batch) -> None:
         for vectors, method, result in zip(out, methods, run(batch), strict=True):
-            states = result.pre_norm if method.norm == "pre" else result.final
-            for layer in output_inputs(backbone, method):
-                states = result.inputs[layer]
-            rows = pool(states, weights(batch.prompts, method.pooling)).cpu().numpy()
+            rows = pooled_rows(backbone, batch, method, result).cpu().numpy()
             if not np.isfinite(rows).all():
                 raise backbone.overflowed()
             vectors[list(batch.rows)] = rows

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ..corpora.types import Pairs, Retrieval, Texts
 from ..embedding.methods import Method
 from ..evaluation.measures import Measure
+from ..rerouting.head_lists import format_heads
 from ..rerouting.plan import Plan
 from ..runtime import plotting
 from ..storage.provenance import Provenance
@@ -132,6 +133,7 @@ def described(method: Method) -> dict[str, Any]:
         "pooling": method.pooling,
         "norm": method.norm,
         "layers": list(plan.layers),
+        **({"heads": format_heads((), plan.heads)} if plan.heads else {}),
         "bias": bias if method.reroutes else None,
         "key_position": plan.key_position if method.reroutes else None,
     }

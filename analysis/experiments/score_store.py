@@ -53,7 +53,7 @@ def keys_of(
         processing: name of the post-processing.
         max_tokens: maximum tokens of a prompt.
     """
-    data, weights = _digest(corpus), backbone.identity
+    data, weights = digest_of(corpus), backbone.identity
     return [
         result_store.key(
             "measured",
@@ -114,7 +114,7 @@ def store(key: str, score: Score) -> None:
         result_store.put(key, facts, {"cosines": score.cosines})
 
 
-def _digest(corpus: Corpus) -> str:
+def digest_of(corpus: Corpus) -> str:
     """A digest of all in a corpus that decides numbers."""
     match corpus:
         case Pairs():

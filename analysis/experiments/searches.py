@@ -30,10 +30,7 @@ def sliding(layers: int, width: int, like: Plan = PLAIN) -> list[Plan]:
         width: layers of a window.
         like: a plan whose bias and key position the windows have.
     """
-    return [
-        replace(like, layers=tuple(range(first, min(first + width, layers))))
-        for first in range(layers)
-    ]
+    return [like.with_layers(range(first, min(first + width, layers))) for first in range(layers)]
 
 
 def every_window(layers: int, like: Plan = PLAIN) -> list[Plan]:
@@ -44,13 +41,13 @@ def every_window(layers: int, like: Plan = PLAIN) -> list[Plan]:
 
 
 def biases(plan: Plan) -> list[Plan]:
-    """The plan's layers at every bias of :data:`BIASES` and at its own; empty without layers."""
-    return [replace(plan, bias=b) for b in sorted({*BIASES, plan.bias})] if plan.layers else []
+    """The plan at every bias of :data:`BIASES` and at its own; empty if nothing is re-routed."""
+    return [replace(plan, bias=b) for b in sorted({*BIASES, plan.bias})] if plan.active else []
 
 
 def reached(plans: Iterable[Plan], reroutable: Sequence[int]) -> list[Plan]:
     """The plans whose layers are all ``reroutable``."""
-    return [plan for plan in plans if set(plan.layers) <= set(reroutable)]
+    return [plan for plan in plans if {*plan.layers, *plan.active} <= set(reroutable)]
 
 
 def references(
@@ -72,8 +69,8 @@ def references(
     random = dict.fromkeys(tuple(sorted(draw.tolist())) for draw in draws)
     return {
         AUTOMATIC: tuple(reached([automatic], reroutable)),
-        RANDOM: tuple(replace(automatic, layers=layers) for layers in list(random)[:DRAWN]),
-        ALL: (replace(automatic, layers=tuple(reroutable)),),
+        RANDOM: tuple(automatic.with_layers(layers) for layers in list(random)[:DRAWN]),
+        ALL: (automatic.with_layers(reroutable),),
     }
 
 
@@ -93,7 +90,7 @@ def greedy(like: Plan, reroutable: Sequence[int], limit: int) -> Search:
     best = PLAIN
     while len(best.layers) < min(limit, len(reroutable)):
         candidates = [layer for layer in reroutable if layer not in best.layers]
-        step = [replace(like, layers=tuple(sorted((*best.layers, layer)))) for layer in candidates]
+        step = [like.with_layers(sorted((*best.layers, layer))) for layer in candidates]
         scores = yield step
         next_best = max(step, key=scores.__getitem__)
         if scores[next_best] <= scores[best]:

@@ -1,9 +1,9 @@
 """Options that several questions share: a backbone, layers to re-route, a corpus, an engine."""
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from ..backbones.catalog import DEFAULT as DEFAULT_BACKBONE
 from ..backbones.catalog import DtypeName, SpecialTokens
@@ -12,6 +12,7 @@ from ..dimension.selection import RuleName
 from ..embedding.methods import MethodName, Norm
 from ..embedding.pooling import Pooling
 from ..embedding.prompts import Separator
+from ..rerouting.head_lists import check_one_choice
 from ..rerouting.plan import KeyPosition
 from .spec import Option, Several, Spec
 
@@ -94,11 +95,24 @@ class WithLayers(OnBackbone):
             "26-29 or a list such as 3,5,9"
         ),
     ] = "auto"
+    heads: Annotated[
+        str | None,
+        Option("HEADS", group=REROUTING, unset="all heads of --layers"),
+        Field(
+            description="heads that re-route, in place of layers: a list such as 12.0,12.3,15 "
+            "(layer.head; a bare number is a whole layer)"
+        ),
+    ] = None
     rule: Annotated[
         RuleName,
         Option("RULE", group=REROUTING),
         Field(description="how auto selects layers from the intrinsic-dimension curve"),
     ] = "paper"
+
+    @model_validator(mode="after")
+    def _one_choice(self) -> Self:
+        check_one_choice(self.layers, self.heads)
+        return self
 
 
 class Rerouting(OnBackbone):

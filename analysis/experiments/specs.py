@@ -17,6 +17,7 @@ from ..embedding.postprocessing import PostprocessingName
 from ..embedding.prompts import Role
 from ..errors import RecipeError, quoted
 from ..spaces.projection import ProjectionName
+from .head_choices import ObjectiveName
 from .long_texts import LONG_QUERIES
 from .searches import SearchName
 from .shared_options import (
@@ -222,6 +223,26 @@ class Rules(OnCorpus, Rerouting):
     topic = LAYERS
 
 
+class Sensitivity(OnCorpus, Rerouting):
+    """Which heads should listen?"""
+
+    command = "sensitivity"
+    summary = "Rank all heads by how re-routing them would change an objective."
+    topic = LAYERS
+    method: Annotated[
+        MethodName, Option("METHOD"), Field(description="how texts become vectors")
+    ] = "kv-embedding"
+    objective: Annotated[
+        ObjectiveName, Field(description="what heads are to raise; agreement is with a teacher")
+    ] = "judgements"
+    teacher: Annotated[
+        MethodName, Option("METHOD"), Field(description="the method that agreement is with")
+    ] = "prompt-eol"
+    top: Annotated[
+        Count, Option("N"), Field(description="how many heads to choose, outside the first fifth")
+    ] = 60
+
+
 class Causal(Planned):
     """What can an early token know?"""
 
@@ -297,7 +318,7 @@ SPECS: dict[str, type[Spec]] = {
     for spec in (
         *(Doctor, Backbones, Encode),
         *(Sts, Score, LongTexts, Parts, Mteb),
-        *(Dimension, Ablation, Rules),
+        *(Dimension, Ablation, Rules, Sensitivity),
         *(Causal, Space),
     )
 }

@@ -30,8 +30,8 @@ def sweep(
 
     Each score is stored at once, so a sweep that is stopped resumes there. A plan runs only the
     layers from where it differs from the traced pass: the plain one, or that of an earlier plan
-        with
-    more in common. Embeddings are not stored: those of hundreds of plans would push out all others.
+    with more in common. Embeddings are not stored: those of hundreds of plans would push out all
+    others.
 
     Args:
         backbone: the decoder.
@@ -46,7 +46,7 @@ def sweep(
     Raises:
         CorpusError, PlanError, BackboneError: what encoding and scoring raise.
     """
-    ordered = sorted(plans, key=lambda plan: plan.layers, reverse=True)
+    ordered = sorted(plans, key=lambda plan: plan.active, reverse=True)
     may_trace = trace_cache.SEATS.acquire(blocking=False)
     budget = trace_cache.SWEEP_BYTES if may_trace else 0
     layers, trace = backbone.layers, None

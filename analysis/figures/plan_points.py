@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 from ..evaluation.similarity import SPEARMAN
 from ..experiments.ablation import Walk
 from ..experiments.searches import ALL, AUTOMATIC
+from ..rerouting.head_lists import format_heads
 from ..rerouting.layer_lists import format_layers
 from ..rerouting.plan import Plan
 from .theme import PALETTE, PLAIN, SELECTED
@@ -52,8 +53,8 @@ def plan_rows(plans: Sequence[Plan], walk: Walk) -> pd.DataFrame:
 
 
 def layers_of(plan: Plan) -> str:
-    """Layers by number, even if they are all."""
-    return format_layers(plan.layers, 0)
+    """Layers by number, even if they are all, and single heads."""
+    return format_heads(plan.layers, plan.heads) if plan.heads else format_layers(plan.layers, 0)
 
 
 def custom(plans: Sequence[Plan], walk: Walk) -> list[list[Any]]:

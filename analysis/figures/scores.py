@@ -11,6 +11,7 @@ from ..corpora.types import Pairs
 from ..embedding.batching import ReadPrompt
 from ..evaluation.comparison import Difference
 from ..experiments.score_result import Score
+from ..rerouting.head_lists import format_heads
 from .theme import PALETTE, PLAIN, REROUTED, SELECTED, laid_out, scatter, shortened
 
 
@@ -47,6 +48,7 @@ def measure_bars(scores: Sequence[Score], name: str) -> go.Figure:
 def measure_table(scores: Sequence[Score]) -> pd.DataFrame:
     """One row for each method, best first, with every measure and its interval."""
     rows = []
+    any_heads = any(score.plan.heads for score in scores)
     for score in sorted(scores, key=lambda m: -m.first.value):
         row: dict[str, object] = {"method": score.name}
         for m in score.measures:
@@ -56,7 +58,8 @@ def measure_table(scores: Sequence[Score]) -> pd.DataFrame:
             first.things: first.items,
             "of": score.of or first.items,
             "layers": ", ".join(map(str, score.plan.layers)) or "none",
-            "bias": score.plan.bias if score.plan.layers else None,
+            **({"heads": format_heads((), score.plan.heads)} if any_heads else {}),
+            "bias": score.plan.bias if score.plan.active else None,
             "corpus": score.corpus,
             "dtype": score.provenance.dtype,
         }

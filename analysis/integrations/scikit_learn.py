@@ -19,7 +19,8 @@ from ..embedding.checks import check_method
 from ..embedding.methods import MethodName
 from ..embedding.prompts import Role, check_role
 from ..errors import OutOfMemory
-from ..rerouting.plan import Plan
+from ..experiments.plans import plan_of
+from ..rerouting.plan import PLAIN
 
 _LOADED: WeakValueDictionary[tuple[str, str, str], Backbone] = WeakValueDictionary()
 _RECENT: deque[Backbone] = deque(maxlen=2)
@@ -34,14 +35,15 @@ class Vectorizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
     one column. Copies share a loaded backbone. Raises as :mod:`analysis.api` does.
 
     Attributes:
-        layers_: the layers that are re-routed; none where the method re-routes none.
+        plan_: which layers and heads are re-routed; none where the method re-routes none.
     """
 
     def __init__(self, backbone: str = "smollm2", method: MethodName = "kv-embedding",
-                 layers: str = "auto", bias: float = 1.0, role: Role = "Context",
-                 dtype: DtypeName = "auto", device: str = "auto") -> None:  # fmt: skip
-        self.backbone, self.method, self.layers, self.bias = backbone, method, layers, bias
-        self.role, self.dtype, self.device = role, dtype, device
+                 layers: str = "auto", heads: str | None = None, bias: float = 1.0,
+                 role: Role = "Context", dtype: DtypeName = "auto",
+                 device: str = "auto") -> None:  # fmt: skip
+        self.backbone, self.method, self.layers, self.heads = backbone, method, layers, heads
+        self.bias, self.role, self.dtype, self.device = bias, role, dtype, device
 
     def fit(self, X: Iterable[str], y: Any = None) -> Self:  # noqa: ARG002
         """Choose the layers, and check the settings; the texts are checked and not encoded."""
@@ -50,18 +52,19 @@ class Vectorizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         if not isinstance(X, Iterator):  # which transform would then find empty
             _texts(X)
         backbone = self._use_backbone()
-        self.layers_ = api.select_layers(backbone, self.layers) if method.reroutes else ()
-        check_method(backbone, method.under(Plan(self.layers_, self.bias)))
+        reroutes = method.reroutes
+        self.plan_ = (
+            plan_of(backbone, self.layers, self.heads, bias=self.bias) if reroutes else PLAIN
+        )
+        check_method(backbone, method.under(self.plan_))
         self._n_features_out = backbone.facts.hidden
         return self
 
     def transform(self, X: Iterable[str]) -> Any:
         """Embeddings of N texts."""
         check_is_fitted(self)
-        return api.encode(
-            self._use_backbone(), _texts(X), self.method,
-            layers=self.layers_, bias=self.bias, role=self.role,
-        )  # fmt: skip
+        method = methods.method(self.method).under(self.plan_)
+        return api.encode(self._use_backbone(), _texts(X), method, role=self.role)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

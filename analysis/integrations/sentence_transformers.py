@@ -26,8 +26,8 @@ from ..embedding.encoder import Encoder, MethodEncoder
 from ..embedding.methods import Method, MethodName
 from ..embedding.prompts import Role
 from ..errors import PlanError
-from ..experiments.dimension import select_layers
-from ..rerouting.plan import KeyPosition, Plan
+from ..experiments.plans import Heads, Layers, plan_of
+from ..rerouting.plan import KeyPosition
 from ..runtime.lookup import by_name
 from .encode_options import Card, check_device, check_options, check_prompt, role_of
 from .similarities import SIMILARITIES, rows
@@ -68,7 +68,8 @@ class Embedder:
         backbone: str | PathLike[str] | Backbone = "smollm2",
         method: MethodName | Method = "kv-embedding",
         *,
-        layers: str | Sequence[int] | None = None,
+        layers: Layers | None = None,
+        heads: Heads | None = None,
         rule: RuleName = "paper",
         bias: float = 1.0,
         key_position: KeyPosition = "own",
@@ -82,13 +83,19 @@ class Embedder:
             backbone = load(backbone, dtype=dtype, device=device)
         if layers is None and isinstance(method, str):
             layers = "auto"
-        if chosen.reroutes and layers is not None:
-            selected = select_layers(backbone, layers, rule=rule)
-            chosen = chosen.under(Plan(selected, bias, key_position))
-        elif layers not in (None, "auto", "none"):
+        if chosen.reroutes and (layers is not None or heads is not None):
+            chosen = chosen.under(
+                plan_of(
+                    *(backbone, "auto" if layers is None else layers, heads),
+                    rule=rule,
+                    bias=bias,
+                    key_position=key_position,
+                )
+            )
+        elif layers not in (None, "auto", "none") or heads not in (None, "none"):
             raise PlanError(
-                f"{chosen.name} re-routes no layers; leave layers out, or choose a method that "
-                "re-routes, such as kv-embedding."
+                f"{chosen.name} re-routes no layers and no heads; leave them out, or choose a "
+                "method that re-routes, such as kv-embedding."
             )
         self.cached = cached
         self.texts_cut = 0

@@ -43,7 +43,7 @@ def sweep(
         EngineError: the workers gave up, or have not all the same backbone.
         CorpusError, PlanError, BackboneError: what encoding and scoring raise.
     """
-    ordered, finished = sorted(plans, key=lambda plan: plan.layers, reverse=True), 0
+    ordered, finished = sorted(plans, key=lambda plan: plan.active, reverse=True), 0
     size = max(1, len(ordered) // (SHARES * workers.count))
     shares = (ordered[begin : begin + size] for begin in range(0, len(ordered), size))
     for share in workers.map(partial(_scored, backbone, pairs, method), shares):

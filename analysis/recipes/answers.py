@@ -105,6 +105,7 @@ _ANSWERS: dict[str, Callable[[Any, Workspace], Row | list[Row]]] = {
     "dimension": layer_answers.dimension,
     "ablation": layer_answers.ablation,
     "rules": layer_answers.rules,
+    "sensitivity": layer_answers.sensitivity,
     "causal": text_answers.causal,
     "space": text_answers.space,
 }

@@ -10,7 +10,8 @@ from itertools import islice
 from ..dimension import selection
 from ..evaluation.comparison import Difference
 from ..experiments.parts import PARTS, SETTINGS
-from ..rerouting import layer_lists
+from ..rerouting import head_lists, layer_lists
+from ..rerouting.plan import Head
 from .rows import Row, difference, grouped, place
 
 
@@ -159,6 +160,22 @@ def _parts(rows: Sequence[Row]) -> Iterable[str]:
                 yield _across(subject[:1].upper() + subject[1:], changes)
 
 
+def _sensitivity(rows: Sequence[Row]) -> Iterable[str]:
+    for at, members in grouped(rows, place).items():
+        heads = sorted((row["layer"], row["head"]) for row in members if row["chosen"])
+        raising = sum(row["derivative"] > 0 for row in members)
+        first = members[0]
+        judged = (
+            "by people's judgements" if first["objective"] == "judgements" else "without labels"
+        )
+        yield (
+            f"{at or first['corpus']}: {raising} of {len(members)} heads would raise the objective "
+            f"{first['objective']}. The {len(heads)} chosen {judged}, from {first['items']:,} "
+            f"items: --heads {head_lists.format_heads((), [Head(*head) for head in heads])}. Score "
+            "them on another corpus, since this one chose them."
+        )
+
+
 def _dimension(rows: Sequence[Row]) -> Iterable[str]:
     for row in rows:
         shares = [row["frequency"][layer] for layer in row["selected"]]
@@ -170,6 +187,8 @@ def _dimension(rows: Sequence[Row]) -> Iterable[str]:
 
 
 def _layers(row: Row) -> str:
+    if row.get("heads"):
+        return f"heads {row['heads']}"
     return layer_lists.layers_in_words(row["layers"] if "layers" in row else row["selected"], 10**6)
 
 
@@ -188,5 +207,6 @@ _FINDINGS: dict[str, Callable[[Sequence[Row]], Iterable[str]]] = {
     "ablation": _ablation,
     "rules": _rules,
     "parts": _parts,
+    "sensitivity": _sensitivity,
     "dimension": _dimension,
 }

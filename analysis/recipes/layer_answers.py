@@ -9,8 +9,9 @@ from ..experiments import ablation as ablation_experiment
 from ..experiments import dimension as dimension_experiment
 from ..experiments import rules as rules_experiment
 from ..experiments import searches
+from ..experiments import sensitivity as sensitivity_experiment
 from ..experiments.score_result import described
-from ..experiments.specs import Ablation, Dimension, Rules
+from ..experiments.specs import Ablation, Dimension, Rules, Sensitivity
 from ..parallel import engines, sweeps
 from ..rerouting.plan import Plan
 from .rows import Row, of_change, of_measures
@@ -99,3 +100,18 @@ def rules(spec: Rules, workspace: Workspace) -> list[Row]:
         }
         for each in ranked
     ]
+
+
+def sensitivity(spec: Sensitivity, workspace: Workspace) -> list[Row]:
+    """One row for each head, the largest derivative first, with those that are chosen marked."""
+    scored_on, chosen = corpus(spec), method(spec, spec.method)
+    teacher = method(spec, spec.teacher) if spec.objective == "agreement" else None
+    backbone = workspace.load(spec)
+    result = sensitivity_experiment.sensitivity(
+        *(backbone, scored_on, chosen.under(Plan((), spec.bias, spec.key_position))),
+        objective=spec.objective,
+        teacher=teacher,
+        progress=workspace.progress("passing gradients back"),
+    )
+    heads = {head[:2] for head in result.top(spec.top)}
+    return [{**row, "chosen": (row["layer"], row["head"]) in heads} for row in result.to_rows()]

@@ -119,6 +119,17 @@ class RulesRow(ScoredRow, SureChangedRow):
     windows: Rank
 
 
+class SensitivityRow(AnyRow):
+    """A row of ``sensitivity``."""
+
+    layer: Layer
+    head: Layer
+    derivative: Number
+    chosen: Annotated[bool, Field(strict=True)]
+    objective: Name
+    items: Count
+
+
 class PartsRow(ScoredRow, SureChangedRow):
     """A row of ``parts``."""
 
@@ -160,6 +171,7 @@ _TYPES: dict[str, type[AnyRow]] = {
     "ablation": AblationRow,
     "rules": RulesRow,
     "parts": PartsRow,
+    "sensitivity": SensitivityRow,
     "dimension": DimensionRow,
     "causal": CausalRow,
 }

@@ -15,6 +15,7 @@ from ..experiments.specs import Causal, Encode, Space
 from ..figures.html_page import figure_page
 from ..figures.spaces import two_maps
 from ..parallel import engines, sharded_encoding
+from ..rerouting.head_lists import format_heads
 from ..runtime import events, outputs
 from ..spaces import comparison
 from .rows import Row
@@ -111,6 +112,7 @@ def space(spec: Space, workspace: Workspace) -> Row:
         output.write_text(figure_page(figure, " and ".join(titles), spec.plotly), encoding="utf-8")
         if spec.plotly == "beside" and not (script := output.parent / "plotly.min.js").exists():
             script.write_text(get_plotlyjs(), encoding="utf-8")
+    heads = [format_heads((), space.plan.heads) if space.plan.heads else "" for space in projected]
     return {
         "output": str(output),
         "corpus": texts.name,
@@ -122,6 +124,7 @@ def space(spec: Space, workspace: Workspace) -> Row:
         "by_chance": compared.chance,
         "trustworthiness": [compared.left.trust, compared.right.trust],
         "layers": [list(space.plan.layers) for space in projected],
+        **({"heads": heads} if any(heads) else {}),
         "backbones": [backbone.facts.name, right_backbone.facts.name],
         "dtype": backbone.dtype.value,
     }

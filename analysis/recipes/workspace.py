@@ -10,7 +10,7 @@ from ..backbones.catalog import SpecialTokens
 from ..corpora import registry, sampling
 from ..embedding import methods
 from ..embedding.methods import Method
-from ..experiments import dimension
+from ..experiments.plans import plan_of
 from ..experiments.score_result import Corpus
 from ..experiments.shared_options import OnBackbone, OnCorpus, OnEngine, Planned, Rerouting
 from ..parallel.engines import Engine
@@ -66,13 +66,15 @@ class Workspace:
         Raises:
             PlanError: the layers are not a list of layers of the backbone.
         """
-        chosen = dimension.select_layers(
+        return plan_of(
             backbone,
             layers or spec.layers,
+            None if layers else spec.heads,
             rule=spec.rule,
+            bias=spec.bias,
+            key_position=spec.key_position,
             progress=self.progress("calibrating"),
         )
-        return Plan(chosen, spec.bias, spec.key_position)
 
     def planned(
         self, spec: Planned, chosen: Method, backbone: Backbone, layers: str | None = None

@@ -24,6 +24,9 @@ Form = Literal["closed", "concatenated"]
 """How re-routed attention is computed; both give the same up to rounding."""
 Pair = tuple[torch.Tensor, torch.Tensor]
 """The prefix's key and value, each (B, KV, 1, d)."""
+Bias = float | list[float]
+"""What is added to the prefix's scaled logit: one number, or one for each of H heads. -inf shuts
+the prefix out: the head's gate is exactly 0."""
 
 
 def cpu_kernel(
@@ -60,7 +63,7 @@ def closed_form(
     pair: Pair,
     mask: Mask,
     scale: float,
-    bias: float,
+    bias: Bias,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Re-route attention from the causal kernel's output and log-sum-exp (CPU).
 
@@ -71,7 +74,7 @@ def closed_form(
         pair: the prefix's key and value, each (B, KV, 1, d).
         mask: which keys each query sees; the prefix is seen by all.
         scale: factor of the logits, 1 / sqrt(d) in most families.
-        bias: b, added to the prefix's scaled logit; -inf shuts the prefix out.
+        bias: b, added to the prefix's scaled logit.
 
     Returns:
         Output (B, H, T, d) in the query's dtype, and the gate g, float32 (B, H, T).
@@ -94,7 +97,7 @@ def closed_form(
     out, lse = blockwise(kernel, query, key, value, mask)
     prefix_key, prefix_value = (x.repeat_interleave(groups, 1) for x in pair)
     logit = (query.float() * prefix_key.float()).sum(-1) * scale  # a row's sum, whatever T is
-    gate = torch.sigmoid((logit + bias - lse).double()).float()  # type: ignore[operator]
+    gate = torch.sigmoid((logit + _by_head(bias) - lse).double()).float()  # type: ignore[operator]
     out = out[..., :width].float()
     return (out + gate[..., None] * (prefix_value.float() - out)).to(query.dtype), gate
 
@@ -106,7 +109,7 @@ def concatenated_form(
     pair: Pair,
     mask: Mask,
     scale: float,
-    bias: float,
+    bias: Bias,
     keep_gate: bool = False,
 ) -> Attended:
     """Re-route attention with the prefix concatenated in front and an explicit mask, on any device.
@@ -118,7 +121,7 @@ def concatenated_form(
         pair: the prefix's key and value, each (B, KV, 1, d).
         mask: which keys each query sees; the prefix is seen by all.
         scale: factor of the logits, 1 / sqrt(d) in most families.
-        bias: b, added to the prefix's scaled logit; -inf shuts the prefix out.
+        bias: b, added to the prefix's scaled logit.
         keep_gate: whether to compute the gate as well, at the cost of a second product.
 
     Returns:
@@ -129,7 +132,7 @@ def concatenated_form(
     def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, m: Mask) -> Attended:
         k = torch.cat([pair[0], k], 2).repeat_interleave(groups, 1)
         v = torch.cat([pair[1], v], 2).repeat_interleave(groups, 1)
-        m = torch.nn.functional.pad(additive(m, q.dtype), (1, 0), value=bias)  # type: ignore[arg-type]
+        m = with_prefix(additive(m, q.dtype), bias)  # type: ignore[arg-type]
         if q.is_cpu and q.shape[-1] == v.shape[-1]:
             out, _ = cpu_kernel(q, k, v, m, scale)
         else:
@@ -142,6 +145,29 @@ def concatenated_form(
         return out, logits.softmax(-1)[..., 0]
 
     return blockwise(attend, query, key, value, Band(query.shape[2]) if mask is None else mask)
+
+
+def with_prefix(mask: torch.Tensor, bias: Bias) -> torch.Tensor:
+    """An additive mask with a column in front for the prefix, which all queries see.
+
+    Args:
+        mask: (1 or B, 1, queries, keys), any floating dtype.
+        bias: b of one or of each head.
+
+    Returns:
+        (1 or B, 1 or H, queries, 1 + keys).
+    """
+    if isinstance(bias, float):
+        return torch.nn.functional.pad(mask, (1, 0), value=bias)
+    batch, _, queries, _ = mask.shape
+    column = torch.tensor(bias, dtype=mask.dtype, device=mask.device).view(1, -1, 1, 1)
+    column = column.expand(batch, -1, queries, 1)
+    return torch.cat([column, mask.expand(-1, len(bias), -1, -1)], -1)
+
+
+def _by_head(bias: Bias) -> float | torch.Tensor:
+    """A bias to add to numbers of shape (B, H, T)."""
+    return bias if isinstance(bias, float) else torch.tensor(bias, dtype=torch.float32)[:, None]
 
 
 def attention_weights(

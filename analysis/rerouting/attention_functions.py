@@ -7,6 +7,7 @@ call these functions is in ``patches``.
 """
 
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -19,6 +20,7 @@ from .attention import (
     concatenated_form,
     cpu_kernel,
     relative_distance,
+    with_prefix,
 )
 from .forward_pass import RunningPass
 from .masks import Attend, Attended, Band, Mask, additive, blockwise
@@ -74,9 +76,14 @@ def over_sdpa(
         out, _ = blockwise(plain, query, key, value, attention_mask)
         return out.transpose(1, 2).contiguous(), None
     request, result = this_pass.request, this_pass.result
-    pair, bias = this_pass.prefix(layer, key, value), request.plan.bias
+    pair = this_pass.prefix(layer, key, value)
+    bias = request.plan.biases_at(layer, query.shape[1])
     gate: torch.Tensor | None
-    if request.form == "closed" and query.device.type == "cpu" and "position_bias" not in kwargs:
+    if request.strengths is not None:
+        out, _ = blockwise(plain, query, key, value, attention_mask)
+        full, gate = concatenated_form(query, key, value, pair, attention_mask, scale, bias)
+        out = _partly(request.strengths, layer, out, full)
+    elif request.form == "closed" and query.device.type == "cpu" and "position_bias" not in kwargs:
         out, gate = closed_form(query, key, value, pair, attention_mask, scale, bias)
         if request.compare_forms:
             concatenated, _ = concatenated_form(
@@ -135,7 +142,7 @@ def over_eager(
     def rerouted(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, m: Mask) -> Attended:
         k, v = torch.cat([pair[0], k], 2), torch.cat([pair[1], v], 2)
         m = additive(m, q.dtype, finite=True)  # type: ignore[arg-type]
-        m = torch.nn.functional.pad(m, (1, 0), value=request.plan.bias)
+        m = with_prefix(m, request.plan.biases_at(layer, q.shape[1]))
         out, _ = plain(q, k, v, m)
         if not request.keep_gates:
             return out, None
@@ -144,9 +151,25 @@ def over_eager(
         return out, plain(q, k, mark, m)[0][..., 0].float()
 
     out, gate = blockwise(rerouted, query, key, value, attention_mask)
+    if request.strengths is not None:
+        before, _ = blockwise(plain, query, key, value, attention_mask)
+        out = _partly(request.strengths, layer, before, out)
     if gate is not None:
         this_pass.result.gates[layer] = gate
     return out.transpose(1, 2).contiguous(), None
+
+
+def _partly(
+    strengths: Mapping[int, torch.Tensor],
+    layer: int,
+    plain: torch.Tensor,
+    rerouted: torch.Tensor,
+) -> torch.Tensor:
+    """Outputs (B, H, T, d) between the plain and the re-routed: o + m (o' - o) for each head."""
+    strength = strengths.get(layer)
+    if strength is None:
+        return rerouted
+    return plain + strength.to(plain)[:, None, None] * (rerouted - plain)
 
 
 def _layer_of(module: torch.nn.Module) -> int:

@@ -9,7 +9,7 @@ Sequences are padded on the right and need no padding mask: under causal attenti
 attends to what comes after it.
 """
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -60,6 +60,9 @@ class PassRequest:
         keep_inputs: layers whose entering states are kept.
         keep_at: rows (K,) and columns (K,) of tokens whose state after every layer is kept.
         keep_gates: whether the gates of re-routed layers are kept.
+        strengths: by re-routed layer, how far each head follows the plan, float32 (H,): from 0, the
+            plain output, to 1, the re-routed one. Given, the pass is computed in the concatenated
+            form and keeps what a derivative with respect to them needs.
         keep_weights_of: a layer whose attention weights are kept, as they are before re-routing.
         compare_forms: whether layers in the closed form are computed in the concatenated one too.
         before_layer: called before each layer that is run; may wait, or raise to stop the pass.
@@ -79,6 +82,7 @@ class PassRequest:
     keep_inputs: Collection[int] = ()
     keep_at: tuple[torch.Tensor, torch.Tensor] | None = None
     keep_gates: bool = False
+    strengths: Mapping[int, torch.Tensor] | None = None
     keep_weights_of: int | None = None
     compare_forms: bool = False
     before_layer: Callable[[], object] = _go_on
@@ -200,7 +204,7 @@ def run(model: torch.nn.Module, request: PassRequest) -> PassResult:
         request: what the pass runs on, starts from, changes and keeps.
 
     Returns:
-        The final states and what was requested, all without gradients.
+        The final states and what was requested; without gradients, unless there are strengths.
 
     Raises:
         PlanError: the mask is to be removed and the family builds its own.
@@ -208,7 +212,8 @@ def run(model: torch.nn.Module, request: PassRequest) -> PassResult:
     width = request.ids.shape[1]
     if request.plan.key_position == "first" and width == 1:
         request = _widened(request)
-    with torch.inference_mode(), running(request) as this_pass:
+    mode = torch.inference_mode() if request.strengths is None else torch.enable_grad()
+    with mode, running(request) as this_pass:
         device = next(model.parameters()).device
         output = model(input_ids=request.ids.to(device), use_cache=False)
     result = this_pass.result

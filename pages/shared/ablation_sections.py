@@ -14,7 +14,7 @@ from analysis.experiments.held_out import BEST, Range
 from analysis.experiments.searches import AUTOMATIC, RANDOM
 from analysis.figures import ablation as ablation_figures
 from analysis.figures import standing
-from analysis.rerouting import layer_lists
+from analysis.rerouting import head_lists, layer_lists
 from analysis.rerouting.plan import PLAIN, Plan
 from pages.shared import display, session
 from pages.shared.display import Markdown
@@ -35,8 +35,8 @@ class View:
 
     def plan_name(self, plan: Plan) -> Markdown:
         """A plan's layers in words, with its bias where a search varies it."""
-        layers = layer_lists.layers_in_words(plan.layers, self.layers)
-        varies = self.search == "bias" and plan.layers
+        layers = head_lists.plan_in_words(plan, self.layers)
+        varies = self.search == "bias" and (plan.layers or plan.heads)
         return f"{layers} at bias {plan.bias:g}" if varies else layers
 
 
@@ -188,7 +188,7 @@ def _held_out(
 
 
 def _use_plan(plan: Plan) -> None:
-    session.use_layers(plan.layers)
+    session.use_plan(plan)
     st.session_state.bias = plan.bias
 
 

@@ -15,6 +15,7 @@ from analysis.experiments import gates as gates_experiment
 from analysis.experiments.gates import MeanGates
 from analysis.figures import rerouting
 from analysis.rerouting import layer_lists
+from analysis.rerouting.plan import Plan
 from pages.shared import display, plan_history, session
 from pages.shared.display import Markdown
 
@@ -73,16 +74,17 @@ def switches(
         rerouting.layer_strip(*strip),
         rerouting.strip_table(*strip),
         NAME,
-        on_select=partial(session.toggle_layers, NAME, plan.layers),
+        on_select=partial(session.toggle_clicked, NAME, plan),
         selection_mode="points",
     )
-    st.session_state.switches = list(plan.layers)
+    st.session_state.switches = list(plan.active)
     st.pills(
         "Layers",
         range(backbone.layers),
         selection_mode="multi",
         key="switches",
         on_change=_use_switches,
+        args=(plan,),
         help="The same switches, for the keyboard. Layer 0 is next to the input. Layers that this "
         "model family cannot re-route are refused.",
     )
@@ -102,8 +104,8 @@ def _selected(curve: Curve | None, rule: str) -> Markdown:
 
 
 def _set_plan(layers: str, rule: str) -> None:
-    st.session_state.update(layers=layers, rule=rule)
+    st.session_state.update(layers=layers, heads="", rule=rule)
 
 
-def _use_switches() -> None:
-    session.use_layers(tuple(sorted(st.session_state.switches)))
+def _use_switches(plan: Plan) -> None:
+    session.toggle_layers({*st.session_state.switches} ^ {*plan.active}, plan)

@@ -165,6 +165,7 @@ SIDEBAR = Page(
         Menu("backbone", "Backbone", offered=tuple),
         Menu("dtype", "Precision"),
         Text("layers", "Re-routed layers"),
+        Text("heads", "Re-routed heads"),
         Number(
             "bias",
             "Bias",

@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-PLAN = ("layers", "bias", "rule", "key_position")
+PLAN = ("layers", "heads", "bias", "rule", "key_position")
 """Keys of the widgets that make a plan."""
 _KEY = "plan_history"
 Values = dict[str, Any]

@@ -6,6 +6,7 @@ address bar, so that a link restores them. Uploaded texts stay in the session an
 
 import threading
 from contextlib import suppress
+from dataclasses import replace
 
 import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
@@ -20,8 +21,9 @@ from analysis.embedding.methods import METHODS, VARIANTS, Method
 from analysis.errors import HostingError
 from analysis.experiments import dimension
 from analysis.experiments.dimension import Dimensions
+from analysis.experiments.plans import plan_of
 from analysis.recipes import workspace
-from analysis.rerouting import layer_lists
+from analysis.rerouting import head_lists, layer_lists
 from analysis.rerouting.plan import Plan
 from analysis.runtime import hosting, request_log
 from analysis.spaces import projection
@@ -99,10 +101,15 @@ def plan(on: Backbone | None = None, layers: str | None = None) -> Plan:
     """
     chosen, loaded = SIDEBAR.spec(), on or backbone()
     with display.progress("Measuring the intrinsic dimension") as show:
-        selected = dimension.select_layers(
-            loaded, layers or chosen.layers, rule=chosen.rule, progress=show
+        return plan_of(
+            loaded,
+            layers or chosen.layers,
+            None if layers else chosen.heads,
+            rule=chosen.rule,
+            bias=chosen.bias,
+            key_position=chosen.key_position,
+            progress=show,
         )
-    return Plan(selected, chosen.bias, chosen.key_position)
 
 
 def calibration_dimensions(on: Backbone | None = None) -> Dimensions:
@@ -116,16 +123,42 @@ def pairs() -> Pairs:
     return corpus_picker.chosen("pairs")
 
 
+def leave_out(option: str) -> None:
+    """Take back the choice of ``layers`` or ``heads``: the other takes its place. For callbacks."""
+    if option == "heads":
+        st.session_state.heads = ""
+    elif st.session_state.heads:
+        st.session_state.layers = "auto"
+
+
 def use_layers(layers: tuple[int, ...]) -> None:
-    """Re-route ``layers`` from now on. For widgets' callbacks."""
+    """Re-route ``layers`` from now on, with all their heads. For widgets' callbacks."""
+    st.session_state.heads = ""
     st.session_state.layers = layer_lists.format_layers(layers, backbone().layers)
 
 
-def toggle_layers(figure: str, rerouted: tuple[int, ...]) -> None:
-    """Add the layers clicked in ``figure`` to those ``rerouted`` in it, or take them out."""
-    clicked = {round(point["x"]) for point in st.session_state[figure].selection.points}
-    if clicked:
-        use_layers(tuple(sorted({*rerouted} ^ clicked)))
+def use_plan(plan: Plan) -> None:
+    """Re-route the layers and heads of ``plan`` from now on. For widgets' callbacks."""
+    if plan.heads:
+        st.session_state.layers = "auto"
+        st.session_state.heads = head_lists.format_heads(plan.layers, plan.heads)
+    else:
+        use_layers(plan.layers)
+
+
+def toggle_clicked(figure: str, plan: Plan) -> None:
+    """Add the layers clicked in ``figure`` to the plan shown in it, or take them out."""
+    points = st.session_state[figure].selection.points
+    toggle_layers({round(point["x"]) for point in points}, plan)
+
+
+def toggle_layers(layers: set[int], plan: Plan) -> None:
+    """Take those of ``layers`` where the plan re-routes anything out of it, and add the others."""
+    for layer in layers:
+        more = tuple(sorted({*plan.layers, layer}))
+        plan = plan.without(layer) if layer in plan.active else replace(plan, layers=more)
+    if layers:
+        use_plan(plan)
 
 
 @st.cache_resource(show_spinner=False)

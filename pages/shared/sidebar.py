@@ -4,7 +4,7 @@ import streamlit as st
 
 from analysis.backbones import devices
 from analysis.backbones.catalog import DEFAULT
-from analysis.rerouting import layer_lists
+from analysis.rerouting import head_lists, layer_lists
 from analysis.runtime import hosting
 from pages.shared import display, plan_history, session
 from pages.shared.page_question import SIDEBAR
@@ -52,11 +52,16 @@ def choose_backbone() -> None:
 
 
 def choose_plan() -> None:
-    """Choose the plan: layers as text, the bias, and the rule behind ``auto``."""
-    for option in ("layers", "bias", "rule"):
+    """Choose the plan: layers or heads as text, the bias, and the rule behind ``auto``."""
+    SIDEBAR.show("layers", on_change=session.leave_out, args=("heads",))
+    SIDEBAR.show("heads", on_change=session.leave_out, args=("layers",))
+    for option in ("bias", "rule"):
         SIDEBAR.show(option)
-    layers = layer_lists.format_layers(session.plan().layers, session.backbone().layers)
-    st.caption(f"Re-routed now: {layers}.")
+    plan, layers = session.plan(), session.backbone().layers
+    chosen = head_lists.plan_in_words(plan, layers)
+    if not plan.heads:
+        chosen = layer_lists.format_layers(plan.layers, layers)
+    st.caption(f"Re-routed now: {chosen}.")
 
 
 def choose_method_options() -> None:

@@ -98,7 +98,7 @@ def test_a_vectorizer_works_in_a_pipeline_and_its_pickle_holds_no_weights(
     again = pickle.loads(data := pickle.dumps(model))
     assert len(data) < 5_000
     np.testing.assert_array_equal(again.predict(TEXTS), model.predict(TEXTS))
-    assert model[0].layers_ == (2, 3)
+    assert model[0].plan_.layers == (2, 3)
     assert clone(vectorizer).set_params(bias=-1).get_params()["bias"] == -1
 
 
@@ -215,7 +215,7 @@ def test_no_curve_is_computed_that_is_not_used(
 ) -> None:
     monkeypatch.setattr(dimension, "dimensions", lambda *_, **__: pytest.fail("a curve"))
     mean = vectorizer.set_params(method="mean", layers="auto").fit(TEXTS)
-    assert mean.layers_ == ()
+    assert mean.plan_.active == ()
     assert mean.transform(TEXTS).shape == (len(TEXTS), tiny_models.HIDDEN)
 
 

@@ -55,7 +55,7 @@ _NUMBERS = (
     "range",
 )
 """Functions that give a number, or write numbers."""
-_OWN = ("program", "layers_in_words")
+_OWN = ("program", "layers_in_words", "plan_in_words", "layers_of")
 """Functions of the library that give words written there, and numbers."""
 
 

@@ -74,6 +74,8 @@ def specs(draw: st.DrawFn, page: Page[Any]) -> Any:
             options |= draw(corpora(control.kind or options["on"]))
         elif not isinstance(control, Second) and control.option in accepted:
             options[control.option] = draw(values(control))
+    if options.get("heads") is not None:
+        options["layers"] = "auto"  # heads take their place
     return page.question.read(options)
 
 

@@ -21,7 +21,7 @@ from analysis.experiments.gates import MeanGates
 from analysis.experiments.score import score
 from analysis.figures import rerouting
 from analysis.rerouting import layer_lists
-from analysis.rerouting.plan import PLAIN, Plan
+from analysis.rerouting.plan import PLAIN, Head, Plan
 from pages.shared import session
 from tests.support import tiny_models
 from tests.support.visits import (
@@ -122,8 +122,19 @@ def test_a_click_turns_layers_on_and_off(
     used: list[tuple[int, ...]] = []
     monkeypatch.setattr(streamlit, "session_state", state)
     monkeypatch.setattr(session, "use_layers", used.append)
-    session.toggle_layers("figure", (2, 3))
+    session.toggle_clicked("figure", Plan((2, 3)))
     assert used == ([] if after is None else [after])
+
+
+def test_a_click_on_a_layer_of_single_heads_takes_them_out_and_keeps_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    used: list[Plan] = []
+    monkeypatch.setattr(session, "use_plan", used.append)
+    plan = Plan((1,), heads=(Head(2, 0), Head(3, 1)))
+    session.toggle_layers({2}, plan)
+    session.toggle_layers({4}, plan)
+    assert used == [Plan((1,), heads=(Head(3, 1),)), Plan((1, 4), heads=plan.heads)]
 
 
 # Presets, undo and redo

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from analysis.errors import PlanError
-from analysis.rerouting.plan import PLAIN, Plan
+from analysis.rerouting.plan import OFF, PLAIN, Head, Plan
 
 
 @pytest.mark.parametrize("layers", [(-1,), (1, 1), (2, 1)])
@@ -47,3 +47,41 @@ def test_plan_refuses_a_key_position_that_does_not_exist() -> None:
 def test_a_plan_that_is_off_has_no_active_layers() -> None:
     assert Plan((1, 2), -math.inf).active == PLAIN.active == ()
     assert Plan((1, 2), -3.0).active == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("heads", "reason"),
+    [
+        (((-1, 0),), "at least 0"),
+        (((1, -1),), "at least 0"),
+        (((1, 1), (1, 0)), "ascending"),
+        (((1, 1), (1, 1, 2.0)), "distinct"),
+        (((0, 1),), "Layer 0 re-routes as a whole"),
+        (((1, 1, math.inf),), "bias"),
+        (((1, 1, math.nan),), "bias"),
+        (((1,),), "a layer and its number|its layer and its number"),
+        ((1,), "its layer and its number"),
+        (((1, 0.5),), "its layer and its number"),
+        (((1, 0, "high"),), "its layer and its number"),
+    ],
+)
+def test_plan_refuses_heads_that_are_none(heads: Any, reason: str) -> None:
+    with pytest.raises(PlanError, match=reason):
+        Plan((0,), heads=heads)
+
+
+def test_a_plan_says_what_happens_at_a_layer() -> None:
+    plan = Plan((0,), 2.0, heads=((1, 3), (1, 5, -1), (2, 0, OFF)))  # type: ignore[arg-type]
+    assert plan.heads == (Head(1, 3), Head(1, 5, -1.0), Head(2, 0, OFF))
+    assert plan.active == (0, 1)
+    assert [plan.at(layer) for layer in range(3)] == [2.0, ((3, 2.0), (5, -1.0)), OFF]
+    assert plan.biases_at(0, 6) == 2.0
+    assert plan.biases_at(1, 6) == [OFF, OFF, OFF, 2.0, OFF, -1.0]
+    assert plan.biases_at(2, 6) == OFF
+    assert plan.without(1) == Plan((0,), 2.0, heads=((2, 0, OFF),))  # type: ignore[arg-type]
+    assert plan.without(0).layers == ()
+    assert plan.with_layers([4]) == Plan((4,), 2.0)
+
+
+def test_the_plans_bias_turns_only_heads_off_that_have_none_of_their_own() -> None:
+    assert Plan((0,), OFF, heads=(Head(1, 3), Head(2, 5, 1.0))).active == (2,)

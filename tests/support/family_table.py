@@ -32,6 +32,8 @@ tests, and this page is compared with their results.
   the largest state, gates included.
 - *key at first*: whether the prefix's key can be moved before the first token, which needs rotary
   positions.
+- *heads*: single heads re-route by the formula, each with its own bias; the others have a gate of
+  exactly 0; a layer whose heads are all named is the layer, to the bit.
 - *resumed*: a pass that starts at the first selected layer against the full pass.
 
 A family that cannot be re-routed can still be explored: its curve, its plain space, the baselines.
@@ -42,8 +44,8 @@ A family that cannot be re-routed can still be explored: its curve, its plain sp
 270M, and SmolLM2 as a Mistral.
 
 | family | layers | form | nothing re-routed | earlier tokens | last token | batch, padding | \
-formula | key at first | resumed |
-|---|---|---|---|---|---|---|---|---|---|
+formula | key at first | resumed | heads |
+|---|---|---|---|---|---|---|---|---|---|---|
 """
 
 OTHERS = """## Other families

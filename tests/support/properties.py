@@ -6,7 +6,6 @@ table of docs/backbones.md; ``outcome`` runs each once a process, so that the te
 cannot say different things.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -20,13 +19,12 @@ from analysis.backbones.backbone import Backbone
 from analysis.rerouting import forward_pass
 from analysis.rerouting.attention import Form
 from analysis.rerouting.forward_pass import PassRequest, PassResult
-from analysis.rerouting.plan import PLAIN, Plan
+from analysis.rerouting.plan import OFF, PLAIN, Head, Plan
 from tests.support import tiny_models
 from tests.support.slow_attention import Slow, attending
 from tests.support.tiny_models import LONG, WINDOW
 
 FORMS: tuple[Form, ...] = ("closed", "concatenated")
-OFF = -math.inf
 REAL = ("smollm2", "smollm2-as-mistral", "gemma3-270m")
 """Real weights; the last two with sliding windows short enough for the texts here."""
 REAL_CASES = [
@@ -324,6 +322,42 @@ def resumed(case: Case) -> str:
     return "equal to the bit"
 
 
+def single_heads(case: Case) -> str:
+    """8. Heads re-route by themselves, each with its own bias, by the formula; the others do not.
+
+    A layer whose heads are all named is the layer, and heads that are all off are the plain model,
+    both to the bit. A head that does not re-route has gate 0.
+    """
+    ids, lengths = case.tokens(LONG, LONG - 4, 1)
+    real = torch.arange(LONG) < lengths[:, None]
+    count = case.backbone.facts.heads
+    first, second = (*case.layer_sets["window"], *case.layer_sets["window"])[:2]
+    named = {first: {0: 1.0}, second: {0: 2.5, count - 1: -1.0}}
+    heads = [Head(*at, None if b == 1.0 else b) for at, b in _flat(named).items()]
+    biases = {layer: [of.get(head, OFF) for head in range(count)] for layer, of in named.items()}
+    slow = Slow((), 1.0, real, case.window, heads=biases)
+    with attending(case.plain, slow):
+        expected = case.plain(input_ids=ids, use_cache=False).last_hidden_state[real]
+    plain = case.run(ids, lengths)
+    for form in FORMS:
+        result = case.run(ids, lengths, Plan(heads=tuple(heads)), form=form, keep_gates=True)
+        case.close(result.final[real], expected)
+        for layer, gate in result.gates.items():
+            case.close(gate.transpose(1, 2)[real], slow.gates[layer].transpose(1, 2)[real], times=4)
+            for head in range(count):
+                assert bool(gate[:, head].any()) == (head in named[layer])
+        every = Plan(heads=tuple(Head(first, head) for head in range(count)))
+        whole = case.run(ids, lengths, Plan((first,)), form=form).final
+        assert torch.equal(case.run(ids, lengths, every, form=form).final, whole)
+        off = Plan(heads=tuple(Head(first, head, OFF) for head in range(count)))
+        assert torch.equal(case.run(ids, lengths, off, form=form).final, plain.final)
+    return "holds"
+
+
+def _flat(named: dict[int, dict[int, float]]) -> dict[tuple[int, int], float]:
+    return {(layer, head): bias for layer, of in named.items() for head, bias in of.items()}
+
+
 PROPERTIES: dict[str, Callable[[Case], str]] = {
     "nothing re-routed": nothing_rerouted,
     "earlier tokens before the first selected layer": earlier_tokens,
@@ -332,6 +366,7 @@ PROPERTIES: dict[str, Callable[[Case], str]] = {
     "forms and formula": forms_and_formula,
     "key at first": key_at_first,
     "resumed pass": resumed,
+    "single heads": single_heads,
 }
 
 

@@ -24,7 +24,7 @@ def rerouted(
     last: Sequence[int],
     sees: Callable[[int, int, int], bool],
     scale: float,
-    bias: float | None,
+    bias: float | Sequence[float] | None,
     *,
     cap: float | None = None,
     sinks: torch.Tensor | None = None,
@@ -34,7 +34,8 @@ def rerouted(
     """Outputs (B, H, T, d) and the prefix's softmax weights (B, H, T).
 
     ``query`` (B, H, T, d); ``key``, ``value`` (B, KV, T, d); ``last`` each row's final real
-    token; ``sees(row, i, j)`` whether token i sees token j. ``bias`` None prepends nothing.
+    token; ``sees(row, i, j)`` whether token i sees token j. ``bias`` is one number or one for each
+    head; None prepends nothing.
     ``self_bonus`` is added to the logit that the final token has for itself. ``turn`` moves the
     prefix's key (d,) from the final token's position elsewhere.
     """
@@ -56,7 +57,8 @@ def rerouted(
                 if i == n:
                     logits += self_bonus * (seen == n)
                 if bias is not None:
-                    logits = torch.cat([(own + bias).view(1), logits])
+                    b_h = bias if isinstance(bias, float) else bias[h]
+                    logits = torch.cat([(own + b_h).view(1), logits])
                     values = torch.cat([v[n : n + 1], values])
                 if sinks is not None:
                     logits = torch.cat([logits, sinks[h : h + 1]])
@@ -72,6 +74,8 @@ def rerouted(
 class Slow:
     """What a pass through a whole model re-routes: ``layers``, ``bias``, and the rows' padding.
 
+    ``heads`` are layers whose heads have a bias each.
+
     ``real`` (B, T) marks the tokens that are no padding; ``window`` gives each layer's sliding
     window. With ``self_weighted`` nothing is prepended and the final token's weight for itself is
     multiplied by 1 + e^bias instead. Unless ``causal``, tokens see what comes later too. ``gates``
@@ -84,6 +88,7 @@ class Slow:
     window: Callable[[int], int | None]
     self_weighted: bool = False
     causal: bool = True
+    heads: dict[int, list[float]] = field(default_factory=dict)
     turn: Callable[[int, torch.Tensor, int], torch.Tensor] = lambda _layer, key, _n: key
     gates: dict[int, torch.Tensor] = field(default_factory=dict)
 
@@ -109,7 +114,7 @@ def _attention(
         near = window is None or abs(i - j) < window
         return (j <= i or not slow.causal) and near and real[row][i] and real[row][j]
 
-    selected = layer in slow.layers
+    selected = layer in slow.layers or layer in slow.heads
     out, gate = rerouted(
         query,
         key,
@@ -117,7 +122,7 @@ def _attention(
         [max(i for i, is_real in enumerate(row) if is_real) for row in real],
         sees,
         query.shape[-1] ** -0.5 if scaling is None else scaling,
-        slow.bias if selected and not slow.self_weighted else None,
+        slow.heads.get(layer, slow.bias) if selected and not slow.self_weighted else None,
         cap=softcap,
         sinks=s_aux,
         self_bonus=math.log1p(math.exp(slow.bias)) if selected and slow.self_weighted else 0.0,

@@ -1,0 +1,53 @@
+"""The plan that a user asks for: layers or heads, as text or as numbers."""
+
+from collections.abc import Sequence
+
+from ..backbones.backbone import Backbone
+from ..dimension.selection import RuleName
+from ..rerouting.head_lists import check_one_choice, collected, parse_heads
+from ..rerouting.plan import KeyPosition, Plan
+from ..runtime.events import Progress, quiet
+from .dimension import select_layers
+
+Layers = str | Sequence[int]
+"""``"auto"``, ``"none"``, ``"all"``, a list such as ``"26-29"`` or ``"3,5,9"``, or numbers."""
+Heads = str | Sequence[tuple[int, int] | tuple[int, int, float | None]]
+"""A list such as ``"12.0,12.3,15"`` (a bare number is a whole layer), or pairs of a layer and a
+head, perhaps with the head's own bias."""
+
+
+def plan_of(
+    backbone: Backbone,
+    layers: Layers = "auto",
+    heads: Heads | None = None,
+    *,
+    rule: RuleName = "paper",
+    bias: float = 1.0,
+    key_position: KeyPosition = "own",
+    progress: Progress = quiet,
+) -> Plan:
+    """The plan of some layers, or of some heads.
+
+    Args:
+        backbone: the decoder.
+        layers: the layers to re-route, with all their heads.
+        heads: the heads to re-route, in place of ``layers``.
+        rule: how ``"auto"`` selects layers.
+        bias: added to the re-routed pair's attention logit.
+        key_position: position of the re-routed key.
+        progress: counts the texts and layers of the curve that ``"auto"`` reads.
+
+    Raises:
+        PlanError: there is no such layer, head or rule, or both layers and heads are given.
+    """
+    if heads is None:
+        selected = select_layers(backbone, layers, rule=rule, progress=progress)
+        return Plan(selected, bias, key_position)
+    check_one_choice(layers, heads)
+    count = backbone.facts.heads
+    if isinstance(heads, str):
+        whole, single = parse_heads(heads, backbone.layers, count)
+    else:
+        listed = Plan(heads=tuple(sorted(heads))).heads  # type: ignore[arg-type]
+        whole, single = collected(listed, count)
+    return Plan(whole, bias, key_position, single)
