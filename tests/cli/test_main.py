@@ -123,6 +123,32 @@ def test_encode_writes_what_the_library_encodes(
 
 
 @pytest.mark.slow
+def test_heads_are_ranked_chosen_and_scored(ask: Ask, model: tuple[str, ...], files: Path) -> None:
+    corpus = ("--on", "labelled", "--corpus", "chatterbot", "--part", "30")
+    rows = ask("sensitivity", *model, *corpus, "--top", "3", "--json").document
+    assert len(rows) == tiny_models.LAYERS * 4
+    chosen = [row for row in rows if row["chosen"]]
+    assert [row["derivative"] for row in rows] == sorted(
+        (row["derivative"] for row in rows), reverse=True
+    )
+    heads = ",".join(f"{row['layer']}.{row['head']}" for row in chosen)
+    assert len(chosen) == 3
+    assert all(row["layer"] >= 1 and row["items"] == 30 for row in chosen)
+    pairs = ("--corpus", files / "pairs.tsv", "--json")
+    (scored,) = ask("sts", *model, "--heads", heads, *pairs).document
+    (plain,) = ask("sts", *model, "--layers", "none", *pairs).document
+    assert scored["layers"] == []
+    assert scored["heads"]
+    assert plain.get("heads") is None
+    both = ask("sts", *model, "--heads", heads, "--layers", "1", *pairs)
+    assert (both.code, both.err.count("\n")) == (2, 1)
+    assert "Choose layers or heads, not both" in both.err
+    for wrong in ("1.9", "99", "x", "1.1,1.1"):
+        refused = ask("sts", *model, "--heads", wrong, *pairs)
+        assert (refused.code, refused.out) == (2, "")
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_encode_knows_every_method(
     ask: Ask, model: tuple[str, ...], files: Path, tmp_path: Path, method: str

@@ -25,7 +25,7 @@ from analysis.embedding.trace import Trace
 from analysis.errors import BackboneError, CorpusError, PlanError
 from analysis.rerouting import forward_pass
 from analysis.rerouting.forward_pass import PassRequest, PassResult
-from analysis.rerouting.plan import PLAIN, Plan
+from analysis.rerouting.plan import PLAIN, Head, Plan
 from tests.support import properties
 from tests.support.passes import pass_starts
 from tests.support.properties import FORMS, Case
@@ -297,6 +297,34 @@ def test_plans_begin_where_they_part_from_an_earlier_one() -> None:
     plans = [PLAIN, Plan((1, 2)), Plan((1,)), Plan((0, 3), -math.inf), loud, Plan((1, 2))]
     assert branches(plans, 4) == [(-1, 0), (0, 1), (1, 2), (0, 4), (0, 1), (1, 4)]
     assert branches([Plan((0,)), PLAIN], 4) == [(-1, 0), (-1, 0)]
+
+
+def test_plans_of_heads_begin_at_the_first_head_that_differs() -> None:
+    heads = (Head(1, 0), Head(3, 2))
+    plans = [
+        *(PLAIN, Plan(heads=heads), Plan(heads=(*heads, Head(3, 3)))),
+        *(Plan((1,), heads=heads[1:]), Plan(heads=(heads[0], Head(3, 2, 1.0)))),
+        *(Plan(heads=(heads[0], Head(3, 2, 2.0))), Plan(heads=heads, key_position="first")),
+    ]
+    assert branches(plans, 4) == [(-1, 0), (0, 1), (1, 3), (0, 1), (1, 4), (1, 3), (0, 1)]
+
+
+@pytest.mark.parametrize("family", ["llama", "gpt_oss"])
+def test_plans_of_heads_share_passes_and_a_trace_and_keep_their_bits(
+    family: str, tiny: Callable[[str], Backbone]
+) -> None:
+    backbone = tiny(family)
+    plans = [
+        *(Plan(heads=(Head(2, 0),)), Plan((3,), heads=(Head(2, 0), Head(4, 1, 3.0)))),
+        *(Plan((3,)), Plan(heads=(Head(4, 0),))),
+    ]
+    alone = [encode(backbone, TEXTS, DEFAULT.under(plan)).embeddings for plan in plans]
+    together = encode_methods(backbone, TEXTS, [DEFAULT.under(plan) for plan in plans])
+    trace = Trace(backbone, TEXTS, DEFAULT)
+    for plan, expected, shared in zip(plans, alone, together, strict=True):
+        assert_same(shared.embeddings, expected)
+        assert_same(trace.embed(plan), expected)
+    assert not np.allclose(alone[0], alone[1], atol=1e-4)
 
 
 @pytest.mark.slow

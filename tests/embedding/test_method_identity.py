@@ -14,7 +14,7 @@ from analysis.backbones.backbone import Backbone
 from analysis.embedding import encoder, trace_cache
 from analysis.embedding.methods import DEFAULT, METHODS, VARIANTS, Method, Prepending
 from analysis.errors import PlanError
-from analysis.rerouting.plan import PLAIN, Plan
+from analysis.rerouting.plan import OFF, PLAIN, Head, Plan
 from analysis.storage import result_store, vector_cache
 from tests.support import encoding
 from tests.support.tiny_models import tiny
@@ -250,6 +250,22 @@ def test_stored_results_of_the_librarys_methods_keep_their_keys() -> None:
     assert result_store.digest(DEFAULT.identity) == result_store.digest(
         METHODS["prompt-only"].identity
     )
+
+
+def test_the_heads_of_a_plan_and_their_biases_are_part_of_the_identity() -> None:
+    plans = [
+        *(Plan((1,)), Plan(heads=(Head(1, 0),)), Plan(heads=(Head(1, 1),))),
+        *(Plan(heads=(Head(1, 0, 2.0),)), Plan((2,), heads=(Head(1, 0),)), PLAIN),
+    ]
+    identities = [result_store.digest(DEFAULT.under(plan).identity) for plan in plans]
+    assert len(set(identities)) == len(plans)
+    same = [Plan(heads=(Head(1, 0, 1.0),)), Plan(heads=(Head(1, 0), Head(2, 0, OFF)))]
+    for plan in same:
+        assert result_store.digest(DEFAULT.under(plan).identity) == identities[1]
+    off = Plan((1,), OFF, heads=(Head(2, 0),))
+    assert result_store.digest(DEFAULT.under(off).identity) == identities[-1]
+    with pytest.raises(PlanError, match="re-routes nothing"):
+        replace(MEAN, plan=Plan(heads=(Head(1, 0),)))
 
 
 def test_a_plan_with_layers_needs_a_method_that_re_routes() -> None:
