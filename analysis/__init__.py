@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         plot,
         score,
         select_layers,
+        sensitivity,
     )
     from .backbones.backbone import Backbone
     from .corpora.registry import load_labelled, load_pairs, load_retrieval, load_texts
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from .evaluation.measures import Measure
     from .experiments.dimension import Dimensions
     from .experiments.score_result import Score
+    from .experiments.sensitivity import Sensitivity
     from .integrations.sentence_transformers import Embedder
     from .recipes.answers import Answer, answer
     from .rerouting.plan import Plan
@@ -45,6 +47,7 @@ __all__ = [
     "Plan",
     "Retrieval",
     "Score",
+    "Sensitivity",
     "Texts",
     "answer",
     "compare",
@@ -58,6 +61,7 @@ __all__ = [
     "plot",
     "score",
     "select_layers",
+    "sensitivity",
 ]
 
 __version__ = "0.1.0"
@@ -74,6 +78,7 @@ _HOMES = {
         "plot",
         "score",
         "select_layers",
+        "sensitivity",
     ),
     "backbones.backbone": ("Backbone",),
     "corpora.registry": ("load_labelled", "load_pairs", "load_retrieval", "load_texts"),
@@ -84,6 +89,7 @@ _HOMES = {
     "evaluation.measures": ("Measure",),
     "experiments.dimension": ("Dimensions",),
     "experiments.score": ("Score",),
+    "experiments.sensitivity": ("Sensitivity",),
     "integrations.sentence_transformers": ("Embedder",),
     "recipes.answers": ("Answer", "answer"),
     "rerouting.plan": ("Plan",),

@@ -32,10 +32,13 @@ from .evaluation import comparison
 from .evaluation.comparison import Difference
 from .experiments import dimension
 from .experiments import score as score_experiment
+from .experiments import sensitivity as sensitivity_experiment
 from .experiments.dimension import Dimensions
+from .experiments.head_choices import ObjectiveName
 from .experiments.plans import Heads, Layers, plan_of
 from .experiments.score_result import Corpus, Score
-from .rerouting.plan import PLAIN, KeyPosition
+from .experiments.sensitivity import Sensitivity
+from .rerouting.plan import PLAIN, KeyPosition, Plan
 from .runtime import events
 from .runtime.events import Progress, quiet
 
@@ -227,18 +230,57 @@ def score(
     """
     _check_loaded(backbone)
     chosen = [methods] if isinstance(methods, str | Method) else list(methods)
-    scored_on = registry.load_pairs(corpus) if isinstance(corpus, str | PathLike) else corpus
-    if not isinstance(scored_on, Corpus):
-        raise CorpusError(
-            f"A value of the type {type(scored_on).__name__} cannot be scored; give a name, a "
-            "file, Pairs, Texts with labels, or a Retrieval."
-        )
     return score_experiment.score(
         backbone,
-        scored_on,
+        _scored_on(corpus),
         _planned(backbone, chosen, layers, heads, rule, bias, key_position),
         processing=post_processing,
         max_tokens=max_tokens,
+        progress=progress,
+    )
+
+
+def sensitivity(
+    backbone: Backbone,
+    corpus: str | PathLike[str] | Corpus,
+    method: MethodName | Method = "kv-embedding",
+    *,
+    objective: ObjectiveName = "judgements",
+    teacher: MethodName | Method | None = None,
+    bias: float = 1.0,
+    key_position: KeyPosition = "own",
+    progress: Progress = quiet,
+) -> Sensitivity:
+    """How an objective would change as each head begins to re-route, from one backward pass.
+
+    Args:
+        backbone: the decoder.
+        corpus: what to choose heads on; a name or a file is read as rated pairs.
+        method: a method that re-routes. One with a plan keeps its bias and key position.
+        objective: a name of :data:`analysis.experiments.head_choices.OBJECTIVES`.
+        teacher: the method to agree with, for the objective ``"agreement"``.
+        bias: added to the re-routed pair's attention logit.
+        key_position: position of the re-routed key, see :class:`Plan`.
+        progress: counts distinct prompts.
+
+    Returns:
+        The derivative of each head, (L, H), and ``top(60)``, the heads to re-route.
+
+    Raises:
+        CorpusError: there is too little to choose by.
+        PlanError: the method does not re-route, or a teacher is missing.
+        BackboneError: the backbone cannot be re-routed.
+    """
+    _check_loaded(backbone)
+    chosen = methods.method(method) if isinstance(method, str) else method
+    if chosen.plan == PLAIN:
+        chosen = chosen.under(Plan((), bias, key_position))
+    return sensitivity_experiment.sensitivity(
+        backbone,
+        _scored_on(corpus),
+        chosen,
+        objective=objective,
+        teacher=methods.method(teacher) if isinstance(teacher, str) else teacher,
         progress=progress,
     )
 
@@ -284,6 +326,21 @@ def plot(result: "Dimensions | Score | Sequence[Score]") -> "go.Figure":
     from .figures import results
 
     return results.figure(list(result) if isinstance(result, tuple) else result)
+
+
+def _scored_on(corpus: object) -> Corpus:
+    """A corpus, or the rated pairs of a name or file.
+
+    Raises:
+        CorpusError: it is none.
+    """
+    found = registry.load_pairs(corpus) if isinstance(corpus, str | PathLike) else corpus
+    if not isinstance(found, Corpus):
+        raise CorpusError(
+            f"A value of the type {type(found).__name__} cannot be scored; give a name, a file, "
+            "Pairs, Texts with labels, or a Retrieval."
+        )
+    return found
 
 
 def _check_loaded(backbone: object) -> None:

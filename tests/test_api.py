@@ -173,3 +173,25 @@ def test_the_notebook_runs() -> None:
     client.execute()
     shown = [output for cell in notebook.cells for output in cell.get("outputs", ())]
     assert sum("application/vnd.plotly.v1+json" in one.get("data", {}) for one in shown) == 2
+
+
+def test_heads_are_chosen_and_rerouted(llama: Backbone) -> None:
+    ratings = np.random.default_rng(0).uniform(0, 5, 24)
+    texts = tuple(f"text {number} and {number**2}" for number in range(25))
+    pairs = analysis.Pairs("made", texts, np.arange(24), np.arange(1, 25), ratings, "")
+    found = analysis.sensitivity(llama, pairs)
+    assert isinstance(found, analysis.Sensitivity)
+    heads = found.top(3)
+    (chosen,) = analysis.score(llama, pairs, heads=heads)
+    assert chosen.plan.heads == heads
+    (plain,) = analysis.score(llama, pairs, layers="none")
+    assert plain.measure("Pearson").value == pytest.approx(100 * found.value, abs=1e-4)
+    assert chosen.measure("Pearson").value > plain.measure("Pearson").value
+    np.testing.assert_array_equal(
+        analysis.encode(llama, texts[:2], heads=[(1, 0), (2, 3)]),
+        analysis.encode(llama, texts[:2], heads="1.0,2.3"),
+    )
+    agreed = analysis.sensitivity(llama, pairs, objective="agreement", teacher="mean")
+    assert agreed.teacher == "mean"
+    with pytest.raises(analysis.ExplorerError, match="layers or heads"):
+        analysis.encode(llama, texts[:2], layers="1", heads="1.0")

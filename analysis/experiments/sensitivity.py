@@ -213,7 +213,7 @@ def _objective(
     """The texts to embed, with their roles, and the function of their embeddings."""
     import torch
 
-    from ..evaluation import objectives
+    from . import objectives
 
     if isinstance(corpus, Retrieval):
         parts: Parts = [(corpus.documents, "Context"), (corpus.queries, "Query")]
@@ -267,7 +267,7 @@ def _cosines(corpus: Corpus, rows: "Sequence[torch.Tensor]") -> "torch.Tensor":
 def _agreement(
     corpus: Corpus, taught: "Sequence[torch.Tensor]", *rows: "torch.Tensor"
 ) -> "torch.Tensor":
-    from ..evaluation import objectives
+    from . import objectives
 
     return objectives.pearson(_cosines(corpus, rows), _cosines(corpus, taught))
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.stats import pearsonr
 
-from analysis.evaluation import objectives
+from analysis.experiments import objectives
 
 RNG = np.random.default_rng(0)
 
