@@ -179,7 +179,7 @@ def _config_of(gguf: Path, _folder: Path) -> Any:
     from transformers import AutoConfig
 
     check_header(gguf)
-    with fast_reading():
+    with fast_reading(vocabulary=False):
         return AutoConfig.from_pretrained(gguf.parent, gguf_file=gguf.name, trust_remote_code=False)
 
 

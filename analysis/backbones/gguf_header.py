@@ -29,7 +29,7 @@ _DEEPEST = 1
 """Levels of arrays inside arrays; no reader of this format uses any."""
 
 
-class _AbsurdError(Exception):
+class _AbsurdError(ValueError):
     """The header announces more than the file holds."""
 
 
@@ -72,6 +72,8 @@ class _Walk:
             inner = self.number("<I")
             if inner in _SIZES:
                 self.skip(self.count(_SIZES[inner]) * _SIZES[inner])
+            elif inner == _STRING:
+                self.at = after_strings(self.data, self.at + 8, self.count(8))
             else:
                 for _ in range(self.count(8)):
                     self.value(inner, depth + 1)
@@ -80,6 +82,24 @@ class _Walk:
         else:
             raise _AbsurdError(f"it holds a value of unknown kind {kind}")
         return None
+
+
+def after_strings(data: mmap | memoryview, at: int, count: int) -> int:
+    """Where ``count`` strings end that begin at ``at``, each with its length before it.
+
+    A vocabulary has a million of them, so this loop is plain.
+
+    Raises:
+        ValueError: they reach beyond the data.
+    """
+    length_at, end = struct.Struct("<Q").unpack_from, len(data)
+    for _ in range(count):
+        if at > end - 8:
+            raise _AbsurdError("it says more follows than the file holds")
+        at += 8 + length_at(data, at)[0]
+    if at > end:
+        raise _AbsurdError("it says more follows than the file holds")
+    return at
 
 
 def check_header(path: Path) -> None:
