@@ -38,7 +38,7 @@ def run() -> None:
     st.set_page_config(page_title=f"{TITLES[name]} - KV-Embedding Explorer", layout="wide")
     with st.spinner("Starting"):  # a server's first visit waits here for PyTorch to load
         from analysis.runtime import request_log, visitors
-        from pages.shared import address, corpus_picker, display, questions, session, sidebar, tour
+        from pages.shared import address, display, questions, session, sidebar, tour
     display.apply_styles()
     address.clean()
     questions.go_to_opened_page(pages)
@@ -57,7 +57,7 @@ def run() -> None:
             sidebar.choose_backbone()
             sidebar.choose_plan()
             sidebar.choose_method_options()
-            corpus_picker.choose("pairs")
+            questions.REROUTING.show("corpus")
         with display.errors_stop_page():
             page.run()
 

@@ -67,7 +67,7 @@ def _measure(loaded: Backbone, automatic: Plan) -> None:
     answers = registry.load_retrieval(registry.DEFAULTS["retrieval"])
     labelled = sampling.scored_part(registry.load_labelled(registry.DEFAULTS["labelled"]), LABELLED)
     asked = sampling.scored_part(answers, QUERIES)
-    variants = places(asked)
+    variants = places(answers)
     long = [METHODS[name].under(automatic) for name in LONG_METHODS]
     todo: list[tuple[Corpus, list[Method], int | None]] = [
         (registry.load_pairs("lee50"), every, None)

@@ -69,8 +69,9 @@ with results.below_metrics:
     ablation_sections.plan_buttons(view, walk, selection_event, plan.key_position)
     ablation_sections.counts(view, walk)
 plain = walk.points[PLAIN].score
+total = f" of {pairs.total:,}" if pairs.total else ""
 st.caption(
-    f"Spearman x 100 on {display.escaped(pairs.name)}, {plain.first.items:,} pairs of "
+    f"Spearman x 100 on {display.escaped(pairs.name)}, {plain.first.items:,}{total} pairs of "
     f"{len(pairs.texts):,} texts. Bars are 95% intervals of the paired change, from {DRAWS:,} "
     f"bootstrap draws of {display.escaped(plain.first.resampled)}, not corrected for the "
     "number of plans. "

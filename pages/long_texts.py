@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from analysis.corpora.types import Retrieval
 from analysis.experiments import long_texts
 from analysis.experiments import score as scoring
 from analysis.experiments.score_result import Score
@@ -24,10 +25,10 @@ LONG_TEXTS.show("method", left)
 LONG_TEXTS.show("tokens", right)
 spec = LONG_TEXTS.spec()
 chosen_methods = [methods[name].under(plan) for name in spec.method]
-corpus = corpus_picker.chosen("retrieval")
+corpus: Retrieval = corpus_picker.full("retrieval")
 
 st.subheader("Position of the answer")
-variants = long_texts.places(corpus)
+variants = long_texts.places(corpus, spec.part)
 by_position: list[tuple[str, Score]] = []
 for position, variant in variants.items():
     with display.progress(f"Answer at the {position}") as show_progress:
@@ -41,10 +42,10 @@ display.figure(
 first = by_position[0][1]
 queries = first.measures[0].items
 st.caption(
-    f"{display.escaped(corpus.name)}: {queries:,} queries. Each document is placed first, in the "
-    f"middle or last among {long_texts.AROUND} other passages, which are the same in all three "
-    f"cases, so that only the position differs. {MEASURE} x 100, with 95% intervals from bootstrap "
-    f"draws of {display.escaped(first.measures[0].resampled)}. "
+    f"{display.escaped(corpus.name)}: {queries:,} of {len(corpus.queries):,} queries. "
+    f"{display.escaped(first.note)} In the other two cases it is in the middle or at the end, "
+    f"among the same passages, so that only the position differs. {MEASURE} x 100, with 95% "
+    f"intervals from bootstrap draws of {display.escaped(first.measures[0].resampled)}. "
     f"{display.escaped(corpus.source)} {display.escaped(first.provenance.sentence)}."
 )
 

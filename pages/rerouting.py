@@ -54,9 +54,11 @@ elif change.clear:
     st.markdown(display.escaped(f"{change.sentence[:1].upper()}{change.sentence[1:]}"))
 else:
     st.markdown(f"**The change is within noise.** {display.escaped(change.sentence)}")
+total = f" of {pairs.total:,}" if pairs.total else ""
 st.caption(
     "Spearman correlation x 100 of cosine and human rating on "
-    f"{display.escaped(pairs.name)}: {rerouted.items:,} pairs of {len(pairs.texts):,} texts. "
+    f"{display.escaped(pairs.name)}: {rerouted.items:,}{total} pairs of {len(pairs.texts):,} "
+    "texts. "
     f"Bootstrap of {DRAWS:,} draws of {display.escaped(rerouted.resampled)}: the 95% interval is "
     f"{plain.ci_low:.1f} to {plain.ci_high:.1f} with nothing re-routed and "
     f"{rerouted.ci_low:.1f} to {rerouted.ci_high:.1f} re-routed. The interval of the change is "

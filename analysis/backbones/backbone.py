@@ -1,8 +1,7 @@
 """A loaded, frozen decoder with its tokenizer: device and dtype with reasons, what can re-route.
 
 ``load`` refuses a backbone that does not fit into memory before its weights are read, loads it, and
-tests what re-routing can do on it (``probe``). One that cannot be re-routed is loaded all the same,
-with the reason in ``refusal``.
+tests what re-routing can do on it (``probe``). One that cannot be re-routed is loaded, too.
 """
 
 from collections.abc import Callable
@@ -70,8 +69,7 @@ class Backbone:
         source: the name from which :func:`load` loads it again; None for one made in memory.
         special_tokens: whether control tokens that texts spell are read as text, or parsed.
         threads: number of threads that it computes with, those of the thread that loaded it.
-        arithmetic: how the process computed when it was loaded, where that is not PyTorch's
-            default; with another it does not compute.
+        arithmetic: PyTorch's unusual settings when it was loaded; under others it does not compute.
         lock: held for a request, whose passes let others go first, so that visits take turns.
         cleanups: called once each when its last lease ends, to free what is stored for it.
     """
@@ -162,17 +160,18 @@ def load(
     max_memory: Memory | None = None,
     special_tokens: SpecialTokens = "text",
     progress: Progress = lambda _: None,
+    check: Callable[[Facts], None] = lambda _: None,
 ) -> Backbone:
     """Load a backbone from a packaged name, hub id (``id@revision``), folder or GGUF file.
 
     Args:
         name: a packaged name, a hub id, or the path of a folder or a ``.gguf`` file.
         dtype: ``"auto"``, ``"float32"``, ``"bfloat16"`` or ``"float16"``.
-        device: ``"auto"``, one that torch knows, or ``"spread"`` for a model larger than any:
-            over all GPUs, memory and disk.
+        device: ``"auto"``, one that torch knows, or ``"spread"`` over all GPUs, memory and disk.
         max_memory: bytes of each device that ``"spread"`` may use; None for what is free.
         special_tokens: ``"text"`` or ``"parse"``: what control tokens are that texts spell.
         progress: called with a sentence on each step that takes a while.
+        check: called with its facts before anything is fetched, converted or loaded; may refuse it.
 
     Raises:
         BackboneError: it does not exist, cannot be read, or does not fit into memory.
@@ -181,6 +180,7 @@ def load(
 
     source = sources.resolve(name)
     facts = facts_of(source)
+    check(facts)
     chosen_device = devices.choose_device(device)
     chosen_dtype = devices.choose_dtype(dtype, chosen_device.value)
     chosen_device = devices.with_room(
@@ -197,8 +197,7 @@ def load(
     progress(f"Loading {facts.name} in {chosen_dtype.value} on {chosen_device.value}")
     config = download.config_in(source, folder)
     checkpoint_files.check_files(source, folder, packed=quantisation.is_quantised(config))
-    note = other_formats.note_on_adapter(facts.name, folder)
-    if note:
+    if note := other_formats.note_on_adapter(facts.name, folder):
         progress(note)
     loader = partial(
         AutoModel.from_pretrained,
@@ -217,8 +216,7 @@ def load(
         model, loading_info = layout.load(loader) if layout else loader()
     if not tokenizer.is_fast:
         raise BackboneError(
-            f"The tokenizer of {name} reports no character offsets, which prompts need; "
-            "add its tokenizer.json."
+            f"{name}'s tokenizer has no character offsets, which prompts need; add tokenizer.json."
         )
     with load_errors.explained(source, "tokenizer"):  # its settings are not checked before
         tokenizer("A text.", return_offsets_mapping=True, return_special_tokens_mask=True)

@@ -87,13 +87,13 @@ def draw(corpus: Corpus, n: int, seed: int, *, documents: int | None = None) -> 
     return replace(_texts_at(corpus, chosen), total=corpus.total or len(corpus.texts))
 
 
-def scored_part(corpus: Corpus, limit: int | None, documents: int = DOCUMENTS) -> Corpus:
+def scored_part(corpus: Corpus, limit: int | None) -> Corpus:
     """Return the part of a corpus that is scored, drawn with seed 0.
 
     Args:
         corpus: The full corpus.
-        limit: How many texts, pairs or queries at most; None for all.
-        documents: For queries, how many documents at most, unless the queries need more.
+        limit: How many texts, pairs or queries at most; None for all. Where queries are left out,
+            ``DOCUMENTS`` documents are kept at most, unless the queries need more.
 
     Raises:
         CorpusError: As :func:`draw`.
@@ -101,10 +101,14 @@ def scored_part(corpus: Corpus, limit: int | None, documents: int = DOCUMENTS) -
     if limit is None:
         return corpus
     drawn = draw(corpus, limit, 0)
-    if not isinstance(drawn, Retrieval):
+    if drawn is corpus or not isinstance(drawn, Retrieval):
         return drawn
-    needed = {document for grades in drawn.relevance for document in grades}
-    return draw(corpus, limit, 0, documents=max(documents, len(needed)))
+    return draw(corpus, limit, 0, documents=max(DOCUMENTS, len(relevant(drawn))))
+
+
+def relevant(corpus: Retrieval) -> set[int]:
+    """Return the indices of the documents that are relevant to any query."""
+    return {document for grades in corpus.relevance for document in grades}
 
 
 def _places(size: int, n: int, least: int, unit: str, seed: int) -> list[int]:

@@ -9,19 +9,44 @@ from numpy.typing import NDArray
 
 from ..backbones import passes
 from ..backbones.backbone import Backbone
+from ..corpora import sampling
+from ..corpora.types import Texts
 from ..embedding.batch_memory import within_memory
 from ..embedding.batching import Batch, Prepared, prepare
 from ..embedding.methods import Method
 from ..embedding.prompts import BARE, COMPRESSION
-from ..errors import OutOfMemory
+from ..errors import CorpusError, OutOfMemory
 from ..rerouting.forward_pass import PassRequest
 from ..rerouting.torch_state import steady
 from ..runtime import request_log
 from ..runtime.events import Progress, quiet
-from .estimators import BLOCK_MEGABYTES, FEWEST
+from .estimators import BLOCK_MEGABYTES, FEWEST, Cloud, check_enough
 
 MEASURED_BYTES = 40
 """Bytes for each number of one layer while its dimension is estimated: copies in float64."""
+
+
+def draw_texts(texts: Texts, samples: int, seed: int, cloud: Cloud) -> tuple[str, ...]:
+    """The distinct texts whose states are measured.
+
+    Args:
+        texts: the corpus to draw from.
+        samples: how many distinct texts, all if there are fewer.
+        seed: seed of the draw.
+        cloud: whose states are measured.
+
+    Raises:
+        CorpusError: there are too few for a dimension of their last tokens.
+    """
+    if samples < FEWEST:
+        raise CorpusError(
+            f"A sample of {samples} texts is too small; an intrinsic dimension needs at least "
+            f"{FEWEST}, and a reliable one several hundred."
+        )
+    drawn = sampling.sample(texts, samples, seed).texts
+    if cloud == "last":
+        check_enough(len(drawn), len(texts.texts))
+    return drawn
 
 
 @steady()

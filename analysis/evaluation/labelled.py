@@ -11,6 +11,9 @@ from . import bootstrap, vectors
 from .bootstrap import DRAWS
 from .measures import Measure, measure
 
+VOTERS = 5
+"""How many neighbours vote on a text's label."""
+
 Floats = NDArray[np.float64]
 
 CLUSTERINGS = 5
@@ -37,7 +40,7 @@ def neighbours(
     embeddings: NDArray[np.floating],
     labels: Sequence[str],
     *,
-    k: int = 5,
+    k: int = VOTERS,
     draws: int = DRAWS,
     seed: int = 0,
 ) -> Measure:
@@ -58,7 +61,7 @@ def neighbours(
     """
     from sklearn.neighbors import NearestNeighbors
 
-    codes = _codes(embeddings, labels, k)
+    numbers = _codes(embeddings, labels, k)
     nearest = NearestNeighbors(n_neighbors=k + 1, metric="cosine", algorithm="brute")
     rows = nearest.fit(embeddings).kneighbors(embeddings, return_distance=False)
     neighbour_rows = np.array(
@@ -66,11 +69,11 @@ def neighbours(
             row[row != i][:k] for i, row in enumerate(rows)
         ]  # a duplicate may come before the text itself
     )
-    votes = np.zeros((len(codes), int(codes.max()) + 1))
+    votes = np.zeros((len(numbers), int(numbers.max()) + 1))
     for rank in range(k):
-        votes[np.arange(len(codes)), codes[neighbour_rows[:, rank]]] += 1 + 2.0 ** -(rank + 20)
-    hits = (votes.argmax(axis=1) == codes).astype(np.float64)
-    texts = bootstrap.of_items(len(codes), "texts")
+        votes[np.arange(len(numbers)), numbers[neighbour_rows[:, rank]]] += 1 + 2.0 ** -(rank + 20)
+    hits = (votes.argmax(axis=1) == numbers).astype(np.float64)
+    texts = bootstrap.of_items(len(numbers), "texts")
     drawn = [weights @ hits / len(hits) for weights in texts.weights(draws, seed)]
     return measure(
         f"kNN accuracy (k = {k})",
@@ -106,17 +109,17 @@ def clusters(
     from sklearn.cluster import KMeans
     from sklearn.metrics import v_measure_score
 
-    codes = _codes(embeddings, labels, 1)
-    count = int(codes.max()) + 1
+    numbers = _codes(embeddings, labels, 1)
+    count = int(numbers.max()) + 1
     unit = vectors.unit(embeddings, embeddings.dtype.type)
     cells, values = [], []
     for start in range(CLUSTERINGS):
         assigned = KMeans(count, n_init=1, random_state=seed + start).fit_predict(unit)
-        values.append(v_measure_score(codes, assigned))
-        at = np.arange(len(codes)), codes * count + assigned
-        ones = np.ones(len(codes), np.float32)
-        cells.append(csr_array((ones, at), shape=(len(codes), count * count)))
-    texts = bootstrap.of_items(len(codes), "texts")
+        values.append(v_measure_score(numbers, assigned))
+        at = np.arange(len(numbers)), numbers * count + assigned
+        ones = np.ones(len(numbers), np.float32)
+        cells.append(csr_array((ones, at), shape=(len(numbers), count * count)))
+    texts = bootstrap.of_items(len(numbers), "texts")
     blocks = []
     for weights in texts.weights(draws, seed):
         shape = (len(weights), count, count)
@@ -125,7 +128,7 @@ def clusters(
     drawn = np.concatenate(blocks)
     drawn += np.mean(values) - drawn.mean()
     value = float(np.mean(values))
-    return measure("V-measure", value, drawn, len(codes), "texts", texts.things)
+    return measure("V-measure", value, drawn, len(numbers), "texts", texts.things)
 
 
 def _v_measures(tables: Floats) -> Floats:
@@ -150,11 +153,24 @@ def _codes(embeddings: NDArray[np.floating], labels: Sequence[str], k: int) -> N
     """Labels as numbers from 0."""
     if len(embeddings) != len(labels):
         raise CorpusError(f"{len(embeddings):,} embeddings were given for {len(labels):,} labels.")
-    names, codes = np.unique(np.asarray(labels), return_inverse=True)
+    return codes(labels, k)
+
+
+def codes(labels: Sequence[str], k: int = VOTERS) -> NDArray[np.int64]:
+    """Labels as numbers from 0.
+
+    Args:
+        labels: one for each text.
+        k: how many neighbours vote.
+
+    Raises:
+        CorpusError: fewer than two labels, or too few texts to measure.
+    """
+    names, numbers = np.unique(np.asarray(labels), return_inverse=True)
     if len(names) < 2:
         raise CorpusError("All texts have the same label, so nothing can be told apart.")
-    if len(codes) <= max(k, len(names)):
+    if len(numbers) <= max(k, len(names)):
         raise CorpusError(
-            f"{len(codes):,} texts with {len(names):,} labels are too few to measure; take more."
+            f"{len(numbers):,} texts with {len(names):,} labels are too few to measure; take more."
         )
-    return np.asarray(codes)
+    return np.asarray(numbers)

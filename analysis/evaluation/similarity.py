@@ -56,6 +56,24 @@ def cosines(embeddings: NDArray[np.floating], pairs: Pairs) -> Floats:
     return out
 
 
+def check_ranks(values: Floats, kind: str, name: str) -> None:
+    """Refuse values of pairs that have no order.
+
+    Args:
+        values: shape (P,), one for each pair.
+        kind: what they are, for the error.
+        name: of the pairs.
+
+    Raises:
+        CorpusError: there are fewer than 3, or all are the same.
+    """
+    if len(values) < 3 or (values == values[0]).all():
+        raise CorpusError(
+            f"The {len(values):,} pairs of {name} cannot be ranked: it takes 3 or more, not all "
+            f"of the same {kind}."
+        )
+
+
 def agreement(cosines: Floats, pairs: Pairs, *, draws: int = DRAWS, seed: int = 0) -> list[Measure]:
     """Spearman and Pearson correlation of cosines with the pairs' human ratings.
 
@@ -68,12 +86,8 @@ def agreement(cosines: Floats, pairs: Pairs, *, draws: int = DRAWS, seed: int = 
     Raises:
         CorpusError: cosines or ratings that are all the same, or pairs too few for an interval.
     """
-    for values, kind in ((cosines, "cosine"), (pairs.scores, "rating")):
-        if len(values) < 3 or (values == values[0]).all():
-            raise CorpusError(
-                f"The {len(values):,} pairs of {pairs.name} cannot be ranked: it takes 3 or more, "
-                f"not all of the same {kind}."
-            )
+    check_ranks(cosines, "cosine", pairs.name)
+    check_ranks(pairs.scores, "rating", pairs.name)
     resampled = bootstrap.of_pairs(pairs).things
     ranks: list[Floats] = []
     linear: list[Floats] = []

@@ -15,7 +15,7 @@ from ..backbones.backbone import Backbone
 from ..embedding.checks import check_plan
 from ..embedding.control_tokens import control_tokens
 from ..embedding.methods import DEFAULT
-from ..embedding.prompts import Prompted, tokenize
+from ..embedding.prompts import Prompted, check_text, tokenize
 from ..errors import BackboneError, CorpusError, PlanError
 from ..rerouting.forward_pass import PassRequest, PassResult
 from ..rerouting.plan import PLAIN, Plan
@@ -75,6 +75,18 @@ class Attention:
     prefix: NDArray[np.float32] | None
 
 
+def check_texts(first: str, second: str) -> None:
+    """Refuse two texts that cannot be compared on any backbone.
+
+    Raises:
+        CorpusError: a text is blank or cannot be encoded, or both are the same.
+    """
+    for number, text in enumerate((first, second), 1):
+        check_text(text, number)
+    if first == second:
+        raise CorpusError("The two sentences are the same; change the ending of one.")
+
+
 def movement(
     backbone: Backbone,
     first: str,
@@ -99,6 +111,7 @@ def movement(
         CorpusError: a text is blank, the texts are the same, or they share no token.
         PlanError, BackboneError: the plan does not fit the backbone.
     """
+    check_texts(first, second)
     check_plan(backbone, plan)
     a, b = _tokenized(backbone, [first, second], template)
     differs = [i for i, (x, y) in enumerate(zip(a.ids, b.ids, strict=False)) if x != y]

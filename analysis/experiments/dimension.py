@@ -15,7 +15,7 @@ from ..corpora.types import Texts
 from ..dimension import curve as curves
 from ..dimension import selection
 from ..dimension import states as clouds
-from ..dimension.estimators import CLOUDS, Cloud, check_enough
+from ..dimension.estimators import CLOUDS, Cloud
 from ..dimension.selection import RuleName
 from ..evaluation import isotropy
 from ..rerouting import layer_lists
@@ -220,11 +220,9 @@ def dimension_curves(
         return [name for name in unread if name not in by_estimator]
 
     if missing():
-        drawn = sampling.sample(texts, samples, seed).texts
+        drawn = clouds.draw_texts(texts, samples, seed, cloud)
         with lock_for(_dimensions_key(backbone, drawn, "any", seed, prompted, cloud)):
             if lacking := missing():
-                if cloud == "last":
-                    check_enough(len(drawn), len(texts.texts))
                 encode = clouds.last_token_states
                 if cloud == "all":
                     encode = partial(clouds.any_token_states, points=len(drawn), seed=seed)

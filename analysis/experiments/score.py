@@ -78,6 +78,7 @@ def score(
         PlanError: a plan that does not fit the backbone, or no such post-processing.
         BackboneError: what encoding raises.
     """
+    check_corpus(corpus)
     for method in methods:
         check_method(backbone, method)
     keys = keys_of(backbone, corpus, methods, processing, max_tokens)
@@ -103,6 +104,25 @@ def score(
     return [known[key] for key in keys]
 
 
+def check_corpus(corpus: Corpus) -> None:
+    """Refuse a corpus that no method can be scored on, before anything is encoded.
+
+    Raises:
+        CorpusError: ratings that are all the same, texts without labels, or too few to measure.
+    """
+    match corpus:
+        case Pairs():
+            similarity.check_ranks(corpus.scores, "rating", corpus.name)
+        case Texts():
+            labelled.codes(_labels(corpus))
+
+
+def _labels(corpus: Texts) -> tuple[str, ...]:
+    if corpus.labels is None:
+        raise CorpusError(f"{corpus.name} has no labels to measure against; choose another corpus.")
+    return corpus.labels
+
+
 def measured(backbone: Backbone, corpus: Corpus, method: Method, parts: Sequence[Vectors]) -> Score:
     """The measures of embeddings, by the kind of corpus; stores nothing.
 
@@ -126,11 +146,7 @@ def measured(backbone: Backbone, corpus: Corpus, method: Method, parts: Sequence
                 vectors[1], vectors[0], corpus.relevance, own_documents=corpus.own_documents
             )
         case Texts():
-            if corpus.labels is None:
-                raise CorpusError(
-                    f"{corpus.name} has no labels to measure against; choose another corpus."
-                )
-            measures = labelled.labelled(vectors[0], corpus.labels)
+            measures = labelled.labelled(vectors[0], _labels(corpus))
     cut = sum(part.texts_cut for part in parts)
     computed_by = backbone.provenance()
     return Score(

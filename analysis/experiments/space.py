@@ -8,9 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..backbones.backbone import Backbone
+from ..corpora import sampling
+from ..corpora.types import Texts
 from ..embedding.cached_encoder import CachedEncoder
 from ..embedding.encoder import MethodEncoder
 from ..embedding.methods import Method
+from ..errors import CorpusError
 from ..rerouting.plan import Plan
 from ..runtime.events import Progress, quiet
 from ..runtime.fair_lock import lock_for
@@ -31,6 +34,25 @@ class Space:
     embeddings: NDArray[np.float32]
     projection: space.Projection
     provenance: Provenance
+
+
+def drawn(corpus: Texts, samples: int | None) -> tuple[Texts, int]:
+    """The texts that are mapped, and how many distinct ones the corpus has.
+
+    Args:
+        corpus: the full corpus.
+        samples: how many distinct texts are drawn, with seed 0; all if None or if there are fewer.
+
+    Raises:
+        CorpusError: fewer than three, of which no two maps can be compared.
+    """
+    distinct = len(sampling.first_places(corpus.texts))
+    texts = sampling.sample(corpus, samples or max(distinct, 1), 0)
+    if len(texts.texts) < 3:
+        raise CorpusError(
+            f"Maps are compared on at least 3 distinct texts, not {len(texts.texts)}; choose more."
+        )
+    return texts, distinct
 
 
 def projected(

@@ -157,10 +157,10 @@ class LongTexts(Planned):
         Field(description="name, folder or ZIP file of a retrieval corpus"),
     ] = "chatterbot-answers"
     part: Annotated[
-        Count | None,
-        Option("N", unset=str(LONG_QUERIES)),
-        Field(description=f"number of queries to score, drawn at random; at most {LONG_QUERIES}"),
-    ] = None
+        Count,
+        Option("N"),
+        Field(description="number of queries to score, drawn at random; all if there are no more"),
+    ] = LONG_QUERIES
     method: Methods = ("kv-embedding",)
     tokens: Annotated[
         tuple[Count, ...],

@@ -4,7 +4,7 @@ from functools import partial
 
 from ..corpora import registry, sampling
 from ..corpora.packaged import CALIBRATION
-from ..dimension import selection
+from ..dimension import selection, states
 from ..experiments import ablation as ablation_experiment
 from ..experiments import dimension as dimension_experiment
 from ..experiments import rules as rules_experiment
@@ -21,6 +21,7 @@ from .workspace import Workspace, corpus, engine, method, planned_on_worker
 def dimension(spec: Dimension, workspace: Workspace) -> Row:
     """One row: the curve with its band, and the layers that the rule selects."""
     texts = registry.load_texts(spec.corpus)
+    states.draw_texts(texts, spec.samples, spec.seed, spec.cloud)  # refuses too few
     backbone = workspace.load(spec)
     result = dimension_experiment.dimensions(
         backbone,

@@ -2,7 +2,7 @@
 
 import sys
 
-from ..corpora import registry, sampling
+from ..corpora import registry
 from ..corpora.passages import Place
 from ..evaluation import comparison
 from ..evaluation.comparison import Difference
@@ -87,11 +87,11 @@ def _changes(
 
 def long_texts(spec: LongTexts, workspace: Workspace) -> list[Row]:
     """One row for each measure of a method, by the answer's position and the tokens read."""
-    retrieval = sampling.scored_part(registry.load_retrieval(spec.corpus), spec.part)
+    retrieval = registry.load_retrieval(spec.corpus)
+    variants = long_texts_experiment.places(retrieval, spec.part)
     backbone, chosen = workspace.methods(spec, spec.method)
     if retrieval.note:
         events.say(retrieval.note)
-    variants = long_texts_experiment.places(retrieval)
     cases: list[tuple[Place, int | None]] = [(place, None) for place in variants]
     cases += [("middle", length) for length in spec.tokens]
     rows = []

@@ -5,7 +5,8 @@ from functools import partial
 
 from plotly.offline import get_plotlyjs
 
-from ..corpora import registry, sampling
+from ..backbones.facts import describe
+from ..corpora import registry
 from ..corpora.streams import Lines
 from ..embedding import prompts
 from ..experiments import causal as causal_experiment
@@ -17,9 +18,9 @@ from ..figures.spaces import two_maps
 from ..parallel import engines, sharded_encoding
 from ..rerouting.head_lists import format_heads
 from ..runtime import events, outputs
-from ..spaces import comparison
+from ..spaces import comparison, projection
 from .rows import Row
-from .workspace import Workspace, engine, method, planned_on_worker
+from .workspace import Workspace, check_layers, engine, method, planned_on_worker
 
 
 def encode(spec: Encode, workspace: Workspace) -> Row:
@@ -60,6 +61,7 @@ def encode(spec: Encode, workspace: Workspace) -> Row:
 
 def causal(spec: Causal, workspace: Workspace) -> list[Row]:
     """One row for each shared token: how far its final state moves, as a share of its norm."""
+    causal_experiment.check_texts(spec.first, spec.second)
     backbone = workspace.load(spec)
     chosen, plan = method(spec, "kv-embedding"), workspace.plan(spec, backbone)
     template = prompts.BARE if spec.bare else chosen.template
@@ -81,8 +83,12 @@ def space(spec: Space, workspace: Workspace) -> Row:
     """One row: the HTML file of two maps that was written, and their comparison in numbers."""
     output = outputs.writable(spec.output)
     corpus = registry.load_texts(spec.corpus)
-    texts = sampling.sample(corpus, spec.samples, 0) if spec.samples else corpus
-    backbone = workspace.load(spec)
+    texts, distinct = spaces.drawn(corpus, spec.samples)
+    projection.check(spec.projection, spec.neighbours, spec.min_dist)
+    left, right = [spec.left_layers], [spec.right_layers]
+    if spec.right_backbone:
+        check_layers(spec, describe(spec.right_backbone), right)
+    backbone = workspace.load(spec, layers=left if spec.right_backbone else left + right)
     right_backbone = workspace.load(spec, spec.right_backbone) if spec.right_backbone else backbone
     projected = []
     for name, model, layers in zip(
@@ -117,7 +123,7 @@ def space(spec: Space, workspace: Workspace) -> Row:
         "output": str(output),
         "corpus": texts.name,
         "texts": len(texts.texts),
-        "of": len(corpus.texts),
+        "of": distinct,
         "methods": list(spec.method),
         "projection": first.projection.reason,
         "neighbours_kept": float(compared.kept.mean()),

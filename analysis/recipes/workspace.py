@@ -1,19 +1,30 @@
 """Loads what a spec names: its backbone, plan, methods, corpus and engine."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from ..backbones import backbone as backbones
 from ..backbones.backbone import Backbone
 from ..backbones.catalog import SpecialTokens
+from ..backbones.facts import Facts
 from ..corpora import registry, sampling
 from ..embedding import methods
 from ..embedding.methods import Method
+from ..experiments import score
 from ..experiments.plans import plan_of
 from ..experiments.score_result import Corpus
-from ..experiments.shared_options import OnBackbone, OnCorpus, OnEngine, Planned, Rerouting
+from ..experiments.shared_options import (
+    OnBackbone,
+    OnCorpus,
+    OnEngine,
+    Planned,
+    Rerouting,
+    WithLayers,
+)
 from ..parallel.engines import Engine
+from ..rerouting import head_lists, layer_lists
 from ..rerouting.plan import Plan
 from ..runtime import events
 from ..runtime.events import Progress, quiet
@@ -32,20 +43,30 @@ class Workspace:
     progress: Callable[[str], Progress] = field(default=lambda _label: quiet)
     _loaded: dict[_Key, Backbone] = field(default_factory=dict, repr=False)
 
-    def load(self, spec: OnBackbone, name: str | None = None) -> Backbone:
+    def load(
+        self, spec: OnBackbone, name: str | None = None, layers: Sequence[str | None] = (None,)
+    ) -> Backbone:
         """The backbone of a spec, or the one called ``name`` in its dtype and on its device.
 
         Args:
             spec: the question.
             name: another backbone to load in its place; it is not kept.
+            layers: the lists of its layers that are needed, None for the spec's. What it has no
+                layers for is refused before its weights are loaded.
 
         Raises:
             BackboneError: it cannot be loaded.
+            PlanError: a list names layers that it does not have, or is none.
         """
         key = (name or spec.backbone, spec.dtype, spec.device, spec.special_tokens)
         if key not in self._loaded:
             backbone = backbones.load(
-                key[0], dtype=key[1], device=key[2], special_tokens=key[3], progress=events.say
+                key[0],
+                dtype=key[1],
+                device=key[2],
+                special_tokens=key[3],
+                progress=events.say,
+                check=partial(check_layers, spec, layers=layers),
             )
             if name is None:
                 self._loaded.clear()
@@ -92,6 +113,20 @@ class Workspace:
         return backbone, chosen
 
 
+def check_layers(spec: OnBackbone, facts: Facts, layers: Sequence[str | None] = (None,)) -> None:
+    """Refuse lists of layers, None for the spec's or its heads, that a backbone does not have.
+
+    Raises:
+        PlanError: a list names layers or heads that it does not have, or is none.
+    """
+    if isinstance(spec, WithLayers):
+        for each in layers:
+            if each or spec.heads is None:
+                layer_lists.parse_layers(each or spec.layers, facts.layers, ())
+            else:
+                head_lists.parse_heads(spec.heads, facts.layers, facts.heads)
+
+
 def method(spec: Rerouting, name: str) -> Method:
     """The method called ``name``, with the prompt, pooling and norm of a spec."""
     return methods.variant(
@@ -105,6 +140,7 @@ def corpus(spec: OnCorpus) -> Corpus:
     if note := getattr(loaded, "note", ""):
         events.say(note)
     part: Corpus = sampling.scored_part(loaded, spec.part)
+    score.check_corpus(part)
     return part
 
 

@@ -94,6 +94,19 @@ def _umap(rows: Floats, neighbours: int, min_dist: float, seed: int) -> Floats:
     return np.asarray(fitted.embedding_, dtype=np.float64)
 
 
+def check(how: ProjectionName, neighbours: int, min_dist: float) -> None:
+    """Refuse settings outside of UMAP's range.
+
+    Raises:
+        PlanError: a setting is outside.
+    """
+    if how == "umap" and not (neighbours >= 2 and 0 <= min_dist <= 1):
+        raise PlanError(
+            f"A map takes at least 2 neighbours and a least distance of 0 to 1, not {neighbours} "
+            f"and {min_dist:g}."
+        )
+
+
 def project(
     embeddings: NDArray[np.floating],
     *,
@@ -105,8 +118,7 @@ def project(
     """Project embeddings to the plane: by UMAP on cosine, or by PCA if chosen or for few texts.
 
     UMAP: https://arxiv.org/abs/1802.03426. Texts with equal embeddings share one point. Only one
-        UMAP
-    runs in the process at a time.
+    UMAP runs in the process at a time.
 
     Args:
         embeddings: (N, D), any float type.
@@ -121,11 +133,7 @@ def project(
         ValueError: the embeddings are not two-dimensional.
     """
     rows = _checked(embeddings)
-    if how == "umap" and not (neighbours >= 2 and 0 <= min_dist <= 1):
-        raise PlanError(
-            f"A map takes at least 2 neighbours and a least distance of 0 to 1, not {neighbours} "
-            f"and {min_dist:g}."
-        )
+    check(how, neighbours, min_dist)
     if how == "pca":
         return Projection(_pca(rows), "pca", f"PCA: {len(rows)} texts")
     _, first, place = np.unique(rows, axis=0, return_index=True, return_inverse=True)

@@ -4,7 +4,7 @@ Names and numbers are bound to the address bar; uploaded texts stay in the sessi
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, overload
 
 import streamlit as st
@@ -14,6 +14,7 @@ from analysis.corpora.columns import Columns
 from analysis.corpora.tables import shorten
 from analysis.corpora.types import Kind, Pairs, Retrieval, Texts
 from analysis.errors import CorpusError, RecipeError, quoted
+from analysis.experiments.spec import Spec
 from analysis.runtime import hosting
 from pages.shared import display, uploads
 from pages.shared.controls import Control, Values
@@ -38,32 +39,6 @@ _UNITS = {"pairs": "pairs", "labelled": "texts", "retrieval": "queries"}
 _SAMPLE = {"pairs": 300, "labelled": sampling.LABELLED, "retrieval": sampling.QUERIES}
 
 
-def choose(kind: Kind) -> None:
-    """Choose a corpus of one kind; ``chosen`` returns it."""
-    label, help_text = _LABELS[kind]
-    st.selectbox(
-        label, [*registry.names(kind), _UPLOAD], key=kind, bind="query-params", help=help_text
-    )
-    if st.session_state[kind] == _UPLOAD:
-        st.session_state[f"{kind}_uploaded"] = uploaded = _uploaded(kind)
-        if uploaded is None:
-            st.info(f"Until a file is uploaded, scores are on {registry.DEFAULTS[kind]}.")
-    corpus = _corpus(kind, st.session_state)
-    if note := getattr(corpus, "note", ""):
-        st.caption(display.escaped(note))
-    # Each corpus has its own widget, so that a number chosen for one is not used for another.
-    st.number_input(
-        f"Sample ({_UNITS[kind]})",
-        min(3, _size(corpus)),
-        _size(corpus),
-        _default_sample(kind, corpus),
-        key=f"{kind}_most_{corpus.name}",
-        bind=None if st.session_state[kind] == _UPLOAD else "query-params",
-        help=f"So many of the {_size(corpus):,} are drawn at random, and captions say so. Fewer is "
-        "faster.",
-    )
-
-
 @overload
 def chosen(kind: Literal["pairs"]) -> Pairs: ...
 @overload
@@ -72,47 +47,19 @@ def chosen(kind: Literal["labelled"]) -> Texts: ...
 def chosen(kind: Literal["retrieval"]) -> Retrieval: ...
 def chosen(kind: Kind) -> Corpus:
     """The chosen corpus, or the chosen sample of it."""
-    corpus = _corpus(kind, st.session_state)
-    size = chosen_options(kind, st.session_state)["part"]
-    sample: Corpus = sampling.scored_part(corpus, size)
+    size = CorpusControl(kind=kind).read(st.session_state)["part"]
+    sample: Corpus = sampling.scored_part(full(kind), size)
     return sample
 
 
-def chosen_options(kind: Kind, values: Values) -> dict[str, Any]:
-    """The choice as a question has it: the corpus by name or file, and its sample's size.
+def full(kind: Kind, values: Values | None = None) -> Any:
+    """All of the chosen corpus, or of the default one until a file is uploaded.
 
     Args:
         kind: the corpus's.
-        values: of the widgets, by key.
+        values: of widgets, by key; those of this visit, where none are given.
     """
-    corpus = _corpus(kind, values)
-    size = values.get(f"{kind}_most_{corpus.name}")
-    size = _default_sample(kind, corpus) if size is None else int(size)
-    return {"corpus": corpus.name, "part": size if size < _size(corpus) else None}
-
-
-def state(kind: Kind, name: str, part: int | None) -> dict[str, Any]:
-    """The widgets' values by key, for a question on the corpus ``name`` or a ``part`` of it.
-
-    Raises:
-        CorpusError: the corpus is not offered here.
-        RecipeError: the part is too small.
-    """
-    sizes = {entry.name: entry.size for entry in registry.list_corpora() if entry.kind == kind}
-    if name not in sizes:
-        raise CorpusError(
-            f"The corpus {quoted(name)} is not among the {kind} offered here, such as "
-            f"{', '.join(list(sizes)[:4])}; upload a file on the page itself."
-        )
-    size = sizes[name] or part or 0
-    least = min(3, size)
-    if part is not None and part < least:
-        raise RecipeError(f"The page takes a part of {least} at least, not {part}.")
-    return {kind: name, f"{kind}_most_{name}": size if part is None else min(part, size)}
-
-
-def _corpus(kind: Kind, values: Values) -> Any:
-    """The chosen corpus, or the default one until a file is uploaded."""
+    values = st.session_state if values is None else values
     name = values.get(kind, registry.DEFAULTS[kind])
     if name == _UPLOAD:
         uploaded = values.get(f"{kind}_uploaded")
@@ -127,12 +74,6 @@ def _size(corpus: Corpus) -> int:
         case Retrieval():
             return len(corpus.queries)
     return len(corpus.texts)
-
-
-def _default_sample(kind: Kind, corpus: Corpus) -> int:
-    """The size of the sample unless another is chosen: everything where texts are few."""
-    few = isinstance(corpus, Pairs) and len(corpus.texts) <= 100
-    return _size(corpus) if few else min(_size(corpus), _SAMPLE[kind])
 
 
 def _uploaded(kind: Kind) -> Corpus | None:
@@ -183,27 +124,93 @@ def _uploaded(kind: Kind) -> Corpus | None:
 
 @dataclass(frozen=True)
 class CorpusControl(Control):
-    """A corpus that is scored and the size of its sample; of the question's own kind if None."""
+    """A corpus that is scored and the size of its sample.
+
+    Attributes:
+        kind: of the corpus; the question's own kind if None.
+        sample: the question's default size, where it has one. It then has a widget of its own.
+    """
 
     option: str = "corpus"
     label: str = ""
     kind: Kind | None = None
+    sample: int | None = None
+
+    def bound(self, question: type[Spec]) -> "CorpusControl":
+        key = question.command.replace("-", "_")
+        return replace(self, key=key, sample=question.options()["part"].default)
 
     @property
     def options(self) -> tuple[str, ...]:
         return ("corpus", "part")
 
     def read(self, values: Values) -> dict[str, Any]:
-        return chosen_options(self.kind or values.get("score_on", "pairs"), values)
+        kind = self._kind(values)
+        chosen = full(kind, values)
+        size = values.get(self._key(kind, chosen.name))
+        size = self._default(kind, chosen) if size is None else int(size)
+        everything = size >= _size(chosen) and self.sample is None
+        return {"corpus": chosen.name, "part": None if everything else size}
 
     def write(self, points: Sequence[Any]) -> dict[str, Any]:
+        """The widgets' values by key, for a question.
+
+        Raises:
+            CorpusError: the corpus is not offered here.
+            RecipeError: the part is too small.
+        """
         spec = points[0]
-        kind = self.kind or spec.on
-        return state(kind, spec.corpus or registry.DEFAULTS[kind], spec.part)
+        kind: Kind = self.kind or spec.on
+        name, part = spec.corpus or registry.DEFAULTS[kind], spec.part
+        sizes = {entry.name: entry.size for entry in registry.list_corpora() if entry.kind == kind}
+        if name not in sizes:
+            raise CorpusError(
+                f"The corpus {quoted(name)} is not among the {kind} offered here, such as "
+                f"{', '.join(list(sizes)[:4])}; upload a file on the page itself."
+            )
+        size = sizes[name] or part or 0
+        least = min(3, size)
+        if part is not None and part < least:
+            raise RecipeError(f"The page takes a part of {least} at least, not {part}.")
+        return {kind: name, self._key(kind, name): size if part is None else min(part, size)}
 
     def show(self, at: Any, **more: Any) -> None:
         del at, more
-        choose(self.kind or st.session_state.score_on)
+        kind = self._kind(st.session_state)
+        label, help_text = _LABELS[kind]
+        st.selectbox(
+            label, [*registry.names(kind), _UPLOAD], key=kind, bind="query-params", help=help_text
+        )
+        if st.session_state[kind] == _UPLOAD:
+            st.session_state[f"{kind}_uploaded"] = uploaded = _uploaded(kind)
+            if uploaded is None:
+                st.info(f"Until a file is uploaded, scores are on {registry.DEFAULTS[kind]}.")
+        chosen = full(kind)
+        if note := getattr(chosen, "note", ""):
+            st.caption(display.escaped(note))
+        # Each corpus has its own widget, so that a number chosen for one is not used for another.
+        st.number_input(
+            f"Sample ({_UNITS[kind]})",
+            min(3, _size(chosen)),
+            _size(chosen),
+            self._default(kind, chosen),
+            key=self._key(kind, chosen.name),
+            bind=None if st.session_state[kind] == _UPLOAD else "query-params",
+            help=f"So many of the {_size(chosen):,} are drawn at random, and captions say so. "
+            "Fewer is faster.",
+        )
+
+    def _kind(self, values: Values) -> Kind:
+        kind: Kind = self.kind or values.get("score_on", "pairs")
+        return kind
+
+    def _key(self, kind: Kind, name: str) -> str:
+        return f"{kind if self.sample is None else self.key}_most_{name}"
+
+    def _default(self, kind: Kind, chosen: Corpus) -> int:
+        """The size unless another is chosen: everything where texts are few."""
+        few = isinstance(chosen, Pairs) and len(chosen.texts) <= 100
+        return _size(chosen) if few else min(_size(chosen), self.sample or _SAMPLE[kind])
 
 
 @st.cache_resource(show_spinner="Reading the corpus", max_entries=20)

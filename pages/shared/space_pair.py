@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 import streamlit as st
 
 from analysis.backbones.backbone import Backbone
-from analysis.corpora import sampling
 from analysis.corpora.types import Texts
 from analysis.embedding.encoder import MethodEncoder
 from analysis.embedding.methods import Method
@@ -80,7 +79,7 @@ def choose() -> Sides:
     _choose_drawing()
     spec = SPACE.spec()
     all_texts = session.texts(spec.corpus)
-    texts = sampling.sample(all_texts, spec.samples, 0) if spec.samples else all_texts
+    texts, distinct = space_experiment.drawn(all_texts, spec.samples)
     spaces: list[Space] = []
     titles: list[str] = []
     identities: list[str] = []
@@ -114,7 +113,7 @@ def choose() -> Sides:
             titles.append(", ".join(filter(None, parts)))
         left, right = spaces[0], space_experiment.aligned(spaces[1], spaces[0])
     return Sides(
-        *(texts, len(all_texts.texts), left, right, (titles[0], titles[1])),
+        *(texts, distinct, left, right, (titles[0], titles[1])),
         result_store.digest("".join(identities)),
     )
 

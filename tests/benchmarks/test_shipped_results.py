@@ -49,7 +49,7 @@ def test_everything_that_pages_open_with_ships(
         for name, score in properties.LEE50.items():
             result = by_method[name].measure("Spearman").value
             assert result == pytest.approx(score, abs=0.3 if dtype == "float32" else 0.6)
-        variants = long_texts.places(asked)
+        variants = long_texts.places(answers)
         few = [METHODS[name].under(automatic) for name in long_texts.LONG_METHODS]
         for variant in variants.values() if measured else ():
             scores.score(smollm2, variant, few)

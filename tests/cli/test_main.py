@@ -4,6 +4,7 @@ import io
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -83,6 +84,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "two-pairs.tsv": "\n".join(PAIRS.split("\n")[:3]),
         "bad-score.tsv": PAIRS + "One text.\tAnother text.\tvery alike\n",
         "no-score.csv": "sentence1,sentence2\na,b\nc,d\ne,f\n",
+        "labels.tsv": "text\tlabel\n" + "".join(f"a {i}\tl {i}\n" for i in range(6)),
         "texts.pdf": "some text\n",
         "broken.gguf": "not a GGUF file",
     }.items():
@@ -413,25 +415,42 @@ BAD: dict[str, tuple[str, str]] = {
     ),
     "no folder for the page": ("space {model} --output {o}/no/x.html", "no"),
     "page is a folder": ("space {model} --corpus {f}/five.txt --layers 1 --output {o}", "written"),
-    "one text on a map": ("space {maps} --corpus {f}/one.txt", "at least 2"),
+    "one text on a map": ("space {maps} --corpus {f}/one.txt", "at least 3"),
+    "blank ending": ("causal {model} --first a --second=''", "Text 2 is empty"),
+    "same texts": ("causal {model} --first 'a b' --second 'a b'", "are the same"),
+    "one label each": ("score {model} --on labelled --corpus {f}/labels.tsv", "too few"),
+    "constant part": ("parts {model} --on labelled --corpus {f}/labels.tsv --part 1", "label"),
+    "no second backbone": ("space {maps} --corpus {f}/texts.txt --right-backbone no", "smollm2"),
+    "layers of the second": (
+        "space {maps} --corpus {f}/texts.txt --right-backbone {f}/llama --right-layers 99",
+        "0 to 5",
+    ),
+    "distance of 5": ("space {maps} --corpus {f}/texts.txt --min-dist 5", "0 to 1"),
     "unknown device for facts": ("backbones --device abacus", "abacus"),
     "unknown facts": ("backbones --backbone nothing-here", "smollm2"),
 }
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("line", "message"), BAD.values(), ids=BAD)
-def test_bad_input_ends_with_code_2_and_one_sentence(
-    ask: Ask, model: tuple[str, ...], files: Path, tmp_path: Path, line: str, message: str
-) -> None:
+def bad_line(name: str, model: tuple[str, ...], files: Path, tmp_path: Path) -> list[str]:
+    """The words of a line of ``BAD``."""
     chosen = " ".join(model)
-    arguments = line.format(
-        f=files,
-        o=tmp_path,
-        model=chosen,
-        pairs=f"{chosen} --corpus {files}/pairs.tsv",
-        maps=f"{chosen} --layers 1 --output {tmp_path}/x.html",
-    ).split()
+    return shlex.split(
+        BAD[name][0].format(
+            f=files,
+            o=tmp_path,
+            model=chosen,
+            pairs=f"{chosen} --corpus {files}/pairs.tsv",
+            maps=f"{chosen} --layers 1 --output {tmp_path}/x.html",
+        )
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_ends_with_code_2_and_one_sentence(
+    ask: Ask, model: tuple[str, ...], files: Path, tmp_path: Path, name: str
+) -> None:
+    arguments, message = bad_line(name, model, files, tmp_path), BAD[name][1]
     before = sorted(path for path in tmp_path.rglob("*.*") if "cache" not in path.parts)
     answer = ask(*arguments, "--json") if arguments else ask()
     assert answer.code == 2
@@ -444,6 +463,35 @@ def test_bad_input_ends_with_code_2_and_one_sentence(
     assert "_bias" not in sentence
     assert "_count" not in sentence
     assert sorted(p for p in tmp_path.rglob("*.*") if "cache" not in p.parts) == before
+
+
+BEFORE_WEIGHTS = (
+    *("missing input", "blank line", "no output folder", "output is a folder"),
+    *("layer out of range", "layers reversed", "layers nonsense", "samples 5", "five texts"),
+    *("unknown corpus", "bad score", "too few pairs", "one text on a map", "page is a folder"),
+    *("unknown device", "seed too large", "blank ending", "same texts", "one label each"),
+    *("no second backbone", "layers of the second", "distance of 5", "constant part"),
+)
+
+
+@pytest.mark.parametrize("name", BEFORE_WEIGHTS)
+def test_texts_files_and_options_are_checked_before_weights_are_loaded(
+    ask: Ask,
+    model: tuple[str, ...],
+    files: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+) -> None:
+    from transformers import AutoModel
+
+    def load(*_: object, **__: object) -> None:
+        pytest.fail("weights were loaded")
+
+    monkeypatch.setattr(AutoModel, "from_pretrained", load)
+    answer = ask(*bad_line(name, model, files, tmp_path))
+    assert answer.code == 2
+    assert BAD[name][1] in answer.err
 
 
 # As other programs meet it

@@ -1,5 +1,7 @@
 """Distinct texts, samples, and parts of a corpus."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,11 +13,18 @@ from analysis.corpora.columns import read_pairs
 from analysis.corpora.registry import (
     load_pairs,
 )
-from analysis.corpora.sampling import distinct, draw, sample
+from analysis.corpora.sampling import DOCUMENTS, distinct, draw, sample, scored_part
 from analysis.corpora.types import Texts
 from analysis.errors import CorpusError
 from tests.support.checks import assert_one_sentence
 from tests.support.sample_corpora import RECORDS, RETRIEVAL, WORDS
+
+
+@pytest.mark.parametrize("limit", [None, 6, 7])
+def test_a_part_that_is_everything_keeps_every_document(limit: int | None) -> None:
+    many = replace(RETRIEVAL, documents=tuple(f"document {i}" for i in range(1000)))
+    assert scored_part(many, limit) is many
+    assert len(scored_part(many, 5).documents) == DOCUMENTS
 
 
 def test_distinct_compares_by_composed_form_and_white_space() -> None:

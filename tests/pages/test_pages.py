@@ -86,10 +86,8 @@ def test_the_side_says_where_the_concatenated_form_serves(
     assert ("puts the pair in front of the others" in shown(app)) == slow
 
 
-def short_of_long_texts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The page on long texts opens with few queries of few documents, which are not long."""
-    monkeypatch.setattr(long_texts, "LONG_QUERIES", 5)
-    monkeypatch.setattr(long_texts, "LONG_DOCUMENTS", 12)
+FEW_QUERIES = "long_texts_most_chatterbot-answers"
+"""The widget that says how many queries the page on long texts scores."""
 
 
 # What opens by default, on SmolLM2
@@ -372,11 +370,9 @@ def test_labelled_texts_and_retrieval_on_the_similarity_page(tiny_llama: dict[st
 
 
 @pytest.mark.slow
-def test_long_texts_of_few_queries(
-    tiny_llama: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    short_of_long_texts(monkeypatch)
-    app = well(opened("long_texts", **tiny_llama, long_texts_tokens=["64", "128"]))
+def test_long_texts_of_few_queries(tiny_llama: dict[str, str]) -> None:
+    few = {FEW_QUERIES: "5"}
+    app = well(opened("long_texts", **tiny_llama, **few, long_texts_tokens=["64", "128"]))
     places, lengths = charts(app)
     assert [trace["name"] for trace in places["data"]] == list(long_texts.LONG_METHODS)
     assert places["data"][0]["x"] == ["start", "middle", "end"]
@@ -494,10 +490,9 @@ def test_the_papers_backbones_are_offered_with_what_they_need(
 def test_a_family_that_cannot_be_rerouted_is_explored_with_the_reason(
     folder_of: Callable[[str], str],
     nothing_stored: None,  # noqa: ARG001
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    short_of_long_texts(monkeypatch)
     app = opened(own_pairs=True, backbone=folder_of("falcon"))
+    app.session_state[FEW_QUERIES] = 5
     reason = "falcon cannot be re-routed"
     for page in TITLES:
         well(turn_to(app, page))

@@ -29,13 +29,14 @@ from pages.shared.page_question import SIDEBAR, Page
 each_page = pytest.mark.parametrize("page", questions.PAGES.values(), ids=questions.PAGES)
 
 
-def corpora(kind: Kind) -> st.SearchStrategy[dict[str, Any]]:
+def corpora(control: CorpusControl, kind: Kind) -> st.SearchStrategy[dict[str, Any]]:
     """A packaged corpus that is scored, all of it or a part."""
     entries = [e for e in registry.list_corpora() if (e.kind, e.where) == (kind, "packaged")]
     sizes = {entry.name: entry.size for entry in entries}
+    full = {name: st.none() if control.sample is None else st.just(sizes[name]) for name in sizes}
     return st.sampled_from(list(sizes)).flatmap(
         lambda name: st.fixed_dictionaries(
-            {"corpus": st.just(name), "part": st.none() | st.integers(3, sizes[name] - 1)}
+            {"corpus": st.just(name), "part": full[name] | st.integers(3, sizes[name] - 1)}
         )
     )
 
@@ -71,7 +72,7 @@ def specs(draw: st.DrawFn, page: Page[Any]) -> Any:
     options = dict(page.fixed)
     for control in (*SIDEBAR.controls, *page.controls):
         if isinstance(control, CorpusControl):
-            options |= draw(corpora(control.kind or options["on"]))
+            options |= draw(corpora(control, control.kind or options["on"]))
         elif not isinstance(control, Second) and control.option in accepted:
             options[control.option] = draw(values(control))
     if options.get("heads") is not None:

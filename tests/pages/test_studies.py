@@ -41,7 +41,7 @@ CHOSEN: dict[str, dict[str, Any]] = {
         **{"measure_labelled": "V-measure", "own_first": "A song.", "key_position": "first"},
     },
     "long_texts": {
-        **{"retrieval_most_chatterbot-answers": 4, "long_texts_method": ["mean"]},
+        **{"long_texts_most_chatterbot-answers": 4, "long_texts_method": ["mean"]},
         "long_texts_tokens": [32],
     },
     "layer_ablation": {"ablation_search": "bias", "layers": "2", "prompt": "quoted"},

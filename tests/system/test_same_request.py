@@ -13,6 +13,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from analysis.cli.main import main
+from analysis.experiments import long_texts
 from analysis.recipes import files
 from analysis.recipes.answers import answer
 from tests.support.visits import metric, opened, shown, unfolded, well
@@ -152,7 +153,7 @@ CASES = [
     Case("rerouting", _rerouting),
     Case("embedding_space", _space, {"space_projection": "pca"}),
     Case("similarity", _similarity, {"score_method": ["kv-embedding", "mean", "echo"]}),
-    Case("long_texts", _long_texts, {"retrieval_most_chatterbot-answers": "10"}),
+    Case("long_texts", _long_texts, {"long_texts_most_chatterbot-answers": "10"}),
     Case("layer_ablation", _ablation, {"ablation_search": "single layers"}, _score_missing),
 ]
 
@@ -195,6 +196,27 @@ def test_a_page_shows_what_its_command_script_and_recipe_give(
     page, answered = case.numbers(app, rows)
     assert page
     np.testing.assert_equal(page, answered)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("queries", [None, 7, 100])
+def test_the_queries_asked_for_on_long_texts_are_those_scored(
+    queries: int | None, tiny_llama: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    part = {} if queries is None else {"long_texts_most_chatterbot-answers": str(queries)}
+    few = {"long_texts_method": ["mean"], "long_texts_tokens": ["64"]}
+    app = well(unfolded(opened("long_texts", **tiny_llama, **few, **part)))
+    scored = queries or long_texts.LONG_QUERIES
+    assert f"{scored} of 306 queries" in shown(app)
+    (sample,) = (widget for widget in app.number_input if widget.label == "Sample (queries)")
+    assert sample.value == scored
+    words = ["long-texts", "--backbone", tiny_llama["backbone"], "--method", "mean"]
+    words += ["--tokens", "64"] + ([] if queries is None else ["--part", str(queries)])
+    capsys.readouterr()
+    assert main([*words, "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert {row["queries"] for row in rows} == {scored}
+    np.testing.assert_equal(*_long_texts(app, rows))
 
 
 def _recipe(question: Any) -> Any:
