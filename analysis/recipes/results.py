@@ -111,6 +111,11 @@ def read(text: str | bytes, name: str = "The file") -> Results:
         raise ResultsError(git_lfs.refusal(name))
     try:
         document = json_reader.read(text, finite=True)
+        json.dumps(document, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ResultsError(
+            f"{name} holds half a surrogate pair, which cannot be written; compute it again."
+        ) from None
     except json_reader.JSONProblem as problem:
         raise ResultsError(
             f"{name} is not readable JSON ({problem}); copy or compute it again."

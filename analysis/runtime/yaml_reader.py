@@ -69,7 +69,7 @@ class _Document:
     def __init__(self, events: Iterator[Any], as_written: Collection[str]) -> None:
         from ruamel.yaml import events as kinds
 
-        self._events, self._as_written, self._kinds = events, as_written, kinds
+        self._events, self._as_written, self._kinds = map(_writable, events), as_written, kinds
 
     def value(self) -> Any:
         """The value of the only document; None if there is none."""
@@ -120,6 +120,15 @@ class _Document:
     def _until(self, end: type) -> Iterator[Any]:
         while not isinstance(event := next(self._events), end):
             yield event
+
+
+def _writable(event: Any) -> Any:
+    """An event whose word, if it has one, can be written as UTF-8."""
+    try:
+        getattr(event, "value", "").encode()
+    except UnicodeEncodeError:
+        raise _refusal("holds half a surrogate pair", event, "write the character") from None
+    return event
 
 
 def _scalar(event: Any, *, written: bool) -> Any:

@@ -56,6 +56,19 @@ def test_changed_results_are_of_use_or_refused(command: str) -> None:
     tried(command, 0)
 
 
+@pytest.mark.parametrize("place", [("made", "machine"), ("made", "versions"), ("recipe",)])
+def test_half_a_surrogate_pair_is_refused_wherever_it_is(place: tuple[str, ...]) -> None:
+    document = json.loads(json.dumps(SEEDS["sts"]))
+    *outer, last = place
+    at = document
+    for key in outer:
+        at = at[key]
+    at[last] = {"torch\ud800": "2"} if last == "versions" else at[last] + "\ud800"
+    with pytest.raises(ResultsError, match="surrogate") as caught:
+        results.read(json.dumps(document))
+    assert_one_sentence(caught.value)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("command", SEEDS)
 def test_hundreds_of_changed_results_are_of_use_or_refused(command: str) -> None:

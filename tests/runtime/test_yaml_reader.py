@@ -90,6 +90,8 @@ def test_an_option_holds_texts_in_every_command_or_in_none() -> None:
         ("a: -1e999", "too large for float64"),
         ("a: \0", "not readable YAML"),
         ("a: \ud800", "not readable YAML"),
+        ('a: "\\ud800"', "holds half a surrogate pair in line 1"),
+        ('a: 1\n"\\udfff": 1', "holds half a surrogate pair in line 2"),
     ],
     ids=lambda value: repr(value)[:20],
 )
