@@ -6,6 +6,8 @@ The only module of the library that uses Streamlit, and only to start it. The pa
 """
 
 import importlib
+import logging
+import signal
 import sys
 from collections.abc import Sequence
 from importlib.abc import Loader, MetaPathFinder
@@ -35,6 +37,10 @@ def serve(port: int | None = None) -> int:
 
     if import_name() != CHECKOUT:
         install_alias(CHECKOUT, import_name())
+    # A second Ctrl-C cancels the server while it shuts down, which it would log as an error.
+    logging.getLogger("uvicorn.error").addFilter(
+        lambda _: signal.getsignal(signal.SIGINT) is not signal.SIG_DFL
+    )
     options = [] if port is None else ["--server.port", str(port)]
     try:
         cli.main(["run", str(APP), *options], prog_name="streamlit", standalone_mode=False)
