@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import config, runtime
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.runtime.pages_manager import PagesManager
 
 from analysis.errors import HostingError
 from analysis.runtime import hosting
@@ -86,6 +87,9 @@ class Guard:
     """ASGI middleware around Streamlit's server."""
 
     def __init__(self, app: ASGIApp) -> None:
+        # Until the entry file has run once, Streamlit takes a folder called pages for its older
+        # kind of app, and runs a page without the entry.
+        PagesManager.uses_pages_directory = False
         self._app = app
         self._visits = 0
         self._arriving: dict[tuple[str, str], int] = {}

@@ -51,7 +51,8 @@ def run_by_entry() -> None:
     """Run the entry file first where a page runs without it. Call it before any widget."""
     if PagesManager.uses_pages_directory:
         # Until the entry has run once, Streamlit takes a folder called pages for its older kind
-        # of app and runs a page without the entry; the first visit by a link is sent there.
+        # of app and runs a page without the entry. Our server says beforehand that it is none
+        # (pages.shared.server), Streamlit's own test harness does not.
         PagesManager.uses_pages_directory = False
         st.rerun()
 
