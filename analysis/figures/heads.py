@@ -16,7 +16,11 @@ _ROW = 22
 
 
 def head_map(
-    values: NDArray[np.float64], chosen: Iterable[Head], label: str, unit: str = ""
+    values: NDArray[np.float64],
+    chosen: Iterable[Head],
+    label: str | None = None,
+    *,
+    framing: bool = False,
 ) -> go.Figure:
     """One square for each head, layers from left to right: its value, and whether it is chosen.
 
@@ -26,47 +30,51 @@ def head_map(
     Args:
         values: (L, H), NaN where a layer cannot be re-routed.
         chosen: the heads that are chosen, which get a frame.
-        label: what the values are.
-        unit: of the values, for the labels.
+        label: what the values are; None where they are not known.
+        framing: whether dragging draws a frame.
     """
     layers, heads = values.shape
     layer, head = (place.ravel() for place in np.indices(values.shape))
     flat, names = values.ravel(), {each[:2] for each in chosen}
     framed = [place in names for place in zip(layer.tolist(), head.tolist(), strict=True)]
     known = np.abs(values[skipped(layers) :])
-    limit = float(np.nanmax(known, initial=0)) or 1e-9
+    limit = float(np.max(known, initial=0, where=np.isfinite(known))) or 1.0
+    labels = [
+        f"layer {at[0]}, head {at[1]}"
+        + (f"\n{label} {value:+.3g}" if label and np.isfinite(value) else "")
+        + ("\nre-routed" if on else "" if np.isfinite(value) else "\ncannot be re-routed")
+        for at, value, on in zip(zip(layer, head, strict=True), flat, framed, strict=True)
+    ]
     figure = go.Figure(
-        go.Scatter(
+        go.Bar(
             x=layer,
-            y=head,
-            mode="markers",
+            y=np.full(len(flat), 0.8),
+            base=head - 0.4,
+            width=0.8,
             marker={
-                "symbol": "square",
-                "size": 15,
                 "color": np.where(np.isfinite(flat), flat, 0),
                 "colorscale": DIVERGING,
                 "cmin": -limit,
                 "cmax": limit,
-                "colorbar": {"title": label, "thickness": 12},
+                "showscale": label is not None,
+                "colorbar": {"title": label or "", "thickness": 12},
                 "opacity": np.where(np.isfinite(flat), 1.0, 0.15),
                 "line": {
                     "color": [SELECTED if each else PLAIN for each in framed],
-                    "width": [3 if each else 0.5 for each in framed],
+                    "width": [2.5 if each else 0.5 for each in framed],
                 },
             },
-            customdata=[
-                [f"{value:+.3g}{unit}" if np.isfinite(value) else "none", "re-routed" * each]
-                for value, each in zip(flat, framed, strict=True)
-            ],
-            hovertemplate="layer %{x}, head %{y}<br>"
-            + label
-            + " %{customdata[0]}<br>%{customdata[1]}<extra></extra>",
+            hovertext=labels,
+            hovertemplate="%{hovertext}<extra></extra>",
             unselected={"marker": {"opacity": 1}},
+            showlegend=False,
         )
     )
     figure.update_xaxes(title="layer", zeroline=False, range=[-0.7, layers - 0.3])
     figure.update_yaxes(title="head", zeroline=False, range=[heads - 0.4, -0.6], dtick=1)
-    return laid_out(figure, 110 + _ROW * heads, dragmode="select")
+    return laid_out(
+        figure, 110 + _ROW * heads, barmode="overlay", dragmode="select" if framing else False
+    )
 
 
 def head_table(values: NDArray[np.float64], chosen: Iterable[Head], label: str) -> pd.DataFrame:

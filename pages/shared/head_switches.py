@@ -47,7 +47,7 @@ def _show(backbone: Backbone, method: Method, pairs: Pairs) -> None:
         "Inside a layer some heads gain from hearing the final token and others are harmed. The "
         "sensitivity of a head says how an objective begins to change as that head begins to "
         "re-route; one backward pass gives it for all heads. **Measure it, take the heads of the "
-        "highest sensitivity, and watch the score above.**"
+        "highest sensitivity, and watch the score below.**"
     )
     name: ObjectiveName = st.selectbox(
         "Objective", get_args(ObjectiveName), 1, format_func=OBJECTIVES.__getitem__, key=_MEASURED
@@ -65,16 +65,19 @@ def _show(backbone: Backbone, method: Method, pairs: Pairs) -> None:
     chosen = head_lists.spread(plan.layers, plan.heads, count)
     values = found.values if found else _unmeasured(backbone)
     _presets(values if found else None, backbone)
-    label = "derivative" if found else "not measured"
+    label = "derivative" if found else None
+    framing = st.toggle("Frame several heads", key="heads_framing")
     display.figure(
-        head_figures.head_map(values, chosen, label),
-        head_figures.head_table(values, chosen, label),
+        head_figures.head_map(values, chosen, label, framing=framing),
+        head_figures.head_table(values, chosen, label or "not measured"),
         NAME,
         on_select=partial(_toggle, plan, count),
+        selection_mode="box" if framing else "points",
     )
+    act = "Draw a frame around heads to turn them" if framing else "Click a head to turn it"
     st.caption(
-        "A click turns a head on or off, a frame drawn around several all of them. Framed heads "
-        f"re-route now, {len(chosen):,} of {values.size:,}."
+        f"{act} on, or off again. Heads with an orange edge re-route now, {len(chosen):,} of "
+        f"{values.size:,}."
         + (f" The objective is {found.value:.3f} with nothing re-routed." if found else "")
     )
 
@@ -126,7 +129,7 @@ def _use(heads: tuple[Head, ...], count: int) -> None:
 def _toggle(plan: Plan, count: int) -> None:
     """Turn the heads that were clicked or framed on, or off if all of them are on."""
     points = st.session_state[NAME].selection.points
-    clicked = {(round(point["x"]), round(point["y"])) for point in points}
+    clicked = {divmod(int(point["point_index"]), count) for point in points}  # as they are drawn
     now = {head[:2]: head for head in head_lists.spread(plan.layers, plan.heads, count)}
     if not clicked:
         return

@@ -85,3 +85,29 @@ def test_all_layers_fit_a_narrow_screen(visit: Page, address: str) -> None:
     boxes = [column.bounding_box() for column in columns.all()]
     assert all(box and box["x"] >= 0 and box["x"] + box["width"] <= 420 for box in boxes)
     assert all(box and box["width"] >= 8 for box in boxes)
+
+
+@pytest.mark.slow
+def test_squares_of_the_map_are_switches_of_heads(
+    visit: Page, address: str, complaints: list[str]
+) -> None:
+    visit.goto(f"{address}/rerouting?layers=none")
+    settled(visit)
+    visit.get_by_text("Single heads", exact=True).click()
+    settled(visit)
+    squares = visit.get_by_test_id("stPlotlyChart").nth(1).locator(".barlayer .trace path")
+    heads = visit.get_by_role("textbox", name="Re-routed heads")
+    for place, becomes in ((9 * 20 + 3, "20.3"), (9 * 21, "20.3,21.0"), (9 * 20 + 3, "21.0")):
+        square = squares.nth(place)
+        square.scroll_into_view_if_needed()
+        box = square.bounding_box()
+        assert box is not None
+        visit.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        expect(heads).to_have_value(becomes)
+        settled(visit)
+    expect(visit.get_by_text("Re-routed now: 1 head of layer 21.")).to_be_visible()
+    expect(visit).to_have_url(re.compile("heads=21.0"))
+    visit.get_by_role("button", name="Undo", exact=True).click()
+    expect(heads).to_have_value("20.3,21.0")
+    settled(visit)
+    assert not unexpected(complaints)

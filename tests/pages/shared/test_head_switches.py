@@ -21,8 +21,9 @@ def test_a_head_is_a_square_and_the_chosen_ones_are_framed() -> None:
     values = np.array([[50.0, -60], [1, -2], [3, np.nan], [0, 0.5], [1, 1]])
     figure = head_map(values, [Head(2, 0)], "derivative")
     marker = figure.data[0].marker
-    places = list(zip(figure.data[0].x, figure.data[0].y, strict=True))
-    assert len(places) == values.size
+    places = [divmod(number, 2) for number in range(values.size)]
+    assert list(figure.data[0].x) == [layer for layer, _ in places]
+    assert list(figure.data[0].base + 0.4) == pytest.approx([head for _, head in places])
     assert marker.line.width[places.index((2, 0))] > marker.line.width[places.index((3, 0))]
     assert (marker.cmin, marker.cmax) == (-3, 3), "the first fifth does not stretch the colours"
     assert marker.opacity[places.index((2, 1))] < 1
@@ -46,7 +47,7 @@ def test_a_head_is_a_square_and_the_chosen_ones_are_framed() -> None:
 def test_a_click_turns_heads_on_and_off(
     clicked: list[tuple[int, int]], after: Plan | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    points = [{"x": float(layer), "y": float(head)} for layer, head in clicked]
+    points = [{"point_index": layer * HEADS + head} for layer, head in clicked]
     selection: Any = SimpleNamespace(selection=SimpleNamespace(points=points))
     used: list[Plan] = []
     monkeypatch.setattr(streamlit, "session_state", {head_switches.NAME: selection})
