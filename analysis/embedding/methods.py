@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, cast
 
 from ..errors import PlanError, quoted
-from ..rerouting.plan import OFF, PLAIN, Plan
+from ..rerouting.plan import PLAIN, Plan
 from ..runtime.lookup import by_name
 from .control_tokens import PLACEHOLDER
 from .one_word_prompts import ONE_WORD, SHORT_TASKS, TASKS
@@ -122,21 +122,13 @@ class Method:
         The name and the summary do not. A custom ``tidy`` is identified by its code; one that
         cannot be gets a new identity each time, and nothing of such a method is stored.
         """
-        plan = self.plan
-        whole = () if plan.bias == OFF else plan.layers
-        single = [
-            [*each[:2], plan.bias_of(each)] for each in plan.heads if plan.bias_of(each) != OFF
-        ]
         return {
             "template": self.template,
             "pooling": self.pooling,
             "norm": self.norm,
             "tidy": identity_of(self.tidy),
             **self._unusual(),
-            "layers": list(whole),
-            "bias": plan.bias if whole else 0.0,
-            **({"heads": single} if single else {}),
-            **({"key": plan.key_position} if plan.active and plan.key_position != "own" else {}),
+            **self.plan.identity,
         }
 
     def _unusual(self) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """All heads as a map of layers by heads, which is also their switches; and its table."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -75,6 +76,16 @@ def head_map(
     return laid_out(
         figure, 110 + _ROW * heads, barmode="overlay", dragmode="select" if framing else False
     )
+
+
+def map_of(rows: Sequence[Mapping[str, Any]]) -> go.Figure:
+    """The map of rows of ``sensitivity``: layer, head, derivative, and whether it is chosen."""
+    layers, heads = (1 + max(row[name] for row in rows) for name in ("layer", "head"))
+    values = np.full((layers, heads), np.nan)
+    for row in rows:
+        values[row["layer"], row["head"]] = row["derivative"]
+    chosen = [Head(row["layer"], row["head"]) for row in rows if row["chosen"]]
+    return head_map(values, chosen, "derivative")
 
 
 def head_table(values: NDArray[np.float64], chosen: Iterable[Head], label: str) -> pd.DataFrame:

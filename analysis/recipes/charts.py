@@ -6,16 +6,14 @@ They are drawn from rows alone, so that results read from a file look the same a
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
 from ..dimension.selection import RULES
 from ..figures.dots import dots
-from ..figures.heads import head_map
+from ..figures.heads import map_of
 from ..figures.theme import BAND, PALETTE, PLAIN, SELECTED, laid_out
 from ..rerouting.layer_lists import format_layers
-from ..rerouting.plan import Head
 from . import row_types
 from .rows import Row, cells, grouped, place
 
@@ -262,17 +260,7 @@ def _add_curve(figure: go.Figure, row: Row, colour: str) -> None:
 
 def _sensitivity(rows: Sequence[Row]) -> Iterator[Chart]:
     for at, members in grouped(rows, place).items():
-        derivatives = np.full(
-            [max(row[name] for row in members) + 1 for name in ("layer", "head")], np.nan
-        )
-        for row in members:
-            derivatives[row["layer"], row["head"]] = row["derivative"]
-        chosen = [Head(row["layer"], row["head"]) for row in members if row["chosen"]]
-        yield Chart(
-            _titled("Sensitivity of each head", at),
-            head_map(derivatives, chosen, "derivative"),
-            table(members),
-        )
+        yield Chart(_titled("Sensitivity of each head", at), map_of(members), table(members))
 
 
 def _causal(rows: Sequence[Row]) -> Iterator[Chart]:

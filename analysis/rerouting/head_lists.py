@@ -153,4 +153,4 @@ def _place(head: Head) -> tuple[int, int]:
 def _written(run: list[Head]) -> str:
     first, last = run[0], run[-1]
     heads = f"{first.layer}.{first.head}" + (f"-{last.head}" if last != first else "")
-    return heads if first.bias is None else f"{heads}@{first.bias!r}"
+    return heads if first.bias is None else f"{heads}@{first.bias}"

@@ -4,7 +4,7 @@ import math
 import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from ..errors import PlanError, quoted
 
@@ -80,6 +80,20 @@ class Plan:
         whole = () if self.bias == OFF else self.layers
         single = {each.layer for each in self.heads if self.bias_of(each) != OFF}
         return tuple(sorted({*whole, *single}))
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """All of the plan that decides a number, as plain data; what it lacks is left out."""
+        whole = () if self.bias == OFF else self.layers
+        single = [[*each[:2], self.bias_of(each)] for each in self.heads]
+        acting = [each for each in single if each[2] != OFF]
+        moved = self.active and self.key_position != "own"
+        return {
+            "layers": list(whole),
+            "bias": self.bias if whole else 0.0,
+            **({"heads": acting} if acting else {}),
+            **({"key": self.key_position} if moved else {}),
+        }
 
     def with_layers(self, layers: Sequence[int]) -> "Plan":
         """The same bias and key position at other layers, with all their heads."""
