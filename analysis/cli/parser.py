@@ -126,7 +126,7 @@ def _listed_commands() -> str:
     lines = []
     for topic in topics:
         lines.append(f"{topic}:")
-        lines += [f"  {name:<11}{summary}" for at, name, summary in entries if at == topic]
+        lines += [f"  {name:<12}{summary}" for at, name, summary in entries if at == topic]
     return "\n".join(lines)
 
 

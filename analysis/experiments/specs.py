@@ -100,7 +100,7 @@ class Dimension(OnBackbone):
     """Where does the model compress?"""
 
     command = "dimension"
-    summary = "Estimate every layer's intrinsic dimension and select layers by it."
+    summary = "Estimate each layer's intrinsic dimension and select layers by it."
     topic = LAYERS
     corpus: _TextsName = CALIBRATION
     samples: Annotated[
@@ -219,7 +219,7 @@ class Rules(OnCorpus, Rerouting):
     """Which rule selects well?"""
 
     command = "rules"
-    summary = "Rank each selection rule's layers among all windows of equal width."
+    summary = "Rank each rule's layers among all windows of equal width."
     topic = LAYERS
 
 
@@ -227,7 +227,7 @@ class Sensitivity(OnCorpus, Rerouting):
     """Which heads should listen?"""
 
     command = "sensitivity"
-    summary = "Rank all heads by how re-routing them would change an objective."
+    summary = "Rank all heads by what re-routing each would change."
     topic = LAYERS
     method: Annotated[
         MethodName, Option("METHOD"), Field(description="how texts become vectors")

@@ -188,6 +188,7 @@ def test_a_text_is_never_its_own_neighbour() -> None:
     np.testing.assert_array_equal(neighbourhood_overlap(a, b, 1), np.zeros(6))
 
 
+@pytest.mark.slow
 def test_trust_is_one_for_a_faithful_map_and_low_for_a_shuffled_one() -> None:
     assert trust(CIRCLE, CIRCLE, 5) == 1
     assert trust(CIRCLE, RNG.permutation(CIRCLE), 5) < 0.7

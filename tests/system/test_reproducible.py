@@ -34,6 +34,7 @@ ASKED: dict[str, list[str]] = {
     "causal": [*LAYERS, "--first", "A boat by day.", "--second", "A boat by night."],
     "ablation": [*LAYERS, "--search", "single layers", "--corpus", "pairs.tsv"],
     "rules": ["--corpus", "pairs.tsv"],
+    "sensitivity": ["--on", "labelled", "--corpus", "chatterbot", "--part", "30", "--top", "3"],
     "parts": [*LAYERS, "--corpus", "pairs.tsv"],
     "space": [*LAYERS, "--corpus", "texts.txt", "--projection", "pca", "--output", "out.html"],
 }
