@@ -175,6 +175,7 @@ def test_the_notebook_runs() -> None:
     assert sum("application/vnd.plotly.v1+json" in one.get("data", {}) for one in shown) == 2
 
 
+@pytest.mark.slow
 def test_heads_are_chosen_and_rerouted(llama: Backbone) -> None:
     ratings = np.random.default_rng(0).uniform(0, 5, 24)
     texts = tuple(f"text {number} and {number**2}" for number in range(25))

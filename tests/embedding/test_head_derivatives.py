@@ -18,7 +18,7 @@ from tests.support.tiny_models import FAMILIES, MORE, PARTLY, tiny
 TEXTS = ("the thermostat is on", "it is warm", "a", "nothing else is known of the old bridge")
 TINY = (*FAMILIES, *MORE, *PARTLY)
 NAMES = [
-    pytest.param(name, marks=[pytest.mark.slow] * bool(at % 6)) for at, name in enumerate(TINY)
+    pytest.param(name, marks=[pytest.mark.slow] * bool(at % 8)) for at, name in enumerate(TINY)
 ]
 
 

@@ -10,6 +10,8 @@ REFUSED = family_table.REFUSED.strip()
 TINY = (*FAMILIES, *MORE, *PARTLY)
 
 
+FOUR = ("llama", "gemma3", "gpt_oss", "cohere2")
+"""Those that are tried on every change: plain, sliding, with sinks, and of mixed positions."""
 EVERY_FIFTH = OTHERS[::5]
 """Of the other families, those that are tried on every change."""
 
@@ -17,10 +19,7 @@ EVERY_FIFTH = OTHERS[::5]
 @pytest.mark.parametrize(
     "name",
     [
-        *(
-            pytest.param(name, marks=[pytest.mark.slow] * bool(at % 4))
-            for at, name in enumerate(TINY)
-        ),
+        *(pytest.param(name, marks=[pytest.mark.slow] * (name not in FOUR)) for name in TINY),
         *properties.REAL_CASES,
     ],
 )

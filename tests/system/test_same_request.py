@@ -158,7 +158,7 @@ CASES = [
 ]
 
 
-QUICK = ("similarity", "rerouting")
+QUICK = ("rerouting",)
 """The pages that `make test` compares; the others are slow."""
 
 
