@@ -8,6 +8,7 @@ from ..rerouting.head_lists import check_one_choice, collected, parse_heads
 from ..rerouting.plan import KeyPosition, Plan
 from ..runtime.events import Progress, quiet
 from .dimension import select_layers
+from .shared_options import Planned
 
 Layers = str | Sequence[int]
 """``"auto"``, ``"none"``, ``"all"``, a list such as ``"26-29"`` or ``"3,5,9"``, or numbers."""
@@ -51,3 +52,28 @@ def plan_of(
         listed = Plan(heads=tuple(sorted(heads))).heads  # type: ignore[arg-type]
         whole, single = collected(listed, count)
     return Plan(whole, bias, key_position, single)
+
+
+def planned(
+    spec: Planned, backbone: Backbone, layers: str | None = None, *, progress: Progress = quiet
+) -> Plan:
+    """The plan of a question, or the same with other ``layers``.
+
+    Args:
+        spec: the question.
+        backbone: the loaded backbone.
+        layers: a layer list in place of the question's layers or heads.
+        progress: counts the texts and layers of the curve that ``"auto"`` reads.
+
+    Raises:
+        PlanError: the backbone has no such layers or heads.
+    """
+    return plan_of(
+        backbone,
+        layers or spec.layers,
+        None if layers else spec.heads,
+        rule=spec.rule,
+        bias=spec.bias,
+        key_position=spec.key_position,
+        progress=progress,
+    )

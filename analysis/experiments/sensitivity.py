@@ -129,13 +129,9 @@ def sensitivity(
         PlanError: agreement without a teacher, or a method that does not re-route.
         BackboneError: the backbone cannot be re-routed, or its states overflowed.
     """
-    if not method.reroutes:
-        raise PlanError(
-            f"{method.name} re-routes no heads; choose a method that does, such as kv-embedding."
-        )
     if (objective == "agreement") != (teacher is not None):
         raise PlanError("A teacher is what agreement is with: give both or neither.")
-    items = _items(corpus, objective)
+    items = checked_items(corpus, method, objective)
     plain, bases = method.under(PLAIN), method.under(base)
     key = result_store.key(
         "head derivatives",
@@ -172,12 +168,22 @@ def sensitivity(
     )
 
 
-def _items(corpus: Corpus, objective: ObjectiveName) -> int:
-    """How many items an objective has to go by.
+def checked_items(corpus: Corpus, method: Method, objective: ObjectiveName) -> int:
+    """How many items an objective has to go by; refuses what needs no backbone to be refused.
+
+    Args:
+        corpus: the corpus to choose heads on.
+        method: the method whose heads they are.
+        objective: a name of :data:`.head_choices.OBJECTIVES`.
 
     Raises:
-        CorpusError: they are too few, or cannot be told apart.
+        CorpusError: the items are too few, or cannot be told apart.
+        PlanError: the method does not re-route.
     """
+    if not method.reroutes:
+        raise PlanError(
+            f"{method.name} re-routes no heads; choose a method that does, such as kv-embedding."
+        )
     number, noun = len(corpus.texts) if isinstance(corpus, Texts) else 0, "texts"
     if isinstance(corpus, Pairs):
         number, noun = len(corpus.scores), "rated pairs"

@@ -107,6 +107,7 @@ def sensitivity(spec: Sensitivity, workspace: Workspace) -> list[Row]:
     """One row for each head, the largest derivative first, with those that are chosen marked."""
     scored_on, chosen = corpus(spec), method(spec, spec.method)
     teacher = method(spec, spec.teacher) if spec.objective == "agreement" else None
+    sensitivity_experiment.checked_items(scored_on, chosen, spec.objective)
     backbone = workspace.load(spec)
     result = sensitivity_experiment.sensitivity(
         *(backbone, scored_on, chosen.under(Plan((), spec.bias, spec.key_position))),

@@ -13,7 +13,7 @@ from ..corpora import registry, sampling
 from ..embedding import methods
 from ..embedding.methods import Method
 from ..experiments import score
-from ..experiments.plans import plan_of
+from ..experiments.plans import planned
 from ..experiments.score_result import Corpus
 from ..experiments.shared_options import (
     OnBackbone,
@@ -87,15 +87,7 @@ class Workspace:
         Raises:
             PlanError: the layers are not a list of layers of the backbone.
         """
-        return plan_of(
-            backbone,
-            layers or spec.layers,
-            None if layers else spec.heads,
-            rule=spec.rule,
-            bias=spec.bias,
-            key_position=spec.key_position,
-            progress=self.progress("calibrating"),
-        )
+        return planned(spec, backbone, layers, progress=self.progress("calibrating"))
 
     def planned(
         self, spec: Planned, chosen: Method, backbone: Backbone, layers: str | None = None

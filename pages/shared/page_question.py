@@ -129,10 +129,8 @@ class Page(Generic[S]):
         }
         self._check_fixed(spec)
         points = [point.spec for point in recipe.points()]
-        viewed = {c.option: recipe.view.get(c.key) for c in SIDEBAR.controls}
-        filled = {
-            option: value for option, value in viewed.items() if value != ""
-        }  # an empty field
+        viewed = {c.option: recipe.view.get(c.key, "") for c in SIDEBAR.controls}
+        filled = {option: value for option, value in viewed.items() if value != ""}
         options = {k: v for k, v in (filled | spec.values()).items() if k in Planned.options()}
         shared = Planned.read(options)
         for control in SIDEBAR.controls:

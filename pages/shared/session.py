@@ -21,7 +21,7 @@ from analysis.embedding.methods import METHODS, VARIANTS, Method
 from analysis.errors import HostingError
 from analysis.experiments import dimension
 from analysis.experiments.dimension import Dimensions
-from analysis.experiments.plans import plan_of
+from analysis.experiments.plans import planned
 from analysis.recipes import workspace
 from analysis.rerouting import head_lists, layer_lists
 from analysis.rerouting.plan import Plan
@@ -100,17 +100,8 @@ def plan(on: Backbone | None = None, layers: str | None = None) -> Plan:
 
     ``on`` another backbone than the chosen one, or with other ``layers``, where they are given.
     """
-    chosen, loaded = SIDEBAR.spec(), on or backbone()
     with display.progress("Measuring the intrinsic dimension") as show:
-        return plan_of(
-            loaded,
-            layers or chosen.layers,
-            None if layers else chosen.heads,
-            rule=chosen.rule,
-            bias=chosen.bias,
-            key_position=chosen.key_position,
-            progress=show,
-        )
+        return planned(SIDEBAR.spec(), on or backbone(), layers, progress=show)
 
 
 def calibration_dimensions(on: Backbone | None = None) -> Dimensions:

@@ -387,6 +387,12 @@ BAD: dict[str, tuple[str, str]] = {
     "layers reversed": ("sts {pairs} --layers 5-2", "reversed"),
     "layers repeated": ("sts {pairs} --layers 3,1-4", "repeated"),
     "layers nonsense": ("sts {pairs} --layers many", "many"),
+    "head out of range": ("sts {pairs} --heads 1.9", "heads from 0 to 3"),
+    "heads nonsense": ("sts {pairs} --heads many", "many"),
+    "head repeated": ("sts {pairs} --heads 1.1,1", "repeated"),
+    "heads and layers": ("sts {pairs} --heads 1.1 --layers 1", "not both"),
+    "heads of no method": ("sensitivity {pairs} --method mean", "re-routes no heads"),
+    "too few pairs for heads": ("sensitivity {model} --corpus {f}/pairs.tsv --part 10", "20"),
     "layers empty": ("sts {pairs} --layers=", "0 to 5"),
     "family refuses layers": (
         "sts --backbone {f}/falcon --corpus {f}/pairs.tsv --layers 1",
@@ -468,6 +474,7 @@ def test_bad_input_ends_with_code_2_and_one_sentence(
 BEFORE_WEIGHTS = (
     *("missing input", "blank line", "no output folder", "output is a folder"),
     *("layer out of range", "layers reversed", "layers nonsense", "samples 5", "five texts"),
+    *("head out of range", "heads nonsense", "heads of no method", "too few pairs for heads"),
     *("unknown corpus", "bad score", "too few pairs", "one text on a map", "page is a folder"),
     *("unknown device", "seed too large", "blank ending", "same texts", "one label each"),
     *("no second backbone", "layers of the second", "distance of 5", "constant part"),
