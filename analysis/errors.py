@@ -4,8 +4,10 @@ Each carries one sentence that says what is wrong and what to do. The command li
 standard error and exits with code 2; a page shows it in place of the result.
 """
 
+import difflib
 import re
 import reprlib
+from collections.abc import Iterable
 
 QUOTED = 200
 """Maximum characters that a sentence quotes of anything."""
@@ -108,6 +110,24 @@ def quoted(value: object) -> str:
     text = _BRIEF.repr(value)
     text = " ".join(text.split()) if "\n" in text else text
     return text if len(text) <= 120 else _cut(text, 40)
+
+
+def listed(names: Iterable[object], wanted: object = "") -> str:
+    """Names to choose from as a sentence lists them.
+
+    Args:
+        names: the names.
+        wanted: what was given instead; of many names those like it come first.
+
+    Returns:
+        At most twelve names, and how many more there are.
+    """
+    words = [str(name) for name in names]
+    if len(words) <= 12:
+        return ", ".join(words)
+    similar = difflib.get_close_matches(str(wanted)[:80], words, 3)
+    ordered = [*similar, *(word for word in words if word not in similar)]
+    return f"{', '.join(ordered[:12])} and {len(ordered) - 12} more"
 
 
 def _cut(text: str, ends: int) -> str:

@@ -14,7 +14,7 @@ import torch
 
 from ..errors import BackboneError
 from ..rerouting import patches
-from ..rerouting.attention import Form
+from ..rerouting.kernels import Form
 from ..rerouting.plan import KeyPosition
 from ..rerouting.torch_state import steady, unusual_arithmetic
 from ..runtime.fair_lock import TURN, FairLock
@@ -37,7 +37,7 @@ from .decoder import build_skeleton, decoder_layers, text_decoder
 from .devices import SPREAD, Choice, Memory
 from .facts import Facts, facts_of
 from .fingerprint import fingerprint as fingerprint_of
-from .probe import check_causal, probe
+from .probe import check_causal, probe, with_experts
 from .sources import Progress
 
 _NO_ADAPTER = "no adapter"
@@ -62,9 +62,12 @@ class Backbone:
         dtype: the dtype of weights and states, and why.
         fingerprint: identifies weights, configuration and tokenizer.
         form: how re-routed attention is computed.
+        form_reason: why so, where layers lie on another device than the CPU; else empty.
         reroutable: the layers (0-based) that can be re-routed.
         key_positions: the supported positions of the prefix's key.
         refusal: why it cannot be re-routed; None where it can.
+        separate: why prompts of different lengths do not share a pass; None where they do.
+        experts: of a mixture of experts, the number of each router's, in the layers' order.
         note: what to know about its files, such as an adapter that is not put on; else None.
         source: the name from which :func:`load` loads it again; None for one made in memory.
         special_tokens: whether control tokens that texts spell are read as text, or parsed.
@@ -84,6 +87,9 @@ class Backbone:
     reroutable: tuple[int, ...]
     key_positions: tuple[KeyPosition, ...] = ()
     refusal: str | None = None
+    separate: str | None = None
+    experts: tuple[int, ...] = ()
+    form_reason: str = ""
     note: str | None = None
     source: str | None = None
     special_tokens: SpecialTokens = "text"
@@ -148,7 +154,8 @@ class Backbone:
     @property
     def slow_form(self) -> bool:
         """Whether re-routed layers run in the slower concatenated form (no log-sum-exp here)."""
-        return self.form == "concatenated" or not self.device.value.startswith(("cpu", SPREAD))
+        on_cpu = self.device.value.startswith(("cpu", SPREAD))
+        return self.form == "concatenated" or (self.form == "closed" and not on_cpu)
 
 
 @steady()
@@ -262,16 +269,9 @@ def assemble(
     patches.register_attention_functions()
     patches.patch_layers(layers)
     check_causal(model)
-    reach = probe(model, len(layers))
-    return Backbone(
-        *(facts, model, tokenizer, device, dtype, fingerprint),
-        form=reach.form,
-        reroutable=reach.layers,
-        key_positions=reach.key_positions,
-        refusal=reach.refusal,
-        note=note,
-        source=source,
-    )
+    reach = with_experts(probe(model, len(layers)), model, layers)
+    parts = (facts, model, tokenizer, device, dtype, fingerprint)
+    return Backbone(*parts, **vars(reach), note=note, source=source)
 
 
 def _load_again(unpickled: Backbone) -> Backbone:

@@ -1,5 +1,6 @@
 """Finds the decoder in a transformers model: its text part, its layers, its skeleton."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -21,6 +22,29 @@ def text_decoder(model: Any) -> Any:
     """The text decoder of a multimodal model; any other model itself."""
     composite = model.config.get_text_config(decoder=True) is not model.config
     return model.get_decoder() if composite else model
+
+
+def routers(model: Any, layers: Sequence[torch.nn.Module]) -> list[tuple[torch.nn.Module, int]]:
+    """The routers of a mixture of experts, as the family's code names them to transformers.
+
+    Args:
+        model: the decoder.
+        layers: its layers in order.
+
+    Returns:
+        In the layers' order, each with the place of its logits in what it returns; none in families
+        without experts.
+    """
+    named = (getattr(model, "_can_record_outputs", None) or {}).get("router_logits", [])
+    found = []
+    for layer in layers:
+        for name, module in layer.named_modules():
+            for recorder in named if isinstance(named, list | tuple) else [named]:
+                within = getattr(recorder, "layer_name", None) or ""
+                kind: Any = getattr(recorder, "target_class", recorder)
+                if isinstance(module, kind) and name.endswith(within):
+                    found.append((module, getattr(recorder, "index", 0)))
+    return found
 
 
 def decoder_layers(model: torch.nn.Module) -> list[torch.nn.Module]:

@@ -89,20 +89,32 @@ def choose_dtype(requested: str = "auto", device: str = "cpu") -> Choice:
         return Choice("float16", "this GPU has no bfloat16 units")
     if device == "mps":
         return Choice("float16", "Apple's GPU computes float16 natively")
-    if device == "cpu" and not _cpu_has_bfloat16():
-        return Choice("float32", "this CPU has no bfloat16 units")
+    if device == "cpu" and not _cpu_gains_by_bfloat16():
+        return Choice("float32", "this CPU multiplies bfloat16 no faster")
     if device == "cpu":
         return Choice(
-            "bfloat16", "this CPU has bfloat16 units; scores stay within noise of float32"
+            "bfloat16",
+            "this CPU multiplies bfloat16 faster; scores stay within noise of float32",
         )
     return Choice("float32", "exact on any device")
 
 
-def _cpu_has_bfloat16() -> bool:
-    """Whether the CPU multiplies bfloat16 natively (AVX-512 BF16 or AMX)."""
+def _cpu_gains_by_bfloat16() -> bool:
     import torch
 
-    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+    return gains_by_bfloat16(torch.cpu.get_capabilities())
+
+
+def gains_by_bfloat16(able: Mapping[str, Any]) -> bool:
+    """Whether a CPU multiplies bfloat16 faster than float32: by AMX, or AMD's by AVX-512 BF16.
+
+    Intel's without AMX have AVX-512 BF16, too, but run it at half their rate in float32.
+
+    Args:
+        able: what torch.cpu.get_capabilities() says of it.
+    """
+    intel = "intel" in str(able.get("cpu_name", "")).lower()
+    return bool(able.get("amx_bf16") or (able.get("avx512_bf16") and not intel))
 
 
 def with_room(device: Choice, name: str, size: int, dtype: str, *, automatic: bool) -> Choice:
@@ -118,13 +130,12 @@ def with_room(device: Choice, name: str, size: int, dtype: str, *, automatic: bo
     Raises:
         BackboneError: the weights do not fit.
     """
-    import torch
     from accelerate.utils import get_max_memory
 
     if device.value == SPREAD:
         return device
     on_gpu = device.value.startswith("cuda")
-    free = torch.cuda.mem_get_info(device.value)[0] if on_gpu else psutil.virtual_memory().available
+    free = _free(device.value)
     if size <= free:
         return device
     if automatic and on_gpu and size <= sum(get_max_memory().values()):
@@ -134,6 +145,33 @@ def with_room(device: Choice, name: str, size: int, dtype: str, *, automatic: bo
         f"{free / 1e9:.1f} GB free; choose a smaller backbone, another dtype or another device "
         f"({SPREAD} uses all devices and, slowly, the disk)."
     )
+
+
+def check_room(device: str, what: str, size: int, dtype: str) -> None:
+    """Refuse to load something beside a backbone that its device has no room for.
+
+    Args:
+        device: name of the device.
+        what: what it is, for errors.
+        size: its bytes.
+        dtype: its dtype, for errors.
+
+    Raises:
+        OutOfMemory: it does not fit.
+    """
+    if size > (free := _free(device)):
+        raise OutOfMemory(
+            f"{what} needs {_gigabytes(size)} in {dtype} and {device} has {_gigabytes(free)} free; "
+            "choose a smaller backbone or another dtype."
+        )
+
+
+def _free(device: str) -> int:
+    """Bytes that a device has free."""
+    import torch
+
+    on_gpu = device.startswith("cuda")
+    return torch.cuda.mem_get_info(device)[0] if on_gpu else psutil.virtual_memory().available
 
 
 @dataclass(frozen=True)

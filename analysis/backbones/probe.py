@@ -5,18 +5,22 @@ own, some have no rotary positions. None of this is read from a list of names: t
 run, and the output is compared with the plain model's.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
 
-from ..errors import BackboneError
+from ..errors import BackboneError, PlanError, listed, quoted
 from ..rerouting import forward_pass, key_position, patches
-from ..rerouting.attention import Form, relative_distance
-from ..rerouting.forward_pass import FamilyTraits, PassRequest
+from ..rerouting.attention import relative_distance
+from ..rerouting.family_traits import FamilyTraits
+from ..rerouting.kernels import CUDA_KERNELS, Form
+from ..rerouting.pass_request import PassRequest
 from ..rerouting.patches import EAGER, SDPA
 from ..rerouting.plan import KeyPosition, Plan
+from .decoder import routers
 
 FORMS: tuple[tuple[str, Form], ...] = ((SDPA, "closed"), (EAGER, "concatenated"))
 """The attention functions to try, the faster one first, and the form that each computes."""
@@ -30,15 +34,22 @@ class Reach:
 
     Attributes:
         form: how re-routed attention is computed.
-        layers: the layers (0-based) that can be re-routed; empty where none can.
+        form_reason: why so, where layers lie on another device than the CPU; else empty.
+        reroutable: the layers (0-based) that can be re-routed; empty where none can.
         key_positions: the supported positions of the prefix's key.
         refusal: why it cannot be done, as a sentence; None where it can.
+        separate: why prompts of different lengths run separately; None where they share a pass.
+        experts: of a mixture of experts, the number of each router's, in the layers' order; none
+            where a family gives other than logits for each token.
     """
 
     form: Form
-    layers: tuple[int, ...]
+    reroutable: tuple[int, ...]
     key_positions: tuple[KeyPosition, ...] = ()
     refusal: str | None = None
+    separate: str | None = None
+    experts: tuple[int, ...] = ()
+    form_reason: str = ""
 
 
 def check_causal(model: Any) -> None:
@@ -58,6 +69,22 @@ def check_causal(model: Any) -> None:
             f"{model.config.model_type} is not a causal decoder: its early tokens see the later "
             "ones; choose a decoder-only language model."
         )
+
+
+def with_experts(reach: Reach, model: Any, layers: Sequence[torch.nn.Module]) -> Reach:
+    """What re-routing can do on a model with its experts, whose weights passes may keep from then.
+
+    Args:
+        reach: what it can do.
+        model: a frozen model whose layers are patched.
+        layers: its layers in order.
+    """
+    if not (found := routers(model, layers)):
+        return reach
+    patches.keep_weights_of(found)
+    kept = forward_pass.run(model, replace(_sample(model), keep_routers=True)).routers
+    experts = tuple(weights.shape[-1] for weights in kept) if len(kept) == len(found) else ()
+    return replace(reach, experts=experts, separate=reach.separate or _EXPERTS)
 
 
 def probe(model: Any, layers: int) -> Reach:
@@ -83,7 +110,7 @@ def probe(model: Any, layers: int) -> Reach:
             "sdpa" if getattr(model, "_supports_sdpa", False) else "eager"
         )
         sentence = f"{model.config.model_type} cannot be re-routed: {reason}."
-        return Reach("concatenated", (), refusal=sentence)
+        return Reach("concatenated", (), refusal=sentence, separate=_OWN_ATTENTION)
 
     if not reached:
         return refuse("it does not use transformers' attention interface")
@@ -96,13 +123,93 @@ def probe(model: Any, layers: int) -> Reach:
     )  # not -inf, which would not reach the attention
     if relative_distance(plain, _final(model, hidden_prefix, form)) > total_rounding:
         return refuse("with the prefix hidden its output would differ from the plain model's")
-    request = _sample(model, Plan(reached), form, compare_forms=form == "closed")
+    reason = ""
+    if form == "closed" and (device := _other_device(model)):
+        form, reason = choose_form(device, partial(_forms_differ, model, Plan(reached)))
+    request = _sample(model, Plan(reached), form, compare_forms=form != "concatenated")
     rerouted = forward_pass.run(model, request)
     if relative_distance(plain, rerouted.final) < 1e-6 or not rerouted.final.isfinite().all():
         return refuse("a plan has no effect on its output")
     if rerouted.family.form_distance > ROUNDING[model.dtype]:
         return refuse("its closed and concatenated forms disagree")
-    return Reach(form, reached, _key_positions(model, [modules[i] for i in reached]))
+    patches.sum_outputs_of(modules)
+    return Reach(
+        *(form, reached, _key_positions(model, [modules[i] for i in reached])),
+        separate=_why_separate(model, request, rerouted.final),
+        form_reason=reason,
+    )
+
+
+def _other_device(model: Any) -> str | None:
+    """The kind of device beside the CPU that layers of a model lie on; None where all are on it."""
+    kinds = {parameter.device.type for parameter in model.parameters()} - {"cpu", "meta"}
+    return next(iter(sorted(kinds)), None)
+
+
+def _forms_differ(model: Any, plan: Plan, form: Form) -> float:
+    """The distance of a form and the concatenated one on twelve tokens, with and without a mask."""
+    request = _sample(model, plan, form, compare_forms=True)
+    distance = forward_pass.run(model, request).family.form_distance
+    return distance / ROUNDING[model.dtype]
+
+
+def choose_form(device: str, differ: Callable[[Form], float]) -> tuple[Form, str]:
+    """The first closed form whose kernel serves on a device, and why it or none does.
+
+    Args:
+        device: the kind of device, such as ``cuda``.
+        differ: runs a form and returns how far it is from the concatenated one, as a share of what
+            rounding may put between them; raises where the kernel refuses.
+
+    Returns:
+        The form (``closed`` where none serves: layers on the CPU have it still), and the reason as
+        part of a sentence.
+    """
+    if device != "cuda":
+        return "closed", f"PyTorch has no attention kernel for {device} that gives a log-sum-exp"
+    refused = []
+    for form in CUDA_KERNELS:
+        name = form.removeprefix("closed-")
+        try:
+            distance = differ(form)
+        except (RuntimeError, NotImplementedError, TypeError, ValueError) as error:
+            refused.append(f"{name} refuses ({quoted(str(error).strip().split(chr(10))[0])})")
+            continue
+        if distance <= 1:
+            passed = f", after {listed(refused)}" if refused else ""
+            return form, f"PyTorch's {name} kernel gives the log-sum-exp{passed}"
+        refused.append(f"{name} differs from the concatenated form")
+    return "closed", f"no kernel serves: {listed(refused)}"
+
+
+_EXPERTS = "its experts take the tokens of a pass together, and so round them"
+_OWN_ATTENTION = "its own attention takes texts of one length at a time"
+
+
+def _why_separate(model: Any, request: PassRequest, alone: torch.Tensor) -> str | None:
+    """Why passes of this model cannot run jointly; None where they can.
+
+    Args:
+        model: the model.
+        request: a pass, which runs again beside another of two shorter sequences.
+        alone: the final states that the pass gives alone. They have to be the same to the bit, and
+            so have those of a single token, for which kernels are others.
+    """
+    if alone.device.type != "cpu":
+        return "on a GPU, prompts of different lengths are padded"
+    shorter = replace(request, ids=request.ids[:, 1:11].view(2, 5), lengths=torch.tensor([5, 5]))
+    single = replace(request, ids=request.ids[:, 5:6], lengths=torch.tensor([1]))
+    alone = torch.cat([alone, forward_pass.run(model, single).final], 1)
+    try:
+        _, *beside = forward_pass.run_jointly(model, [shorter, request, single])
+    except (PlanError, TypeError, ValueError, RuntimeError, IndexError):
+        return "its decoder takes one sequence a row"
+    jointly = torch.cat([result.final for result in beside], 1)
+    if torch.equal(jointly, alone):
+        return None
+    if relative_distance(alone, jointly) < ROUNDING[model.dtype]:
+        return "its layers round a token otherwise beside other prompts"
+    return "its layers mix prompts that stand in one row"
 
 
 def _sample(

@@ -14,46 +14,18 @@ closed form follows from how a softmax over two groups of keys splits, as in Fla
 blocks (https://arxiv.org/abs/2205.14135).
 """
 
-from typing import Literal
+import math
 
 import torch
 
-from .masks import Attend, Attended, Band, Mask, additive, blockwise
+from .kernels import Kernel, cpu_kernel
+from .masks import BLOCK, Attend, Attended, Band, Mask, additive, blockwise, row_of
 
-Form = Literal["closed", "concatenated"]
-"""How re-routed attention is computed; both give the same up to rounding."""
 Pair = tuple[torch.Tensor, torch.Tensor]
 """The prefix's key and value, each (B, KV, 1, d)."""
 Bias = float | list[float]
 """What is added to the prefix's scaled logit: one number, or one for each of H heads. -inf shuts
 the prefix out: the head's gate is exactly 0."""
-
-
-def cpu_kernel(
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    mask: torch.Tensor | None,
-    scale: float,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Attend by the CPU's fast kernel, whichever kernels the process lets PyTorch choose from.
-
-    Args:
-        query: (B, H, T, d).
-        key: (B, KV, T, d).
-        value: (B, KV, T, d), as wide as the others.
-        mask: None for causal; bool (True = visible) or additive, for H heads in key and value.
-        scale: factor of the logits.
-
-    Returns:
-        Output (B, H, T, d) and the logits' log-sum-exp.
-    """
-    if mask is not None:
-        mask = additive(mask, query.dtype)
-    is_causal = mask is None and query.shape[2] > 1
-    return torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(  # type: ignore[no-any-return]
-        query, key, value, 0.0, is_causal, attn_mask=mask, scale=scale
-    )
 
 
 def closed_form(
@@ -64,8 +36,9 @@ def closed_form(
     mask: Mask,
     scale: float,
     bias: Bias,
+    attend: Kernel = cpu_kernel,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Re-route attention from the causal kernel's output and log-sum-exp (CPU).
+    """Re-route attention from a causal kernel's output and log-sum-exp.
 
     Args:
         query: (B, H, T, d), in any floating dtype.
@@ -75,15 +48,18 @@ def closed_form(
         mask: which keys each query sees; the prefix is seen by all.
         scale: factor of the logits, 1 / sqrt(d) in most families.
         bias: b, added to the prefix's scaled logit.
+        attend: the kernel, on whose device the tensors lie.
 
     Returns:
         Output (B, H, T, d) in the query's dtype, and the gate g, float32 (B, H, T).
     """
     groups, width = query.shape[1] // key.shape[1], value.shape[-1]
-    kernel_width = max(query.shape[-1], width)  # the kernel wants one head size
+    kernel_width = max(query.shape[-1], width)  # a kernel wants one head size
+    if attend is not cpu_kernel:
+        kernel_width += -kernel_width % 8  # and on GPUs a multiple of 8
 
     def kernel(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, m: Mask) -> Attended:
-        if isinstance(m, torch.Tensor):
+        if isinstance(m, torch.Tensor) or attend is not cpu_kernel:
             k, v = (x.repeat_interleave(groups, 1) for x in (k, v))
         q, k, v = (
             x
@@ -91,13 +67,13 @@ def closed_form(
             else torch.nn.functional.pad(x, (0, kernel_width - x.shape[-1]))
             for x in (q, k, v)
         )
-        out, lse = cpu_kernel(q, k, v, m, scale)  # type: ignore[arg-type]
+        out, lse = attend(q, k, v, m, scale)  # type: ignore[arg-type]
         return out, lse[:, : q.shape[1]].float()
 
     out, lse = blockwise(kernel, query, key, value, mask)
     prefix_key, prefix_value = (x.repeat_interleave(groups, 1) for x in pair)
     logit = (query.float() * prefix_key.float()).sum(-1) * scale  # a row's sum, whatever T is
-    gate = torch.sigmoid((logit + _by_head(bias) - lse).double()).float()  # type: ignore[operator]
+    gate = torch.sigmoid((logit + _by_head(bias, logit.device) - lse).double()).float()  # type: ignore[operator]
     out = out[..., :width].float()
     return (out + gate[..., None] * (prefix_value.float() - out)).to(query.dtype), gate
 
@@ -165,9 +141,11 @@ def with_prefix(mask: torch.Tensor, bias: Bias) -> torch.Tensor:
     return torch.cat([column, mask.expand(-1, len(bias), -1, -1)], -1)
 
 
-def _by_head(bias: Bias) -> float | torch.Tensor:
+def _by_head(bias: Bias, device: torch.device) -> float | torch.Tensor:
     """A bias to add to numbers of shape (B, H, T)."""
-    return bias if isinstance(bias, float) else torch.tensor(bias, dtype=torch.float32)[:, None]
+    if isinstance(bias, float):
+        return bias
+    return torch.tensor(bias, dtype=torch.float32, device=device)[:, None]
 
 
 def attention_weights(
@@ -194,6 +172,53 @@ def attention_weights(
     return blockwise(attend, query.float(), key.float(), marks, mask)[0]
 
 
+def last_token_weights(
+    query: torch.Tensor, key: torch.Tensor, mask: Mask, last: torch.Tensor, scale: float
+) -> torch.Tensor:
+    """The attention weights of each row's final real token, by a softmax of its logits.
+
+    Args:
+        query: (B, H, T, d).
+        key: (B, KV, T, d), H a multiple of KV.
+        mask: which keys each query sees.
+        last: (B,) int64, the column of each row's final real token.
+        scale: factor of the logits.
+
+    Returns:
+        float32 (B, H, T).
+    """
+    groups, last = query.shape[1] // key.shape[1], last.to(query.device)
+    final = gather_last(query, last).view(len(key), key.shape[1], groups, 1, -1).float()
+    logits = (final * key[:, :, None].float()).sum(-1) * scale  # a row's sum, whatever T is
+    hidden = additive(row_of(mask, key.shape[2], last), torch.float32)
+    return torch.softmax((logits + hidden).flatten(1, 2), -1)
+
+
+def last_token_weights_by(
+    attend: Attend, query: torch.Tensor, key: torch.Tensor, mask: Mask, last: torch.Tensor
+) -> torch.Tensor:
+    """The same under a family's own attention, from one-hot values, see :func:`attention_weights`.
+
+    Args:
+        attend: the family's attention.
+        query: (B, H, T, d).
+        key: (B, KV, T, d).
+        mask: which keys each query sees.
+        last: (B,) int64, the column of each row's final real token.
+
+    Returns:
+        float32 (B, H, T).
+    """
+    last, tokens = last.to(query.device), key.shape[2]
+    final, row = gather_last(query, last).float(), row_of(mask, tokens, last)
+    parts = []
+    for begin in range(0, tokens, BLOCK):  # so that memory grows with T, not T x T
+        marks = torch.eye(tokens, min(BLOCK, tokens - begin), device=key.device).roll(begin, 0)
+        marks = marks.expand(*key.shape[:2], -1, -1)
+        parts.append(attend(final, key.float(), marks, row)[0][:, :, 0])
+    return torch.cat(parts, -1)
+
+
 def relative_distance(reference: torch.Tensor, candidate: torch.Tensor) -> float:
     """The distance of two tensors of equal shape, as a share of the reference's norm.
 
@@ -202,10 +227,11 @@ def relative_distance(reference: torch.Tensor, candidate: torch.Tensor) -> float
         candidate: the same shape.
 
     Returns:
-        |reference - candidate| / |reference|, in float32.
+        |reference - candidate| / |reference|, in float32; infinite where that is no number.
     """
     reference, candidate = reference.float(), candidate.float()
-    return float((reference - candidate).norm() / reference.norm().clamp(min=1e-12))
+    distance = float((reference - candidate).norm() / reference.norm().clamp(min=1e-12))
+    return math.inf if math.isnan(distance) else distance
 
 
 def gather_last(states: torch.Tensor, last: torch.Tensor) -> torch.Tensor:

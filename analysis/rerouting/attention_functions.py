@@ -7,25 +7,60 @@ call these functions is in ``patches``.
 """
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import wraps
 from typing import Any
 
 import torch
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
+from ..errors import PlanError
 from . import forward_pass
 from .attention import (
     attention_weights,
     closed_form,
     concatenated_form,
-    cpu_kernel,
+    last_token_weights,
+    last_token_weights_by,
     relative_distance,
     with_prefix,
 )
-from .forward_pass import RunningPass
-from .masks import Attend, Attended, Band, Mask, additive, blockwise
+from .forward_pass import RunningPass, joined
+from .kernels import cpu_kernel, kernel_for
+from .masks import Attend, Attended, Band, JointBand, Mask, additive, blockwise
+
+_SHORT = 5
+"""A window for which forms are compared as well, since kernels under a mask are others."""
 
 
+def _each_by_itself(attention: Callable[..., Attended]) -> Callable[..., Attended]:
+    """An attention function that attends in each pass of a joint one by itself."""
+
+    @wraps(attention)
+    def attend(
+        module: torch.nn.Module,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        attention_mask: Mask | JointBand,
+        **kwargs: Any,
+    ) -> Attended:
+        if len(passes := forward_pass.under_way()) < 2:
+            return attention(module, query, key, value, attention_mask, **kwargs)
+        if not isinstance(attention_mask, JointBand):
+            raise PlanError("This family builds its own attention mask, which holds for one pass.")
+        outputs = []
+        for this_pass in passes:
+            own = (this_pass.own_heads(x) for x in (query, key, value))
+            mask = attention_mask.alone(this_pass.request.ids.shape[1])
+            with forward_pass.only(this_pass):
+                outputs.append(attention(module, *own, mask, **kwargs)[0])
+        return joined(outputs), None
+
+    return attend
+
+
+@_each_by_itself
 def over_sdpa(
     module: torch.nn.Module,
     query: torch.Tensor,
@@ -53,7 +88,7 @@ def over_sdpa(
     if this_pass is not None and this_pass.replayed is not None:
         return _keep_replayed(this_pass.replayed, query, key, value)
     layer = _layer_of(module)
-    attention_mask = _observe(this_pass, module, query, attention_mask, kwargs)
+    attention_mask = _observe(this_pass, module, query, value, attention_mask, kwargs)
 
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     uses_kernel = (
@@ -72,9 +107,12 @@ def over_sdpa(
         return out.transpose(1, 2), None
 
     _keep_weights(this_pass, layer, plain, query, key, attention_mask)
+    if this_pass is not None and this_pass.request.keep_attention:
+        last = this_pass.request.last
+        this_pass.attend(last_token_weights(query, key, attention_mask, last, scale))
     if this_pass is None or not this_pass.reroutes(layer):
         out, _ = blockwise(plain, query, key, value, attention_mask)
-        return out.transpose(1, 2).contiguous(), None
+        return _finished(this_pass, layer, out), None
     request, result = this_pass.request, this_pass.result
     pair = this_pass.prefix(layer, key, value)
     bias = request.plan.biases_at(layer, query.shape[1])
@@ -83,13 +121,13 @@ def over_sdpa(
         out, _ = blockwise(plain, query, key, value, attention_mask)
         full, gate = concatenated_form(query, key, value, pair, attention_mask, scale, bias)
         out = _partly(request.strengths, layer, out, full)
-    elif request.form == "closed" and query.device.type == "cpu" and "position_bias" not in kwargs:
-        out, gate = closed_form(query, key, value, pair, attention_mask, scale, bias)
-        if request.compare_forms:
-            concatenated, _ = concatenated_form(
-                query, key, value, pair, attention_mask, scale, bias
-            )
-            distance = relative_distance(concatenated, out)
+    elif (kernel := kernel_for(request.form, query.device)) and "position_bias" not in kwargs:
+        given = (query, key, value, pair)
+        out, gate = closed_form(*given, attention_mask, scale, bias, kernel)
+        for mask in (attention_mask, Band(_SHORT)) if request.compare_forms else ():
+            closed, _ = closed_form(*given, mask, scale, bias, kernel)
+            concatenated, _ = concatenated_form(*given, mask, scale, bias)
+            distance = relative_distance(concatenated, closed)
             result.family.form_distance = max(result.family.form_distance, distance)
     else:
         out, gate = concatenated_form(
@@ -97,9 +135,10 @@ def over_sdpa(
         )
     if request.keep_gates and gate is not None:
         result.gates[layer] = gate
-    return out.transpose(1, 2).contiguous(), None
+    return _finished(this_pass, layer, out), None
 
 
+@_each_by_itself
 def over_eager(
     module: torch.nn.Module,
     query: torch.Tensor,
@@ -126,7 +165,7 @@ def over_eager(
         return _keep_replayed(this_pass.replayed, query, key, value)
     family_attention = sys.modules[type(module).__module__].eager_attention_forward
     layer = _layer_of(module)
-    attention_mask = _observe(this_pass, module, query, attention_mask, kwargs)
+    attention_mask = _observe(this_pass, module, query, value, attention_mask, kwargs)
 
     def plain(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, m: Mask) -> Attended:
         mask = m if not isinstance(m, torch.Tensor) else additive(m, q.dtype, finite=True)
@@ -134,9 +173,12 @@ def over_eager(
         return out.transpose(1, 2), None
 
     _keep_weights(this_pass, layer, plain, query, key, attention_mask)
+    if this_pass is not None and this_pass.request.keep_attention:
+        last = this_pass.request.last
+        this_pass.attend(last_token_weights_by(plain, query, key, attention_mask, last))
     if this_pass is None or not this_pass.reroutes(layer):
         out, _ = blockwise(plain, query, key, value, attention_mask)
-        return out.transpose(1, 2).contiguous(), None
+        return _finished(this_pass, layer, out), None
     request, pair = this_pass.request, this_pass.prefix(layer, key, value)
 
     def rerouted(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, m: Mask) -> Attended:
@@ -156,7 +198,14 @@ def over_eager(
         out = _partly(request.strengths, layer, before, out)
     if gate is not None:
         this_pass.result.gates[layer] = gate
-    return out.transpose(1, 2).contiguous(), None
+    return _finished(this_pass, layer, out), None
+
+
+def _finished(this_pass: RunningPass | None, layer: int, out: torch.Tensor) -> torch.Tensor:
+    """A layer's outputs (B, H, T, d) as models want them, (B, T, H, d), steered as requested."""
+    if this_pass is not None:
+        out = this_pass.attended(layer, out)
+    return out.transpose(1, 2).contiguous()
 
 
 def _partly(
@@ -193,12 +242,14 @@ def _observe(
     this_pass: RunningPass | None,
     module: torch.nn.Module,
     query: torch.Tensor,
+    value: torch.Tensor,
     mask: Mask,
     kwargs: dict[str, Any],
 ) -> Mask:
-    """Record the family's traits seen at a layer; return the mask to use there."""
+    """Record the family's traits and values seen at a layer; return the mask to use there."""
     if this_pass is None:
         return mask
+    this_pass.add("values", _layer_of(module), value)
     family = this_pass.result.family
     family.attention_modules[_layer_of(module)] = module
     family.makes_masks |= isinstance(mask, torch.Tensor)

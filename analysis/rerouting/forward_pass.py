@@ -1,15 +1,21 @@
-"""One pass through the decoder: a request goes in, a result comes out.
+"""Passes through the decoder: requests go in, results come out.
 
-A backbone's model is prepared once (see ``patches``). While a pass runs, the hooks on its layers
-and its attention functions read the request from one ``ContextVar`` and store the result there. So
-threads that share one model cannot mix up their passes, and the model behaves as in plain
+A backbone's model is prepared once (see ``patches``). While passes run, the hooks on its layers
+and its attention functions read the requests from one ``ContextVar`` and store the results there.
+So threads that share one model cannot mix up their passes, and the model behaves as in plain
 transformers whenever no pass runs.
 
 Sequences are padded on the right and need no padding mask: under causal attention no real token
 attends to what comes after it.
+
+Several requests can run as one joint pass (:func:`run_jointly`): the model sees their tokens side
+by side, as one row without padding whose positions start again at each sequence. Everything that a
+model computes for each token alone (linear layers, norms, activations) is then computed at once.
+Whatever looks at other tokens (attention, and what is kept or changed) sees each request by itself,
+in the shape of its own ids.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -17,129 +23,9 @@ from dataclasses import dataclass, field, replace
 import torch
 
 from ..errors import PlanError
-from .attention import Form, Pair, gather_last
-from .plan import PLAIN, Plan
-
-
-def _go_on() -> None:
-    """Do nothing before a layer."""
-
-
-@dataclass(frozen=True, eq=False)
-class Overwriting:
-    """Before each layer start <= l < exit, the state at ``slots`` becomes the last token's.
-
-    Token Prepending (https://arxiv.org/abs/2412.11556) puts a placeholder there.
-
-    Attributes:
-        slots: (B,) int64, the placeholder's column in each row.
-        start: first layer that gets the changed state.
-        exit: first layer that is not.
-    """
-
-    slots: torch.Tensor
-    start: int
-    exit: int
-
-
-@dataclass(frozen=True, eq=False)
-class PassRequest:
-    """What one pass runs on, starts from, changes and keeps.
-
-    Attributes:
-        ids: token ids, int64 (B, T), padded on the right.
-        lengths: (B,) int64, each row's number of real tokens.
-        plan: which layers re-route, and how.
-        form: how re-routed attention is computed.
-        causal: whether tokens see only those before them. If not, every token sees every real one
-            (within the window of a layer that has one), and nothing may be re-routed.
-        start: the first layer that is run. Those below are skipped, and the result equals that of
-            the total pass as long as the plan holds none of them.
-        start_states: the states entering layer ``start``, (B, T, D) in the model's dtype.
-        overwriting: which states are overwritten on the way, if any.
-        keep_inputs: layers whose entering states are kept.
-        keep_at: rows (K,) and columns (K,) of tokens whose state after every layer is kept.
-        keep_gates: whether the gates of re-routed layers are kept.
-        strengths: by re-routed layer, how far each head follows the plan, float32 (H,): from 0, the
-            plain output, to 1, the re-routed one. Given, the pass is computed in the concatenated
-            form and keeps what a derivative with respect to them needs.
-        keep_weights_of: a layer whose attention weights are kept, as they are before re-routing.
-        compare_forms: whether layers in the closed form are computed in the concatenated one too.
-        before_layer: called before each layer that is run; may wait, or raise to stop the pass.
-
-    Raises:
-        PlanError: the mask is to be removed where the plan re-routes.
-    """
-
-    ids: torch.Tensor
-    lengths: torch.Tensor
-    plan: Plan = PLAIN
-    form: Form = "closed"
-    causal: bool = True
-    start: int = 0
-    start_states: torch.Tensor | None = None
-    overwriting: Overwriting | None = None
-    keep_inputs: Collection[int] = ()
-    keep_at: tuple[torch.Tensor, torch.Tensor] | None = None
-    keep_gates: bool = False
-    strengths: Mapping[int, torch.Tensor] | None = None
-    keep_weights_of: int | None = None
-    compare_forms: bool = False
-    before_layer: Callable[[], object] = _go_on
-
-    def __post_init__(self) -> None:
-        if self.plan.active and not self.causal:
-            raise PlanError(
-                "Re-routing works under the causal mask: remove the mask or re-route, not both."
-            )
-
-    @property
-    def last(self) -> torch.Tensor:
-        """(B,) int64, the column of each row's final real token."""
-        return self.lengths - 1
-
-
-@dataclass(eq=False)
-class FamilyTraits:
-    """What a pass revealed about the model's family; the probe reads it.
-
-    Attributes:
-        attention_modules: by layer, the modules whose attention function was called.
-        changes_logits: whether the family passed a soft cap or sinks.
-        makes_masks: whether it passed a mask that is not this project's.
-        form_distance: largest distance between both forms at a layer, where they were compared.
-    """
-
-    attention_modules: dict[int, torch.nn.Module] = field(default_factory=dict)
-    changes_logits: bool = False
-    makes_masks: bool = False
-    form_distance: float = 0.0
-
-
-@dataclass(eq=False)
-class PassResult:
-    """The result of one pass; what was not requested is empty.
-
-    Attributes:
-        final: the states after the final norm, (B, T, D) in the model's dtype.
-        pre_norm: the last layer's output before it, (B, T, D) in the model's dtype.
-        inputs: by layer, the states entering it, (B, T, D) in the model's dtype.
-        outputs: by layer, its output at the K tokens of ``keep_at``, float32 (K, D) on the CPU.
-        gates: by re-routed layer, how much each token attends to the prefix, float32 (B, H, T).
-        weights: attention weights of the layer of ``keep_weights_of``, before any re-routing there,
-            float32 (B, H, T, T).
-        visible: of the same layer, which tokens each token may attend to, bool (B, H, T, T).
-        family: what the pass revealed about the model's family.
-    """
-
-    final: torch.Tensor = field(default_factory=torch.Tensor)
-    pre_norm: torch.Tensor = field(default_factory=torch.Tensor)
-    inputs: dict[int, torch.Tensor] = field(default_factory=dict)
-    outputs: dict[int, torch.Tensor] = field(default_factory=dict)
-    gates: dict[int, torch.Tensor] = field(default_factory=dict)
-    weights: torch.Tensor = field(default_factory=torch.Tensor)
-    visible: torch.Tensor = field(default_factory=torch.Tensor)
-    family: FamilyTraits = field(default_factory=FamilyTraits)
+from .attention import Pair, gather_last
+from .pass_request import PassRequest, PassResult
+from .plan import Summed
 
 
 @dataclass(eq=False)
@@ -152,16 +38,82 @@ class RunningPass:
         moved_keys: by layer, the prefix's key (B, KV, 1, d) where it is not the token's own.
         replayed: while an attention module is replayed (see ``key_position``), the queries and keys
             that reached its attention function; None at all other times.
+        begin: the place of its first token in the row of a joint pass; None where it runs alone.
     """
 
     request: PassRequest
     result: PassResult = field(default_factory=PassResult)
     moved_keys: dict[int, torch.Tensor] = field(default_factory=dict)
     replayed: list[tuple[torch.Tensor, torch.Tensor]] | None = None
+    begin: int | None = None
+
+    def own(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Its part (B, T, ...) of what the model computes for each token, (1, N, ...) or that."""
+        if self.begin is None:
+            return tokens
+        rows, width = self.request.ids.shape
+        own = tokens[0, self.begin : self.begin + rows * width]
+        return torch.unflatten(own, 0, (rows, width))
+
+    def own_heads(self, heads: torch.Tensor) -> torch.Tensor:
+        """Its part (B, H, T, d) of queries, keys or values (1, H, N, d)."""
+        return self.own(heads.transpose(1, 2)).transpose(1, 2)
 
     def reroutes(self, layer: int) -> bool:
         """Whether attention at ``layer`` is re-routed."""
         return layer in self.request.plan.active
+
+    def add(self, what: Summed, layer: int, tokens: torch.Tensor) -> None:
+        """Add what a layer's attention gave, if it is to be summed.
+
+        Args:
+            what: what it is.
+            layer: the layer, from 0.
+            tokens: (B, T, D), or for values (B, KV, T, d).
+        """
+        request, result = self.request, self.result
+        if request.sum_up != what or layer not in request.sum_layers:
+            return
+        if what == "values":
+            tokens = tokens.transpose(1, 2).flatten(2)
+        tokens, before = tokens.float(), result.summed
+        if before is not None and before.shape != tokens.shape:
+            raise PlanError(
+                "The layers of this family give attention values of different widths, which cannot "
+                "be summed; read fewer layers, or choose another method."
+            )
+        result.summed = tokens if before is None else before + tokens.to(before.device)
+
+    def attended(self, layer: int, output: torch.Tensor) -> torch.Tensor:
+        """Keep and steer what a layer's last token attended to, as requested.
+
+        Args:
+            layer: the layer, from 0.
+            output: the heads' outputs before the output projection, (B, H, T, d).
+
+        Returns:
+            The outputs to go on with, of the same shape.
+        """
+        request = self.request
+        if layer == request.keep_attended_at:
+            self.result.attended = gather_last(output, request.last)[:, :, 0]
+        if request.steering is None or layer != request.steering.layer:
+            return output
+        return request.steering.steered(output, request.last)
+
+    def attend(self, weights: torch.Tensor) -> None:
+        """Take the attention weights of a layer's last token, float32 (B, H, T), into account."""
+        largest, before = weights.amax(1), self.result.attention
+        if before is not None:
+            largest = torch.maximum(before, largest.to(before.device))
+        self.result.attention = largest
+
+    def route(self, logits: torch.Tensor) -> None:
+        """Keep a router's weights if requested, from its logits (B T, E) or (B, T, E)."""
+        ids = self.request.ids
+        if self.request.keep_routers and logits.shape[:-1].numel() == ids.numel():
+            weights = logits.float().softmax(-1)
+            self.result.routers.append(weights.view(*ids.shape, -1))
 
     def prefix(self, layer: int, key: torch.Tensor, value: torch.Tensor) -> Pair:
         """The prefix of a layer: the key-value pair of each row's final token.
@@ -178,22 +130,48 @@ class RunningPass:
         return gather_last(key, last) if moved is None else moved, gather_last(value, last)
 
 
-_CURRENT: ContextVar[RunningPass | None] = ContextVar("forward_pass", default=None)
+_CURRENT: ContextVar[tuple[RunningPass, ...]] = ContextVar("forward_pass", default=())
 
 
 def current() -> RunningPass | None:
-    """The pass that runs in this thread; None where the model is called outside of any."""
+    """The pass that runs alone in this thread; None where the model is called outside of any."""
+    return _CURRENT.get()[0] if _CURRENT.get() else None
+
+
+def under_way() -> tuple[RunningPass, ...]:
+    """The passes that run in this thread as one; none where the model is called outside of any."""
     return _CURRENT.get()
+
+
+@contextmanager
+def only(*passes: RunningPass) -> Iterator[None]:
+    """Make model calls in this thread, and in no other, part of these passes inside the block."""
+    token = _CURRENT.set(passes)
+    try:
+        yield
+    finally:
+        _CURRENT.reset(token)
 
 
 @contextmanager
 def running(request: PassRequest) -> Iterator[RunningPass]:
     """Make every model call in this thread, and in no other, part of this pass inside the block."""
-    token = _CURRENT.set(this_pass := RunningPass(request))
-    try:
+    with only(this_pass := RunningPass(request)):
         yield this_pass
-    finally:
-        _CURRENT.reset(token)
+
+
+def sequence_starts() -> torch.Tensor | None:
+    """In a joint pass, the place of the first token of each token's sequence, int64 (N,)."""
+    if len(passes := under_way()) < 2:
+        return None
+    sizes = [each.request.ids.shape for each in passes]
+    widths = torch.tensor([width for rows, width in sizes for _ in range(rows)])
+    return torch.repeat_interleave(widths.cumsum(0) - widths, widths)
+
+
+def joined(parts: Sequence[torch.Tensor]) -> torch.Tensor:
+    """The row (1, N, ...) of a joint pass from its parts (B, T, ...); a single part as it is."""
+    return torch.cat([part.flatten(0, 1) for part in parts])[None] if len(parts) > 1 else parts[0]
 
 
 def run(model: torch.nn.Module, request: PassRequest) -> PassResult:
@@ -209,18 +187,63 @@ def run(model: torch.nn.Module, request: PassRequest) -> PassResult:
     Raises:
         PlanError: the mask is to be removed and the family builds its own.
     """
-    width = request.ids.shape[1]
-    if request.plan.key_position == "first" and width == 1:
-        request = _widened(request)
-    mode = torch.inference_mode() if request.strengths is None else torch.enable_grad()
-    with mode, running(request) as this_pass:
+    return run_jointly(model, [request])[0]
+
+
+def run_jointly(model: torch.nn.Module, requests: Sequence[PassRequest]) -> list[PassResult]:
+    """Run passes as one; each gives what :func:`run` gives for it.
+
+    Args:
+        model: a backbone's model, prepared by ``patches``; if there are several requests, one that
+            ``backbones.probe`` found to allow that.
+        requests: they run the same layers, and all have strengths or none has.
+
+    Raises:
+        PlanError: a mask is to be removed and the family builds its own.
+    """
+    widened = [
+        _widened(each) if each.plan.key_position == "first" and each.ids.shape[1] == 1 else each
+        for each in requests
+    ]
+    passes, inputs = _side_by_side(widened)
+    mode = torch.inference_mode() if requests[0].strengths is None else torch.enable_grad()
+    with mode, only(*passes):
         device = next(model.parameters()).device
-        output = model(input_ids=request.ids.to(device), use_cache=False)
-    result = this_pass.result
+        inputs = {name: ids.to(device) for name, ids in inputs.items()}
+        final = model(**inputs, use_cache=False).last_hidden_state
+    return [
+        _finished(each, each.own(final), request.ids.shape[1])
+        for each, request in zip(passes, requests, strict=True)
+    ]
+
+
+def _side_by_side(
+    requests: Sequence[PassRequest],
+) -> tuple[list[RunningPass], dict[str, torch.Tensor]]:
+    """Passes that are to run as one, and the ids and positions that the model is called with."""
+    if len(requests) == 1:
+        return [RunningPass(requests[0])], {"input_ids": requests[0].ids}
+    passes, begin = [], 0
+    for request in requests:
+        passes.append(RunningPass(request, begin=begin))
+        begin += request.ids.numel()
+    positions = [torch.arange(r.ids.shape[1]).expand(r.ids.shape) for r in requests]
+    return passes, {
+        "input_ids": joined([request.ids for request in requests]),
+        "position_ids": joined(positions),
+    }
+
+
+def _finished(this_pass: RunningPass, final: torch.Tensor, width: int) -> PassResult:
+    """The result of a pass from its final states (B, T or more, D), cut to its own width T."""
+    request, result = this_pass.request, this_pass.result
     if not request.causal and result.family.makes_masks:
         raise PlanError("This family builds its own attention mask, which cannot be removed.")
-    result.final, result.pre_norm = output.last_hidden_state[:, :width], result.pre_norm[:, :width]
+    result.final, result.pre_norm = final[:, :width], result.pre_norm[:, :width]
     result.inputs = {layer: states[:, :width] for layer, states in result.inputs.items()}
+    result.summed = None if result.summed is None else result.summed[:, :width]
+    result.attention = None if result.attention is None else result.attention[:, :width]
+    result.routers = [weights[:, :width] for weights in result.routers]
     result.gates = {layer: gate[..., :width] for layer, gate in result.gates.items()}
     if request.keep_weights_of is not None:
         result.weights = result.weights[..., :width, :width]

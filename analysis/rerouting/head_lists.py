@@ -65,6 +65,45 @@ def parse_heads(text: str, n_layers: int, n_heads: int) -> Choice:
     return collected((Head(*key, bias) for key, bias in biases.items()), n_heads)
 
 
+def parse_choice(text: str) -> Choice:
+    """Parse a list of layers and heads that names them all, whatever the backbone.
+
+    Args:
+        text: as :func:`parse_heads` reads it; only heads have a bias of their own.
+
+    Returns:
+        Whole layers and single heads, ascending.
+
+    Raises:
+        PlanError: the text is no such list, or a layer or head is repeated.
+    """
+    layers: list[int] = []
+    heads: list[Head] = []
+    for item in text.split(","):
+        match = _ITEM.fullmatch(item)
+        if match is None or (match["bias"] and not match["head"]):
+            raise PlanError(
+                f"The item {shorten(item.strip())!r} names no layer or head: write a list such "
+                "as 10-13 or 12.0,12.3,15 (a bare number is a whole layer)."
+            )
+        first = int(match[1])
+        last, head = int(match["to_layer"] or first), int(match["head"] or 0)
+        to_head = int(match["to_head"] or head)
+        if last < first or to_head < head:
+            raise PlanError(f"The range {shorten(item.strip())} is reversed.")
+        if max(last - first, to_head - head) >= 1000:
+            raise PlanError(f"The range {shorten(item.strip())} has over 1,000 layers or heads.")
+        if match["head"]:
+            bias = float(match["bias"]) if match["bias"] else None
+            heads += [Head(first, each, bias) for each in range(head, to_head + 1)]
+        else:
+            layers += range(first, last + 1)
+    places = [_place(each) for each in heads]
+    if len(set(layers)) < len(layers) or len(set(places)) < len(places):
+        raise PlanError(f"The list {shorten(text.strip())} names something twice; name each once.")
+    return tuple(sorted(layers)), tuple(sorted(heads, key=_place))
+
+
 def check_one_choice(layers: object, heads: object) -> None:
     """Refuse layers beside heads.
 
@@ -133,16 +172,18 @@ def format_heads(layers: Iterable[int], heads: Iterable[Head]) -> str:
 
 
 def plan_in_words(plan: Plan, n_layers: int) -> str:
-    """A plan for a sentence: "layers 26-29", "12 heads of layers 5-9", "layer 3 and 2 heads of ..".
+    """A plan for a sentence: "layers 26-29", "head 12.3", "12 heads of layers 5-9".
 
     Args:
         plan: the plan.
         n_layers: number of the backbone's layers.
     """
     single = {head.layer for head in plan.heads}
-    heads = f"{len(plan.heads)} head{'s' * (len(plan.heads) > 1)} of "
     parts = [layers_in_words(plan.layers, n_layers)] if plan.layers or not single else []
-    parts += [heads + layers_in_words(single, n_layers)] if single else []
+    if len(plan.heads) == 1:
+        parts += [f"head {plan.heads[0].layer}.{plan.heads[0].head}"]
+    elif single:
+        parts += [f"{len(plan.heads)} heads of {layers_in_words(single, n_layers)}"]
     return " and ".join(parts)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from . import forward_pass
 from .forward_pass import RunningPass
 
 
@@ -50,7 +51,8 @@ def replay(
 
     Args:
         forward: the module's ``forward``.
-        args: its positional arguments on right-padded states (B, T, D), T at least 2.
+        args: its positional arguments on right-padded states (B, T, D), T at least 2, or on the
+            row of a joint pass.
         kwargs: its other arguments.
         running: the running pass, in which the attention function stores query and key.
         position: a column from 0, or -1 for the position before the first.
@@ -59,8 +61,8 @@ def replay(
         The final token's query (B, H, 1, d) and key (B, KV, 1, d) as attention sees them.
     """
     arguments = _arguments(forward, args, kwargs)
-    cosine, sine = arguments["position_embeddings"]
-    states = next(iter(arguments.values()))
+    cosine, sine = map(running.own, arguments["position_embeddings"])
+    states = running.own(next(iter(arguments.values())))
     rows = torch.arange(len(states), device=states.device)
     columns = running.request.last.to(states.device)
     place = slice(abs(position), abs(position) + 1)
@@ -72,11 +74,12 @@ def replay(
         "attention_mask": None,
     }
     if (position_ids := changed.get("position_ids")) is not None:
-        changed["position_ids"] = position_ids[..., :1]
+        changed["position_ids"] = running.own(position_ids)[..., :1]
     replayed: list[tuple[torch.Tensor, torch.Tensor]] = []
     running.replayed = replayed
     try:
-        forward(**changed)
+        with forward_pass.only(running):
+            forward(**changed)
     finally:
         running.replayed = None
     return replayed[0]

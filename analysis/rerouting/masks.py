@@ -60,6 +60,24 @@ class Band:
         return Band(self.window, self.window - 1, lengths)
 
 
+@dataclass(frozen=True)
+class JointBand:
+    """The mask of a joint pass, in which each sequence is masked by itself.
+
+    Attributes:
+        window: tokens that each token sees, itself included; None for all before it.
+        always: whether a band is given also where causal attention alone would need no mask.
+    """
+
+    window: int | None
+    always: bool
+
+    def alone(self, tokens: int) -> Band | None:
+        """The mask of sequences of so many tokens."""
+        window = tokens + 1 if self.window is None else self.window
+        return Band(window) if self.always or tokens >= window else None
+
+
 Mask = torch.Tensor | Band | None
 """None for causal; a :class:`Band`; or bool (True = visible) or additive (B, 1, T, T)."""
 Attended = tuple[torch.Tensor, torch.Tensor | None]
@@ -83,6 +101,25 @@ def additive(mask: torch.Tensor, dtype: torch.dtype, *, finite: bool = False) ->
         return mask.to(dtype)
     hidden = torch.finfo(dtype).min if finite else -math.inf
     return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill_(~mask, hidden)
+
+
+def row_of(mask: Mask, tokens: int, last: torch.Tensor) -> torch.Tensor:
+    """Which tokens each row's final real token attends to.
+
+    Args:
+        mask: causal, or a causal window, or a table.
+        tokens: T.
+        last: (B,) int64, the column of each row's final real token.
+
+    Returns:
+        (B, 1, 1, T): bool, True = visible, or additive as the table.
+    """
+    if isinstance(mask, torch.Tensor):
+        index = last.view(-1, 1, 1, 1).expand(-1, 1, 1, mask.shape[3])
+        return mask.expand(len(last), -1, -1, -1).gather(2, index)
+    column, end = torch.arange(tokens, device=last.device), last.view(-1, 1, 1, 1)
+    window = tokens if mask is None else mask.window
+    return (column <= end) & (column > end - window)
 
 
 def blockwise(
@@ -112,15 +149,22 @@ def blockwise(
     return torch.cat([output for output, _ in blocks], 2), torch.cat(gates, 2) if gates else None
 
 
-def mask_or_band(dense: Callable[..., torch.Tensor | None], *, always: bool) -> Callable[..., Mask]:
+def mask_or_band(
+    dense: Callable[..., torch.Tensor | None],
+    *,
+    always: bool,
+    starts: Callable[[], torch.Tensor | None] = lambda: None,
+) -> Callable[..., Mask | JointBand]:
     """Wrap a mask function of transformers, so that it gives no T x T mask where a band will do.
 
     Args:
         dense: the function to wrap, as registered in transformers' ``AttentionMaskInterface``.
         always: give a band also where causal attention alone would need no mask.
+        starts: gives, in a joint pass, the place of the first token of each token's sequence,
+            int64 (N,); None outside of any.
 
     Returns:
-        A function of the same arguments, which gives a :data:`Mask`.
+        A function of the same arguments, which gives a :data:`Mask`, or a :class:`JointBand`.
     """
 
     def mask(
@@ -132,8 +176,15 @@ def mask_or_band(dense: Callable[..., torch.Tensor | None], *, always: bool) -> 
         local_size: int | None = None,
         allow_is_causal_skip: bool = True,
         **kwargs: Any,
-    ) -> Mask:
+    ) -> Mask | JointBand:
         window = kv_length + 1 if local_size is None else local_size
+        if (
+            attention_mask is None
+            and (first := starts()) is not None
+            and q_length == kv_length == len(first)
+            and _is_band_in_each(mask_function, window, first)
+        ):
+            return JointBand(local_size, always)
         if (
             attention_mask is None
             and allow_is_causal_skip
@@ -162,4 +213,18 @@ def _is_band(sees: Callable[..., Any], window: int, tokens: int) -> bool:
     before, after = (i[window:], i[: max(0, tokens - window)]), (i[:-1], i[1:])
     return all(bool(sees(batch, head, *pair).all()) for pair in (inside, edge)) and not any(
         bool(sees(batch, head, *pair).any()) for pair in (before, after)
+    )
+
+
+def _is_band_in_each(sees: Callable[..., Any], window: int, first: torch.Tensor) -> bool:
+    """Whether each token sees itself and ``window - 1`` before it from its sequence's first on."""
+    tokens = len(first)
+    i = torch.arange(tokens)
+    batch = head = torch.zeros((), dtype=torch.int64)
+    farthest = torch.maximum(first, i - window + 1)
+    same = first[1:] == first[:-1]
+    beyond, after = i[i - window >= first], i[:-1][same]
+    return all(bool(sees(batch, head, i, j).all()) for j in (i, farthest)) and not any(
+        bool(sees(batch, head, *pair).any())
+        for pair in ((beyond, beyond - window), (after, after + 1))
     )

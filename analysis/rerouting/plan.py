@@ -13,6 +13,8 @@ KEY_POSITIONS: dict[KeyPosition, str] = {
     "own": "the final token's key as it is, rotated to its own position",
     "first": "the final token's key rotated to the position before the first token",
 }
+Summed = Literal["outputs", "values"]
+"""What of attention a pass may sum over layers: outputs after the output projection, or values."""
 OFF = -math.inf
 """The bias that shuts the prefix out."""
 

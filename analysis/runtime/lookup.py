@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TypeVar
 
-from ..errors import PlanError, quoted
+from ..errors import PlanError, listed, quoted
 
 Name = TypeVar("Name", bound=str)
 Value = TypeVar("Value")
@@ -18,9 +18,9 @@ def by_name(options: Mapping[Name, Value], name: str, kind: str) -> Value:
         kind: what the options are, for the error.
 
     Raises:
-        PlanError: there is no such option; the sentence lists those there are.
+        PlanError: there is no such option; the sentence lists some of them, similar ones first.
     """
     for option, value in options.items():
         if option == name:
             return value
-    raise PlanError(f"There is no {kind} {quoted(name)}; choose one of {', '.join(options)}.")
+    raise PlanError(f"There is no {kind} {quoted(name)}; choose one of {listed(options, name)}.")

@@ -16,7 +16,7 @@ class Provenance:
         backbone: name of the backbone.
         weights: fingerprint of its weights.
         dtype: dtype of weights and states.
-        device: where it was computed.
+        device: where it was computed; "" of vectors that were made elsewhere.
         versions: name and version of each package that computes.
         shipped: whether the result ships with the project.
     """
@@ -31,6 +31,8 @@ class Provenance:
     @property
     def sentence(self) -> str:
         """For captions: the backbone, dtype and versions, and whether this was computed here."""
+        if not self.device:  # vectors made elsewhere
+            return self.backbone
         version_of = dict(self.versions)
         where = "shipped with the project" if self.shipped else "computed on this machine"
         return (

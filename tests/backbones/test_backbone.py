@@ -21,7 +21,7 @@ from analysis.embedding.encoder import encode
 from analysis.embedding.methods import DEFAULT
 from analysis.errors import BackboneError
 from analysis.rerouting import attention, attention_functions, forward_pass
-from analysis.rerouting.forward_pass import PassRequest
+from analysis.rerouting.pass_request import PassRequest
 from analysis.rerouting.patches import SDPA
 from analysis.rerouting.plan import Plan
 from tests.support.checks import assert_one_sentence
@@ -341,6 +341,16 @@ def test_families_that_ignore_the_interface_are_loaded_and_say_so(
 RIGHT: Callable[..., Any] = attention.closed_form
 
 
+def with_bias(change: Callable[[float], float]) -> Callable[..., Any]:
+    """The closed form under another bias than the one that it is asked for."""
+
+    def closed_form(*args: Any) -> Any:
+        *given, bias, kernel = args
+        return RIGHT(*given, change(bias), kernel)
+
+    return closed_form
+
+
 def sees_the_future(*args: Any) -> tuple[torch.Tensor, torch.Tensor]:
     query = args[0]
     everything = torch.ones(1, 1, query.shape[2], query.shape[2], dtype=torch.bool)
@@ -352,10 +362,10 @@ def sees_the_future(*args: Any) -> tuple[torch.Tensor, torch.Tensor]:
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [
-        (lambda *args: RIGHT(*args[:-1], -args[-1]), "with the prefix hidden its output would"),
+        (with_bias(lambda bias: -bias), "with the prefix hidden its output would"),
         (sees_the_future, "with the prefix hidden its output would differ"),
-        (lambda *args: RIGHT(*args[:-1], -math.inf), "a plan has no effect on its output"),
-        (lambda *args: RIGHT(*args[:-1], args[-1] - 1), "its closed and concatenated forms"),
+        (with_bias(lambda _: -math.inf), "a plan has no effect on its output"),
+        (with_bias(lambda bias: bias - 1), "its closed and concatenated forms"),
     ],
     ids=["sign", "future", "nothing", "bias"],
 )

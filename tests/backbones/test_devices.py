@@ -55,10 +55,10 @@ def test_a_requested_device_is_used_or_refused() -> None:
         ("cuda", True, "bfloat16", "this GPU has bfloat16 units"),
         ("cuda:1", False, "float16", "this GPU has no bfloat16 units"),
         ("mps", False, "float16", "Apple's GPU computes float16 natively"),
-        ("cpu", False, "float32", "this CPU has no bfloat16 units"),
+        ("cpu", False, "float32", "this CPU multiplies bfloat16 no faster"),
         (
             *("cpu", True, "bfloat16"),
-            "this CPU has bfloat16 units; scores stay within noise of float32",
+            "this CPU multiplies bfloat16 faster; scores stay within noise of float32",
         ),
     ],
 )
@@ -66,7 +66,7 @@ def test_dtypes_are_chosen_with_a_reason(
     device: str, bfloat16: bool, expected: str, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: bfloat16)
-    monkeypatch.setattr(devices, "_cpu_has_bfloat16", lambda: bfloat16)
+    monkeypatch.setattr(devices, "_cpu_gains_by_bfloat16", lambda: bfloat16)
     assert choose_dtype("auto", device) == Choice(expected, reason)
 
 
@@ -133,6 +133,20 @@ def test_a_model_spread_over_memory_and_disk_is_the_same_to_rounding(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("able", "gains"),
+    [
+        ({"amx_bf16": True, "avx512_bf16": True, "cpu_name": "Intel Xeon"}, True),
+        ({"amx_bf16": False, "avx512_bf16": True, "cpu_name": "Intel Xeon"}, False),
+        ({"amx_bf16": False, "avx512_bf16": True, "cpu_name": "AMD EPYC"}, True),
+        ({"avx512_bf16": False, "cpu_name": "AMD EPYC"}, False),
+        ({"architecture": "aarch64"}, False),
+    ],
+)
+def test_bfloat16_is_for_cpus_that_multiply_it_faster(able: dict[str, object], gains: bool) -> None:
+    assert devices.gains_by_bfloat16(able) == gains
+
+
 @pytest.mark.parametrize("stored", [torch.bfloat16, torch.float32])
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_weights_on_disk_are_read_in_the_dtype_asked_for(

@@ -14,7 +14,7 @@ from analysis.backbones.backbone import Backbone
 from analysis.backbones.packed_linear import PackedLinear
 from analysis.rerouting import forward_pass
 from analysis.rerouting.attention import relative_distance
-from analysis.rerouting.forward_pass import PassRequest
+from analysis.rerouting.pass_request import PassRequest
 from analysis.rerouting.plan import Plan
 
 HAS_BFLOAT16 = bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())

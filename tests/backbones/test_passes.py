@@ -16,7 +16,7 @@ from analysis.embedding import encoder
 from analysis.embedding.methods import DEFAULT, METHODS
 from analysis.embedding.trace import Trace
 from analysis.rerouting import forward_pass
-from analysis.rerouting.forward_pass import PassRequest, PassResult
+from analysis.rerouting.pass_request import PassRequest, PassResult
 from analysis.rerouting.plan import PLAIN, Plan
 from analysis.runtime import fair_lock, visitors
 from tests.support.tiny_models import LAYERS

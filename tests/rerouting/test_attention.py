@@ -19,9 +19,10 @@ from transformers.masking_utils import (
 )
 
 from analysis.rerouting import forward_pass, masks
-from analysis.rerouting.attention import Form, closed_form, concatenated_form, gather_last
-from analysis.rerouting.forward_pass import PassRequest
+from analysis.rerouting.attention import closed_form, concatenated_form, gather_last
+from analysis.rerouting.kernels import Form
 from analysis.rerouting.masks import Band, Mask
+from analysis.rerouting.pass_request import PassRequest
 from analysis.rerouting.plan import Plan
 from tests.support.slow_attention import rerouted
 from tests.support.tiny_models import BENT

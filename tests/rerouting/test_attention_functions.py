@@ -18,7 +18,8 @@ from analysis.backbones.backbone import Backbone
 from analysis.embedding import encoder
 from analysis.embedding.methods import DEFAULT
 from analysis.rerouting import forward_pass
-from analysis.rerouting.forward_pass import PassRequest, RunningPass
+from analysis.rerouting.forward_pass import RunningPass
+from analysis.rerouting.pass_request import PassRequest
 from analysis.rerouting.plan import PLAIN, KeyPosition, Plan
 from tests.support import properties
 from tests.support.tiny_models import BENT, FAMILIES, LAYERS, LONG

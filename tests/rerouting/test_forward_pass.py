@@ -9,7 +9,7 @@ import torch
 
 from analysis.backbones.backbone import Backbone
 from analysis.rerouting import forward_pass
-from analysis.rerouting.forward_pass import PassRequest
+from analysis.rerouting.pass_request import PassRequest
 from analysis.rerouting.plan import PLAIN, Plan
 from tests.support import properties
 from tests.support.properties import Case

@@ -82,7 +82,7 @@ def numbers(backbone: Backbone) -> list[NDArray[np.floating]]:
         Trace(backbone, TEXTS, rerouted).embed(Plan(backbone.reroutable[-1:])),
         states.last_token_states(backbone, TEXTS),
         states.any_token_states(backbone, TEXTS, points=9),
-        gates._measured(backbone, TEXTS, rerouted)[1]["by_text"],
+        gates._measured(backbone, TEXTS, rerouted)[1]["by_head"],
         causal.attention(backbone, TEXTS[0], plan.layers[0], plan).weights,
         *(
             np.asarray(x)
