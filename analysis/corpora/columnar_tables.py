@@ -6,7 +6,7 @@ Columns of lists and other nested values hold no text, and are not unpacked at a
 
 import io
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from ..errors import CorpusError
@@ -16,6 +16,8 @@ from .tables import Table, cell, check_shape, check_unpacked
 
 _LARGEST_BATCH = 1024
 """Maximum rows of Parquet that are decoded at once."""
+_BYTES_OF_NUMBER = 8
+"""Bytes that a number of a list takes at most, unpacked."""
 _INDEX = "__index_level_0__"
 """The column in which pandas keeps the index of a frame."""
 
@@ -66,6 +68,56 @@ def read(name: str, data: bytes, suffix: str) -> Table:
     return Table(name, names, tuple(rows), place="row")
 
 
+def schema(data: bytes, suffix: str) -> Any:
+    """The names and types of a file's columns, a ``pyarrow.Schema``.
+
+    Args:
+        data: Content of the file.
+        suffix: Which kind of file it is.
+
+    Raises:
+        Exception: It is damaged.
+    """
+    from pyarrow import ipc, parquet
+
+    if suffix == ".parquet":
+        return parquet.read_schema(io.BytesIO(data))
+    return ipc.open_stream(_stream(data)).schema
+
+
+def texts_and_lists(
+    name: str, data: bytes, suffix: str, texts: str, lists: str
+) -> Iterator[tuple[list[str | None], Any]]:
+    """A column of texts and one of lists of numbers, batch by batch.
+
+    Args:
+        name: Name of the file.
+        data: Content of the file.
+        suffix: Which kind of file it is.
+        texts: The column of texts.
+        lists: The column of lists.
+
+    Yields:
+        The texts, and an Arrow array of as many lists.
+
+    Raises:
+        CorpusError: It is too large.
+        Exception: It is damaged.
+    """
+    wanted = (texts, lists)
+    file = (_parquet if suffix == ".parquet" else _arrow)(name, data, wanted)
+    names = [file.names[i] for i in file.read]
+    characters = size = 0
+    for batch in file.batches:
+        batch.validate(full=True)
+        words = _cells(name, batch.column(names.index(texts)), characters)
+        numbers = batch.column(names.index(lists))
+        characters += sum(len(word or "") for word in words)
+        size += numbers.nbytes
+        check_unpacked(name, characters + size)
+        yield words, getattr(numbers, "storage", numbers)
+
+
 def _cells(name: str, column: Any, size: int) -> list[str | None]:
     """The cells of a column; values of a dictionary are decoded once.
 
@@ -85,17 +137,27 @@ def _cells(name: str, column: Any, size: int) -> list[str | None]:
     return cells
 
 
-def _parquet(name: str, data: bytes) -> _Columns:
+def _parquet(name: str, data: bytes, wanted: Sequence[str] = ()) -> _Columns:
+    """The columns that may hold text, or those that are ``wanted``."""
     from pyarrow import parquet
 
     described = parquet.read_metadata(io.BytesIO(data))
     check_shape(name, described.num_rows, described.num_columns)
     leaves = [described.schema.column(i) for i in range(described.num_columns)]
-    chosen = [i for i, leaf in enumerate(leaves) if leaf.path == leaf.name]  # else it is nested
-    check_unpacked(name, unpacked_sizes.of_parquet(data, set(chosen)))
-    texts = [leaf.path for leaf in leaves]
+    if wanted:
+        chosen = [
+            i
+            for i, leaf in enumerate(leaves)
+            if leaf.path in wanted
+            or (leaf.path != leaf.name and leaf.path.startswith(tuple(f"{c}." for c in wanted)))
+        ]
+    else:
+        chosen = [i for i, leaf in enumerate(leaves) if leaf.path == leaf.name]  # else it is nested
+    each = _BYTES_OF_NUMBER if wanted else 0
+    check_unpacked(name, unpacked_sizes.of_parquet(data, set(chosen), each))
+    texts = [leaf.path for leaf in leaves if leaf.path == leaf.name]
     file = parquet.ParquetFile(io.BytesIO(data), read_dictionary=texts)
-    positions = _readable(name, file.schema_arrow)
+    positions = _positions(name, file.schema_arrow, wanted)
     if len(positions) != len(chosen):
         raise ValueError("its schemas differ")
     batches = file.reader.iter_batches(
@@ -104,16 +166,23 @@ def _parquet(name: str, data: bytes) -> _Columns:
     return _Columns(file.schema_arrow.names, positions, batches)
 
 
-def _arrow(name: str, data: bytes) -> _Columns:
+def _stream(data: bytes) -> Any:
+    """The stream of a file: what is between its first 8 bytes and its end."""
+    import pyarrow as pa
+
+    return pa.py_buffer(data).slice(8 if data.startswith(b"ARROW1") else 0)
+
+
+def _arrow(name: str, data: bytes, wanted: Sequence[str] = ()) -> _Columns:
+    """The columns that may hold text, or those that are ``wanted``."""
     import pyarrow as pa
     from pyarrow import ipc
 
-    # A file is a stream between its first 8 bytes and its end, which counts the record batches.
-    is_file = data.startswith(b"ARROW1")
+    is_file = data.startswith(b"ARROW1")  # its end counts the record batches
     count = ipc.open_file(pa.BufferReader(data)).num_record_batches if is_file else None
-    stream = pa.py_buffer(data).slice(8 if is_file else 0)
+    stream = _stream(data)
     schema = ipc.open_stream(stream).schema
-    positions = _readable(name, schema)
+    positions = _positions(name, schema, wanted)
     check_shape(name, 0, len(schema.names))
     dictionaries, batches = 0, 0
     for message in ipc.MessageReader.open_stream(stream):
@@ -130,8 +199,10 @@ def _arrow(name: str, data: bytes) -> _Columns:
     return _Columns(schema.names, positions, itertools.islice(reader, count))
 
 
-def _readable(name: str, schema: Any) -> list[int]:
-    """The positions of the columns that may hold text."""
+def _positions(name: str, schema: Any, wanted: Sequence[str]) -> list[int]:
+    """The positions of the columns that are ``wanted``, or else of those that may hold text."""
+    if wanted:
+        return [i for i, field in enumerate(schema) if field.name in wanted]
     positions = [i for i, field in enumerate(schema) if _may_hold_text(field.type)]
     if all(schema.names[i] == _INDEX for i in positions):
         raise CorpusError(

@@ -44,7 +44,7 @@ def read(name: str, text: str, suffix: str) -> Table:
     elif suffix == ".tsv":
         candidates = ["\t"]
     else:
-        first = text.lstrip("\r\n").split("\n", 1)[0]
+        first = _first_row(text)
         candidates = [separator for separator in _SEPARATORS if separator in first] or [","]
     tables: list[tuple[str, Rows]] = []
     problems = []
@@ -130,8 +130,20 @@ def _in_words(separator: str) -> str:
 
 def _spaced(text: str, separator: str) -> bool:
     """Whether a space, which is no part of cells, follows each separator of the first line."""
-    first = text.lstrip("\r\n").split("\n", 1)[0]
+    first = _first_row(text)
     return f"{separator} " in first and first.count(separator) == first.count(f"{separator} ")
+
+
+def _first_row(text: str) -> str:
+    """The first row as it is written, with the line ends that its quoted cells hold."""
+    text = text.lstrip("\r\n")
+    quotes, begin = 0, 0
+    for end in re.finditer("[\r\n]", text):
+        quotes += text.count('"', begin, end.start())
+        begin = end.start()
+        if quotes % 2 == 0:
+            return text[:begin]
+    return re.split("[\r\n]", text, maxsplit=1)[0]  # one line, or a quote that is never closed
 
 
 def _quotes_enclose_cells(text: str) -> bool:

@@ -13,7 +13,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
-from ..errors import CorpusError, quoted
+from ..errors import CorpusError, listed, quoted
 from ..runtime import hosting
 from . import hub, local_copies, packaged
 from .beir import read_folder, read_retrieval
@@ -143,7 +143,7 @@ def load_labelled(source: str | PathLike[str], columns: Columns | None = None) -
     """
     name = _named(source)
     if isinstance(_locate("labelled", name), str) and name in names("texts"):
-        offered = _first_names(names("labelled"))
+        offered = listed(names("labelled"))
         raise CorpusError(f"{name} has no labels; labelled corpora are {offered}.")
     return _load_table("labelled", source, read_labelled, columns)
 
@@ -289,11 +289,5 @@ def _read_file(source: str, kind: Kind) -> bytes:
         reason = getattr(error, "strerror", None) or "not a path"
         raise CorpusError(
             f"There is no corpus {quoted(source)}: it is not a file that can be read ({reason}), "
-            f"and the names for {kind} are {_first_names(names(kind))}."
+            f"and the names for {kind} are {listed(names(kind), source)}."
         ) from None
-
-
-def _first_names(corpora: tuple[str, ...]) -> str:
-    """The first names, and how many more there are."""
-    more = f" and {len(corpora) - 12} more" if len(corpora) > 12 else ""
-    return ", ".join(corpora[:12]) + more

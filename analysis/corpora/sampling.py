@@ -1,7 +1,7 @@
 """Samples and parts of corpora, drawn with a seed; a part stores the size of the full corpus."""
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import CorpusError
 from .types import Pairs, Retrieval, Texts
 
+AnyCorpus = Texts | Pairs | Retrieval
 Corpus = TypeVar("Corpus", Texts, Pairs, Retrieval)
 
 
@@ -37,8 +38,13 @@ def first_places(texts: Iterable[str]) -> list[int]:
     """Return the index at which each distinct text (see :func:`distinct`) first appears."""
     seen: dict[str, int] = {}
     for i, text in enumerate(texts):
-        seen.setdefault(" ".join(unicodedata.normalize("NFC", text).split()), i)
+        seen.setdefault(normalised(text), i)
     return list(seen.values())
+
+
+def normalised(text: str) -> str:
+    """Return a text as it is compared with others, see :func:`distinct`."""
+    return " ".join(unicodedata.normalize("NFC", text).split())
 
 
 def sample(corpus: Texts, n: int, seed: int) -> Texts:
@@ -106,6 +112,70 @@ def scored_part(corpus: Corpus, limit: int | None) -> Corpus:
     return draw(corpus, limit, 0, documents=max(DOCUMENTS, len(relevant(drawn))))
 
 
+def part_at(
+    corpus: AnyCorpus, items: list[int], documents: Sequence[int] | None = None
+) -> AnyCorpus:
+    """Take the part of a corpus that has some of its items.
+
+    Args:
+        corpus: The full corpus.
+        items: Numbers of its texts, pairs or queries.
+        documents: For queries, numbers of the documents to keep, those that are relevant to them
+            among them. All by default.
+    """
+    if isinstance(corpus, Retrieval):
+        kept = range(len(corpus.documents)) if documents is None else documents
+        return _queries_at(corpus, items, kept, corpus.note)
+    if isinstance(corpus, Pairs):
+        return _pairs_at(corpus, items)
+    return replace(_texts_at(corpus, items), total=corpus.total or len(corpus.texts))
+
+
+def without(corpus: AnyCorpus, other: AnyCorpus) -> AnyCorpus:
+    """Leave out the pairs, texts or queries that share a text with another corpus.
+
+    Texts are compared as in :func:`distinct`. What is left is marked as a part.
+
+    Raises:
+        CorpusError: too little is left.
+    """
+    known = {normalised(text) for text in _every_text(other)}
+    if isinstance(corpus, Retrieval):
+        kept = [i for i, text in enumerate(corpus.queries) if normalised(text) not in known]
+        if len(kept) == len(corpus.queries):
+            return corpus
+        return _queries_at(
+            corpus,
+            _some(kept, 1, "queries", corpus.name),
+            range(len(corpus.documents)),
+            corpus.note,
+        )
+    fresh = [normalised(text) not in known for text in corpus.texts]
+    if all(fresh):
+        return corpus
+    if isinstance(corpus, Texts):
+        kept = [i for i, new in enumerate(fresh) if new]
+        return part_at(corpus, _some(kept, 1, "texts", corpus.name))
+    sides = zip(corpus.left.tolist(), corpus.right.tolist(), strict=True)
+    kept = [i for i, (left, right) in enumerate(sides) if fresh[left] and fresh[right]]
+    return _pairs_at(corpus, _some(kept, 3, "pairs", corpus.name))
+
+
+def _every_text(corpus: AnyCorpus) -> tuple[str, ...]:
+    if isinstance(corpus, Retrieval):
+        return (*corpus.queries, *corpus.documents)
+    return corpus.texts
+
+
+def _some(kept: list[int], least: int, unit: str, name: str) -> list[int]:
+    if len(kept) < least:
+        raise CorpusError(
+            f"Only {len(kept)} {unit} of {name} share no text with the other corpus; choose "
+            "another."
+        )
+    return kept
+
+
 def relevant(corpus: Retrieval) -> set[int]:
     """Return the indices of the documents that are relevant to any query."""
     return {document for grades in corpus.relevance for document in grades}
@@ -133,12 +203,17 @@ def _draw_pairs(pairs: Pairs, n: int, seed: int) -> Pairs:
             f"The {n} pairs drawn from {pairs.name} are all rated {scores[0]:g}, so they cannot "
             f"be ranked; draw more, or with another seed."
         )
+    return _pairs_at(pairs, chosen)
+
+
+def _pairs_at(pairs: Pairs, chosen: list[int]) -> Pairs:
+    scores = pairs.scores[chosen]
     sides = np.stack([pairs.left[chosen], pairs.right[chosen]], axis=1)
     used = list(dict.fromkeys(sides.ravel().tolist()))
     place = {old: new for new, old in enumerate(used)}
     left, right = (np.array([place[i] for i in side], dtype=np.int64) for side in sides.T.tolist())
     texts = tuple(pairs.texts[i] for i in used)
-    total = pairs.total or size
+    total = pairs.total or len(pairs.scores)
     return replace(pairs, texts=texts, left=left, right=right, scores=scores, total=total)
 
 
@@ -163,14 +238,22 @@ def _draw_queries(corpus: Retrieval, n: int, seed: int, documents: int | None) -
         note = f"{note} Of {available:,} documents {documents:,} are kept.".strip()
     elif len(chosen) == size:
         return corpus
-    place = {old: new for new, old in enumerate(chosen_documents)}
+    return _queries_at(corpus, chosen, chosen_documents, note)
+
+
+def _queries_at(
+    corpus: Retrieval, chosen: list[int], documents: Sequence[int], note: str
+) -> Retrieval:
+    place = {old: new for new, old in enumerate(documents)}
     return replace(
         corpus,
         queries=tuple(corpus.queries[i] for i in chosen),
-        documents=tuple(corpus.documents[i] for i in chosen_documents),
-        relevance=tuple({place[d]: grade for d, grade in grades.items()} for grades in relevance),
+        documents=tuple(corpus.documents[i] for i in documents),
+        relevance=tuple(
+            {place[d]: grade for d, grade in corpus.relevance[i].items()} for i in chosen
+        ),
         note=note,
-        total=corpus.total or size,
+        total=corpus.total or len(corpus.queries),
         own_documents={
             new: place[own]
             for new, old in enumerate(chosen)

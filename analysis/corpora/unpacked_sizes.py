@@ -10,6 +10,8 @@ from typing import Any
 
 _DICTIONARY_PAGE = 7
 """The field of a Parquet page's header that describes a page of a dictionary."""
+_DATA_PAGES = (5, 8)
+"""The fields that describe a page of data, of the first and the second version."""
 _BYTES_OF_VALUE = 16
 """Bytes that pyarrow reserves for each value of a dictionary, whatever its page holds."""
 
@@ -67,7 +69,7 @@ def _field(data: memoryview, table: int, number: int) -> int:
     return table + offset if offset else 0
 
 
-def of_parquet(data: bytes, columns: Collection[int]) -> int:
+def of_parquet(data: bytes, columns: Collection[int], each: int = 0) -> int:
     """Return the bytes of the pages of some columns, unpacked, as each page states them.
 
     What the file's end says of it is not believed; and pyarrow, asked for what it says of a
@@ -76,6 +78,7 @@ def of_parquet(data: bytes, columns: Collection[int]) -> int:
     Args:
         data: A Parquet file, whose end pyarrow has read.
         columns: Positions of the columns.
+        each: Bytes that a value takes at least, however few its page has for all of them.
 
     Raises:
         AttributeError, IndexError, KeyError, TypeError, ValueError: It is damaged.
@@ -83,10 +86,10 @@ def of_parquet(data: bytes, columns: Collection[int]) -> int:
     (length,) = struct.unpack_from("<I", data, len(data) - 8)
     file = _Thrift(data, len(data) - 8 - length).structure()
     chunks = (chunk for group in file.get(4, ()) for chunk in enumerate(group[1]))
-    return sum(_of_chunk(data, chunk[3]) for i, chunk in chunks if i in columns)
+    return sum(_of_chunk(data, chunk[3], each) for i, chunk in chunks if i in columns)
 
 
-def _of_chunk(data: bytes, described: dict[int, Any]) -> int:
+def _of_chunk(data: bytes, described: dict[int, Any], each: int) -> int:
     """The bytes of the pages of a column's part, unpacked."""
     values, compressed, place = described[5], described[7], described[9]
     if 0 < described.get(11, 0) < place:  # a page of a dictionary comes first
@@ -97,7 +100,8 @@ def _of_chunk(data: bytes, described: dict[int, Any]) -> int:
         header = _Thrift(data, place)
         fields = header.structure()
         values = fields.get(_DICTIONARY_PAGE, {}).get(1, 0)
-        size += max(fields[2], values * _BYTES_OF_VALUE, 0)
+        values_here = max(fields.get(page, {}).get(1, 0) for page in _DATA_PAGES)
+        size += max(fields[2], values * _BYTES_OF_VALUE, values_here * each, 0)
         if fields[3] < 0:
             raise ValueError("a page has a negative length")
         place = header.place + fields[3]

@@ -13,8 +13,8 @@ from analysis.corpora.columns import read_pairs
 from analysis.corpora.registry import (
     load_pairs,
 )
-from analysis.corpora.sampling import DOCUMENTS, distinct, draw, sample, scored_part
-from analysis.corpora.types import Texts
+from analysis.corpora.sampling import DOCUMENTS, distinct, draw, sample, scored_part, without
+from analysis.corpora.types import Pairs, Retrieval, Texts
 from analysis.errors import CorpusError
 from tests.support.checks import assert_one_sentence
 from tests.support.sample_corpora import RECORDS, RETRIEVAL, WORDS
@@ -118,3 +118,25 @@ def test_parts_keep_all_documents_or_the_relevant_ones_and_some() -> None:
     with pytest.raises(CorpusError, match="7 documents of made up are relevant to the 6") as caught:
         draw(RETRIEVAL, 6, 0, documents=6)
     assert_one_sentence(caught.value)
+
+
+def test_what_shares_a_text_with_another_corpus_is_left_out() -> None:
+    left_side, right_side = np.array([0, 1, 2, 0]), np.array([1, 2, 3, 2])
+    pairs = Pairs("p", ("a", "b", "c", "d e"), left_side, right_side, np.arange(1.0, 5), "")
+    left = without(pairs, Texts("t", ("x", " d  e", "z"), ""))
+    assert isinstance(left, Pairs)
+    assert (left.texts, left.scores.tolist(), left.total) == (("a", "b", "c"), [1, 2, 4], 4)
+    assert without(pairs, Texts("t", ("x",), "")) is pairs
+    texts = Texts("t", ("a", "q", "a", "r"), "", ("1", "2", "1", "2"))
+    kept = without(texts, pairs)
+    assert isinstance(kept, Texts)
+    assert (kept.texts, kept.labels, kept.total) == (("q", "r"), ("2", "2"), 4)
+    found = Retrieval("r", ("q", "other"), ("a", "q"), ({0: 1}, {1: 2}), "", own_documents={0: 1})
+    part = without(found, Texts("t", ("other",), ""))
+    assert isinstance(part, Retrieval)
+    assert (part.queries, part.documents, part.total) == (("q",), ("a", "q"), 2)
+    assert (part.relevance, part.own_documents) == (({0: 1},), {0: 1})
+    with pytest.raises(CorpusError, match="Only 0 pairs of p"):
+        without(pairs, pairs)
+    with pytest.raises(CorpusError, match="Only 0 queries of r"):
+        without(found, found)
