@@ -14,9 +14,10 @@ from ..corpora.types import Texts
 from ..embedding.batch_memory import within_memory
 from ..embedding.batching import Batch, Prepared, prepare
 from ..embedding.methods import Method
+from ..embedding.named_prompts import own_prompt
 from ..embedding.prompts import BARE, COMPRESSION
 from ..errors import CorpusError, OutOfMemory
-from ..rerouting.forward_pass import PassRequest
+from ..rerouting.pass_request import PassRequest
 from ..rerouting.torch_state import steady
 from ..runtime import request_log
 from ..runtime.events import Progress, quiet
@@ -134,7 +135,7 @@ def any_token_states(
 
 def _for_states(backbone: Backbone, texts: Sequence[str], prompted: bool) -> Prepared:
     template = COMPRESSION["newline"] if prompted else BARE
-    return prepare(backbone, texts, Method("states", "", template, "last"))
+    return prepare(backbone, texts, Method("states", "", own_prompt(template), "last"))
 
 
 def _states_at(
@@ -164,19 +165,25 @@ def _states_at(
         for row, prompt in enumerate(batch.rows)
     }
 
-    def run(batch: Batch) -> None:
+    def run(batches: Sequence[Batch]) -> None:
+        wanted = [each for each in map(asked, batches) if each is not None]
+        if not wanted:
+            return
+        results = passes.run_jointly(backbone, [request for request, _ in wanted])
+        for (_, into), result in zip(wanted, results, strict=True):
+            for layer, states in result.outputs.items():
+                if not bool(torch.isfinite(states).all()):
+                    raise backbone.overflowed()
+                out[layer, into] = states.numpy()
+
+    def asked(batch: Batch) -> tuple[PassRequest, NDArray[np.intp]] | None:
         columns = [points_of[prompt][0] for prompt in batch.rows]
         counts = torch.tensor([len(each) for each in columns])
         keep_at = torch.repeat_interleave(torch.arange(len(columns)), counts), torch.cat(columns)
         if not len(keep_at[0]):
-            return
+            return None
         into = np.concatenate([points_of[prompt][1] for prompt in batch.rows])
-        request = PassRequest(batch.ids, batch.lengths, keep_at=keep_at)
-        result = passes.run(backbone, request)
-        for layer, states in result.outputs.items():
-            if not bool(torch.isfinite(states).all()):
-                raise backbone.overflowed()
-            out[layer, into] = states.numpy()
+        return PassRequest(batch.ids, batch.lengths, keep_at=keep_at), into
 
     texts = 0
 
@@ -186,7 +193,7 @@ def _states_at(
         request_log.count(encoded=len(batch.rows), tokens=int(batch.lengths.sum()))
         progress(texts, ready.distinct)
 
-    within_memory(backbone, ready.batches, run, count)
+    within_memory(backbone, ready.passes, run, count)
     return out
 
 

@@ -1,4 +1,4 @@
-"""Runs of batches; one that does not fit into memory is halved, down to a single prompt."""
+"""Passes over batches; one that does not fit into memory is halved, down to a single prompt."""
 
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -14,49 +14,51 @@ from .batching import Batch
 
 def within_memory(
     backbone: Backbone,
-    batches: Sequence[Batch],
-    run: Callable[[Batch], object],
+    passes: Sequence[tuple[Batch, ...]],
+    run: Callable[[tuple[Batch, ...]], object],
     done: Callable[[Batch], object],
     *,
     halve: bool = True,
 ) -> None:
-    """``run`` each batch under the backbone's lock; one that does not fit into memory in halves.
+    """``run`` each pass under the backbone's lock; one that does not fit into memory in halves.
 
     A message reports the first halving. Rows keep their order. The lock is held from the first
-    batch to the last, and passes let others go first: between two batches a short request would
+    pass to the last, and passes let others go first: between two passes a short request would
     lose its turn to a long one.
 
     Args:
         backbone: the decoder, whose lock is held.
-        batches: the batches.
-        run: runs a batch.
+        passes: the batches of each pass.
+        run: runs a pass over its batches.
         done: called with each batch, or half of one, after its run.
-        halve: whether a batch that does not fit may be halved.
+        halve: whether a pass that does not fit may be halved.
 
     Raises:
-        OutOfMemory: a single prompt does not fit, or a batch that may not be halved.
+        OutOfMemory: a single prompt does not fit, or a pass that may not be halved.
     """
     with backbone.lock:
-        _run_in_parts(backbone, deque(batches), run, done, halve=halve)
+        _run_in_parts(backbone, deque(passes), run, done, halve=halve)
 
 
 def _run_in_parts(
     backbone: Backbone,
-    queue: deque[Batch],
-    run: Callable[[Batch], object],
+    queue: deque[tuple[Batch, ...]],
+    run: Callable[[tuple[Batch, ...]], object],
     done: Callable[[Batch], object],
     *,
     halve: bool,
 ) -> None:
     reported = False
     while queue:
-        batch = queue.popleft()
-        if _fits(run, batch):
-            done(batch)
+        batches = queue.popleft()
+        if _fits(run, batches):
+            for batch in batches:
+                done(batch)
             continue
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        rows, width = batch.ids.shape
+        rows = sum(len(batch.rows) for batch in batches)
+        width = max(batch.ids.shape[1] for batch in batches)
         if rows == 1 or not halve:
             free = _free(backbone)
             raise OutOfMemory(
@@ -71,14 +73,21 @@ def _run_in_parts(
                 "computed in halves, which is slower and changes no result beyond rounding."
             )
             reported = True
-        middle = rows // 2
-        queue.extendleft((_rows(batch, middle, rows), _rows(batch, 0, middle)))
+        queue.extendleft(reversed(_halves(batches)))
 
 
-def _fits(run: Callable[[Batch], object], batch: Batch) -> bool:
-    """Run a batch; return whether it fits into memory, when its states are freed."""
+def _halves(batches: tuple[Batch, ...]) -> list[tuple[Batch, ...]]:
+    """A pass of several rows as two: half of its batches each, or half of the rows of its one."""
+    if (middle := len(batches) // 2) > 0:
+        return [batches[:middle], batches[middle:]]
+    rows = len(batches[0].rows)
+    return [(_rows(batches[0], 0, rows // 2),), (_rows(batches[0], rows // 2, rows),)]
+
+
+def _fits(run: Callable[[tuple[Batch, ...]], object], batches: tuple[Batch, ...]) -> bool:
+    """Run a pass; return whether it fits into memory, when its states are freed."""
     try:
-        run(batch)
+        run(batches)
     except (RuntimeError, MemoryError) as error:
         if not _exhausted(error):
             raise
@@ -110,5 +119,4 @@ def _rows(batch: Batch, begin: int, end: int) -> Batch:
         batch.prompts[rows],
         batch.ids[rows, : int(lengths.max())],
         lengths,
-        None if batch.slots is None else batch.slots[rows],
     )

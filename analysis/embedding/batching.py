@@ -1,7 +1,8 @@
-"""Texts -> batches of prompts: each distinct one once, by length, within a budget of tokens."""
+"""Texts -> batches of prompts: each distinct one once, by length; passes of a budget of tokens."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 
 import numpy as np
@@ -13,20 +14,22 @@ from ..corpora.text_lists import as_texts
 from ..errors import CorpusError, quoted
 from ..rerouting.torch_state import steady
 from .checks import check_limit
-from .control_tokens import control_tokens
 from .methods import Method
-from .pooling import POOLINGS
-from .prompts import Prompted, Role, tokenize
+from .prompted import Prompted
+from .prompts import Role, tokenize
 
-BATCH_TOKENS = {"float32": 512, "bfloat16": 1024, "float16": 1024}
-"""Tokens a batch holds at most on a CPU, by dtype: few, so that its states stay in the cache."""
+BATCH_TOKENS = 1024
+"""Tokens a pass holds at most on a CPU: few, so that its states stay in the cache."""
+JOINT_TOKENS = 1024
+"""Tokens of a pass at most when prompts of another length join it: a rotary embedding that is
+stretched for long texts is so for all of a pass."""
 GPU_BATCH_TOKENS = 16_384
-"""The same on a GPU, which is efficient with many at a time."""
+"""Tokens a pass holds at most on a GPU, which is efficient with many at a time."""
 
 
 def budget(backbone: Backbone) -> int:
-    """Tokens a batch holds at most, padding included (one long text may exceed it)."""
-    return BATCH_TOKENS[backbone.dtype.value] if on_cpu(backbone) else GPU_BATCH_TOKENS
+    """Tokens a pass holds at most, padding included (one long text may exceed it)."""
+    return BATCH_TOKENS if on_cpu(backbone) else GPU_BATCH_TOKENS
 
 
 def on_cpu(backbone: Backbone) -> bool:
@@ -38,27 +41,35 @@ def on_cpu(backbone: Backbone) -> bool:
 class Batch:
     """Right-padded prompts: ids int64 (B, T), lengths int64 (B,).
 
-    ``rows`` are their numbers among the distinct prompts; ``slots`` int64 (B,) are the columns of
-    their placeholders, None for a method without.
+    ``rows`` are their numbers among the distinct prompts.
     """
 
     rows: tuple[int, ...]
     prompts: tuple[Prompted, ...]
     ids: torch.Tensor
     lengths: torch.Tensor
-    slots: torch.Tensor | None
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """All batches of a request, and which distinct prompt each text is.
+    """All batches of a request by the pass that they share, and which prompt each text is.
 
     ``of_text`` is int64 (K, N) for K templates and N texts, and ``prompts`` alike.
     """
 
-    batches: tuple[Batch, ...]
+    passes: tuple[tuple[Batch, ...], ...]
     of_text: NDArray[np.int64]
     prompts: tuple[tuple[Prompted, ...], ...]
+
+    @property
+    def batches(self) -> tuple[Batch, ...]:
+        """All batches."""
+        return tuple(chain(*self.passes))
+
+    @property
+    def apart(self) -> tuple[tuple[Batch], ...]:
+        """Each batch as a pass of its own."""
+        return tuple((batch,) for batch in self.batches)
 
     @property
     def distinct(self) -> int:
@@ -90,10 +101,11 @@ def prepare(
 ) -> Prepared:
     """Prompt, tokenise, de-duplicate and batch ``texts``.
 
-    On a CPU prompts share a batch only
-    where they have as many tokens: the last bits of a state depend on the width of its batch, as
-    the kernels of attention take keys in blocks whose sizes differ between CPUs, and so an
-    embedding does not depend on the other texts of its batch (docs/reliability.md).
+    On a CPU prompts share a batch only where they have as many tokens, and so have those that they
+    are moved away from: the last bits of a state depend on the width of its batch, as the kernels
+    of attention take keys in blocks whose sizes differ between CPUs, and so an embedding does not
+    depend on the other texts of its batch (docs/reliability.md). Batches of different lengths share
+    a pass where the backbone allows it; attention sees each by itself.
 
     Args:
         backbone: the decoder.
@@ -102,7 +114,7 @@ def prepare(
         role: what the prompt calls a text, if it names one.
         max_tokens: longer prompts are cut at the text's end and counted; by default, and at
             most, the backbone's context length.
-        batch_tokens: maximum tokens of a batch, padding included; :func:`budget` by default.
+        batch_tokens: maximum tokens of a pass, padding included; :func:`budget` by default.
 
     Raises:
         CorpusError: there is no text, or one is blank, cannot be encoded or holds a token without
@@ -113,98 +125,92 @@ def prepare(
     if not texts:
         raise CorpusError("There is no text to encode; give at least one.")
     limit = min(filter(None, (check_limit(max_tokens), backbone.facts.context)), default=None)
-    prompts = tuple(
-        tuple(
-            tokenize(
-                backbone.tokenizer,
-                texts,
-                template,
-                role=role,
-                max_tokens=limit,
-                tidy=method.tidy,
-                placeholder=method.prepending.placeholder if method.prepending else "",
-                special_tokens=backbone.special_tokens,
-            )
-        )
-        for template in method.templates
+    change = method.change
+    tokenized = partial(
+        tokenize,
+        backbone.tokenizer,
+        texts,
+        role=role,
+        max_tokens=limit,
+        placeholder=change.prepending.placeholder if change.prepending else "",
+        before=change.prepending.before if change.prepending else "text",
+        special_tokens=backbone.special_tokens,
     )
+    prompts = []
+    for number, template in enumerate(method.templates):
+        tidy = partial(method.prompt.prepared, number)
+        asked = tokenized(template, tidy=tidy)
+        if change.contrast:
+            away = tokenized(change.contrast.template, tidy=tidy)
+            asked = [_moved_away(*both) for both in zip(asked, away, strict=True)]
+        prompts.append(tuple(asked))
     for number, prompt in ((n, p) for row in prompts for n, p in enumerate(row, 1)):
-        if (last := max(prompt.ids)) >= backbone.facts.vocabulary:
+        if (last := max((*prompt.ids, *prompt.away_ids))) >= backbone.facts.vocabulary:
             raise CorpusError(
                 f"Text {number} holds {quoted(backbone.tokenizer.decode([last]))}, a token that "
                 f"{backbone.facts.name} has no embedding for; take it out, or read it as text."
             )
-    index: dict[tuple[int, ...], int] = {}
-    of_text = np.array([[index.setdefault(p.ids, len(index)) for p in row] for row in prompts])
+    index: dict[Hashable, int] = {}
+    keys = [[(p.ids, p.copies, p.away_ids) for p in row] for row in prompts]
+    of_text = np.array([[index.setdefault(key, len(index)) for key in row] for row in keys])
     distinct: dict[int, Prompted] = {}
     for row, prompt in zip(of_text.ravel().tolist(), chain(*prompts), strict=True):
         distinct.setdefault(row, prompt)
     tokens_per_batch = budget(backbone) if batch_tokens is None else batch_tokens
-    order = sorted(distinct, key=lambda row: len(distinct[row].ids))
-    batches: list[list[int]] = []
-    previous_width = None
-    for row in order:
-        width = len(distinct[row].ids)
-        new_width = width != previous_width and on_cpu(backbone)
-        if not batches or width * (len(batches[-1]) + 1) > tokens_per_batch or new_width:
-            batches.append([])
-        batches[-1].append(row)
-        previous_width = width
+    widths = {row: (len(p.ids), len(p.away_ids)) for row, p in distinct.items()}
+    passes = [
+        tuple(_batch([distinct[row] for row in rows], rows) for rows in batches)
+        for batches in _by_pass(backbone, widths, tokens_per_batch)
+    ]
     return Prepared(
-        tuple(_batch([distinct[row] for row in rows], rows) for rows in batches),
+        tuple(passes),
         of_text,
-        prompts,
+        tuple(prompts),
     )
 
 
-def _batch(prompts: list[Prompted], rows: list[int]) -> Batch:
-    lengths = torch.tensor([len(p.ids) for p in prompts])
-    ids = torch.zeros(len(prompts), int(lengths.max()), dtype=torch.int64)
-    for i, prompt in enumerate(prompts):
-        ids[i, : len(prompt.ids)] = torch.tensor(prompt.ids)
-    occupied = [p.slot for p in prompts if p.slot is not None]
-    slots = torch.tensor(occupied) if occupied else None
-    return Batch(tuple(rows), tuple(prompts), ids, lengths, slots)
-
-
-@dataclass(frozen=True, eq=False)
-class ReadPrompt:
-    """One prompt as the backbone reads it: its tokens and their pooling weights.
-
-    ``weights`` float32 (T,) sums to 1; ``text`` bool (T,) marks the text's own tokens, ``control``
-    bool (T,) control tokens; ``slot`` is the placeholder's place.
-    """
-
-    tokens: tuple[str, ...]
-    weights: NDArray[np.float32]
-    text: NDArray[np.bool_]
-    control: NDArray[np.bool_]
-    slot: int | None
-
-
-def read_prompts(
-    backbone: Backbone, text: str, method: Method, *, role: Role = "Context"
-) -> tuple[ReadPrompt, ...]:
-    """The prompts that ``method`` gives the backbone for ``text``, one for each template.
+def _by_pass(
+    backbone: Backbone, widths: Mapping[int, tuple[int, int]], tokens: int
+) -> list[list[list[int]]]:
+    """Rows by the pass and the batch in it that they belong to.
 
     Args:
-        backbone: the decoder, for its tokenizer.
-        text: the text.
-        method: says how to prompt and pool.
-        role: what the prompt calls a text, if it names one.
-
-    Raises:
-        CorpusError, PlanError: see ``prepare``.
+        backbone: says which prompts share a batch, and whether batches share a pass.
+        widths: of each row, how many tokens its prompts have.
+        tokens: maximum tokens of a pass.
     """
-    ready = prepare(backbone, [text], method, role=role)
-    names = control_tokens(backbone.tokenizer)
-    out = []
-    for (prompt,) in ready.prompts:
-        inside = np.zeros(len(prompt.ids), bool)
-        for first, stop in prompt.spans:
-            inside[first:stop] = True
-        tokens = tuple(backbone.tokenizer.decode([token]) for token in prompt.ids)
-        control = np.array([token in names for token in prompt.ids])
-        weights = POOLINGS[method.pooling](prompt)
-        out.append(ReadPrompt(tokens, weights, inside, control, prompt.slot))
-    return tuple(out)
+    passes: list[list[list[int]]] = []
+    cells, previous = 0, None
+    for row in sorted(widths, key=widths.__getitem__):
+        width, padded = max(widths[row]), not on_cpu(backbone)
+        is_other = widths[row] != previous and not padded
+        after = width * (len(passes[-1][-1]) + 1) if padded and passes else cells + width
+        apart = is_other and (backbone.separate is not None or after > JOINT_TOKENS)
+        if not passes or after > tokens or apart:
+            passes.append([[]])
+            cells = 0
+        elif is_other:
+            passes[-1].append([])
+        passes[-1][-1].append(row)
+        cells, previous = cells + width, widths[row]
+    return passes
+
+
+def _moved_away(prompt: Prompted, away: Prompted) -> Prompted:
+    """A prompt with the one that its last token is moved away from."""
+    cut = max(prompt.tokens_cut, away.tokens_cut)
+    return replace(prompt, away=away, tokens_cut=cut)
+
+
+def padded(rows: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:
+    """B rows of token ids, right-padded: ids int64 (B, T), lengths int64 (B,)."""
+    lengths = torch.tensor([len(row) for row in rows])
+    ids = torch.zeros(len(rows), int(lengths.max()), dtype=torch.int64)
+    for i, row in enumerate(rows):
+        ids[i, : len(row)] = torch.tensor(row)
+    return ids, lengths
+
+
+def _batch(prompts: list[Prompted], rows: list[int]) -> Batch:
+    ids, lengths = padded([p.ids for p in prompts])
+    return Batch(tuple(rows), tuple(prompts), ids, lengths)

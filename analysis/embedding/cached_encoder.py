@@ -6,7 +6,7 @@ list of texts may be stored as one result too; those that ship with the project 
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -22,7 +22,10 @@ from ..storage.vector_cache import Vector
 from . import encoder as pure
 from . import trace_cache
 from .encoder import Encoding, MethodEncoder
+from .external import External, MethodOrVectors
+from .finishing import finished
 from .methods import Method
+from .postprocessing import postprocessing
 from .prompts import Role, check_text
 
 
@@ -60,6 +63,11 @@ class CachedEncoder:
             progress: counts distinct texts.
         """
         texts = as_texts(texts)
+        pooled = not postprocessing(self.encoder.method.processing).unit
+        raw = replace(self, encoder=self.encoder.raw, norms=self.norms or pooled)
+        return finished(self.encoder, raw._raw(texts, role, progress), embed)
+
+    def _raw(self, texts: Sequence[str], role: Role, progress: Progress) -> Encoding:
         key = _key(self.encoder, texts, role)
         if (encoding := self._restored(key, texts)) is not None:
             return encoding
@@ -102,13 +110,15 @@ class CachedEncoder:
 def encode_methods(
     backbone: Backbone,
     texts: Iterable[str],
-    methods: Sequence[Method],
+    methods: Sequence[MethodOrVectors],
     *,
     role: Role = "Context",
     max_tokens: int | None = None,
     progress: Progress = quiet,
 ) -> list[Encoding]:
     """Encode texts by each of several methods; what is not stored shares passes.
+
+    Vectors made elsewhere are looked up; the backbone and the limit of tokens do not touch them.
 
     Args:
         backbone: the decoder.
@@ -125,20 +135,46 @@ def encode_methods(
         CorpusError, PlanError, BackboneError, OutOfMemory: what encoding raises.
     """
     texts = as_texts(texts)
-    encoders = [MethodEncoder(backbone, method, max_tokens) for method in methods]
+    if any(isinstance(method, External) for method in methods):
+        own = [method for method in methods if isinstance(method, Method)]
+        computed = iter(
+            encode_methods(
+                backbone, texts, own, role=role, max_tokens=max_tokens, progress=progress
+            )
+        )
+        return [
+            next(computed)
+            if isinstance(method, Method)
+            else method.encode(texts, role=role, progress=progress)
+            for method in methods
+        ]
+    asked = [
+        MethodEncoder(backbone, method, max_tokens)
+        for method in methods
+        if isinstance(method, Method)
+    ]
+    encoders = [encoder.raw for encoder in asked]
     keys = [_key(encoder, texts, role) for encoder in encoders]
+    norms = not all(postprocessing(method.processing).unit for method in methods)
     by_key: dict[str, Encoding] = {}
     missing: dict[str, MethodEncoder] = {}
     for key, encoder in zip(keys, encoders, strict=True):
-        if (encoding := _restored(key, encoder, texts)) is not None:
+        encoding = _restored(key, encoder, texts)
+        if encoding is not None and (encoding.norms is not None or not norms):
             by_key[key] = encoding
         else:
             missing[key] = encoder
     if missing:
         with lock_for(result_store.digest(sorted(missing))):
-            new = _by_text(list(missing.values()), texts, role, False, progress)
+            new = _by_text(list(missing.values()), texts, role, norms, progress)
         by_key |= dict(zip(missing, new, strict=True))
-    return [by_key[key] for key in keys]
+    raw = (by_key[key] for key in keys)
+    return [finished(encoder, each, embed) for encoder, each in zip(asked, raw, strict=True)]
+
+
+def embed(encoder: MethodEncoder, texts: Sequence[str], norms: bool) -> Encoding:
+    """The encoding of texts by way of the disk cache, with norms if they are needed."""
+    return CachedEncoder(encoder, norms=norms).encode(texts)
 
 
 def _by_text(

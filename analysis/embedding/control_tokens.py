@@ -47,7 +47,8 @@ class Copy:
     Attributes:
         backend: the copy.
         ids: the tokenizer's own id for each alias of a control token.
-        placeholder: the id of the placeholder's alias.
+        mark: the placeholder's alias.
+        placeholder: the id of that alias.
     """
 
     def __init__(self, tokenizer: Any, *, parse: bool) -> None:
@@ -59,7 +60,8 @@ class Copy:
         self.backend = backend if parse else _unreachable(backend, self._known)
         self.ids: dict[int, int] = {}
         # as transformers adds a token that is no control token
-        self.placeholder = self._add(AddedToken(_alias(PLACEHOLDER)))
+        self.mark = _alias(PLACEHOLDER)
+        self.placeholder = self._add(AddedToken(self.mark))
 
     def template(self, template: str) -> str:
         """A template with aliases for the placeholder and the control tokens that it spells."""

@@ -8,7 +8,7 @@ is anything that encodes: a method on a backbone, or the same behind the cache o
 import re
 import time
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -24,6 +24,7 @@ from ..storage.provenance import Provenance
 from .batching import prepare
 from .checks import check_limit, check_method
 from .methods import Method
+from .pooling import POOLINGS
 from .prompts import Role
 from .shared_passes import pool_batches, shared_passes
 
@@ -93,7 +94,7 @@ class Encoder(Protocol):
 
 @dataclass(frozen=True)
 class MethodEncoder:
-    """A method on a backbone; stores nothing.
+    """A method on a backbone; stores nothing, and leaves out its post-processing.
 
     Args:
         backbone: the decoder.
@@ -113,6 +114,11 @@ class MethodEncoder:
     def __post_init__(self) -> None:
         object.__setattr__(self, "max_tokens", check_limit(self.max_tokens))
         check_method(self.backbone, self.method)
+
+    @property
+    def raw(self) -> "MethodEncoder":
+        """The same without a post-processing."""
+        return replace(self, method=replace(self.method, processing="none"))
 
     @property
     def identity(self) -> str:
@@ -210,9 +216,10 @@ def encode_methods(
 ) -> list[Encoding]:
     """Encode texts by each of several methods, in as few passes as possible.
 
-    Methods of the same prompts share one plain pass, pooled in different ways; a plan runs only
-    the layers from its first one on. ``tokens`` and ``seconds`` of an encoding count the passes
-    that methods of the same prompts share.
+    Post-processings are not applied, see :mod:`analysis.embedding.finishing`. Methods of the same
+    prompts share one plain pass, pooled in different ways; a plan runs only the layers from its
+    first one on. ``tokens`` and ``seconds`` of an encoding count the passes that methods of the
+    same prompts share.
 
     Args:
         backbone: the decoder.
@@ -234,7 +241,7 @@ def encode_methods(
         check_method(backbone, method)
     groups_by_prompt: dict[Hashable, list[int]] = {}
     for number, method in enumerate(methods):
-        groups_by_prompt.setdefault(_prompts_of(method), []).append(number)
+        groups_by_prompt.setdefault(prompts_of(method), []).append(number)
     groups = [
         (
             members,
@@ -275,6 +282,11 @@ def _within(progress: Progress, before: int, total: int, finished: int, _of_grou
     progress(before + finished, total)
 
 
-def _prompts_of(method: Method) -> Hashable:
-    """A value that is equal for two methods whose plain passes are the same."""
-    return (method.templates, id(method.tidy), method.prepending, method.causal)
+def prompts_of(method: Method) -> Hashable:
+    """A value that is equal for two methods whose plain passes are the same and keep the same."""
+    prompt, change, reading = method.prompt, method.change, method.reading
+    return (
+        *(prompt.templates, id(prompt.tidy), prompt.backwards),
+        *(change.prepending, change.contrast, change.causal),
+        *(reading.summed, reading.layers, reading.routers, POOLINGS[method.pooling].by_attention),
+    )

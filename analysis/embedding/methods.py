@@ -1,21 +1,22 @@
-"""KV-Embedding and the training-free baselines, each one value of the same dataclass.
+"""KV-Embedding and the training-free baselines, in more than 300 lines, since they are one list.
 
-A method says how a text is prompted, which tokens are pooled, and what changes in the pass: layers
-re-route, the causal mask is removed, or a placeholder gets the last token's state.
+A method is a prompt, a change of the pass, what is read, which tokens, and a step after encoding:
+the parts of :mod:`analysis.embedding.method_parts`. Whatever goes together is a method.
 """
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, cast
 
-from ..errors import PlanError, quoted
+from ..errors import PlanError
 from ..rerouting.plan import PLAIN, Plan
 from ..runtime.lookup import by_name
-from .control_tokens import PLACEHOLDER
-from .one_word_prompts import ONE_WORD, SHORT_TASKS, TASKS
+from .method_parts import CHANGES, NORMS, READINGS, Change, Norm, Reading, check_parts
+from .named_prompts import PROMPTS, Prompt
 from .pooling import POOLINGS, Pooling
-from .prompts import BARE, COMPRESSION
-from .tidying import end_sentence, end_with_stop, identity_of
+from .postprocessing import POSTPROCESSINGS, PostprocessingName
+from .prompts import COMPRESSION
+from .tidying import identity_of
 
 MethodName = Literal[
     "kv-embedding",
@@ -29,103 +30,113 @@ MethodName = Literal[
     "meta-eol",
     "bidirectional",
     "echo",
+    "prompt-eol-rerouted",
     "prompt-eol-question",
     "token-prepending-inside",
     "meta-eol-short",
     "echo-sentence",
     "echo-again",
+    "pretended-cot",
+    "knowledge",
+    "pretended-cot-knowledge",
+    "reverse-eol",
+    "aligned-wva",
+    "va",
+    "contrastive-prompting",
+    "re-attention",
+    "htp",
+    "moee",
 ]
-Norm = Literal["post", "pre"]
-NORMS: dict[Norm, str] = {
-    "post": "token states after the final norm",
-    "pre": "the last layer's output before the final norm",
-}
-
-
-@dataclass(frozen=True)
-class Prepending:
-    """A placeholder takes the last token's state before layers start <= l < exit.
-
-    It stands in the template's field ``{placeholder}``. Layers count from 0. ``exit`` None is a
-    fifth of the depth: the published configurations have 3 to 7 of 28 to 32 layers (Token
-    Prepending, https://arxiv.org/abs/2412.11556). The published placeholder is a token added to
-    the vocabulary; here it is read as one, and has the embedding of ``placeholder``, since the
-    model is frozen; that is read in the layers below ``start`` only.
-    """
-
-    start: int = 1
-    exit: int | None = None
-    placeholder: str = "*"
-
-    def stop(self, layers: int) -> int:
-        """The first layer whose input is unchanged again, in a backbone of ``layers``."""
-        return max(self.start + 1, layers // 5) if self.exit is None else self.exit
 
 
 @dataclass(frozen=True)
 class Method:
     """One way to turn a text into a vector with a frozen decoder.
 
-    ``template`` holds the fields ``{role}`` and ``{text}``, and ``{placeholder}`` if there is a
-    ``prepending``; ``tidy`` prepares the text;
-    ``norm`` says whether token states are read after the final norm or before it;
-    ``reroutes`` whether the plan's layers re-route. The vectors of ``further`` templates are
-    averaged with the first's, before normalisation. ``causal`` is False where the causal mask is
-    removed. ``output`` is the decoder layer that is pooled, counted from the end: -1 is the last,
-    any other is read as the layer leaves it, without the final norm. ``plan`` says which layers
-    re-route, and how.
+    Attributes:
+        name: its name.
+        summary: what it does, in a sentence.
+        prompt: what a text is put into.
+        pooling: which tokens, a name of :data:`analysis.embedding.pooling.POOLINGS`.
+        change: what changes in the pass.
+        reading: what is read of the pass.
+        plan: which layers and heads re-route, and how; without layers and heads those that are
+            asked for, see :meth:`planned`.
+        processing: the step after encoding.
 
     Raises:
-        PlanError: a plan with layers on a method that does not re-route; a template with a
-            placeholder and no ``prepending``, or the reverse.
+        PlanError: the parts do not go together: a plan with layers and nothing that re-routes, or a
+            template with a placeholder and no prepending, or the reverse.
     """
 
     name: str
     summary: str
-    template: str
+    prompt: Prompt
     pooling: Pooling
-    reroutes: bool = False
-    norm: Norm = "post"
-    tidy: Callable[[str], str] = str
-    further: tuple[str, ...] = ()
-    causal: bool = True
-    prepending: Prepending | None = None
-    output: int = -1
+    change: Change = CHANGES["nothing"]
+    reading: Reading = READINGS["states"]
     plan: Plan = PLAIN
+    processing: PostprocessingName = "none"
 
     def __post_init__(self) -> None:
-        if (self.plan.layers or self.plan.heads) and not self.reroutes:
+        check_parts(self.name, self.prompt, self.change, self.reading, self.pooling)
+        step = by_name(POSTPROCESSINGS, self.processing, "post-processing")
+        other = self.reading.summed == "values" or self.reading.routers
+        if step.needs == "unembedding" and other:
+            raise PlanError(
+                f"{self.name} reads {self.reading.name}, which are no directions of the "
+                f"unembedding, so {self.processing} cannot be applied; choose centre or whiten."
+            )
+        if self.has_plan and not self.reroutes:
             raise PlanError(
                 f"{self.name} re-routes nothing and takes no plan with layers; choose a method "
                 "that re-routes, such as kv-embedding."
             )
-        for template in self.templates:
-            if (PLACEHOLDER in template) != (self.prepending is not None):
-                raise PlanError(
-                    f"{self.name} needs both or neither: a prepending, and the field {PLACEHOLDER} "
-                    f"in its template {quoted(template)}."
-                )
+
+    @property
+    def template(self) -> str:
+        """The first prompt that a text is put into."""
+        return self.prompt.templates[0]
 
     @property
     def templates(self) -> tuple[str, ...]:
-        """All prompts a text is put into, the first one first."""
-        return (self.template, *self.further)
+        """All prompts that a text is put into, the first one first."""
+        return self.prompt.templates
+
+    @property
+    def tidy(self) -> Callable[[str], str]:
+        """Prepares the text."""
+        return self.prompt.tidy
+
+    @property
+    def reroutes(self) -> bool:
+        """Whether the plan's layers and heads re-route."""
+        return self.change.reroutes
 
     def under(self, plan: Plan) -> "Method":
         """The method with another plan; unchanged if it does not re-route."""
         return replace(self, plan=plan) if self.reroutes else self
 
     @property
+    def has_plan(self) -> bool:
+        """Whether it has layers or heads of its own."""
+        return bool(self.plan.layers or self.plan.heads)
+
+    def planned(self, plan: Plan) -> "Method":
+        """The method with the plan that is asked for; unchanged if it has layers of its own."""
+        return self if self.has_plan else self.under(plan)
+
+    @property
     def identity(self) -> dict[str, Any]:
         """All of the method and its plan that decides a number, as plain data.
 
-        The name and the summary do not. A custom ``tidy`` is identified by its code; one that
+        Names, summaries and meanings do not. A custom ``tidy`` is identified by its code; one that
         cannot be gets a new identity each time, and nothing of such a method is stored.
         """
         return {
             "template": self.template,
             "pooling": self.pooling,
-            "norm": self.norm,
+            "norm": self.reading.norm,
             "tidy": identity_of(self.tidy),
             **self._unusual(),
             **self.plan.identity,
@@ -134,10 +145,15 @@ class Method:
     def _unusual(self) -> dict[str, Any]:
         """Traits that most methods lack; those it lacks are left out, as in keys stored before."""
         unusual = {
-            "further": list(self.further),
-            "bidirectional": not self.causal,
-            "prepending": self.prepending and asdict(self.prepending),
-            "output": self.output + 1,
+            "further": list(self.templates[1:]),
+            "bidirectional": not self.change.causal,
+            "prepending": self.change.prepending and self.change.prepending.identity,
+            "contrast": self.change.contrast and asdict(self.change.contrast),
+            "output": self.reading.layer + 1,
+            "backwards": list(self.prompt.backwards),
+            "routers": self.reading.routers,
+            "summed": self.reading.summed and [self.reading.summed, *self.reading.layers],
+            "processing": self.processing if self.processing != "none" else None,
         }
         return {name: value for name, value in unusual.items() if value}
 
@@ -149,121 +165,190 @@ METHODS = {
             "kv-embedding",
             "The final token's key-value pair is re-routed to every token at the selected layers; "
             "compression prompt; average of the last token and the mean.",
-            COMPRESSION["newline"],
+            PROMPTS["compression"],
             "hybrid",
-            reroutes=True,
+            CHANGES["re-routing"],
         ),
         Method(
             "prompt-only",
             "KV-Embedding with nothing re-routed: its prompt and its pooling alone.",
-            COMPRESSION["newline"],
+            PROMPTS["compression"],
             "hybrid",
         ),
         Method(
             "re-routing-only",
             "KV-Embedding without its prompt: re-routing and its pooling on the bare text.",
-            BARE,
+            PROMPTS["bare"],
             "hybrid",
-            reroutes=True,
+            CHANGES["re-routing"],
         ),
         Method(
             "pooling-only",
             "KV-Embedding's pooling alone: the bare text, nothing re-routed.",
-            BARE,
+            PROMPTS["bare"],
             "hybrid",
         ),
-        Method("mean", "The bare text, all token states averaged.", BARE, "mean"),
-        Method("last-token", "The bare text, the last token's state.", BARE, "last"),
+        Method("mean", "The bare text, all token states averaged.", PROMPTS["bare"], "mean"),
+        Method("last-token", "The bare text, the last token's state.", PROMPTS["bare"], "last"),
         Method(
             "prompt-eol",
             "The prompt asks for the text in one word; the last token's state.",
-            ONE_WORD,
+            PROMPTS["eol"],
             "last",
-            tidy=end_with_stop,
         ),
         Method(
             "token-prepending",
             "prompt-eol with a placeholder before the quoted text; in early layers it takes the "
             "last token's state, so that every token sees a summary; last token, one layer early.",
-            ONE_WORD.replace('"', f'{PLACEHOLDER} "', 1),
+            PROMPTS["eol-placeholder"],
             "last",
-            tidy=end_with_stop,
-            prepending=Prepending(),
-            output=-2,  # the last layer bends towards the next token
+            CHANGES["token-prepending"],
+            READINGS["last-but-one"],  # the last layer bends towards the next token
         ),
         Method(
             "meta-eol",
             "Eight tasks ask for one word each; the eight last-token states are averaged.",
-            TASKS[0],
+            PROMPTS["tasks"],
             "last",
-            tidy=end_with_stop,
-            further=TASKS[1:],
         ),
         Method(
             "bidirectional",
             "The bare text with the causal mask removed: every token sees all; the mean.",
-            BARE,
+            PROMPTS["bare"],
             "mean",
-            causal=False,
+            CHANGES["no-mask"],
         ),
         Method(
             "echo",
             "The text is given twice; the states of the second copy, which has seen the first, are "
             "averaged.",
-            "Rewrite the following paragraph: {text}. The rewritten paragraph: {text}",
+            PROMPTS["echo"],
             "last-copy-mean",
         ),
     )
 }
-"""As published: KV-Embedding https://arxiv.org/abs/2601.01046, PromptEOL
-https://arxiv.org/abs/2307.16645, Token Prepending https://arxiv.org/abs/2412.11556, MetaEOL
-https://arxiv.org/abs/2402.18458, echo https://arxiv.org/abs/2402.15449; see docs/method.md."""
+"""Each as published, where its parts name a source; see docs/method.md."""
 VARIANTS = {
     variant.name: variant
     for variant in (
         replace(
             METHODS["prompt-eol"],
+            name="prompt-eol-rerouted",
+            summary="prompt-eol with re-routing at the plan's layers or heads.",
+            change=CHANGES["re-routing"],
+        ),
+        replace(
+            METHODS["prompt-eol"],
             name="prompt-eol-question",
             summary="prompt-eol; a final question mark stays.",
-            tidy=end_sentence,
+            prompt=PROMPTS["eol-question"],
         ),
         replace(
             METHODS["token-prepending"],
             name="token-prepending-inside",
             summary="token-prepending with the placeholder inside the quotation marks; a final "
             "question mark stays.",
-            template=ONE_WORD.replace("{text}", f"{PLACEHOLDER}{{text}}"),
-            tidy=end_sentence,
+            prompt=PROMPTS["eol-placeholder-inside"],
         ),
         replace(
             METHODS["meta-eol"],
             name="meta-eol-short",
             summary="meta-eol with short tasks in our own words; a final question mark stays.",
-            template=SHORT_TASKS[0],
-            further=SHORT_TASKS[1:],
-            tidy=end_sentence,
+            prompt=PROMPTS["short-tasks"],
         ),
         replace(
             METHODS["echo"],
             name="echo-sentence",
             summary="echo with a prompt about sentences, and a line break between the copies.",
-            template="Rewrite the following sentence: {text}\nThe rewritten sentence: {text}",
+            prompt=PROMPTS["echo-sentence"],
         ),
         replace(
             METHODS["echo"],
             name="echo-again",
             summary="echo with the prompt for documents of its authors' trained models.",
-            template="Document:{text}\nDocument again:{text}",
+            prompt=PROMPTS["echo-again"],
+        ),
+        Method(
+            "pretended-cot",
+            "prompt-eol that pretends to have thought step by step; last token, one layer early.",
+            PROMPTS["thinking"],
+            "last",
+            reading=READINGS["last-but-one"],
+        ),
+        Method(
+            "knowledge",
+            "prompt-eol that first says what matters in a sentence; last token, one layer early.",
+            PROMPTS["knowledge"],
+            "last",
+            reading=READINGS["last-but-one"],
+        ),
+        Method(
+            "pretended-cot-knowledge",
+            "The last-token states of pretended-cot and knowledge, averaged.",
+            PROMPTS["thinking-and-knowledge"],
+            "last",
+            reading=READINGS["last-but-one"],
+        ),
+        Method(
+            "reverse-eol",
+            "prompt-eol of the text and of its words in reverse order, averaged.",
+            PROMPTS["eol-both-ways"],
+            "last",
+        ),
+        Method(
+            "aligned-wva",
+            "prompt-eol, read as what attention adds to the last token, summed over all layers.",
+            PROMPTS["eol"],
+            "last",
+            reading=READINGS["attention-outputs"],
+        ),
+        Method(
+            "va",
+            "The bare text; attention's values, averaged over all tokens and layers.",
+            PROMPTS["bare"],
+            "mean",
+            reading=READINGS["values"],
+        ),
+        Method(
+            "contrastive-prompting",
+            "prompt-eol, moved in an early layer away from a prompt that asks for what is "
+            "irrelevant; last token, one layer early.",
+            PROMPTS["eol"],
+            "last",
+            CHANGES["contrast"],
+            READINGS["last-but-one"],
+        ),
+        Method(
+            "re-attention",
+            "The text is given twice; all tokens, weighed by how much the last one attends to "
+            "each, at most over layers and heads.",
+            PROMPTS["twice"],
+            "attended",
+        ),
+        Method(
+            "htp",
+            "The text with a placeholder before each sentence and as many in front; in early "
+            "layers they take the states of the sentences' last tokens; the mean of the text's own "
+            "tokens, one layer early.",
+            PROMPTS["bare-placeholder"],
+            "text-mean",
+            CHANGES["hierarchical-prepending"],
+            READINGS["last-but-one"],
+        ),
+        Method(
+            "moee",
+            "prompt-eol of a mixture of experts: the last token's state and the weights that each "
+            "router gives its experts there, side by side, each channel standardised.",
+            PROMPTS["eol"],
+            "last",
+            reading=READINGS["routers"],
+            processing="standardise",
         ),
     )
 }
-"""Other forms of the methods, which are offered by name and left out of lists of all methods."""
+"""Other forms of the methods, and newer ones, which are offered by name and left out of lists of
+all methods: nothing is measured of them unless they are named."""
 DEFAULT = METHODS["kv-embedding"]
-
-
-def method(name: str) -> Method:
-    """The method or variant called ``name``; a PlanError if there is none."""
-    return by_name(METHODS | VARIANTS, name, "method")
 
 
 def variant(
@@ -272,25 +357,38 @@ def variant(
     separator: str | None = None,
     pooling: str | None = None,
     norm: str | None = None,
+    output_layer: int | None = None,
+    processing: str = "none",
 ) -> Method:
-    """``base`` with another separator in its compression prompt, another pooling or norm.
+    """``base`` with other parts; None leaves a part as it is.
 
-    None leaves a part as it is. Methods without the compression prompt do not change.
+    Args:
+        base: the method.
+        separator: of its compression prompt, where it is one of the library's methods.
+        pooling: which tokens, where ``separator`` applies.
+        norm: what is read, where ``separator`` applies.
+        output_layer: the decoder layer whose output is read, from 0, or from -1 backwards.
+        processing: the step after encoding, where it has none.
 
     Raises:
-        PlanError: there is no such separator, pooling or norm.
+        PlanError: there is no such separator, pooling or norm, or the layer is no whole number.
     """
+    if output_layer is not None:
+        base = replace(base, reading=base.reading.at(output_layer))
     if separator is not None:
         by_name(COMPRESSION, separator, "prompt separator")
     if pooling is not None:
         by_name(POOLINGS, pooling, "pooling")
     if norm is not None:
         by_name(NORMS, norm, "norm")
-    if base.template not in COMPRESSION.values():
+    if base.processing == "none" != processing:
+        base = replace(base, processing=cast(PostprocessingName, processing))
+    if base.name not in METHODS | VARIANTS or base.template not in COMPRESSION.values():
         return base
+    template = base.template if separator is None else COMPRESSION[separator]
     return replace(
         base,
-        template=base.template if separator is None else COMPRESSION[separator],
+        prompt=replace(base.prompt, templates=(template,)),
         pooling=base.pooling if pooling is None else cast(Pooling, pooling),
-        norm=base.norm if norm is None else cast(Norm, norm),
+        reading=base.reading if norm is None else replace(base.reading, norm=cast(Norm, norm)),
     )

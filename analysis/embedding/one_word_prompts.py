@@ -3,6 +3,19 @@
 ONE_WORD = 'This sentence : "{text}" means in one word:"'
 """PromptEOL's prompt (https://arxiv.org/abs/2307.16645)."""
 
+THINKING = 'After thinking step by step , this sentence : "{text}" means in one word:"'
+KNOWLEDGE = (
+    "The essence of a sentence is often captured by its main subjects and actions, while "
+    "descriptive terms provide additional but less central details. With this in mind , this "
+    'sentence : "{text}" means in one word:"'
+)
+"""The prompts of Pretended CoT and Knowledge Enhancement, quoted from their authors' code
+(https://github.com/ZBWpro/PretCoTandKE)."""
+
+IRRELEVANT = 'The irrelevant information of this sentence : "{text}" means in one word:"'
+"""What contrastive prompting moves away from, quoted from its authors' code
+(https://arxiv.org/abs/2505.12831)."""
+
 TASKS = tuple(
     f'In this task, {task} this sentence : "{{text}}" {asked} in one word:"'
     for task, asked in (

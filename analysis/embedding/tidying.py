@@ -20,10 +20,22 @@ def end_with_stop(text: str) -> str:
     return text[:-1] + "." if text.endswith("?") else text
 
 
+def end_paragraph(text: str) -> str:
+    """A full stop unless one of . ! ? " ends the text."""
+    text = text.strip()
+    return text if text.endswith((".", "!", "?", '"')) else text + "."
+
+
+def words_reversed(text: str) -> str:
+    """The words of a text in reverse order; a word is what white space separates."""
+    return " ".join(reversed(text.split()))
+
+
 _NAMED: dict[Callable[[str], str], str] = {
     str: "str",
     end_sentence: "_end_sentence",
     end_with_stop: "end_with_stop",
+    end_paragraph: "end_paragraph",
 }
 """The library's own tidyings by the names under which results are stored; one that changes needs a
 new name."""

@@ -8,14 +8,16 @@ import torch
 from numpy.typing import NDArray
 
 from ..backbones.backbone import Backbone
-from ..rerouting.forward_pass import PassResult
+from ..rerouting.pass_request import PassResult
 from ..rerouting.plan import Plan
 from ..runtime.events import Progress, quiet
 from .batching import Batch, prepare
 from .checks import check_method
 from .encoder import Encoding
 from .methods import Method
-from .shared_passes import first_difference, pool_batches, run_batch
+from .prompts import Role
+from .read_out import latest_start, pooled_rows
+from .shared_passes import first_difference, pool_batches, run_batches
 
 
 class Trace:
@@ -36,22 +38,24 @@ class Trace:
         texts: Sequence[str],
         method: Method,
         *,
+        role: Role = "Context",
         budget: int = 2 * 1024**3,
         progress: Progress = quiet,
     ) -> None:
         check_method(backbone, method)
         self.backbone, self.method = backbone, method
-        self._ready = prepare(backbone, texts, method)
+        self._ready = prepare(backbone, texts, method, role=role)
         cells = sum(batch.ids.numel() for batch in self._ready.batches)
         one_layer = cells * backbone.facts.hidden * backbone.model.dtype.itemsize  # type: ignore[operator]
         step = max(1, -(-one_layer * backbone.layers // max(budget, 1)))
         self._kept = tuple(range(0, backbone.layers, step))
         self._inputs: dict[tuple[int, ...], dict[int, torch.Tensor]] = {}  # by a batch's rows
 
-        def run(batch: Batch) -> list[PassResult]:
-            result = run_batch(backbone, batch, method, method.plan, keep_inputs=self._kept)
-            self._inputs[batch.rows] = result.inputs
-            return [result]
+        def run(batches: Sequence[Batch]) -> list[list[torch.Tensor]]:
+            results = run_batches(backbone, batches, method, method.plan, keep_inputs=self._kept)
+            for batch, result in zip(batches, results, strict=True):
+                self._inputs[batch.rows] = result.inputs
+            return _pooled(backbone, batches, method, results)
 
         (self._pooled,) = pool_batches(backbone, self._ready, [method], run, progress)
 
@@ -102,22 +106,34 @@ class Trace:
         first = first_difference(method.plan, self.plan, self.backbone.layers)
         if first == self.backbone.layers:
             return self
+        first = min(first, latest_start(self.backbone, method))
         start = max(layer for layer in self._kept if layer <= first)
         resumed = copy.copy(self)
         resumed.method, resumed._inputs = method, {}
 
-        def run(batch: Batch) -> list[PassResult]:
-            inputs = self._inputs[batch.rows]
-            unchanged = {layer: inputs[layer] for layer in kept if layer <= start}
-            result = run_batch(
-                *(self.backbone, batch, method, method.plan),
+        def run(batches: Sequence[Batch]) -> list[list[torch.Tensor]]:
+            stored = [self._inputs[batch.rows] for batch in batches]
+            results = run_batches(
+                *(self.backbone, batches, method, method.plan),
                 keep_inputs=[layer for layer in kept if layer > start],
                 start=start,
-                start_states=inputs[start],
+                start_states=[inputs[start] for inputs in stored],
             )
-            if kept:
-                resumed._inputs[batch.rows] = unchanged | result.inputs
-            return [result]
+            for batch, inputs, result in zip(batches, stored, results, strict=True):
+                if kept:
+                    unchanged = {layer: inputs[layer] for layer in kept if layer <= start}
+                    resumed._inputs[batch.rows] = unchanged | result.inputs
+            return _pooled(self.backbone, batches, method, results)
 
         (resumed._pooled,) = pool_batches(self.backbone, self._ready, [method], run, progress)
         return resumed
+
+
+def _pooled(
+    backbone: Backbone, batches: Sequence[Batch], method: Method, results: Sequence[PassResult]
+) -> list[list[torch.Tensor]]:
+    """The pooled vectors of each batch, as ``pool_batches`` takes them."""
+    return [
+        [pooled_rows(backbone, batch, method, result)]
+        for batch, result in zip(batches, results, strict=True)
+    ]

@@ -2,7 +2,8 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 
 from ..backbones.backbone import Backbone
@@ -55,6 +56,20 @@ def traced(backbone: Backbone, texts: Sequence[str], method: Method, progress: P
         while len(_TRACES) > MAX_TRACED:
             _TRACES.popitem(last=False)
     return trace
+
+
+@contextmanager
+def sweep_budget() -> Iterator[int]:
+    """The bytes that the traces of a sweep may keep inside the block; 0 where all seats are taken.
+
+    With 0, a trace keeps no states but the first layer's, and each plan is a full pass.
+    """
+    may_trace = SEATS.acquire(blocking=False)
+    try:
+        yield SWEEP_BYTES if may_trace else 0
+    finally:
+        if may_trace:
+            SEATS.release()
 
 
 def forget(model: int | None = None) -> None:

@@ -5,6 +5,7 @@ paired draw by draw. Several simultaneous comparisons are corrected by Holm's st
 (Holm 1979, https://www.jstor.org/stable/4615733).
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -15,6 +16,8 @@ from ..errors import CorpusError
 from .bootstrap import interval, p_value
 from .measures import Measure
 
+NOTHING = "re-routing nothing"
+"""Name of the plan without layers, which plans are compared with."""
 CLEAR = 0.05
 """Corrected p-value below which a difference is called clear."""
 
@@ -49,17 +52,23 @@ class Difference:
 
     @property
     def sentence(self) -> str:
-        """The result in words, which name a winner only if the interval excludes 0."""
+        """The result in words: what the first does, read against the second.
+
+        They say higher or lower only if the interval excludes 0.
+        """
         total = "" if self.of is None else f" of {self.of:,}"
         corpus = f"on {self.items:,}{total} {self.things}{self._chance}."
-        if min(self.delta, self.ci_low) > 0:
-            numbers = f"{self.delta:.1f} [{self.ci_low:.1f}, {self.ci_high:.1f}]"
-            return f"{self.first} is ahead of {self.second} by {numbers} {corpus}"
-        if max(self.delta, self.ci_high) < 0:
-            numbers = f"{-self.delta:.1f} [{-self.ci_high:.1f}, {-self.ci_low:.1f}]"
-            return f"{self.second} is ahead of {self.first} by {numbers} {corpus}"
-        numbers = f"{self.delta:+z.1f} [{self.ci_low:z.1f}, {self.ci_high:z.1f}]"
-        return f"No clear difference between {self.first} and {self.second}: {numbers} {corpus}"
+        higher, lower = min(self.delta, self.ci_low) > 0, max(self.delta, self.ci_high) < 0
+        if not (higher or lower):
+            numbers = f"{self.delta:+z.1f} [{self.ci_low:+z.1f}, {self.ci_high:+z.1f}]"
+            return f"No clear difference between {self.first} and {self.second}: {numbers} {corpus}"
+        low, high = sorted((abs(self.ci_low), abs(self.ci_high)))
+        numbers = f"{abs(self.delta):.1f} [{low:.1f}, {high:.1f}]"
+        if self.second == NOTHING:
+            verb = "raises" if higher else "lowers"
+            return f"{self.first} {verb} the score by {numbers} {corpus}"
+        where = "higher" if higher else "lower"
+        return f"{self.first} scores {numbers} {where} than {self.second} {corpus}"
 
     @property
     def clear(self) -> bool:
@@ -74,14 +83,15 @@ class Difference:
     @property
     def _chance(self) -> str:
         if self.p_holm is None:
-            return "" if np.isnan(self.p) else f" (p = {_rounded(self.p)})"
-        uncertain = not self.clear and not self.ci_low <= 0 <= self.ci_high
-        note = ", so not clear among as many comparisons" if uncertain else ""
-        return f" (Holm-corrected p = {_rounded(self.p_holm)}{note})"
+            return "" if np.isnan(self.p) else f" ({p_in_words(self.p)})"
+        if not self.clear and not self.ci_low <= 0 <= self.ci_high:
+            return f" ({p_in_words(self.p_holm)}, not significant after Holm correction)"
+        return f" ({p_in_words(self.p_holm)} after Holm correction)"
 
 
-def _rounded(p: float) -> str:
-    return f"{p:.3f}" if p >= 0.001 else "less than 0.001"
+def p_in_words(p: float) -> str:
+    """A p-value to three decimals, as "p = 0.012" or "p < 0.001"."""
+    return f"p = {p:.3f}" if p >= 0.001 else "p < 0.001"
 
 
 def difference(
@@ -128,6 +138,20 @@ def differences(
     return corrected(
         [difference(measure, base, (name, base_name), of) for name, measure in measures.items()]
     )
+
+
+def columns(change: Difference | None) -> dict[str, Any]:
+    """The columns of a paired difference in a table, empty without one."""
+    if change is None:
+        return dict.fromkeys(("against", "change", "change_low", "change_high", "p", "p_holm"))
+    return {
+        "against": change.second,
+        "change": change.delta,
+        "change_low": change.ci_low,
+        "change_high": change.ci_high,
+        "p": change.p if math.isfinite(change.p) else None,
+        "p_holm": change.p_holm,
+    }
 
 
 def holm(p: Sequence[float]) -> list[float]:

@@ -21,7 +21,7 @@ def leave(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
     """Leave ``size`` bytes for states, and let no pass run."""
     free = size + 3 * 2**20 * BLOCK_MEGABYTES
     monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=free))
-    encode = SimpleNamespace(run=lambda *_: pytest.fail("texts were encoded"))
+    encode = SimpleNamespace(run_jointly=lambda *_: pytest.fail("texts were encoded"))
     monkeypatch.setattr(states, "passes", encode)
 
 

@@ -18,16 +18,17 @@ from analysis.corpora.registry import load_pairs
 from analysis.dimension.states import any_token_states, last_token_states
 from analysis.embedding.batching import prepare
 from analysis.embedding.encoder import encode, encode_methods
-from analysis.embedding.methods import DEFAULT, METHODS, Method, method
-from analysis.embedding.prompts import COMPRESSION, tokenize
+from analysis.embedding.method_parts import Reading
+from analysis.embedding.methods import DEFAULT, METHODS, Method, variant
+from analysis.embedding.named_methods import method
+from analysis.embedding.named_prompts import PROMPTS
+from analysis.embedding.prompts import tokenize
 from analysis.embedding.shared_passes import branches
 from analysis.embedding.trace import Trace
 from analysis.errors import BackboneError, CorpusError, PlanError
-from analysis.rerouting import forward_pass
-from analysis.rerouting.forward_pass import PassRequest, PassResult
 from analysis.rerouting.plan import PLAIN, Head, Plan
 from tests.support import properties
-from tests.support.passes import pass_starts
+from tests.support.passes import before_passes, pass_starts
 from tests.support.properties import FORMS, Case
 from tests.support.tiny_models import (
     CONTEXT,
@@ -105,7 +106,7 @@ def test_embeddings_are_finite_unit_vectors(backbone: Backbone, name: str) -> No
 @pytest.mark.parametrize("norm", ["post", "pre"])
 def test_kv_embedding_is_the_papers_pooling_of_its_prompt(case: Case, norm: Any) -> None:
     """e = normalise((h_last + h_mean) / 2) from states that transformers itself computes."""
-    chosen = Method("m", "", COMPRESSION["newline"], "hybrid", norm=norm)
+    chosen = Method("m", "", PROMPTS["compression"], "hybrid", reading=Reading("", "", norm=norm))
     result = encode(case.backbone, TEXTS, chosen).embeddings
     for text, vector in zip(TEXTS, result, strict=True):
         prompt = f"Context: {text}\nCompress the Context in one word:"
@@ -208,6 +209,17 @@ def test_a_trace_embeds_every_plan_as_encode_does(case: Case) -> None:
 
 
 @pytest.mark.slow
+def test_a_trace_holds_a_layer_before_those_that_re_route(backbone: Backbone) -> None:
+    for layer in range(-LAYERS, LAYERS):
+        base = variant(DEFAULT, output_layer=layer)
+        trace = Trace(backbone, TEXTS, base)
+        for plan in (Plan((3,)), Plan((1, 4))):
+            expected = encode(backbone, TEXTS, base.under(plan)).embeddings
+            assert_same(trace.embed(plan), expected)
+            assert_same(trace.under(plan).embed(plan), expected)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(("layers_kept", "stride"), [(6, 1), (3, 2), (2, 3), (1, 6), (0, 6)])
 def test_a_trace_keeps_to_its_budget(backbone: Backbone, layers_kept: int, stride: int) -> None:
     batches = prepare(backbone, TEXTS, DEFAULT).batches
@@ -272,13 +284,7 @@ def test_together_takes_one_pass_for_methods_of_one_prompt(
     backbone: Backbone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     passes: list[tuple[tuple[int, ...], int]] = []
-    run = forward_pass.run
-
-    def counted(model: torch.nn.Module, request: PassRequest) -> PassResult:
-        passes.append((request.plan.active, request.start))
-        return run(model, request)
-
-    monkeypatch.setattr(forward_pass, "run", counted)
+    before_passes(monkeypatch, lambda asked: passes.append((asked[0].plan.active, asked[0].start)))
     names = ("mean", "last-token", "pooling-only", "prompt-only")
     plans = [DEFAULT.under(Plan((2, 3))), DEFAULT.under(Plan((4,)))]
     encode_methods(backbone, ["one text"], [*(METHODS[n] for n in names), *plans])
@@ -332,14 +338,9 @@ def test_all_windows_share_their_beginnings(
     tiny: Callable[[str], Backbone], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Over all windows of 30 layers this costs 0.36 of whole passes; of 6 layers, 0.44."""
-    backbone, run, layers_run = tiny("gemma3"), forward_pass.run, []
-
-    def counted(model: torch.nn.Module, request: PassRequest) -> PassResult:
-        layers_run.append(LAYERS - request.start)
-        return run(model, request)
-
-    monkeypatch.setattr(forward_pass, "run", counted)
+    backbone, starts = tiny("gemma3"), pass_starts(monkeypatch)
     result = encode_methods(backbone, TEXTS, [DEFAULT.under(plan) for plan in WINDOWS])
+    layers_run = [LAYERS - start for start in starts]
     batches = layers_run.count(LAYERS) // 2  # the plain pass and the first window of layer 0
     assert sum(layers_run) == batches * (LAYERS + LAYERS * (LAYERS + 1) * (LAYERS + 2) // 6)
 

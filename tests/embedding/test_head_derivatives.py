@@ -1,5 +1,7 @@
 """The derivative of each head's strength, against differences of the objective itself."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,9 +10,12 @@ from analysis.backbones.backbone import Backbone
 from analysis.embedding.batching import prepare
 from analysis.embedding.encoder import encode
 from analysis.embedding.head_derivatives import head_derivatives
+from analysis.embedding.method_parts import Contrast
 from analysis.embedding.methods import DEFAULT, Method
-from analysis.embedding.shared_passes import pooled_rows, run_batch
-from analysis.errors import BackboneError
+from analysis.embedding.named_prompts import own_prompt
+from analysis.embedding.read_out import pooled_rows
+from analysis.embedding.shared_passes import run_batches
+from analysis.errors import BackboneError, PlanError
 from analysis.rerouting.plan import Head, Plan
 from tests.support import tiny_models
 from tests.support.tiny_models import FAMILIES, MORE, PARTLY, tiny
@@ -36,7 +41,7 @@ def at_strengths(
     ready = prepare(backbone, TEXTS, method)
     rows = torch.empty(ready.distinct, backbone.facts.hidden, dtype=torch.float64)
     for batch in ready.batches:
-        result = run_batch(backbone, batch, method, plan, strengths=strengths)
+        (result,) = run_batches(backbone, [batch], method, plan, strengths=strengths)
         rows[list(batch.rows)] = pooled_rows(backbone, batch, method, result).double().detach()
     pooled = rows[torch.from_numpy(ready.of_text)].mean(0)
     return float(objective(torch.nn.functional.normalize(pooled, dim=-1)))
@@ -88,6 +93,72 @@ def test_derivatives_are_taken_where_some_heads_reroute_already() -> None:
     plain = head_derivatives(backbone, [(TEXTS, "Context")], DEFAULT, objective)
     assert not np.allclose(found.values, plain.values, rtol=1e-2)
     assert found.values[:, 0].shape == (tiny_models.LAYERS,)
+
+
+def test_heads_that_reroute_already_keep_their_own_biases() -> None:
+    backbone, step = tiny("llama"), 0.01
+    base = Plan(heads=(Head(1, 0, 2.5), Head(3, 1)))
+    method = DEFAULT.under(Plan((), -0.5))
+    values = head_derivatives(backbone, [(TEXTS, "Context")], method, objective, base=base).values
+    every = Plan(
+        heads=tuple(
+            Head(layer, head, {(1, 0): 2.5, (3, 1): 1.0}.get((layer, head), -0.5))
+            for layer in backbone.reroutable
+            for head in range(backbone.facts.heads)
+        )
+    )
+    for place in ((1, 0), (3, 1), (4, 2)):
+        ends = []
+        for change in (step, -step):
+            strengths = {layer: torch.zeros(backbone.facts.heads) for layer in backbone.reroutable}
+            strengths[1][0] = strengths[3][1] = 1
+            strengths[place[0]][place[1]] += change
+            ends.append(at_strengths(backbone, method, every, strengths))
+        assert (ends[0] - ends[1]) / (2 * step) == pytest.approx(
+            values[place], rel=0.02, abs=0.02 * np.nanmax(np.abs(values))
+        )
+    moved = Plan(key_position="first", heads=(Head(1, 0),))
+    with pytest.raises(PlanError, match="key position"):
+        head_derivatives(backbone, [(TEXTS, "Context")], method, objective, base=moved)
+
+
+def test_derivatives_average_over_prompts() -> None:
+    backbone = tiny("llama")
+    twice = replace(DEFAULT, prompt=own_prompt("{text}:", "{text} in other words:"))
+    values = head_derivatives(backbone, [(TEXTS, "Context")], twice, objective).values
+    every = Plan(backbone.reroutable)
+    for layer, head in ((2, 1), (4, 3)):
+        ends = []
+        for change in (0.003, -0.003):
+            strengths = {each: torch.zeros(backbone.facts.heads) for each in backbone.reroutable}
+            strengths[layer][head] = change
+            ends.append(at_strengths(backbone, twice.under(every), every, strengths))
+        assert (ends[0] - ends[1]) / 0.006 == pytest.approx(
+            values[layer, head], rel=0.02, abs=0.02 * np.nanmax(np.abs(values))
+        )
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        replace(DEFAULT, change=replace(DEFAULT.change, contrast=Contrast("Not {text}:", 3))),
+        replace(DEFAULT, pooling="attended"),
+    ],
+    ids=["moved away", "weighed by attention"],
+)
+def test_derivatives_go_through_all_that_the_plan_changes(method: Method) -> None:
+    backbone = tiny("llama")
+    values = head_derivatives(backbone, [(TEXTS, "Context")], method, objective).values
+    every = Plan(backbone.reroutable)
+    for layer, head in ((1, 1), (3, 2), (5, 0)):
+        ends = []
+        for change in (0.003, -0.003):
+            strengths = {each: torch.zeros(backbone.facts.heads) for each in backbone.reroutable}
+            strengths[layer][head] = change
+            ends.append(at_strengths(backbone, method.under(every), every, strengths))
+        assert (ends[0] - ends[1]) / 0.006 == pytest.approx(
+            values[layer, head], rel=0.02, abs=0.02 * np.nanmax(np.abs(values))
+        )
 
 
 def test_layers_without_attention_have_no_derivative() -> None:

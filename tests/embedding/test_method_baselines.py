@@ -10,13 +10,16 @@ import torch
 from numpy.typing import NDArray
 
 from analysis.backbones.backbone import Backbone
-from analysis.embedding.batching import read_prompts
 from analysis.embedding.encoder import encode
-from analysis.embedding.methods import METHODS, Method, Prepending
+from analysis.embedding.method_parts import CHANGES, READINGS, Prepending
+from analysis.embedding.methods import METHODS, Method
+from analysis.embedding.named_prompts import PROMPTS
 from analysis.embedding.prompts import tokenize
+from analysis.embedding.read_prompts import read_prompts
 from analysis.errors import BackboneError, PlanError
 from analysis.rerouting import forward_pass
-from analysis.rerouting.forward_pass import PassRequest
+from analysis.rerouting.interventions import Overwriting
+from analysis.rerouting.pass_request import PassRequest
 from analysis.rerouting.plan import Plan
 from tests.support import properties
 from tests.support.properties import Case
@@ -77,7 +80,11 @@ def test_echo_averages_the_second_copy_only(case: Case) -> None:
 
 @pytest.mark.slow
 def test_a_placeholder_that_is_never_overwritten_is_prompt_eol_with_it(case: Case) -> None:
-    idle = replace(TOKEN, prepending=Prepending(start=1, exit=1), output=-1)
+    idle = replace(
+        TOKEN,
+        change=replace(TOKEN.change, prepending=Prepending(start=1, exit=1)),
+        reading=READINGS["states"],
+    )
     tokenizer = case.backbone.tokenizer
     for text, result in zip(TEXTS, vectors(case.backbone, idle), strict=True):
         parts = ("This sentence : ", "*", f' "{EOL.tidy(text)}" means in one word:"')
@@ -93,7 +100,7 @@ def test_the_placeholder_holds_the_last_tokens_state_between_start_and_exit(
     layers = backbone.layers
     ids = torch.tensor([[3, 4, 5, 6, 7, 8], [9, 8, 7, 0, 0, 0]])
     lengths, slots = torch.tensor([6, 3]), torch.tensor([2, 1])
-    held = forward_pass.Overwriting(slots, 1, 3)
+    held = Overwriting(torch.arange(2), slots, lengths - 1, 1, 3)
     result = forward_pass.run(
         backbone.model, PassRequest(ids, lengths, keep_inputs=range(layers), overwriting=held)
     ).inputs
@@ -120,7 +127,7 @@ def test_the_placeholder_holds_the_last_tokens_state_between_start_and_exit(
 
 @pytest.mark.slow
 def test_token_prepending_reads_the_last_layer_but_one(case: Case) -> None:
-    off = replace(TOKEN, prepending=None, template=EOL.template)
+    off = replace(EOL, reading=TOKEN.reading)
     for text, result in zip(TEXTS, vectors(case.backbone, off), strict=True):
         (prompt,) = tokenize(case.backbone.tokenizer, [text], EOL.template, tidy=EOL.tidy)
         with torch.inference_mode():
@@ -208,8 +215,8 @@ def test_where_the_mask_cannot_be_removed_it_is_said(tiny: Callable[[str], Backb
         forward_pass.run(
             tiny("llama").model, PassRequest(ids, torch.tensor([2]), Plan((1,)), causal=False)
         )
-    with pytest.raises(PlanError, match="reads layer -99"):
-        encode(tiny("llama"), TEXTS, replace(TOKEN, output=-99))
+    with pytest.raises(PlanError, match=r"Output layer -99 does not exist: .* 0 to 5, or -6 to -1"):
+        encode(tiny("llama"), TEXTS, replace(TOKEN, reading=replace(TOKEN.reading, layer=-99)))
 
 
 # The parts of KV-Embedding
@@ -219,13 +226,13 @@ def test_the_parts_differ_in_what_their_names_say() -> None:
     full, prompt, routing, pooling = (
         METHODS[name] for name in ("kv-embedding", "prompt-only", "re-routing-only", "pooling-only")
     )
-    assert replace(full, name="", summary="", reroutes=False) == replace(
+    assert replace(full, name="", summary="", change=CHANGES["nothing"]) == replace(
         prompt, name="", summary=""
     )
-    assert replace(routing, name="", summary="", reroutes=False) == replace(
+    assert replace(routing, name="", summary="", change=CHANGES["nothing"]) == replace(
         pooling, name="", summary=""
     )
-    assert replace(full, name="", summary="", template="{text}") == replace(
+    assert replace(full, name="", summary="", prompt=PROMPTS["bare"]) == replace(
         routing, name="", summary=""
     )
 
@@ -243,10 +250,10 @@ def test_what_is_shown_is_what_is_pooled(backbone: Backbone, name: str) -> None:
         assert one.weights.sum() == pytest.approx(1)
         inside = "".join(t for t, is_text in zip(one.tokens, one.text, strict=True) if is_text)
         assert method.tidy(TEXTS[0]) in inside.replace("*", "")
-        assert (one.slot is not None) == (method.prepending is not None)
+        assert bool(one.slots) == (method.change.prepending is not None)
         full = "".join(one.tokens)
         for part in template.replace("{role}", "Context").split("{text}"):
             assert part.replace("{placeholder}", "*") in full
-        if one.slot is not None:
-            assert one.tokens[one.slot] == "*"
-            assert not one.text[one.slot]
+        for slot in one.slots:
+            assert one.tokens[slot] == "*"
+            assert not one.text[slot]

@@ -12,7 +12,9 @@ import pytest
 
 from analysis.backbones.backbone import Backbone
 from analysis.embedding import encoder, trace_cache
-from analysis.embedding.methods import DEFAULT, METHODS, VARIANTS, Method, Prepending
+from analysis.embedding.method_parts import CHANGES
+from analysis.embedding.methods import DEFAULT, METHODS, VARIANTS, Method
+from analysis.embedding.named_prompts import own_prompt
 from analysis.errors import PlanError
 from analysis.rerouting.plan import OFF, PLAIN, Head, Plan
 from analysis.storage import result_store, vector_cache
@@ -26,7 +28,7 @@ WORD, TABLE, LISTED = "!", {"a": "b"}, ["x"]
 
 
 def tidied(tidy: Tidy, base: Method = MEAN) -> Method:
-    return replace(base, tidy=tidy)
+    return replace(base, prompt=replace(base.prompt, tidy=tidy))
 
 
 def key(tidy: Tidy) -> str:
@@ -246,10 +248,39 @@ def test_stored_results_of_the_librarys_methods_keep_their_keys() -> None:
     assert METHODS["token-prepending"].identity["tidy"] == "end_with_stop"
     assert VARIANTS["token-prepending-inside"].identity["tidy"] == "_end_sentence"
     keys = [result_store.digest(method.identity) for method in (METHODS | VARIANTS).values()]
-    assert len({*keys}) == len(keys) - 2  # with nothing re-routed, two pairs of them are alike
+    assert len({*keys}) == len(keys) - 3  # with nothing re-routed, three pairs of them are alike
     assert result_store.digest(DEFAULT.identity) == result_store.digest(
         METHODS["prompt-only"].identity
     )
+
+
+KEYS = {
+    "kv-embedding": "4df49ac197b07b0961a2d150",
+    "prompt-only": "e2ffbbd809cab694abb8bf4e",
+    "re-routing-only": "805c9691b5dffeae8582f130",
+    "pooling-only": "33b19e6d3d93a8eec597f2bc",
+    "mean": "a3d6337f4bf7bf808ba97386",
+    "last-token": "b0a9f4593f1c7e6caae4617e",
+    "prompt-eol": "4d2ff4e172c658eb9a56b6bd",
+    "token-prepending": "b8abdfa33fee69606e09529f",
+    "meta-eol": "5afdb395a50431b1b33901f3",
+    "bidirectional": "ede0302ee8087370f932b528",
+    "echo": "6473fc103ca473a8ce504c58",
+    "prompt-eol-rerouted": "52300df9b109a8338e5753aa",
+    "prompt-eol-question": "943a9ba9c157a9fccf97e76a",
+    "token-prepending-inside": "663459e026433977d2750be8",
+    "meta-eol-short": "8e71f4dc6ea77c086c17aae7",
+    "echo-sentence": "bc5bdced45e0b09f57797e3c",
+    "echo-again": "6f5e9707f313aeb2e2f64668",
+}
+"""What each method's results are stored under with layers 2 and 3, bias 2 and the first key."""
+
+
+def test_a_methods_key_is_that_of_results_stored_long_ago() -> None:
+    plan = Plan((2, 3), 2.0, "first")
+    every = METHODS | VARIANTS
+    keys = {name: result_store.digest(each.under(plan).identity) for name, each in every.items()}
+    assert {name: key for name, key in keys.items() if name in KEYS} == KEYS
 
 
 def test_the_heads_of_a_plan_and_their_biases_are_part_of_the_identity() -> None:
@@ -279,7 +310,10 @@ def test_a_plan_with_layers_needs_a_method_that_re_routes() -> None:
 
 
 def test_a_placeholder_and_its_field_need_each_other() -> None:
-    for change in ({"prepending": Prepending()}, {"template": "{placeholder}{text}"}):
+    for change in (
+        {"change": CHANGES["token-prepending"]},
+        {"prompt": own_prompt("{placeholder}{text}")},
+    ):
         with pytest.raises(PlanError, match=r"needs both or neither: .*\{placeholder\}"):
             replace(MEAN, **change)
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.embedding.pooling import POOLINGS, Pooling, pool, weights
-from analysis.embedding.prompts import Prompted
+from analysis.embedding.prompted import Prompted
 
 SHORT = Prompted((5, 6, 7), ((1, 2),))
 ECHO = Prompted((1, 2, 3, 4, 5, 6, 7, 8), ((2, 4), (5, 8)))
@@ -28,6 +28,11 @@ EXPECTED: dict[Pooling, list[list[float]]] = {
     "last-copy-mean": [
         [0, 1, 0, 0, 0, 0, 0, 0],
         [0, 0, 0, 0, 0, 1 / 3, 1 / 3, 1 / 3],
+        [1, 0, 0, 0, 0, 0, 0, 0],
+    ],
+    "attended": [  # before attention weighs them
+        [1 / 4, 1 / 4, 2 / 4, 0, 0, 0, 0, 0],
+        [1 / 9] * 7 + [2 / 9],
         [1, 0, 0, 0, 0, 0, 0, 0],
     ],
 }

@@ -39,10 +39,27 @@ def test_whitening_evens_out_the_spread() -> None:
 
 
 def test_it_depends_on_the_calibration_texts_only() -> None:
-    for name in ("centre", "whiten"):
+    for name in ("centre", "whiten", "standardise"):
         fitted = postprocessing(name).fit(CONE[:200])
         alone = np.concatenate([fitted(CONE[i : i + 1]) for i in range(200, 210)])
         np.testing.assert_allclose(fitted(CONE[200:210]), alone, atol=1e-6)
+
+
+def test_standardising_is_by_hand() -> None:
+    fitted = postprocessing("standardise").fit(CONE[:300])
+    scores = (CONE[300:] - CONE[:300].mean(0)) / CONE[:300].std(0, ddof=1)
+    expected = scores / np.linalg.norm(scores, axis=1, keepdims=True)
+    np.testing.assert_allclose(fitted(CONE[300:]), expected, atol=1e-5)
+
+
+def test_a_channel_that_does_not_vary_is_left_out() -> None:
+    """Its rounding would else be all that counts."""
+    flat = np.column_stack([CONE, np.full(len(CONE), 0.7, np.float32)])
+    flat[::2, -1] = np.nextafter(flat[::2, -1], np.float32(1))
+    result = postprocessing("standardise").fit(flat[:300])(flat[300:])
+    assert not result[:, -1].any()
+    expected = postprocessing("standardise").fit(CONE[:300])(CONE[300:])
+    np.testing.assert_array_equal(result[:, :-1], expected)
 
 
 def test_fewer_texts_than_directions_are_enough() -> None:
@@ -56,7 +73,7 @@ def test_what_cannot_be_done_is_said() -> None:
     with pytest.raises(PlanError, match="no post-processing 'pca'; choose one of none") as raised:
         postprocessing("pca")
     assert_one_sentence(raised.value)
-    for name in ("centre", "whiten"):
+    for name in ("centre", "whiten", "standardise"):
         for few in (CONE[:1], CONE[[0, 0, 0]]):
             with pytest.raises(CorpusError, match="2 or more different") as refused:
                 postprocessing(name).fit(few)

@@ -8,7 +8,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from analysis.embedding.methods import METHODS
-from analysis.embedding.prompts import BARE, COMPRESSION, Prompted, check_text, render, tokenize
+from analysis.embedding.prompted import Prompted, render
+from analysis.embedding.prompts import BARE, COMPRESSION, check_text, tokenize
 from analysis.errors import CorpusError, PlanError
 from tests.support.tiny_models import byte_tokenizer, sentencepiece_tokenizer, word_tokenizer
 

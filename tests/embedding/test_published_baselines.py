@@ -1,11 +1,13 @@
 """Each baseline gives its authors' vectors: their prompt, a plain forward of transformers, pooling.
 
 Nothing of this project is used on the expected side. Prompts and tidying are quoted from the
-authors' public code as it was on 2026-11-28: kongds/scaling_sentemb, Yibin-Lei/MetaEOL and
-fuyuchenIfyw/token_prepending. Echo's is the zero-shot prompt of its paper.
+authors' public code as it was on 2026-11-28: kongds/scaling_sentemb, Yibin-Lei/MetaEOL,
+fuyuchenIfyw/token_prepending, ZBWpro/PretCoTandKE, zifengcheng/CP, cqdyf099/ReBA and
+snap-research/HTP. Echo's is the zero-shot prompt of its paper.
 """
 
 import copy
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -26,6 +28,7 @@ TEXTS = (
     'She said "no" twice',
     "what?!",
     "a trailing space ",
+    "Two sentences. Are they cut? Yes!",
 )
 EOL = 'This sentence : "*sent 0*" means in one word:"'
 PLACED = 'This sentence : <PST> "*sent 0*" means in one word:"'
@@ -108,20 +111,49 @@ def prepended(case: Case, prompt: str) -> torch.Tensor:
     ids = tokenizer(prompt)["input_ids"]
     place = ids.index(tokenizer.convert_tokens_to_ids("<PST>"))
     ids[place] = tokenizer.encode("*", add_special_tokens=False)[-1]
-    layers = case.plain.h if hasattr(case.plain, "h") else case.plain.layers
-    exit_layer = max(2, len(layers) // 5)
+    return with_copies(case, ids, [(place, len(ids) - 1)])[-1]
+
+
+def hierarchical(case: Case, text: str) -> torch.Tensor:
+    """HTP: a <PST> before each sentence and as many <B-PST> in front, with that of an asterisk.
+
+    A sentence's last state goes to both; the mean leaves them and what the tokenizer adds out.
+    """
+    sentence = text.strip()
+    sentence += "" if sentence.endswith((".", "!", "?", '"')) else "."
+    parts = re.split(r"(?<=[.!?])(?= )", sentence)
+    tokenizer = copy.deepcopy(case.backbone.tokenizer)
+    tokenizer.add_tokens(["<PST>", "<B-PST>"])
+    marked = "<B-PST>" * len(parts) + "".join("<PST>" + part for part in parts)
+    ids = tokenizer(marked)["input_ids"]
+    inner, outer = (
+        [place for place, token in enumerate(ids) if token == tokenizer.convert_tokens_to_ids(name)]
+        for name in ("<PST>", "<B-PST>")
+    )
+    ends = [*(place - 1 for place in inner[1:]), len(ids) - 1]
+    pooled = [place for place in range(outer[-1] + 1, len(ids)) if place not in inner]
+    star = tokenizer.encode("*", add_special_tokens=False)[-1]
+    read = [star if place in (*inner, *outer) else token for place, token in enumerate(ids)]
+    copies = [*zip(inner, ends, strict=True), *zip(outer, ends, strict=True)]
+    return with_copies(case, read, copies)[pooled].mean(0)
+
+
+def with_copies(case: Case, ids: list[int], copies: list[tuple[int, int]]) -> torch.Tensor:
+    """The output of the last layer but one where early layers' inputs are copied."""
+    layers = layers_of(case)
+    slots, sources = map(list, zip(*copies, strict=True))
 
     def overwrite(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         held = (args[0] if args else kwargs["hidden_states"]).clone()
-        held[:, place] = held[:, -1]
+        held[:, slots] = held[:, sources]
         return ((held, *args[1:]), kwargs) if args else (args, kwargs | {"hidden_states": held})
 
     hooks = [
         layer.register_forward_pre_hook(overwrite, with_kwargs=True)
-        for layer in layers[1:exit_layer]
+        for layer in layers[1 : max(2, len(layers) // 5)]
     ]
     try:
-        return states(case, ids, -2)[-1]
+        return states(case, ids, -2)
     finally:
         for hook in hooks:
             hook.remove()
@@ -134,6 +166,113 @@ def second_copy(case: Case, template: str, text: str) -> torch.Tensor:
     begin = len(prompt) - len(text)
     rows = [i for i, (_, stop) in enumerate(encoded["offset_mapping"]) if stop > begin]
     return states(case, encoded["input_ids"])[rows].mean(0)
+
+
+def mean_of_last(case: Case, *prompts: str) -> torch.Tensor:
+    """The last tokens' states of several prompts at the last layer but one, averaged."""
+    return torch.stack(
+        [states(case, case.backbone.tokenizer(prompt)["input_ids"], -2)[-1] for prompt in prompts]
+    ).mean(0)
+
+
+def layers_of(case: Case) -> Any:
+    return case.plain.h if hasattr(case.plain, "h") else case.plain.layers
+
+
+def seen(case: Case, prompt: str, modules: list[torch.nn.Module]) -> list[torch.Tensor]:
+    """What each module gives for the prompt's tokens, (T, its channels)."""
+    given: list[torch.Tensor] = []
+    hooks = [
+        module.register_forward_hook(lambda _, __, output: given.append(output[0].float()))
+        for module in modules
+    ]
+    try:
+        states(case, case.backbone.tokenizer(prompt)["input_ids"])
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return given
+
+
+def projections(case: Case) -> list[torch.nn.Module]:
+    """The output projections of attention."""
+    return [
+        layer.attn.c_proj if hasattr(layer, "attn") else layer.self_attn.o_proj
+        for layer in layers_of(case)
+    ]
+
+
+def aligned_wva(case: Case, text: str) -> torch.Tensor:
+    """AlignedWVA: the output projection of attention at the last token, summed over layers."""
+    given = seen(case, EOL.replace("*sent 0*", tidied(text)), projections(case))
+    return torch.stack([rows[-1] for rows in given]).sum(0)
+
+
+def contrasted(case: Case, text: str, strength: float = 0.5) -> torch.Tensor:
+    """Contrastive prompting: C (A - B) into the output projection of layer L/8, at the last token.
+
+    The authors run the prompt for what is irrelevant first, with a hook that keeps what goes in.
+    """
+    module = projections(case)[max(1, round(len(projections(case)) / 8))]
+    kept: list[torch.Tensor] = []
+
+    def keep(_: Any, args: tuple[torch.Tensor, ...]) -> None:
+        kept.append(args[0][0, -1].clone())
+
+    def steer(_: Any, args: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+        held = args[0].clone()
+        held[0, -1] = strength * (held[0, -1] - kept[0])
+        return (held,)
+
+    prompts = (IRRELEVANT, EOL)
+    for prompt, hook in zip(prompts, (keep, steer), strict=True):
+        handle = module.register_forward_pre_hook(hook)
+        try:
+            ids = case.backbone.tokenizer(prompt.replace("*sent 0*", tidied(text)))["input_ids"]
+            result = states(case, ids, -2)[-1]
+        finally:
+            handle.remove()
+    return result
+
+
+def va(case: Case, text: str) -> torch.Tensor:
+    """VA: the value vectors of all heads, averaged over tokens and layers."""
+    layers = layers_of(case)
+    if hasattr(layers[0], "attn"):  # GPT-2 has queries, keys and values in one projection
+        given = [rows.chunk(3, -1)[2] for rows in seen(case, text, [x.attn.c_attn for x in layers])]
+    else:
+        given = seen(case, text, [layer.self_attn.v_proj for layer in layers])
+    return torch.stack([rows.mean(0) for rows in given]).mean(0)
+
+
+def re_attention(case: Case, text: str) -> torch.Tensor:
+    """ReBA: the last row of the largest (A + A^T) / 2 over layers and heads weighs the tokens."""
+    ids = case.backbone.tokenizer(text + text)["input_ids"]
+    before = case.plain.config._attn_implementation
+    case.plain.set_attn_implementation("eager")
+    try:
+        with torch.inference_mode():
+            output = case.plain(
+                input_ids=torch.tensor([ids]), use_cache=False, output_attentions=True
+            )
+    finally:
+        case.plain.set_attn_implementation(before)
+    matrix = torch.zeros(len(ids), len(ids))
+    for layer in output.attentions:
+        for head in layer[0]:
+            matrix = torch.maximum(matrix, (head + head.T) / 2)
+    row = matrix[-1] / matrix[-1].sum()
+    pooled: torch.Tensor = (row[:, None] * output.last_hidden_state[0]).sum(0)
+    return pooled
+
+
+IRRELEVANT = 'The irrelevant information of this sentence : "*sent 0*" means in one word:"'
+COT = 'After thinking step by step , this sentence : "*sent 0*" means in one word:"'
+KNOWLEDGE = (
+    "The essence of a sentence is often captured by its main subjects and actions, while "
+    "descriptive terms provide additional but less central details. With this in mind , this "
+    'sentence : "*sent 0*" means in one word:"'
+)
 
 
 Reference = Callable[[Case, str], torch.Tensor]
@@ -156,6 +295,22 @@ REFERENCES: dict[str, Reference] = {
     "echo-again": lambda case, text: second_copy(
         case, "Document:*sent 0*\nDocument again:*sent 0*", text
     ),
+    "pretended-cot": lambda case, text: mean_of_last(case, COT.replace("*sent 0*", tidied(text))),
+    "knowledge": lambda case, text: mean_of_last(case, KNOWLEDGE.replace("*sent 0*", tidied(text))),
+    "pretended-cot-knowledge": lambda case, text: mean_of_last(
+        case, *(prompt.replace("*sent 0*", tidied(text)) for prompt in (KNOWLEDGE, COT))
+    ),
+    "reverse-eol": lambda case, text: torch.stack(
+        [
+            last(case, EOL.replace("*sent 0*", tidied(way)))
+            for way in (text, " ".join(text.split()[::-1]))
+        ]
+    ).mean(0),
+    "aligned-wva": aligned_wva,
+    "va": va,
+    "contrastive-prompting": contrasted,
+    "re-attention": re_attention,
+    "htp": hierarchical,
 }
 
 
@@ -184,6 +339,10 @@ def test_variants_are_other_values_under_other_names() -> None:
     assert not METHODS.keys() & VARIANTS.keys()
     for name, variant in VARIANTS.items():
         assert variant.name == name
-        base = next(base for base in METHODS.values() if name.startswith(f"{base.name}-"))
-        assert variant.identity != base.identity
+        base = next((m for m in METHODS.values() if name.startswith(f"{m.name}-")), None)
+        if base is None:  # newer than the methods, and no form of one
+            assert name in REFERENCES or variant.reading.routers  # that of test_router_weights.py
+            continue
+        other = {**variant.identity, "reroutes": variant.reroutes}
+        assert other != {**base.identity, "reroutes": base.reroutes}
         assert variant.summary.startswith(base.name)

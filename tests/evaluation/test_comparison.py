@@ -13,11 +13,11 @@ from analysis.evaluation.comparison import Difference, corrected, holm
 @pytest.mark.parametrize(
     ("delta", "low", "high", "sentence"),
     [
-        (2.1, 0.4, 3.9, "A is ahead of B by 2.1 [0.4, 3.9] on 1,225 pairs."),
-        (-2.1, -3.9, -0.4, "B is ahead of A by 2.1 [0.4, 3.9] on 1,225 pairs."),
-        (0.3, -1, 1.6, "No clear difference between A and B: +0.3 [-1.0, 1.6] on 1,225 pairs."),
-        (-0.04, -1, 0, "No clear difference between A and B: +0.0 [-1.0, 0.0] on 1,225 pairs."),
-        (-0.2, 0.1, 1, "No clear difference between A and B: -0.2 [0.1, 1.0] on 1,225 pairs."),
+        (2.1, 0.4, 3.9, "A scores 2.1 [0.4, 3.9] higher than B on 1,225 pairs."),
+        (-2.1, -3.9, -0.4, "A scores 2.1 [0.4, 3.9] lower than B on 1,225 pairs."),
+        (0.3, -1, 1.6, "No clear difference between A and B: +0.3 [-1.0, +1.6] on 1,225 pairs."),
+        (-0.04, -1, 0, "No clear difference between A and B: +0.0 [-1.0, +0.0] on 1,225 pairs."),
+        (-0.2, 0.1, 1, "No clear difference between A and B: -0.2 [+0.1, +1.0] on 1,225 pairs."),
     ],
 )
 def test_sentences(delta: float, low: float, high: float, sentence: str) -> None:
@@ -29,15 +29,14 @@ PLAIN = Difference(2.1, 0.4, 3.9, 300, "A", "B", "queries", 1500, 0.01)
 
 def test_a_part_and_a_p_value_are_said() -> None:
     assert (
-        PLAIN.sentence == "A is ahead of B by 2.1 [0.4, 3.9] on 300 of 1,500 queries (p = 0.010)."
+        PLAIN.sentence
+        == "A scores 2.1 [0.4, 3.9] higher than B on 300 of 1,500 queries (p = 0.010)."
     )
     assert replace(PLAIN, p_holm=0.0001).sentence.endswith(
-        "queries (Holm-corrected p = less than 0.001)."
+        "queries (p < 0.001 after Holm correction)."
     )
     doubtful = replace(PLAIN, p_holm=0.2)
-    assert doubtful.sentence.endswith(
-        "(Holm-corrected p = 0.200, so not clear among as many comparisons)."
-    )
+    assert doubtful.sentence.endswith("(p = 0.200, not significant after Holm correction).")
     assert (PLAIN.clear, doubtful.clear) == (True, False)
     assert not replace(PLAIN, ci_low=-0.1).clear
     assert "not clear" not in replace(doubtful, ci_low=-0.1).sentence

@@ -85,8 +85,8 @@ def test_differences_are_paired_and_corrected() -> None:
     result = comparison.differences(
         {"good": neighbours(good, labels), "same": base}, base, "worse", of=500
     )
-    assert result[0].sentence.startswith("good is ahead of worse by ")
-    assert "on 100 of 500 texts (Holm-corrected p = " in result[0].sentence
+    assert result[0].sentence.startswith("good scores ")
+    assert "higher than worse on 100 of 500 texts (p " in result[0].sentence
     assert (result[1].delta, result[1].ci_low, result[1].ci_high) == (0, 0, 0)
     assert result[1].p == 1
     other = neighbours(good[:50], labels[:50])

@@ -163,14 +163,16 @@ def test_a_method_does_not_differ_from_itself_or_its_rescaling() -> None:
     embeddings, pairs = world(20, seed=1)
     difference = compare(embeddings, 2 * embeddings, pairs)
     assert (difference.delta, difference.ci_low, difference.ci_high) == (0, 0, 0)
-    assert difference.sentence.startswith("No clear difference between first and second: +0.0 [0.0")
+    assert difference.sentence.startswith(
+        "No clear difference between first and second: +0.0 [+0.0"
+    )
 
 
 def test_a_lost_signal_is_found() -> None:
     embeddings, pairs = world(40, seed=1)
     noise = np.random.default_rng(2).normal(size=embeddings.shape)
-    assert compare(embeddings, noise, pairs).sentence.startswith("first is ahead of second by ")
-    assert compare(noise, embeddings, pairs).sentence.startswith("second is ahead of first by ")
+    assert compare(embeddings, noise, pairs).sentence.count("higher than second") == 1
+    assert compare(noise, embeddings, pairs).sentence.count("lower than second") == 1
 
 
 # Bad input
