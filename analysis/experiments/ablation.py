@@ -80,9 +80,23 @@ class Walk:
         """The score of a scored plan."""
         return self.points[plan].score.measure(SPEARMAN).value
 
+    @property
+    def ranked(self) -> tuple[Plan, ...]:
+        """The plans that ranks count: those of the search and re-routing nothing, as scored.
+
+        Reference plans are not counted, so that a search has the same ranks with and without them.
+        """
+        return tuple(dict.fromkeys((*self.tried, *([PLAIN] if PLAIN in self.points else []))))
+
     def rank(self, plan: Plan) -> int:
-        """A plan's rank among all scored ones, re-routing nothing included; 1 is the best."""
-        return 1 + sum(self.spearman(other) > self.spearman(plan) for other in self.points)
+        """A plan's rank among :attr:`ranked`, which a reference plan has, too; 1 is the best."""
+        return 1 + sum(self.spearman(other) > self.spearman(plan) for other in self.ranked)
+
+    @property
+    def changes(self) -> tuple[Difference, ...]:
+        """The changes of the search's plans, corrected by Holm's method for their number."""
+        own = [self.points[plan].change for plan in self.tried if plan != PLAIN]
+        return tuple(comparison.corrected(own))
 
 
 def path(walk: Walk) -> list[Plan]:

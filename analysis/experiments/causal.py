@@ -15,9 +15,10 @@ from ..backbones.backbone import Backbone
 from ..embedding.checks import check_plan
 from ..embedding.control_tokens import control_tokens
 from ..embedding.methods import DEFAULT
-from ..embedding.prompts import Prompted, check_text, tokenize
+from ..embedding.prompted import Prompted
+from ..embedding.prompts import check_text, tokenize
 from ..errors import BackboneError, CorpusError, PlanError
-from ..rerouting.forward_pass import PassRequest, PassResult
+from ..rerouting.pass_request import PassRequest, PassResult
 from ..rerouting.plan import PLAIN, Plan
 from ..rerouting.torch_state import steady
 from ..runtime import request_log

@@ -1,4 +1,4 @@
-"""How much tokens attend to the re-routed pair: the mean gate of each layer over some texts.
+"""How much tokens attend to the re-routed pair: mean gates of layers and heads over some texts.
 
 The gates of one text are in :mod:`analysis.experiments.causal`.
 """
@@ -16,7 +16,7 @@ from ..corpora.text_lists import as_texts
 from ..embedding.checks import check_method
 from ..embedding.methods import DEFAULT, Method
 from ..embedding.prompts import tokenize
-from ..rerouting.forward_pass import PassRequest
+from ..rerouting.pass_request import PassRequest
 from ..rerouting.torch_state import steady
 from ..runtime import request_log
 from ..storage import result_store
@@ -29,13 +29,18 @@ MAX_TEXTS, MAX_TOKENS = 8, 128
 class MeanGates:
     """The mean gate of the re-routed ``layers``, as a share of attention from 0 to 1.
 
-    ``by_text`` is float64 (layers, texts), each the mean over heads and over the text's tokens,
-    prompt included; ``tokens`` is the number of tokens of all texts.
+    ``by_head`` is float64 (layers, heads, texts), each the mean over the text's tokens, prompt
+    included; a head that does not re-route has 0. ``tokens`` is the number of tokens of all texts.
     """
 
     layers: tuple[int, ...]
-    by_text: NDArray[np.float64]
+    by_head: NDArray[np.float64]
     tokens: int
+
+    @property
+    def by_text(self) -> NDArray[np.float64]:
+        """The mean over heads, (layers, texts)."""
+        return np.asarray(self.by_head.mean(axis=1))
 
     @property
     def strength(self) -> NDArray[np.float64]:
@@ -64,7 +69,7 @@ def mean_gates(backbone: Backbone, texts: Iterable[str], method: Method = DEFAUL
     texts = as_texts(texts)
     check_method(backbone, method)
     name = result_store.key(
-        "listening",
+        "gates by head",
         **backbone.identity,
         **method.identity,
         texts=result_store.digest(list(texts)),
@@ -74,7 +79,7 @@ def mean_gates(backbone: Backbone, texts: Iterable[str], method: Method = DEFAUL
         facts, arrays = _measured(backbone, texts, method)
         result_store.put(name, facts, arrays)
         stored = facts, arrays
-    return MeanGates(method.plan.active, stored[1]["by_text"], stored[0]["tokens"])
+    return MeanGates(method.plan.active, stored[1]["by_head"], stored[0]["tokens"])
 
 
 @steady()
@@ -92,7 +97,7 @@ def _measured(
         special_tokens=backbone.special_tokens,
     )
     lengths = [len(prompt.ids) for prompt in prompts]
-    by_text = np.zeros((len(plan.active), len(prompts)))
+    by_head = np.zeros((len(plan.active), backbone.facts.heads, len(prompts)))
     if plan.active:
         ids = torch.zeros(len(prompts), max(lengths), dtype=torch.int64)
         for row, prompt in zip(ids, prompts, strict=True):
@@ -102,8 +107,9 @@ def _measured(
             gates = passes.run(backbone, request).gates
         request_log.count(encoded=len(prompts), tokens=sum(lengths))
         for row, layer in enumerate(plan.active):
-            heads = gates[layer].double().mean(dim=1).cpu()
-            by_text[row] = [float(heads[i, :length].mean()) for i, length in enumerate(lengths)]
-        if not np.isfinite(by_text).all():
+            heads = gates[layer].double().cpu()
+            for text, length in enumerate(lengths):
+                by_head[row, :, text] = heads[text, :, :length].mean(dim=1)
+        if not np.isfinite(by_head).all():
             raise backbone.overflowed()
-    return {"tokens": sum(lengths)}, {"by_text": by_text}
+    return {"tokens": sum(lengths)}, {"by_head": by_head}

@@ -1,7 +1,4 @@
-"""Which heads to re-route: by the derivative of an objective, or at random.
-
-Each choice is a pure function of the derivatives (L, H); choosing costs nothing more.
-"""
+"""Which heads to re-route: the names of ways to choose, and choices by a value of each head."""
 
 from typing import Literal
 
@@ -22,6 +19,21 @@ OBJECTIVES: dict[ObjectiveName, str] = {
 }
 """What heads are to raise, by name."""
 
+ChoiceName = Literal["top", "relinearised", "single", "greedy", "steps"]
+CHOICES: dict[ChoiceName, str] = {
+    "top": "those of largest derivative outside the first fifth of the layers, all at once; 4 "
+    "passes over the texts",
+    "relinearised": "the same in four rounds, each with the derivative where those chosen so far "
+    "re-route; about 13 passes",
+    "single": "those that alone, at full strength, raise the objective most, exactly; half a pass "
+    "for each head of the backbone",
+    "greedy": "one by one, each time the one of four of largest derivative that raises the "
+    "objective most, exactly, until none does; two to three passes for each head chosen",
+    "steps": "each with a bias of its own, by gradient steps on how far it follows, of which the "
+    "best is kept; at most 25 passes",
+}
+"""Ways to choose heads, by name, with the cost in forward passes over the texts."""
+
 
 def top(derivatives: NDArray[np.float64], count: int) -> tuple[Head, ...]:
     """The heads of largest derivative outside the first fifth of the layers, ascending.
@@ -33,9 +45,46 @@ def top(derivatives: NDArray[np.float64], count: int) -> tuple[Head, ...]:
         derivatives: (L, H), NaN where a layer cannot be re-routed.
         count: number of heads; fewer are given where fewer have a derivative above 0.
     """
-    values = _outside_the_first(derivatives)
-    order = np.argsort(-values, axis=None, kind="stable")[:count]
-    return _heads([int(place) for place in order if values.flat[place] > 0], values.shape[1])
+    return largest(outside_the_first(derivatives), count)
+
+
+def largest(values: NDArray[np.float64], count: int) -> tuple[Head, ...]:
+    """The heads of largest value above 0, ascending.
+
+    Args:
+        values: (L, H); NaN and -inf are never chosen.
+        count: number of heads; fewer are given where fewer have a value above 0.
+    """
+    return tuple(sorted(ranked(values)[:count]))
+
+
+def extremes(derivatives: NDArray[np.float64]) -> tuple[Head, Head] | None:
+    """The heads of largest and of smallest derivative outside the first fifth of the layers.
+
+    Args:
+        derivatives: (L, H), NaN where a layer cannot be re-routed.
+
+    Returns:
+        The two, or None where there are not two.
+    """
+    outside = outside_the_first(derivatives).ravel()
+    places = np.flatnonzero(np.isfinite(outside))
+    if len(places) < 2:
+        return None
+    ends = places[np.argmax(outside[places])], places[np.argmin(outside[places])]
+    high, low = (Head(*divmod(int(place), derivatives.shape[1])) for place in ends)
+    return high, low
+
+
+def ranked(values: NDArray[np.float64]) -> list[Head]:
+    """The heads of a value above 0, the largest first.
+
+    Args:
+        values: (L, H); NaN and -inf are left out.
+    """
+    flat = np.where(np.isfinite(values), values, -np.inf).ravel()
+    order = np.argsort(-flat, kind="stable")
+    return [Head(*divmod(int(place), values.shape[1])) for place in order if flat[place] > 0]
 
 
 def random(derivatives: NDArray[np.float64], count: int, seed: int) -> tuple[Head, ...]:
@@ -46,17 +95,18 @@ def random(derivatives: NDArray[np.float64], count: int, seed: int) -> tuple[Hea
         count: number of heads, or all there are.
         seed: seed of the draw.
     """
-    values = _outside_the_first(derivatives)
+    values = outside_the_first(derivatives)
     places = np.flatnonzero(np.isfinite(values))
     drawn = np.random.default_rng(seed).permutation(places)[:count]
-    return _heads(drawn.tolist(), values.shape[1])
+    return tuple(Head(*divmod(place, values.shape[1])) for place in sorted(drawn.tolist()))
 
 
-def _outside_the_first(derivatives: NDArray[np.float64]) -> NDArray[np.float64]:
-    values = np.where(np.isfinite(derivatives), derivatives, -np.inf)
-    values[: skipped(len(values))] = -np.inf
-    return values
+def outside_the_first(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The values of heads (L, H) that may be chosen by them; -inf for all others.
 
-
-def _heads(places: list[int], heads: int) -> tuple[Head, ...]:
-    return tuple(Head(*divmod(place, heads)) for place in sorted(places))
+    Args:
+        values: (L, H), NaN where a layer cannot be re-routed.
+    """
+    outside = np.where(np.isfinite(values), values, -np.inf)
+    outside[: skipped(len(values))] = -np.inf
+    return outside

@@ -10,7 +10,9 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from ..backbones.backbone import Backbone
-from ..embedding.methods import DEFAULT, METHODS, Method
+from ..embedding.method_parts import CHANGES
+from ..embedding.methods import DEFAULT, Method
+from ..embedding.named_prompts import PROMPTS
 from ..errors import BackboneError
 from ..evaluation import comparison
 from ..evaluation.comparison import Difference
@@ -48,13 +50,13 @@ class Contribution:
 
 def assembled(parts: frozenset[Part], full: Method) -> Method:
     """``full`` with only these of its parts; the bare text's mean has none."""
-    method = full if "prompt" in parts else replace(full, template=METHODS["mean"].template)
     plan = PLAIN if "re-routing" not in parts else full.plan
     return replace(
-        method,
+        full,
         name=" + ".join(part for part in PARTS if part in parts) or "mean",
+        prompt=full.prompt if "prompt" in parts else PROMPTS["bare"],
         pooling=full.pooling if "pooling" in parts else "mean",
-        reroutes="re-routing" in parts,
+        change=CHANGES["re-routing" if "re-routing" in parts else "nothing"],
         plan=plan if "bias" in parts else replace(plan, bias=0.0),
     )
 

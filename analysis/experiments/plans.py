@@ -8,7 +8,7 @@ from ..rerouting.head_lists import check_one_choice, collected, parse_heads
 from ..rerouting.plan import KeyPosition, Plan
 from ..runtime.events import Progress, quiet
 from .dimension import select_layers
-from .shared_options import Planned
+from .shared_options import PlannedVariant
 
 Layers = str | Sequence[int]
 """``"auto"``, ``"none"``, ``"all"``, a list such as ``"26-29"`` or ``"3,5,9"``, or numbers."""
@@ -55,7 +55,11 @@ def plan_of(
 
 
 def planned(
-    spec: Planned, backbone: Backbone, layers: str | None = None, *, progress: Progress = quiet
+    spec: PlannedVariant,
+    backbone: Backbone,
+    layers: str | None = None,
+    *,
+    progress: Progress = quiet,
 ) -> Plan:
     """The plan of a question, or the same with other ``layers``.
 

@@ -14,7 +14,7 @@ from ..dimension import selection
 from ..embedding.methods import DEFAULT, Method
 from ..errors import PlanError
 from ..evaluation import comparison
-from ..evaluation.comparison import Difference
+from ..evaluation.comparison import NOTHING, Difference
 from ..rerouting import layer_lists
 from ..rerouting.plan import PLAIN, Plan
 from ..runtime.events import Progress, quiet
@@ -22,8 +22,6 @@ from . import score as scores
 from . import searches
 from .dimension import Dimensions
 from .score_result import Corpus, Score
-
-NOTHING = "re-routing nothing"
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""Scores of methods on corpora: encode, post-process, measure, and store the result.
+"""Scores of methods on corpora: encode, measure, and store the result.
 
 One function scores any methods on any kind of corpus: rated pairs, labelled texts, or queries with
 documents. Methods share passes where they can; their measures use the same bootstrap draws, so that
@@ -7,28 +7,28 @@ equal those that would be computed.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..backbones.backbone import Backbone
-from ..corpora import packaged, registry, sampling
 from ..corpora.types import Pairs, Retrieval, Texts
 from ..embedding import cached_encoder
 from ..embedding.cached_encoder import CachedEncoder
 from ..embedding.checks import check_method
 from ..embedding.encoder import MethodEncoder
+from ..embedding.external import External, MethodOrVectors, check_names
 from ..embedding.methods import METHODS, Method
-from ..embedding.postprocessing import postprocessing
 from ..embedding.prompts import Role
 from ..errors import CorpusError
 from ..evaluation import labelled, retrieval, similarity
 from ..runtime.events import Progress, quiet
 from ..runtime.fair_lock import lock_for
 from ..storage import result_store
-from .score_result import Corpus, Score, note_of
-from .score_store import keys_of, store, stored
+from .score_result import Corpus, Score, note_of, texts_of
+from .score_store import keys_of, provenance_of, store, stored
 
 
 class Vectors(NamedTuple):
@@ -38,8 +38,6 @@ class Vectors(NamedTuple):
     texts_cut: int
 
 
-FITTED_ON = 500
-"""Calibration texts that a post-processing is fitted on."""
 OPENING_METHODS = tuple(name for name in METHODS if name != "meta-eol")
 """What the page opens with: all but the one whose eight long prompts take longer than the rest."""
 
@@ -47,9 +45,8 @@ OPENING_METHODS = tuple(name for name in METHODS if name != "meta-eol")
 def score(
     backbone: Backbone,
     corpus: Corpus,
-    methods: Sequence[Method],
+    methods: Sequence[MethodOrVectors],
     *,
-    processing: str = "none",
     max_tokens: int | None = None,
     traced: bool = False,
     progress: Progress = quiet,
@@ -61,10 +58,7 @@ def score(
     Args:
         backbone: the decoder.
         corpus: rated pairs, labelled texts, or queries with documents.
-        methods: each with its plan.
-        processing: a post-processing of
-            :data:`analysis.embedding.postprocessing.POSTPROCESSINGS`, fitted for each method on
-            :data:`FITTED_ON` calibration texts.
+        methods: each with its plan and its post-processing; vectors made elsewhere among them.
         max_tokens: texts are cut so that no prompt is longer.
         traced: keep one plain pass over rated pairs in memory, so that the next plan costs only
             the layers from its first one on: right for a page, wasteful for a single score.
@@ -75,13 +69,18 @@ def score(
 
     Raises:
         CorpusError: texts without labels, or too few to measure.
-        PlanError: a plan that does not fit the backbone, or no such post-processing.
+        PlanError: a plan that does not fit the backbone.
         BackboneError: what encoding raises.
     """
     check_corpus(corpus)
+    methods = [
+        method if isinstance(method, Method) else bound(method, corpus) for method in methods
+    ]
+    check_names(methods)
     for method in methods:
-        check_method(backbone, method)
-    keys = keys_of(backbone, corpus, methods, processing, max_tokens)
+        if isinstance(method, Method):
+            check_method(backbone, method)
+    keys = keys_of(backbone, corpus, methods, max_tokens)
     known = stored(backbone, corpus, dict(zip(keys, methods, strict=True)))
     missing = {key: method for key, method in zip(keys, methods, strict=True) if key not in known}
     if missing:
@@ -91,17 +90,25 @@ def score(
             missing = {key: method for key, method in missing.items() if key not in known}
             if missing:
                 new_methods = list(missing.values())
-                traced = traced and processing == "none" and max_tokens is None
-                if traced and isinstance(corpus, Pairs):
-                    vectors = [_traced(backbone, corpus, each, progress) for each in new_methods]
+                traced = traced and max_tokens is None
+                own = [method for method in new_methods if isinstance(method, Method)]
+                if traced and isinstance(corpus, Pairs) and len(own) == len(new_methods):
+                    vectors = [_traced(backbone, corpus, each, progress) for each in own]
                 else:
-                    vectors = _vectors(
-                        backbone, corpus, new_methods, processing, max_tokens, progress
-                    )
+                    vectors = vectors_of(backbone, corpus, new_methods, max_tokens, progress)
                 for (key, method), texts_vectors in zip(missing.items(), vectors, strict=True):
                     known[key] = measured(backbone, corpus, method, texts_vectors)
                     store(key, known[key])
-    return [known[key] for key in keys]
+    # methods that act alike share a result, each under its own name and plan
+    return [_named(known[key], method) for key, method in zip(keys, methods, strict=True)]
+
+
+def _named(result: Score, method: MethodOrVectors) -> Score:
+    """A result under a method's own name and plan; of vectors, with where they are from."""
+    made = result.provenance
+    if isinstance(method, External):
+        made = replace(made, backbone=method.source)
+    return replace(result, method=method, provenance=made)
 
 
 def check_corpus(corpus: Corpus) -> None:
@@ -117,13 +124,24 @@ def check_corpus(corpus: Corpus) -> None:
             labelled.codes(_labels(corpus))
 
 
+def bound(vectors: External, corpus: Corpus) -> External:
+    """Vectors made elsewhere; those without texts are taken in the order of the corpus's.
+
+    Raises:
+        CorpusError: they are not as many, or the corpus has queries and documents.
+    """
+    return vectors.bound(corpus.name, None if isinstance(corpus, Retrieval) else corpus.texts)
+
+
 def _labels(corpus: Texts) -> tuple[str, ...]:
     if corpus.labels is None:
         raise CorpusError(f"{corpus.name} has no labels to measure against; choose another corpus.")
     return corpus.labels
 
 
-def measured(backbone: Backbone, corpus: Corpus, method: Method, parts: Sequence[Vectors]) -> Score:
+def measured(
+    backbone: Backbone, corpus: Corpus, method: MethodOrVectors, parts: Sequence[Vectors]
+) -> Score:
     """The measures of embeddings, by the kind of corpus; stores nothing.
 
     Args:
@@ -148,9 +166,8 @@ def measured(backbone: Backbone, corpus: Corpus, method: Method, parts: Sequence
         case Texts():
             measures = labelled.labelled(vectors[0], _labels(corpus))
     cut = sum(part.texts_cut for part in parts)
-    computed_by = backbone.provenance()
     return Score(
-        *(method, corpus.name, tuple(measures), computed_by),
+        *(method, corpus.name, tuple(measures), provenance_of(backbone, method)),
         *(corpus.total, cut, cosines, note_of(corpus)),
     )
 
@@ -162,36 +179,31 @@ def _traced(backbone: Backbone, pairs: Pairs, method: Method, progress: Progress
     return [Vectors(encoding.embeddings, encoding.texts_cut)]
 
 
-def _vectors(
+def vectors_of(
     backbone: Backbone,
     corpus: Corpus,
-    methods: Sequence[Method],
-    processing: str,
+    methods: Sequence[MethodOrVectors],
     max_tokens: int | None,
     progress: Progress,
 ) -> list[list[Vectors]]:
-    """For each method the post-processed vectors of the texts, or of documents and queries."""
-    parts: list[tuple[Sequence[str], Role]] = (
-        [(corpus.texts, "Context")]
-        if not isinstance(corpus, Retrieval)
-        else [(corpus.documents, "Context"), (corpus.queries, "Query")]
-    )
-    fit = postprocessing(processing).fit
-    if processing != "none":
-        calibration = sampling.sample(registry.load_texts(packaged.CALIBRATION), FITTED_ON, 0).texts
-        parts.append((calibration, "Context"))
+    """For each method the vectors of the texts, or of documents and queries.
+
+    Args:
+        backbone: the decoder.
+        corpus: the corpus to encode.
+        methods: each with its plan and its post-processing.
+        max_tokens: texts are cut so that no prompt is longer.
+        progress: counts texts.
+    """
+    roles: tuple[Role, ...] = ("Context", "Query")
+    parts = zip(texts_of(corpus), roles, strict=False)
     by_part = [
         cached_encoder.encode_methods(
             backbone, texts, methods, role=role, max_tokens=max_tokens, progress=progress
         )
         for texts, role in parts
     ]
-    by_method = []
-    for encodings in zip(*by_part, strict=True):
-        vectors = [Vectors(encoding.embeddings, encoding.texts_cut) for encoding in encodings]
-        if processing != "none":
-            *vectors, calibration_vectors = vectors
-            process = fit(calibration_vectors.rows)
-            vectors = [Vectors(process(part.rows), part.texts_cut) for part in vectors]
-        by_method.append(vectors)
-    return by_method
+    return [
+        [Vectors(encoding.embeddings, encoding.texts_cut) for encoding in encodings]
+        for encodings in zip(*by_part, strict=True)
+    ]

@@ -1,6 +1,7 @@
 """The result of scoring a method on any kind of corpus: as a dict, rows, a data frame, a figure."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -8,8 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..corpora.types import Pairs, Retrieval, Texts
-from ..embedding.methods import Method
+from ..embedding.external import External, MethodOrVectors
+from ..embedding.method_spelling import unnamed_parts
+from ..embedding.methods import DEFAULT, METHODS, VARIANTS
+from ..evaluation import ranks as ranking
 from ..evaluation.measures import Measure
+from ..evaluation.ranks import Rank
 from ..rerouting.head_lists import format_heads
 from ..rerouting.plan import Plan
 from ..runtime import plotting
@@ -38,7 +43,7 @@ class Score:
         note: what to know about how the corpus was read, such as what was left out.
     """
 
-    method: Method
+    method: MethodOrVectors
     corpus: str
     measures: tuple[Measure, ...]
     provenance: Provenance
@@ -113,6 +118,20 @@ class Score:
         return plotting.plot(self)
 
 
+def ranks(scores: Sequence[Score], measure: str | None = None) -> list[Rank]:
+    """The rank of each score on one corpus, with its interval over their common draws.
+
+    Args:
+        scores: of methods on the same corpus.
+        measure: name of the measure; the main one by default.
+
+    Raises:
+        CorpusError: the scores are of different data.
+    """
+    measures = [each.first if measure is None else each.measure(measure) for each in scores]
+    return ranking.ranks([each.name for each in scores], measures)
+
+
 def noted(score: Score) -> dict[str, str]:
     """The column ``note`` of a score; none where there is nothing to note."""
     return {"note": score.note} if score.note else {}
@@ -123,15 +142,26 @@ def note_of(corpus: Corpus) -> str:
     return "" if isinstance(corpus, Texts) else corpus.note
 
 
-def described(method: Method) -> dict[str, Any]:
-    """The settings of a method and its plan, as plain data for a table."""
+def texts_of(corpus: Corpus) -> list[Sequence[str]]:
+    """The lists of texts that are encoded: of retrieval, the documents and then the queries."""
+    return [corpus.documents, corpus.queries] if isinstance(corpus, Retrieval) else [corpus.texts]
+
+
+def described(method: MethodOrVectors) -> dict[str, Any]:
+    """The settings of a method and its plan, as plain data for a table; vectors have none."""
     plan = method.plan
+    if isinstance(method, External):
+        return {"method": method.name, "layers": []}
+    own = (METHODS | VARIANTS).get(method.name, DEFAULT).reading.layer
     bias = float(plan.bias) if math.isfinite(plan.bias) else None
+    parts = unnamed_parts(method)
     return {
         "method": method.name,
+        **({"parts": parts} if parts else {}),
         "template": method.template,
         "pooling": method.pooling,
-        "norm": method.norm,
+        "norm": method.reading.norm,
+        **({} if own == method.reading.layer else {"output_layer": method.reading.layer}),
         "layers": list(plan.layers),
         **({"heads": format_heads((), plan.heads)} if plan.heads else {}),
         "bias": bias if method.reroutes else None,

@@ -4,21 +4,23 @@ from collections.abc import Sequence
 
 from ..backbones.backbone import Backbone
 from ..corpora.types import Pairs, Retrieval
+from ..embedding.external import External, MethodOrVectors
 from ..embedding.methods import Method
 from ..evaluation import similarity
 from ..evaluation.bootstrap import DRAWS
 from ..evaluation.measures import Measure
 from ..storage import provenance, result_store
+from ..storage.provenance import Provenance
 from .score_result import Corpus, Score, note_of
 
 
-def known_score(backbone: Backbone, corpus: Corpus, method: Method) -> Score | None:
+def known_score(backbone: Backbone, corpus: Corpus, method: MethodOrVectors) -> Score | None:
     """The stored score of a method, or None; computes nothing."""
     return known_scores(backbone, corpus, [method])[0]
 
 
 def known_scores(
-    backbone: Backbone, corpus: Corpus, methods: Sequence[Method]
+    backbone: Backbone, corpus: Corpus, methods: Sequence[MethodOrVectors]
 ) -> list[Score | None]:
     """The stored score of each method, None for those that have none; computes nothing."""
     keys = keys_of(backbone, corpus, methods)
@@ -32,7 +34,7 @@ def store_score(backbone: Backbone, corpus: Corpus, score: Score) -> None:
     store(key, score)
 
 
-def key_of(backbone: Backbone, corpus: Corpus, method: Method) -> str:
+def key_of(backbone: Backbone, corpus: Corpus, method: MethodOrVectors) -> str:
     """The key under which a score is stored."""
     return keys_of(backbone, corpus, [method])[0]
 
@@ -40,8 +42,7 @@ def key_of(backbone: Backbone, corpus: Corpus, method: Method) -> str:
 def keys_of(
     backbone: Backbone,
     corpus: Corpus,
-    methods: Sequence[Method],
-    processing: str = "none",
+    methods: Sequence[MethodOrVectors],
     max_tokens: int | None = None,
 ) -> list[str]:
     """The key of each method's score: all that decides its numbers.
@@ -50,17 +51,15 @@ def keys_of(
         backbone: the decoder.
         corpus: the corpus that is scored.
         methods: the methods, with their plans.
-        processing: name of the post-processing.
         max_tokens: maximum tokens of a prompt.
     """
     data, weights = digest_of(corpus), backbone.identity
     return [
         result_store.key(
             "measured",
-            **weights,
-            **method.identity,
+            **(weights if isinstance(method, Method) else {}),
+            **{**method.identity, "processing": method.processing},
             data=data,
-            processing=processing,
             max_tokens=max_tokens,
             resamples=DRAWS,
             # the draws of texts and queries changed once, after results had been stored
@@ -70,9 +69,11 @@ def keys_of(
     ]
 
 
-def stored(backbone: Backbone, corpus: Corpus, methods: dict[str, Method]) -> dict[str, Score]:
+def stored(
+    backbone: Backbone, corpus: Corpus, methods: dict[str, MethodOrVectors]
+) -> dict[str, Score]:
     """The stored scores of methods by key."""
-    scores, current = {}, backbone.provenance()
+    scores = {}
     for key, method in methods.items():
         if (entry := result_store.get(key)) is None:
             continue
@@ -85,7 +86,7 @@ def stored(backbone: Backbone, corpus: Corpus, methods: dict[str, Method]) -> di
                 Measure(**plain, source=arrays[f"drawn {number}"])
                 for number, plain in enumerate(facts["measures"])
             ]
-        computed_by = provenance.restored(facts, current)
+        computed_by = provenance.restored(facts, provenance_of(backbone, method))
         scores[key] = Score(
             *(
                 method,
@@ -99,6 +100,11 @@ def stored(backbone: Backbone, corpus: Corpus, methods: dict[str, Method]) -> di
             )
         )
     return scores
+
+
+def provenance_of(backbone: Backbone, method: MethodOrVectors) -> Provenance:
+    """The provenance of what a method gives now: the backbone's, or that of vectors."""
+    return method.provenance if isinstance(method, External) else backbone.provenance()
 
 
 def store(key: str, score: Score) -> None:

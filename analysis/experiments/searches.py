@@ -1,4 +1,4 @@
-"""Which plans to try: windows, single layers, biases, a greedy search, and reference points.
+"""Which plans to try: windows, single layers or heads, biases, a greedy search, reference points.
 
 A search is a generator: it yields plans to score and is sent all scores so far. A list of plans is
 a search of one step; only the greedy search reads the scores.
@@ -6,12 +6,15 @@ a search of one step; only the greedy search reads the scores.
 
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from ..dimension import selection
-from ..rerouting.plan import PLAIN, Plan
+from ..rerouting.plan import PLAIN, Head, Plan
+
+if TYPE_CHECKING:
+    from ..backbones.backbone import Backbone
 
 Search = Generator[Sequence[Plan], Mapping[Plan, float], None]
 """Yields plans, is sent the Spearman correlation of each and of re-routing nothing."""
@@ -38,6 +41,21 @@ def every_window(layers: int, like: Plan = PLAIN) -> list[Plan]:
     return list(
         dict.fromkeys(p for width in range(1, layers + 1) for p in sliding(layers, width, like))
     )
+
+
+def heads_alone(layers: Iterable[int], heads: int, like: Plan = PLAIN) -> list[Plan]:
+    """Every head by itself, layer by layer.
+
+    Args:
+        layers: the layers whose heads are meant.
+        heads: query heads of a layer.
+        like: a plan whose bias and key position the plans have.
+    """
+    return [
+        replace(like, layers=(), heads=(Head(layer, head),))
+        for layer in layers
+        for head in range(heads)
+    ]
 
 
 def biases(plan: Plan) -> list[Plan]:
@@ -98,19 +116,27 @@ def greedy(like: Plan, reroutable: Sequence[int], limit: int) -> Search:
         best = next_best
 
 
-SearchName = Literal["windows", "single layers", "all windows", "bias", "greedy search"]
-SEARCHES: dict[str, Callable[[Plan, int, Sequence[int], int], Search]] = {
-    "windows": lambda plan, layers, reroutable, _: at_once(
-        reached(sliding(layers, selection.window_width(layers), plan), reroutable)
+SearchName = Literal[
+    "windows", "single layers", "single heads", "all windows", "bias", "greedy search"
+]
+SEARCHES: dict[str, Callable[[Plan, "Backbone", int], Search]] = {
+    "windows": lambda plan, backbone, _: at_once(
+        reached(
+            sliding(backbone.layers, selection.window_width(backbone.layers), plan),
+            backbone.reroutable,
+        )
     ),
-    "single layers": lambda plan, layers, reroutable, _: at_once(
-        reached(sliding(layers, 1, plan), reroutable)
+    "single layers": lambda plan, backbone, _: at_once(
+        reached(sliding(backbone.layers, 1, plan), backbone.reroutable)
     ),
-    "all windows": lambda plan, layers, reroutable, _: at_once(
-        reached(every_window(layers, plan), reroutable)
+    "single heads": lambda plan, backbone, _: at_once(
+        heads_alone(backbone.reroutable, backbone.facts.heads, plan)
     ),
-    "bias": lambda plan, _layers, reroutable, _: at_once(reached(biases(plan), reroutable)),
-    "greedy search": lambda plan, _, reroutable, limit: greedy(plan, reroutable, limit),
+    "all windows": lambda plan, backbone, _: at_once(
+        reached(every_window(backbone.layers, plan), backbone.reroutable)
+    ),
+    "bias": lambda plan, backbone, _: at_once(reached(biases(plan), backbone.reroutable)),
+    "greedy search": lambda plan, backbone, limit: greedy(plan, backbone.reroutable, limit),
 }
-"""Each search by name: a function of a plan, the number of layers, the layers that can be re-routed
-and the most that a plan may have, which only the greedy search uses."""
+"""Each search by name: a function of a plan, the backbone and the most layers that a plan may have,
+which only the greedy search uses."""

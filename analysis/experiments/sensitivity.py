@@ -5,37 +5,26 @@ The derivative of every head comes out of one backward pass
 chooses heads by labels; the others need none.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..backbones.backbone import Backbone
-from ..corpora.types import Pairs, Retrieval, Texts
-from ..embedding import cached_encoder
 from ..embedding.methods import DEFAULT, Method
-from ..embedding.prompts import Role
-from ..errors import CorpusError, PlanError
 from ..rerouting.plan import PLAIN, Head, Plan
 from ..runtime.events import Progress, quiet
 from ..runtime.fair_lock import lock_for
 from ..storage import result_store
 from . import head_choices
+from .corpus_objective import check_teacher, checked_items, parts_and_objective
 from .head_choices import ObjectiveName
 from .score_result import Corpus
 from .score_store import digest_of
 
 if TYPE_CHECKING:
     import pandas as pd
-    import torch
-
-    from ..embedding.head_derivatives import Objective
-
-LEAST_ITEMS = 20
-"""Pairs, texts or queries that an objective needs at least."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +102,7 @@ def sensitivity(
     base: Plan = PLAIN,
     progress: Progress = quiet,
 ) -> Sensitivity:
-    """The sensitivity of an objective to each head, from the store or about four passes.
+    """The sensitivity of an objective to each head, from the store or about three passes.
 
     Args:
         backbone: the decoder.
@@ -125,29 +114,19 @@ def sensitivity(
         progress: counts distinct prompts.
 
     Raises:
-        CorpusError: there are fewer than :data:`LEAST_ITEMS` items, no labels, or all are alike.
+        CorpusError: there are fewer than :data:`.corpus_objective.LEAST_ITEMS` items, no labels, or
+            all are alike.
         PlanError: agreement without a teacher, or a method that does not re-route.
         BackboneError: the backbone cannot be re-routed, or its states overflowed.
     """
-    if (objective == "agreement") != (teacher is not None):
-        raise PlanError("A teacher is what agreement is with: give both or neither.")
+    check_teacher(objective, teacher)
     items = checked_items(corpus, method, objective)
-    plain, bases = method.under(PLAIN), method.under(base)
-    key = result_store.key(
-        "head derivatives",
-        **backbone.identity,
-        **plain.identity,
-        rerouted={"bias": method.plan.bias, "key": method.plan.key_position},
-        base=bases.identity,
-        objective=objective,
-        teacher=teacher and teacher.identity,
-        data=digest_of(corpus),
-    )
+    key = _key_of(backbone, corpus, method, objective, teacher, base)
     with lock_for(key):
         if (found := result_store.get(key)) is None:
             from ..embedding.head_derivatives import head_derivatives
 
-            parts, function = _objective(backbone, corpus, objective, teacher, progress)
+            parts, function = parts_and_objective(backbone, corpus, objective, teacher, progress)
             result = head_derivatives(
                 backbone, parts, method, function, base=base, progress=progress
             )
@@ -168,128 +147,56 @@ def sensitivity(
     )
 
 
-def checked_items(corpus: Corpus, method: Method, objective: ObjectiveName) -> int:
-    """How many items an objective has to go by; refuses what needs no backbone to be refused.
-
-    Args:
-        corpus: the corpus to choose heads on.
-        method: the method whose heads they are.
-        objective: a name of :data:`.head_choices.OBJECTIVES`.
-
-    Raises:
-        CorpusError: the items are too few, or cannot be told apart.
-        PlanError: the method does not re-route.
-    """
-    if not method.reroutes:
-        raise PlanError(
-            f"{method.name} re-routes no heads; choose a method that does, such as kv-embedding."
-        )
-    number, noun = len(corpus.texts) if isinstance(corpus, Texts) else 0, "texts"
-    if isinstance(corpus, Pairs):
-        number, noun = len(corpus.scores), "rated pairs"
-        if objective == "judgements" and np.ptp(corpus.scores) == 0:
-            raise CorpusError(f"All ratings of {corpus.name} are the same; choose another corpus.")
-    elif isinstance(corpus, Retrieval):
-        number, noun = len(corpus.queries), "queries"
-    elif objective == "judgements":
-        labels = corpus.labels or ()
-        if len(set(labels)) < 2 or len(set(labels)) == len(labels):
-            raise CorpusError(
-                f"{corpus.name} needs at least two labels, and texts that share one; choose "
-                "another corpus, or an objective that needs no labels."
-            )
-    if number < LEAST_ITEMS:
-        raise CorpusError(
-            f"{corpus.name} has {number} {noun}, too few to choose heads by; at least "
-            f"{LEAST_ITEMS} are needed."
-        )
-    return number
-
-
-Parts = list[tuple[Sequence[str], Role]]
-
-
-def _objective(
+def known_sensitivity(
     backbone: Backbone,
     corpus: Corpus,
-    name: ObjectiveName,
-    teacher: Method | None,
-    progress: Progress,
-) -> "tuple[Parts, Objective]":
-    """The texts to embed, with their roles, and the function of their embeddings."""
-    import torch
-
-    from . import objectives
-
-    if isinstance(corpus, Retrieval):
-        parts: Parts = [(corpus.documents, "Context"), (corpus.queries, "Query")]
-    else:
-        parts = [(corpus.texts, "Context")]
-    if name == "halves":
-        return _halves(corpus), objectives.halves_match
-    if name == "uniformity":
-        return parts[:1], objectives.uniformity
-    if teacher is not None:
-        taught = [
-            torch.from_numpy(
-                cached_encoder.encode_methods(
-                    backbone, texts, [teacher], role=role, progress=progress
-                )[0].embeddings
-            ).double()
-            for texts, role in parts
-        ]
-        return parts, partial(_agreement, corpus, taught)
-    match corpus:
-        case Pairs():
-            ratings = torch.from_numpy(corpus.scores)
-            return parts, lambda rows: objectives.pearson(_cosines(corpus, [rows]), ratings)
-        case Retrieval():
-            relevance, own = corpus.relevance, corpus.own_documents
-            return parts, lambda documents, queries: objectives.retrieval_margin(
-                documents, queries, relevance, own
-            )
-    labels = corpus.labels or ()
-    return parts, lambda rows: objectives.nearest_margin(rows, labels)
-
-
-def _cosines(corpus: Corpus, rows: "Sequence[torch.Tensor]") -> "torch.Tensor":
-    """The cosines that a corpus asks for: of its pairs, of any two texts, of queries and documents.
+    method: Method = DEFAULT,
+    *,
+    objective: ObjectiveName = "judgements",
+    teacher: Method | None = None,
+) -> Sensitivity | None:
+    """The stored sensitivity with nothing re-routed, or None; computes nothing.
 
     Args:
-        corpus: the corpus.
-        rows: embeddings of its parts, (N, D) of unit length.
+        backbone: the decoder.
+        corpus: rated pairs, labelled texts, or queries with documents.
+        method: a method that re-routes.
+        objective: a name of :data:`.head_choices.OBJECTIVES`.
+        teacher: the method to agree with.
     """
-    import torch
-
-    if isinstance(corpus, Pairs):
-        left, right = (torch.from_numpy(side) for side in (corpus.left, corpus.right))
-        return (rows[0][left] * rows[0][right]).sum(-1)
-    if isinstance(corpus, Retrieval):
-        return (rows[1] @ rows[0].T).flatten()
-    cosines = rows[0] @ rows[0].T
-    return cosines[torch.ones_like(cosines, dtype=torch.bool).triu(1)]
+    if result_store.get(_key_of(backbone, corpus, method, objective, teacher, PLAIN)) is None:
+        return None
+    return sensitivity(backbone, corpus, method, objective=objective, teacher=teacher)
 
 
-def _agreement(
-    corpus: Corpus, taught: "Sequence[torch.Tensor]", *rows: "torch.Tensor"
-) -> "torch.Tensor":
-    from . import objectives
+def _key_of(
+    backbone: Backbone,
+    corpus: Corpus,
+    method: Method,
+    objective: ObjectiveName,
+    teacher: Method | None,
+    base: Plan,
+) -> str:
+    return result_store.key(
+        "head derivatives",
+        **identity(backbone, corpus, method, objective, teacher),
+        base=method.under(base).identity,
+    )
 
-    return objectives.pearson(_cosines(corpus, rows), _cosines(corpus, taught))
 
-
-def _halves(corpus: Corpus) -> Parts:
-    """The first and the second halves of the texts that have at least four words.
-
-    Raises:
-        CorpusError: those are too few.
-    """
-    texts = corpus.documents if isinstance(corpus, Retrieval) else corpus.texts
-    words = [text.split() for text in dict.fromkeys(texts)]
-    cut = [(each[: len(each) // 2], each[len(each) // 2 :]) for each in words if len(each) >= 4]
-    if len(cut) < LEAST_ITEMS:
-        raise CorpusError(
-            f"{corpus.name} has {len(cut)} texts of at least four words, too few to choose heads "
-            f"by their halves; at least {LEAST_ITEMS} are needed."
-        )
-    return [([" ".join(each[half]) for each in cut], "Context") for half in (0, 1)]
+def identity(
+    backbone: Backbone,
+    corpus: Corpus,
+    method: Method,
+    objective: ObjectiveName,
+    teacher: Method | None,
+) -> dict[str, Any]:
+    """All that decides an objective and its derivatives but the heads, as parts of a key."""
+    return {
+        **backbone.identity,
+        **method.under(PLAIN).identity,
+        "rerouted": {"bias": method.plan.bias, "key": method.plan.key_position},
+        "objective": objective,
+        "teacher": teacher and teacher.identity,
+        "data": digest_of(corpus),
+    }

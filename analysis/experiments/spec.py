@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal, Self, get_args, get_origin
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
 
-from ..errors import RecipeError, quoted
+from ..errors import RecipeError, listed, quoted
 from ..storage import result_store
 
 
@@ -34,7 +34,7 @@ class Option:
     repeated: bool = False
     group: str | None = None
     unset: str | None = None
-    reads: Literal["file", "corpus", "backbone"] | None = None
+    reads: Literal["file", "vectors", "corpus", "backbone"] | None = None
     writes: Literal["file", "folder"] | None = None
 
 
@@ -83,8 +83,14 @@ class Spec(BaseModel):
         for name in values:
             if name not in options:
                 similar = difflib.get_close_matches(str(name), options, 1)
-                hint = f"use {quoted(similar[0])}." if similar else _listed(options)
-                raise RecipeError(f"The command {cls.command} has no option {quoted(name)}: {hint}")
+                hint = (
+                    f"use {quoted(similar[0])}"
+                    if similar
+                    else f"it has {listed(options) or 'none'}"
+                )
+                raise RecipeError(
+                    f"The command {cls.command} has no option {quoted(name)}: {hint}."
+                )
         fields = {_attribute(name): value for name, value in values.items()}
         try:
             return cls(**{name: value for name, value in fields.items() if value is not None})
@@ -94,7 +100,7 @@ class Spec(BaseModel):
     @classmethod
     def _sentence(cls, error: ValidationError) -> str:
         """The first problem, in one sentence."""
-        problem = error.errors(include_url=False)[0]
+        problem = error.errors(include_url=False)[0]  # of a union, that of its names
         name = str(problem["loc"][0]).replace("_", "-") if problem["loc"] else ""
         value = quoted(problem["input"])
         match problem["type"]:
@@ -103,10 +109,12 @@ class Spec(BaseModel):
             case "literal_error":
                 return (
                     f"Option --{name}: invalid choice: {value}; choose from "
-                    f"{', '.join(choices(cls.options()[name]))}."
+                    f"{listed(choices(cls.options()[name]), problem['input'])}."
                 )
             case "greater_than_equal" | "less_than" | "int_parsing" | "int_from_float" | "int_type":
-                return f"Option --{name}: {_INTEGER[name == 'seed']}, not {value}."
+                least = next((at.ge for at in cls.options()[name].metadata if hasattr(at, "ge")), 1)
+                rule = _INTEGER.get(name, _COUNT.format(least))
+                return f"Option --{name}: {rule}, not {value}."
             case "float_parsing" | "float_type":
                 return f"Option --{name}: must be a number, not {value}."
             case "value_error":
@@ -158,7 +166,7 @@ class Spec(BaseModel):
         options = self.options()
         values = {name: value for name, value in self.values().items() if value is not None}
         loggable = {
-            name: str(value) if isinstance(value, float) else value
+            name: str(value) if isinstance(value, float) else _without_own(value, options[name])
             for name, value in values.items()
             if name == "layers" or choices(options[name]) or isinstance(value, int | float)
         }
@@ -187,9 +195,20 @@ def is_text(field: FieldInfo) -> bool:
     return not any(kind in (int, float, bool) for kind in _kinds(field.annotation))
 
 
-def meaning(field: FieldInfo) -> str:
-    """A field's meaning, with the names to choose from, on one line."""
-    return ": ".join(filter(None, (field.description, ", ".join(choices(field)))))
+def meaning(field: FieldInfo, most: int = 10**6) -> str:
+    """A field's meaning, with the names to choose from unless they are more, on one line."""
+    names = choices(field)
+    listed_names = ", ".join(names) if len(names) <= most else ""
+    return ": ".join(filter(None, (field.description, listed_names)))
+
+
+def _without_own(value: Any, field: FieldInfo) -> Any:
+    """A value without what is no name to choose from, since that may hold a text."""
+    if not (names := choices(field)) or isinstance(value, int):
+        return value
+    if isinstance(value, list):
+        return [each if each in names else "own" for each in value]
+    return value if value in names else "own"
 
 
 def _kinds(annotation: Any) -> Iterator[Any]:
@@ -208,15 +227,12 @@ def _literals(annotation: Any) -> Iterator[str]:
             yield from _literals(argument)
 
 
-def _listed(options: dict[str, FieldInfo]) -> str:
-    return f"it has {', '.join(options) or 'none'}."
-
-
+_COUNT = "a count must be a whole number of at least {}"
 _INTEGER = {
-    False: "a count must be a whole number of at least 1",
-    True: "a seed must be a whole number from 0 to 2**32 - 1",
+    "seed": "a seed must be a whole number from 0 to 2**32 - 1",
+    "output-layer": "a layer must be a whole number",
 }
-"""The rule that an integer broke, by whether it is a seed."""
+"""The rule that an integer broke, by its option; all others are counts."""
 
 
 def _attribute(option: str) -> str:

@@ -5,23 +5,28 @@ and the recipe it saves are the same request. All fields of a spec decide the an
 is printed is not part of it.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from ..corpora.packaged import CALIBRATION
+from ..corpora.types import Kind
 from ..dimension.estimators import Cloud, EstimatorName
 from ..dimension.selection import RuleName
-from ..embedding.methods import MethodName
 from ..embedding.postprocessing import PostprocessingName
 from ..embedding.prompts import Role
-from ..errors import RecipeError, quoted
+from ..embedding.token_words import MOST
+from ..errors import RecipeError, listed, quoted
 from ..spaces.projection import ProjectionName
-from .head_choices import ObjectiveName
+from .head_choices import ChoiceName, ObjectiveName
 from .long_texts import LONG_QUERIES
 from .searches import SearchName
 from .shared_options import (
     BACKBONE,
+    HOW,
+    TOP_WORDS,
+    WORD_TEXTS,
+    AnyMethod,
     Bare,
     Count,
     Device,
@@ -33,8 +38,10 @@ from .shared_options import (
     OnEngine,
     Part,
     Planned,
+    PlannedVariant,
     Rerouting,
     Seed,
+    WithVectors,
 )
 from .spec import Option, Several, Spec
 
@@ -42,9 +49,14 @@ PlotlyPlace = Literal["inside", "beside"]
 SETUP, ENCODING = "set up", "encode texts"
 SCORES, LAYERS, INSIDE = "score methods", "choose layers", "look inside the model"
 
-_Method = Annotated[MethodName, Option("METHOD"), Field(description="how texts become vectors")]
+_Method = Annotated[AnyMethod, Option("METHOD"), Field(description=HOW)]
 _PairsName = Annotated[
     str, Option("CORPUS", reads="corpus"), Field(description="name or file of rated pairs")
+]
+PostProcessing = Annotated[
+    PostprocessingName,
+    Option("STEP"),
+    Field(description="step after encoding, which sees no text that is scored"),
 ]
 _TextsName = Annotated[
     str, Option("CORPUS", reads="corpus"), Field(description="name or file of texts")
@@ -100,7 +112,7 @@ class Dimension(OnBackbone):
     """Where does the model compress?"""
 
     command = "dimension"
-    summary = "Estimate each layer's intrinsic dimension and select layers by it."
+    summary = "Estimate each layer's intrinsic dimension; select layers by it."
     topic = LAYERS
     corpus: _TextsName = CALIBRATION
     samples: Annotated[
@@ -120,7 +132,7 @@ class Dimension(OnBackbone):
     ] = "paper"
 
 
-class Sts(Planned):
+class Sts(Planned, WithVectors):
     """Does it score better on rated pairs?"""
 
     command = "sts"
@@ -130,18 +142,14 @@ class Sts(Planned):
     method: Methods = ("kv-embedding",)
 
 
-class Score(OnCorpus, Planned):
+class Score(OnCorpus, Planned, WithVectors):
     """Does it score better?"""
 
     command = "score"
     summary = "Score and compare methods on pairs, labelled texts or retrieval."
     topic = SCORES
     method: Methods = ("kv-embedding",)
-    post_processing: Annotated[
-        PostprocessingName,
-        Option("STEP"),
-        Field(description="step after encoding, fitted on calibration texts"),
-    ] = "none"
+    post_processing: PostProcessing = "none"
     max_tokens: MaxTokens = None
 
 
@@ -178,6 +186,23 @@ class Parts(OnCorpus, Planned):
     topic = SCORES
 
 
+class PromptBench(OnCorpus, Planned):
+    """How much hangs on the words of the prompt?"""
+
+    command = "prompts"
+    summary = "Score methods under several prompts, and compare the prompts."
+    topic = SCORES
+    template: Annotated[
+        tuple[str, ...],
+        Several,
+        Option("PROMPT", repeated=True),
+        Field(
+            min_length=1, description="a prompt by name, or your own with {text}, and {role} if any"
+        ),
+    ] = ("eol", "thinking", "knowledge", "compression", "bare")
+    method: Methods = ("prompt-eol", "prompt-eol+mean")
+
+
 class Mteb(Planned):
     """What does mteb's own evaluation say?"""
 
@@ -201,10 +226,10 @@ class Ablation(OnEngine, Planned):
     """Was the automatic choice of layers a good one?"""
 
     command = "ablation"
-    summary = "Compare many choices of layers with re-routing nothing."
+    summary = "Compare many choices of layers or heads with re-routing nothing."
     topic = LAYERS
     search: Annotated[
-        SearchName, Option("SEARCH"), Field(description="which layers and biases to try")
+        SearchName, Option("SEARCH"), Field(description="which layers, heads or biases to try")
     ] = "windows"
     most: Annotated[
         Count | None,
@@ -223,24 +248,86 @@ class Rules(OnCorpus, Rerouting):
     topic = LAYERS
 
 
-class Sensitivity(OnCorpus, Rerouting):
+def _auto(value: str) -> str:
+    if value != "auto":
+        raise ValueError("a count must be a whole number of at least 1, or auto")
+    return value
+
+
+class ChoosingHeads(Rerouting):
+    """A question that chooses heads."""
+
+    method: _Method = "kv-embedding"
+    objective: Annotated[
+        ObjectiveName, Field(description="what heads are to raise; agreement is with a teacher")
+    ] = "judgements"
+    teacher: Annotated[
+        AnyMethod, Option("METHOD"), Field(description="the method that agreement is with")
+    ] = "prompt-eol"
+    choose: Annotated[ChoiceName, Field(description="how to choose heads")] = "top"
+    top: Annotated[
+        Count | Annotated[str, AfterValidator(_auto)],
+        Option("N"),
+        Field(description="how many heads to choose at most; auto finds it inside the items"),
+    ] = 60
+
+    @property
+    def count(self) -> int | None:
+        """How many heads to choose at most; None to find it inside the items."""
+        return self.top if isinstance(self.top, int) else None
+
+
+class Sensitivity(OnCorpus, ChoosingHeads):
     """Which heads should listen?"""
 
     command = "sensitivity"
     summary = "Rank all heads by what re-routing each would change."
     topic = LAYERS
-    method: Annotated[
-        MethodName, Option("METHOD"), Field(description="how texts become vectors")
-    ] = "kv-embedding"
+    on: Annotated[Kind, Option("KIND"), Field(description="kind of corpus")] = "pairs"  # type: ignore[assignment]
+
+
+class Transfer(OnCorpus, ChoosingHeads):
+    """Do heads chosen on one corpus help on another?"""
+
+    command = "transfer"
+    summary = "Choose heads on one corpus and score them on another."
+    topic = LAYERS
     objective: Annotated[
         ObjectiveName, Field(description="what heads are to raise; agreement is with a teacher")
-    ] = "judgements"
-    teacher: Annotated[
-        MethodName, Option("METHOD"), Field(description="the method that agreement is with")
-    ] = "prompt-eol"
-    top: Annotated[
-        Count, Option("N"), Field(description="how many heads to choose, outside the first fifth")
-    ] = 60
+    ] = "agreement"
+    chosen_on: Annotated[
+        Kind, Option("KIND"), Field(description="kind of the corpus that heads are chosen on")
+    ] = "texts"
+    chosen_corpus: Annotated[
+        str | None,
+        Option("CORPUS", unset=f"{CALIBRATION} for texts", reads="corpus"),
+        Field(description="packaged or hub name, file or folder that heads are chosen on"),
+    ] = None
+    chosen_part: Annotated[
+        Count, Option("N"), Field(description="number of texts, pairs or queries to choose on")
+    ] = 100
+    random_sets: Annotated[
+        int,
+        Option("N"),
+        Field(ge=0, description="how many sets of as many heads at random to score too"),
+    ] = 20
+    baseline: Annotated[
+        tuple[AnyMethod, ...],
+        Several,
+        Option("METHOD", repeated=True),
+        Field(description="a method to score beside the heads"),
+    ] = ()
+
+
+class OutputLayers(OnCorpus, PlannedVariant):
+    """Does the layer of lowest dimension embed best?"""
+
+    command = "output-layers"
+    summary = "Score methods at every layer's output, beside its dimension."
+    topic = LAYERS
+    method: Methods = ("kv-embedding", "prompt-eol", "mean")
+    post_processing: PostProcessing = "none"
+    max_tokens: MaxTokens = None
 
 
 class Causal(Planned):
@@ -256,13 +343,46 @@ class Causal(Planned):
     bare: Bare = False
 
 
-def _two(methods: tuple[str, ...]) -> tuple[str, ...]:
-    if len(methods) != 2:
-        raise ValueError("a comparison of spaces takes --method twice")
-    return methods
+class Words(Planned):
+    """What word did it think of?"""
+
+    command = "words"
+    summary = "Show which words prompts make the model think of at each layer."
+    topic = INSIDE
+    text: Annotated[
+        tuple[str, ...],
+        Several,
+        Option("TEXT", repeated=True),
+        Field(description="a text of one's own, in place of a corpus"),
+    ] = ()
+    corpus: Annotated[
+        str | None,
+        Option("CORPUS", unset="none", reads="corpus"),
+        Field(description="name or file of texts, in place of texts of one's own"),
+    ] = None
+    samples: Annotated[
+        Count, Option("N"), Field(description="number of distinct texts, drawn at random")
+    ] = WORD_TEXTS
+    method: Methods = ("prompt-eol",)
+    top: Annotated[
+        Count, Option("N"), Field(description=f"words of each layer, {MOST} at most")
+    ] = TOP_WORDS
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if bool(self.text) == (self.corpus is not None):
+            raise RecipeError(
+                "The command words takes texts of one's own (--text) or a corpus (--corpus), and "
+                "not both."
+            )
+        return self
 
 
-class Space(Planned):
+_MAPPED: tuple[AnyMethod, AnyMethod] = ("mean", "kv-embedding")
+_BESIDE_VECTORS: tuple[AnyMethod, ...] = ("kv-embedding",)
+
+
+class Space(Planned, WithVectors):
     """How does the space move?"""
 
     command = "space"
@@ -275,12 +395,11 @@ class Space(Planned):
         Field(description="number of distinct texts, drawn at random"),
     ] = None
     method: Annotated[
-        tuple[MethodName, ...],
+        tuple[AnyMethod, ...],
         Several,
-        AfterValidator(_two),
         Option("METHOD", repeated=True),
-        Field(description="how texts become vectors, one method for each map"),
-    ] = ("mean", "kv-embedding")
+        Field(description=f"{HOW}; one for each map, and one less for each of --vectors"),
+    ] = _MAPPED
     left_layers: Annotated[
         str | None,
         Option("LAYERS", unset="those of --layers"),
@@ -312,14 +431,35 @@ class Space(Planned):
         Field(description="where Plotly's script of 4.8 MB is, in the HTML file or once beside it"),
     ] = "inside"
 
+    @model_validator(mode="after")
+    def _two_maps(self) -> Self:
+        maps = len(self.mapped) + len(self.vectors)
+        if maps != 2:
+            raise RecipeError(
+                f"A comparison of spaces takes two maps, of --method and --vectors, not {maps}."
+            )
+        if self.vectors and self.right_backbone:
+            raise RecipeError(
+                "The right map is of vectors, which have no backbone; leave --right-backbone out."
+            )
+        return self
+
+    @property
+    def mapped(self) -> tuple[AnyMethod, ...]:
+        """The methods that are mapped, the left one first; vectors come after them."""
+        if self.vectors and self.method == _MAPPED:  # nothing was chosen
+            return _BESIDE_VECTORS if len(self.vectors) == 1 else ()
+        return self.method
+
 
 SPECS: dict[str, type[Spec]] = {
     spec.command: spec
     for spec in (
         *(Doctor, Backbones, Encode),
-        *(Sts, Score, LongTexts, Parts, Mteb),
-        *(Dimension, Ablation, Rules, Sensitivity),
-        *(Causal, Space),
+        *(Sts, Score, LongTexts, Parts, PromptBench, Mteb),
+        *(Dimension, OutputLayers, Ablation, Rules),
+        *(Sensitivity, Transfer),
+        *(Causal, Words, Space),
     )
 }
 """Every question by its command, in the order of the help."""
@@ -332,5 +472,7 @@ def spec_of(command: str) -> type[Spec]:
         RecipeError: there is no such command.
     """
     if command not in SPECS:
-        raise RecipeError(f"There is no command {quoted(command)}; there are {', '.join(SPECS)}.")
+        raise RecipeError(
+            f"There is no command {quoted(command)}; there are {listed(SPECS, command)}."
+        )
     return SPECS[command]

@@ -47,10 +47,8 @@ def sweep(
         CorpusError, PlanError, BackboneError: what encoding and scoring raise.
     """
     ordered = sorted(plans, key=lambda plan: plan.active, reverse=True)
-    may_trace = trace_cache.SEATS.acquire(blocking=False)
-    budget = trace_cache.SWEEP_BYTES if may_trace else 0
     layers, trace = backbone.layers, None
-    try:
+    with trace_cache.sweep_budget() as budget:
         for plan, following in zip_longest(ordered, ordered[1:]):
             planned = method.under(plan)
             with lock_for(score_store.key_of(backbone, pairs, planned)):
@@ -73,6 +71,3 @@ def sweep(
                     score = scores.measured(backbone, pairs, planned, [vectors])
                     score_store.store_score(backbone, pairs, score)
             yield score
-    finally:
-        if may_trace:
-            trace_cache.SEATS.release()

@@ -15,9 +15,12 @@ import numpy as np
 
 from ..backbones.backbone import Backbone
 from ..corpora.streams import Lines
+from ..embedding import cached_encoder
 from ..embedding.encoder import MethodEncoder
+from ..embedding.finishing import finished
 from ..embedding.methods import Method
 from ..embedding.prompts import Role
+from ..embedding.read_out import width
 from ..runtime import outputs
 from ..runtime.events import Progress, quiet
 from ..storage import result_store
@@ -78,7 +81,7 @@ def encode(
     identity = MethodEncoder(reference, method).identity
     recipe = result_store.digest(identity, result_store.versions(), role, lines.digest, size)
     work = partial(_encoded, reference, method, role)
-    with growing(output, recipe, (lines.count, reference.facts.hidden)) as array:
+    with growing(output, recipe, (lines.count, width(reference, method))) as array:
         array.resume(lines.shards(size))
         finished = len(array.cut)
         if finished:
@@ -97,5 +100,6 @@ def _encoded(
     reference: Backbone, method: Method, role: Role, backbone: Backbone, texts: list[str]
 ) -> Shard:
     check_same(backbone, reference)
-    encoding = MethodEncoder(backbone, method).encode(texts, role=role)
+    encoder = MethodEncoder(backbone, method)
+    encoding = finished(encoder, encoder.encode(texts, role=role), cached_encoder.embed)
     return Shard(checksum_of(texts), encoding.embeddings, encoding.texts_cut, encoding.tokens_cut)

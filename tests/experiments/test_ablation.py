@@ -4,7 +4,6 @@ from collections.abc import Iterable
 
 import numpy as np
 import pytest
-import torch
 
 from analysis.backbones.backbone import Backbone
 from analysis.corpora import columns
@@ -16,9 +15,8 @@ from analysis.experiments import sweep as sweeps
 from analysis.experiments.ablation import Walk
 from analysis.experiments.held_out import BEST
 from analysis.experiments.searches import AUTOMATIC
-from analysis.rerouting import forward_pass
-from analysis.rerouting.forward_pass import PassRequest, PassResult
 from analysis.rerouting.plan import PLAIN, Plan
+from tests.support.passes import pass_starts
 from tests.support.visits import OWN_PAIRS
 
 
@@ -40,7 +38,7 @@ def test_every_search_scores_as_each_plan_alone(
 ) -> None:
     del empty_cache
     plan = Plan((1, 2), 0.5)
-    search = searches.SEARCHES[name](plan, llama.layers, llama.reroutable, 2)
+    search = searches.SEARCHES[name](plan, llama, 2)
     walk = finished(ablation.run(llama, pairs, search))
     assert walk.done
     assert not walk.missing
@@ -61,15 +59,9 @@ def test_all_windows_run_only_the_layers_from_where_each_parts_from_the_one_befo
     llama: Backbone, pairs: Pairs, empty_cache: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     del empty_cache
-    layers, starts = llama.layers, []
-    run = forward_pass.run
-
-    def spy(model: torch.nn.Module, request: PassRequest) -> PassResult:
-        starts.append(request.start)
-        return run(model, request)
-
+    layers = llama.layers
     scores.score(llama, pairs, [DEFAULT])
-    monkeypatch.setattr(forward_pass, "run", spy)
+    starts = pass_starts(monkeypatch)
     plans = searches.every_window(layers)
     finished(ablation.run(llama, pairs, searches.at_once(plans)))
     batches, rest = divmod(len(starts), 1 + len(plans))
@@ -118,7 +110,7 @@ def test_a_search_that_is_stopped_goes_on_from_where_it_was(
 
 
 @pytest.mark.slow
-def test_the_best_is_the_searchs_own_and_ranks_count_all(
+def test_the_best_is_the_searchs_own_and_ranks_count_no_reference(
     llama: Backbone, pairs: Pairs, empty_cache: object
 ) -> None:
     del empty_cache
@@ -127,8 +119,13 @@ def test_the_best_is_the_searchs_own_and_ranks_count_all(
     walk = finished(ablation.run(llama, pairs, searches.at_once(plans), beside=beside))
     assert set(walk.points) == {PLAIN, *beside, *plans}
     assert walk.best in plans
-    order = sorted(walk.points, key=walk.spearman, reverse=True)
-    assert walk.rank(order[0]) == 1
+    alone = finished(ablation.run(llama, pairs, searches.at_once(plans)))
+    assert set(walk.ranked) == set(alone.ranked) == {PLAIN, *plans}
+    for plan in walk.ranked:
+        assert walk.rank(plan) == alone.rank(plan)
+    assert {walk.rank(plan) for plan in beside} <= set(range(1, len(walk.ranked) + 2))
+    assert len(walk.changes) == len(plans)
+    assert all(change.p_holm is not None for change in walk.changes)
     assert walk.spearman(walk.best) == max(walk.spearman(plan) for plan in plans)
 
 

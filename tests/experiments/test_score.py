@@ -11,8 +11,8 @@ from scipy.stats import spearmanr
 from analysis.backbones.backbone import Backbone
 from analysis.corpora import packaged, registry, sampling
 from analysis.corpora.types import Pairs, Retrieval, Texts
-from analysis.embedding import encoder
-from analysis.embedding.methods import METHODS
+from analysis.embedding import encoder, finishing
+from analysis.embedding.methods import METHODS, variant
 from analysis.embedding.postprocessing import postprocessing
 from analysis.errors import CorpusError, PlanError
 from analysis.evaluation import comparison, similarity
@@ -21,7 +21,6 @@ from analysis.evaluation import retrieval as retrieval_scores
 from analysis.evaluation.bootstrap import DRAWS
 from analysis.evaluation.labelled import labelled
 from analysis.evaluation.retrieval import retrieval
-from analysis.experiments import score as scores
 from analysis.experiments.score import score
 from analysis.experiments.score_result import Corpus
 from analysis.experiments.score_store import known_score
@@ -47,7 +46,7 @@ def backbone(
     empty_cache: Path,  # noqa: ARG001
     monkeypatch: pytest.MonkeyPatch,
 ) -> Backbone:
-    monkeypatch.setattr(scores, "FITTED_ON", 50)
+    monkeypatch.setattr(finishing, "FITTED_ON", 50)
     return tiny("llama")
 
 
@@ -129,9 +128,9 @@ def test_documents_are_cut_and_counted(backbone: Backbone) -> None:
 
 @pytest.mark.slow
 def test_post_processing_is_fitted_on_calibration_texts_alone(backbone: Backbone) -> None:
-    calibration = sampling.sample(registry.load_texts(packaged.CALIBRATION), scores.FITTED_ON, 0)
+    calibration = sampling.sample(registry.load_texts(packaged.CALIBRATION), finishing.FITTED_ON, 0)
     for name in ("centre", "whiten"):
-        (result,) = score(backbone, PAIRS, ASKED[1:], processing=name)
+        (result,) = score(backbone, PAIRS, [variant(ASKED[1], processing=name)])
         fitted_on, of_pairs = (
             encoder.encode(backbone, texts, METHODS["mean"]).embeddings
             for texts in (calibration.texts, PAIRS.texts)
@@ -177,8 +176,9 @@ def test_what_decides_a_measure_is_in_its_key(
     relabelled = Texts("made", TEXTS, "", (LABELLED.labels or ())[::-1])
     judged = Retrieval("made", WORDS, TEXTS, RETRIEVAL.relevance[::-1], "")
     for corpus in (PAIRS, part, LABELLED, relabelled, RETRIEVAL, judged):
-        for how in ({}, {"max_tokens": 50}, {"processing": "centre"}):
-            score(backbone, corpus, ASKED, **how)
+        for how in (None, 50):
+            score(backbone, corpus, ASKED, max_tokens=how)
+        score(backbone, corpus, [variant(each, processing="centre") for each in ASKED])
     result = {key for key in keys if key.startswith("measured")}
     assert len(result) == 6 * 3 * len(ASKED)
     assert score(backbone, part, ASKED)[0].of == 20
@@ -189,4 +189,4 @@ def test_texts_without_labels_are_refused(backbone: Backbone) -> None:
         score(backbone, Texts("bare", TEXTS, "made up"), ASKED)
     assert_one_sentence(raised.value)
     with pytest.raises(PlanError, match="no post-processing"):
-        score(backbone, PAIRS, ASKED, processing="pca")
+        variant(ASKED[0], processing="pca")

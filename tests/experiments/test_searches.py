@@ -55,6 +55,15 @@ def test_windows_are_every_run_of_layers_once(layers: int, width: int) -> None:
     assert all(len(plan.layers) <= width and plan in every for plan in sliding)
 
 
+@given(st.sets(st.integers(0, 9), min_size=1), st.integers(1, 5))
+def test_every_head_is_tried_alone_once(layers: set[int], heads: int) -> None:
+    plans = searches.heads_alone(sorted(layers), heads, Plan((0, 1), -2.0, "first"))
+    assert len(plans) == len(set(plans)) == len(layers) * heads
+    assert {plan.active for plan in plans} == {(layer,) for layer in layers}
+    assert {(plan.layers, len(plan.heads)) for plan in plans} == {((), 1)}
+    assert {(plan.bias, plan.key_position) for plan in plans} == {(-2.0, "first")}
+
+
 def test_a_bias_sweep_keeps_the_layers_and_the_key_and_tries_the_plans_own() -> None:
     plans = searches.biases(Plan((2, 3), 0.25, "first"))
     assert {plan.layers for plan in plans} == {(2, 3)}

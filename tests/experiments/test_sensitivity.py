@@ -9,13 +9,14 @@ import pytest
 from analysis.backbones.backbone import Backbone
 from analysis.corpora.types import Pairs, Retrieval, Texts
 from analysis.embedding.encoder import encode
-from analysis.embedding.methods import DEFAULT, METHODS
+from analysis.embedding.methods import DEFAULT, METHODS, VARIANTS, variant
 from analysis.errors import CorpusError, PlanError
 from analysis.evaluation.similarity import cosines
 from analysis.experiments import head_choices
+from analysis.experiments.corpus_objective import LEAST_ITEMS
 from analysis.experiments.head_choices import ObjectiveName
 from analysis.experiments.score import score
-from analysis.experiments.sensitivity import LEAST_ITEMS, Sensitivity, sensitivity
+from analysis.experiments.sensitivity import Sensitivity, sensitivity
 from analysis.rerouting.plan import Head, Plan
 from tests.support.tiny_models import LAYERS
 
@@ -51,6 +52,19 @@ def test_the_objective_of_pairs_is_pearsons_correlation(llama: Backbone) -> None
     assert found.values.shape == (LAYERS, llama.facts.heads)
     (scored,) = score(llama, PAIRS, [DEFAULT.under(Plan())])
     assert found.value == pytest.approx(scored.measure("Pearson").value / 100, abs=1e-6)
+
+
+def test_heads_are_chosen_for_another_prompt_too(llama: Backbone) -> None:
+    chosen, plain = VARIANTS["prompt-eol-rerouted"], METHODS["prompt-eol"]
+    found = sensitivity(llama, PAIRS, chosen)
+    best = found.top(1)
+    scored, unchanged, rerouted = score(
+        llama, PAIRS, [plain, chosen.under(Plan()), chosen.under(Plan(heads=best))]
+    )
+    assert found.value == pytest.approx(scored.measure("Pearson").value / 100, abs=1e-6)
+    assert unchanged.measures == scored.measures
+    assert rerouted.measure("Pearson").value > scored.measure("Pearson").value
+    assert variant(chosen, separator="quoted", pooling="mean", norm="pre") is chosen
 
 
 @pytest.mark.parametrize("corpus", [PAIRS, LABELLED, FOUND], ids=["pairs", "labelled", "retrieval"])

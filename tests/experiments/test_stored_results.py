@@ -15,7 +15,9 @@ from analysis.corpora.types import Pairs, Texts
 from analysis.dimension import curve as curves
 from analysis.dimension import selection, states
 from analysis.embedding import encoder
-from analysis.embedding.methods import DEFAULT, METHODS, Method, Prepending
+from analysis.embedding.method_parts import CHANGES, READINGS, Change, Prepending
+from analysis.embedding.methods import DEFAULT, METHODS, Method
+from analysis.embedding.named_prompts import PROMPTS, own_prompt
 from analysis.embedding.prompts import COMPRESSION
 from analysis.errors import BackboneError, PlanError
 from analysis.evaluation import similarity
@@ -159,18 +161,24 @@ OTHER_BACKBONES = {
     "special tokens": dataclasses.replace(LLAMA, special_tokens="parse"),
 }
 
-PLACED = METHODS["token-prepending"].template
+PLACED, PREPENDING = PROMPTS["eol-placeholder"], CHANGES["token-prepending"]
 _CHANGED_METHODS: dict[str, dict[str, Any]] = {
-    "template": {"template": "{role}: {text} !"},
+    "template": {"prompt": own_prompt("{role}: {text} !")},
     "pooling": {"pooling": "mean"},
-    "norm": {"norm": "pre"},
-    "tidy": {"tidy": METHODS["prompt-eol"].tidy},
-    "further templates": {"further": ("{text}.",)},
-    "mask": {"causal": False},
-    "placeholder": {"template": PLACED, "prepending": Prepending()},
-    "where the placeholder is left alone": {"template": PLACED, "prepending": Prepending(exit=2)},
-    "place of the placeholder": {"template": "{placeholder}" + PLACED, "prepending": Prepending()},
-    "output": {"output": -2},
+    "norm": {"reading": dataclasses.replace(READINGS["states"], norm="pre")},
+    "tidy": {"prompt": own_prompt(DEFAULT.template, tidy=METHODS["prompt-eol"].tidy)},
+    "further templates": {"prompt": own_prompt(DEFAULT.template, "{text}.")},
+    "mask": {"change": CHANGES["no-mask"]},
+    "placeholder": {"prompt": PLACED, "change": PREPENDING},
+    "where the placeholder is left alone": {
+        "prompt": PLACED,
+        "change": Change("", "", prepending=Prepending(exit=2)),
+    },
+    "place of the placeholder": {
+        "prompt": own_prompt("{placeholder}" + PLACED.templates[0]),
+        "change": PREPENDING,
+    },
+    "output layer": {"reading": READINGS["last-but-one"]},
 }
 
 _CHANGED_PAIRS: dict[str, dict[str, Any]] = {
