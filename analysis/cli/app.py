@@ -10,10 +10,13 @@ import logging
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
+from ..errors import ExplorerError
 from ..runtime.paths import APP, import_name
 
 CHECKOUT = "analysis"
@@ -21,7 +24,7 @@ CHECKOUT = "analysis"
 
 
 def serve(port: int | None = None) -> int:
-    """Serve the app on this machine until it is stopped.
+    """Serve the app on this machine until it is stopped; say its address when it is ready.
 
     Streamlit reads the settings next to the app's script; they take precedence over those of the
     current folder.
@@ -41,6 +44,7 @@ def serve(port: int | None = None) -> int:
     logging.getLogger("uvicorn.error").addFilter(
         lambda _: signal.getsignal(signal.SIGINT) is not signal.SIG_DFL
     )
+    get_ready()
     options = [] if port is None else ["--server.port", str(port)]
     try:
         cli.main(["run", str(APP), *options], prog_name="streamlit", standalone_mode=False)
@@ -49,6 +53,26 @@ def serve(port: int | None = None) -> int:
     except SystemExit as stopped:
         return stopped.code if isinstance(stopped.code, int) else int(stopped.code is not None)
     return 0
+
+
+def get_ready() -> None:
+    """Do what the first visit would wait for: import libraries, load the packaged backbone.
+
+    Each step is said on standard error. A backbone that cannot be loaded is no reason not to
+    serve: the pages say why, and others can be chosen.
+    """
+    print("Getting ready: importing PyTorch", file=sys.stderr, flush=True)
+    from ..backbones import backbone, catalog, leases
+    from ..figures import attention, scores, spaces
+    from ..recipes import runner
+
+    del attention, scores, spaces, runner  # with these come all that pages compute and draw with
+
+    def say(step: str) -> None:
+        print(f"Getting ready: {step}", file=sys.stderr, flush=True)
+
+    with suppress(ExplorerError):
+        leases.lease(catalog.DEFAULT, load=partial(backbone.load, progress=say))
 
 
 def install_alias(alias: str, package: str) -> None:

@@ -14,10 +14,12 @@ from typing import Any, NoReturn
 
 from pydantic.fields import FieldInfo
 
+from ..embedding.methods import METHODS
 from ..errors import RecipeError, quoted
 from ..experiments.shared_options import OnEngine
 from ..experiments.spec import Spec, choices, meaning, option_of
 from ..experiments.specs import SETUP, SPECS
+from ..recipes import method_files
 from ..runtime.paths import program
 from . import standard_streams
 
@@ -83,10 +85,24 @@ def parse(arguments: Sequence[str] | None = None) -> Invocation:
         return Invocation(command, None, as_json, words)
     options = {name.replace("_", "-"): value for name, value in words.items()}
     try:
+        options = _with_method_files(SPECS[command], options)
         return Invocation(command, SPECS[command].read(options), as_json)
     except RecipeError as error:
         sentence = str(error).removesuffix(".")
         raise RecipeError(f"{sentence}; see {program()} {command} --help.") from None
+
+
+def _with_method_files(spec: type[Spec], options: dict[str, Any]) -> dict[str, Any]:
+    """The options with the spellings of the methods that are given as files."""
+
+    def spelled(value: Any) -> Any:
+        if isinstance(value, list):
+            return [spelled(each) for each in value]
+        is_file = isinstance(value, str) and value.endswith(method_files.ENDINGS)
+        return method_files.read_file(value) if is_file else value
+
+    named = [name for name, field in spec.options().items() if set(METHODS) <= set(choices(field))]
+    return options | {name: spelled(options[name]) for name in named}
 
 
 def _grammar() -> argparse.ArgumentParser:
@@ -126,7 +142,7 @@ def _listed_commands() -> str:
     lines = []
     for topic in topics:
         lines.append(f"{topic}:")
-        lines += [f"  {name:<12}{summary}" for at, name, summary in entries if at == topic]
+        lines += [f"  {name:<14}{summary}" for at, name, summary in entries if at == topic]
     return "\n".join(lines)
 
 

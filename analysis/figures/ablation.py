@@ -1,7 +1,7 @@
 """Scores of many plans -> Plotly figures and their tables.
 
-Every point carries its plan as ``customdata``: first its layers, then its bias. Plans that are not
-scored yet have their place from the start, so that nothing moves as a figure fills in.
+Every point carries its plan as ``customdata``: first its layers and heads, then its bias. Plans
+that are not scored yet have their place from the start, so that nothing moves as a figure fills in.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,6 +14,7 @@ import plotly.graph_objects as go
 from ..experiments import ablation
 from ..experiments.ablation import Walk
 from ..rerouting.plan import Plan
+from .heads import effect_map
 from .plan_points import HOVER, MARKS, NONE, Along, custom, dots, marked, plan_rows
 from .theme import DIVERGING, PLAIN, REROUTED, laid_out, tick
 
@@ -24,6 +25,8 @@ def search_chart(kind: str, walk: Walk, layers: int, automatic: Plan) -> go.Figu
     match kind:
         case "greedy search":
             return greedy_chart(walk, automatic)
+        case "single heads":
+            return effect_map(walk, plans)
         case "all windows":
             return window_map(walk, plans, layers, automatic)
     return change_chart(walk, plans, automatic, "bias" if kind == "bias" else "first layer")

@@ -1,12 +1,16 @@
 """Attention weights and gates of one text -> Plotly figures and their tables."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
+from plotly.subplots import make_subplots
 
 from ..experiments.causal import Attention, Gates
-from .theme import PLAIN, SELECTED, SEQUENTIAL, laid_out, token_names
+from ..rerouting.plan import Head
+from .theme import PLAIN, REROUTED, SELECTED, SEQUENTIAL, laid_out, token_names
 
 _FORBIDDEN = "rgba(127,127,127,0.22)"
 _TICKS = (0, 1, 5, 10, 25, 50, 100)
@@ -132,6 +136,45 @@ def attention_table(result: Attention, head: int | None = None) -> pd.DataFrame:
         table.insert(0, "re-routed pair", prefix)
     table.insert(0, "query", names)
     return table
+
+
+def gates_of_heads(result: Gates, heads: Mapping[str, Head]) -> go.Figure:
+    """The gate of each token in a head that helps and one that harms, one below the other.
+
+    Args:
+        result: the gates of a plan that re-routes the heads.
+        heads: the two heads by their labels.
+    """
+    names, tokens = token_names(result.tokens)
+    figure = make_subplots(
+        rows=len(heads), cols=1, shared_xaxes=True, subplot_titles=[*heads], vertical_spacing=0.15
+    )
+    colours = (REROUTED, SELECTED)
+    for row, ((label, head), colour) in enumerate(zip(heads.items(), colours, strict=True), 1):
+        figure.add_bar(
+            row=row,
+            col=1,
+            name=label,
+            x=names,
+            y=_gates_of(result, head),
+            marker_color=colour,
+            showlegend=False,
+            hovertemplate="token %{x}<br>gate %{y:.1f}%<extra></extra>",
+        )
+    figure.update_yaxes(title="gate (%)", rangemode="tozero", matches="y")
+    figure.update_xaxes(tickangle=-45, tickmode="array", tickvals=names, ticktext=tokens)
+    return laid_out(figure, 180 + 140 * len(heads))
+
+
+def gates_of_heads_table(result: Gates, heads: Mapping[str, Head]) -> pd.DataFrame:
+    """One row for each token, one column for each head: the gate in %."""
+    columns = {f"{label} (%)": _gates_of(result, head) for label, head in heads.items()}
+    return pd.DataFrame({"token": result.tokens, **columns})
+
+
+def _gates_of(result: Gates, head: Head) -> NDArray[np.floating]:
+    shares: NDArray[np.floating] = result.values[result.layers.index(head.layer), head.head]
+    return 100 * shares
 
 
 def gate_map(result: Gates, head: int | None = None) -> go.Figure:

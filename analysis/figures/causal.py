@@ -13,6 +13,8 @@ from .theme import PLAIN, REROUTED, SELECTED, SEQUENTIAL, laid_out, luminance, t
 
 LARGE = 20
 """Font size in pixels that can be read from the last row of a lecture hall."""
+_AROUND = 150
+"""Pixels above and below the rows of an enlarged figure."""
 _SCALE = get_colorscale(SEQUENTIAL)
 _EVEN = 0.179
 """The luminance at which black and white letters have the same contrast, 4.58 : 1."""
@@ -147,19 +149,27 @@ def ending_table(cosines: Mapping[str, float]) -> pd.DataFrame:
     return pd.DataFrame({"method": list(cosines), "cosine": list(cosines.values())})
 
 
-def enlarged(figure: go.Figure) -> go.Figure:
-    """The same figure in letters that can be read from the last row of a lecture hall."""
+def enlarged(figure: go.Figure, height: int) -> go.Figure:
+    """The same figure in letters that can be read from the last row of a lecture hall.
+
+    Args:
+        figure: the figure, which stays as it is.
+        height: in pixels.
+    """
     large = go.Figure(figure)
     letters = {"size": LARGE}
-    large.update_layout(
-        height=round(1.25 * large.layout.height), font=letters, hoverlabel={"font": letters}
-    )
-    for axes in (large.update_xaxes, large.update_yaxes):
-        axes(tickfont=letters, title={"font": letters})
+    large.update_layout(height=height, font=letters, hoverlabel={"font": letters})
+    named = large.layout.yaxis.tickvals
+    rows = 0 if named is None else len(named)
+    fitting = {"size": min(LARGE, (height - _AROUND) // rows) if rows else LARGE}
+    large.update_xaxes(tickfont=letters, title={"font": letters})
+    large.update_yaxes(tickfont=fitting, title={"font": letters})
     bar = {"tickfont": letters, "title": {"font": letters}}
     large.update_traces(colorbar=bar, selector={"type": "heatmap", "coloraxis": None})
-    large.update_traces(textfont=letters, selector={"type": "bar"})
+    for kind in ("bar", "heatmap"):
+        large.update_traces(textfont=letters, selector={"type": kind})
     large.update_annotations(font=letters)
     if large.layout.coloraxis.colorbar.title.text:
-        large.update_layout(coloraxis={"colorbar": bar})
+        beside = {"orientation": "v", "x": 1, "xanchor": "left", "y": 0.5, "yanchor": "middle"}
+        large.update_layout(coloraxis={"colorbar": bar | beside})
     return large

@@ -1,6 +1,6 @@
 """The plans of a search as points of a figure: marks, labels, error bars, rows of a table.
 
-Every point carries its plan as ``customdata``: first its layers, then its bias.
+Every point carries its plan as ``customdata``: first its layers and heads, then its bias.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,9 +21,9 @@ BEST, NONE = "best so far", "nothing re-routed"
 MARKS = {AUTOMATIC: (SELECTED, "diamond", 15), BEST: (PALETTE[2], "star", 11)}
 COLOURS = {**{name: mark[0] for name, mark in MARKS.items()}, NONE: PLAIN, ALL: PALETTE[6]}
 HOVER = (
-    "layers %{customdata[0]}, bias %{customdata[1]:~g}<br>change %{customdata[3]:+.1f}, interval "
-    "%{customdata[4]:+.1f} to %{customdata[5]:+.1f}<br>Spearman %{customdata[2]:.1f}, rank "
-    "%{customdata[6]}<extra></extra>"
+    "re-routed %{customdata[0]}, bias %{customdata[1]:~g}<br>change %{customdata[3]:+.1f}, "
+    "interval %{customdata[4]:+.1f} to %{customdata[5]:+.1f}<br>Spearman %{customdata[2]:.1f}, "
+    "rank %{customdata[6]}<extra></extra>"
 )
 Along = Literal["first layer", "bias"]
 
@@ -39,7 +39,7 @@ def plan_rows(plans: Sequence[Plan], walk: Walk) -> pd.DataFrame:
     rows = [(walk.points[plan].score.measure(SPEARMAN), walk.points[plan].change) for plan in plans]
     return pd.DataFrame(
         {
-            "layers": [layers_of(plan) for plan in plans],
+            "re-routed": [layers_of(plan) for plan in plans],
             "bias": [plan.bias if plan.active else None for plan in plans],
             "rank": [walk.rank(plan) for plan in plans],
             "Spearman": [measure.value for measure, _ in rows],

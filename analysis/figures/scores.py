@@ -1,5 +1,6 @@
 """Scores -> figures and their tables: measures by method, pairs, prompts."""
 
+import re
 from collections.abc import Sequence
 from html import escape
 
@@ -8,10 +9,11 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from ..corpora.types import Pairs
-from ..embedding.batching import ReadPrompt
+from ..embedding.read_prompts import ReadPrompt
 from ..evaluation.comparison import Difference
-from ..experiments.score_result import Score
+from ..experiments.score_result import Score, ranks
 from ..rerouting.head_lists import format_heads
+from .dots import dots
 from .theme import PALETTE, PLAIN, REROUTED, SELECTED, laid_out, scatter, shortened
 
 
@@ -20,12 +22,14 @@ def measure_bars(scores: Sequence[Score], name: str) -> go.Figure:
     ordered = sorted(scores, key=lambda m: m.measure(name).value)
     measures = [m.measure(name) for m in ordered]
     values = np.array([m.value for m in measures])
+    ranked = ranks(ordered, name) if _ranked(scores, name) else []
+    places = [f", rank {rank.interval}" for rank in ranked] or [""] * len(ordered)
     figure = go.Figure(
         go.Scatter(
             x=values,
             y=[m.name for m in ordered],
             mode="markers+text",
-            text=[f"{v:.1f}" for v in values],
+            text=[f"{v:.1f}{at}" for v, at in zip(values, places, strict=True)],
             textposition="top center",
             marker={
                 "size": 12,
@@ -42,15 +46,39 @@ def measure_bars(scores: Sequence[Score], name: str) -> go.Figure:
         )
     )
     figure.update_xaxes(title=f"{name} x 100, 95% interval")
+    names = [m.name for m in ordered]
+    figure.update_yaxes(
+        range=[-0.6, len(names) - 0.3],  # the number of the top row has room too
+        tickvals=names,
+        ticktext=[broken(each) for each in names],
+    )
     return laid_out(figure, 90 + 46 * len(ordered))
 
 
-def measure_table(scores: Sequence[Score]) -> pd.DataFrame:
-    """One row for each method, best first, with every measure and its interval."""
+def broken(name: str, width: int = 26) -> str:
+    """A method's name for an axis: one that is spelled by its parts in lines, broken at ``+``."""
+    lines = [""]
+    for part in re.split(r"(?<=\+)", name):
+        if lines[-1] and len(lines[-1] + part) > width:
+            lines.append("")
+        lines[-1] += part
+    return "<br>".join(lines)
+
+
+def measure_table(scores: Sequence[Score], name: str | None = None) -> pd.DataFrame:
+    """One row for each method, best first, with every measure and its interval.
+
+    Several methods have their rank by the measure ``name``, by default the main one.
+    """
     rows = []
     any_heads = any(score.plan.heads for score in scores)
-    for score in sorted(scores, key=lambda m: -m.first.value):
+    name = name or scores[0].first.name
+    places = dict(zip(scores, ranks(scores, name), strict=True)) if _ranked(scores, name) else {}
+    for score in sorted(scores, key=lambda each: -each.measure(name).value):
         row: dict[str, object] = {"method": score.name}
+        if rank := places.get(score):
+            row |= {"rank": rank.rank, "rank low": rank.low, "rank high": rank.high}
+            row["not told apart from"] = ", ".join(rank.level_with)
         for m in score.measures:
             row |= {m.name: m.value, f"{m.name} low": m.ci_low, f"{m.name} high": m.ci_high}
         first = score.first
@@ -65,6 +93,29 @@ def measure_table(scores: Sequence[Score]) -> pd.DataFrame:
         }
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def _ranked(scores: Sequence[Score], name: str) -> bool:
+    """Whether there are several scores of the same data, which can be ranked."""
+    return len(scores) > 1 and len({(s.corpus, s.measure(name).items) for s in scores}) == 1
+
+
+def difference_plot(differences: Sequence[Difference], name: str) -> go.Figure:
+    """Differences from one method with their intervals, and a dashed line at 0.
+
+    Args:
+        differences: from one method; from top to bottom.
+        name: the measure.
+    """
+    (baseline,) = {difference.second for difference in differences}
+    return dots(
+        [difference.to_dict() for difference in differences],
+        place=lambda row: broken(row["first"]),
+        group=lambda row: str(row["second"]),
+        columns=("delta", "ci_low", "ci_high"),
+        title=f"{name} x 100 minus that of {baseline}, 95% interval",
+        zero=True,
+    )
 
 
 def difference_table(differences: Sequence[Difference]) -> pd.DataFrame:
@@ -110,6 +161,8 @@ def measures_along(scores: Sequence[tuple[str, Score]], name: str, title: str) -
         )
     figure.update_xaxes(title=title, type="category", categoryarray=conditions)
     figure.update_yaxes(title=f"{name} x 100, 95% interval")
+    # Side by side, so that no error bar lies on another.
+    figure.update_layout(scattermode="group", scattergap=0.7)
     return laid_out(figure, 420)
 
 
@@ -165,7 +218,7 @@ def moved_pairs(before: Score, after: Score, pairs: Pairs) -> pd.DataFrame:
     table = pd.DataFrame(
         {
             "places moved": rank_after - rank_before,
-            "towards people": (rank_after - human).abs() < (rank_before - human).abs(),
+            "closer to the ratings": (rank_after - human).abs() < (rank_before - human).abs(),
             "human": pairs.scores,
             "cosine before": before.cosines,
             "cosine after": after.cosines,
@@ -189,7 +242,7 @@ def prompt_strip(prompt: ReadPrompt) -> str:
             style += f"background:rgba(31,131,198,{0.2 + 0.6 * weight / strongest:.2f});"
         if prompt.text[i]:
             style += f"border-bottom:2px solid {SELECTED};"
-        if i == prompt.slot:
+        if i in prompt.slots:
             style += f"outline:2px dashed {SELECTED};"
         text = escape(token).replace("\n", "\u21b5<br>")
         control = ", a control token" if prompt.control[i] else ""
@@ -210,7 +263,7 @@ def prompt_table(prompts: Sequence[ReadPrompt]) -> pd.DataFrame:
                 "token": token,
                 "of the text": bool(inside),
                 "control token": bool(prompt.control[i]),
-                "placeholder": i == prompt.slot,
+                "placeholder": i in prompt.slots,
                 "weight": float(weight),
             }
             for number, prompt in enumerate(prompts, 1)

@@ -5,20 +5,23 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
-from ..evaluation.isotropy import Geometry
 from ..experiments.space import Space
-from ..spaces.comparison import VOTES, Comparison, Side
 from .theme import PALETTE, PLAIN, SEQUENTIAL, laid_out, scatter, shortened
 
 DRAGGING = {"box": "select", "lasso": "lasso", "move": "pan"}
 """Modes of dragging on a map, by the page's name and Plotly's."""
 _SYMBOLS = 8
 _LEGEND = 40  # groups; a longer legend would leave no room, and a dot's label names its group
+_NAMED = range(9, _LEGEND + 1)  # groups that have their names on the map, not symbols to look up
+MOST_DOTS = 10_000
+"""Dots that a map of more texts draws, over the density of all."""
+_CELLS = 120
+_HEIGHT, _LINE = 580, 440
+"""Pixels of a map's height with its title and legend, and of a line of the legend."""
 _TICKS = np.array([1, 3, 10, 30, 100, 300, 1000, 3000, 10_000, 30_000, 100_000])
 
 
@@ -53,19 +56,31 @@ def space_map(
     selected: Sequence[int] = (),
     dragging: str = "box",
     beside: Space | None = None,
+    legend: bool = True,
 ) -> go.Figure:
     """One map, row ids in ``customdata``; where rows are ``selected``, the others are faded.
 
     It shows as much of the plane as the map ``beside`` it, so that equal points are in equal
-    places.
+    places. One ``legend`` serves both; the room for it is left on either.
     """
-    figure = go.Figure(_dots(space, _hover(texts, colours), colours, selected))
+    figure = go.Figure([*_density(space), *_dots(space, _hover(texts, colours), colours, selected)])
+    _name_groups(figure, space, colours)
+    if beside is None:
+        room = {"t": 44}
+    else:
+        names = [trace.name for trace in figure.data if trace.showlegend]
+        across = max(1, _LINE // (7 * max(map(len, names), default=0) + 45))
+        lines = -(-len(names) // across)
+        scaled = colours is not None and not colours.grouped
+        room = {"t": 44, "b": 8 + 20 * lines + 60 * scaled, "autoexpand": False}
     return _finished(
         figure,
         colours,
         [space, beside or space],
         title={"text": title, "font": {"size": 14}, "x": 0, "y": 0.99, "yanchor": "top"},
-        margin_t=44,
+        margin={"l": 8, "r": 8, **room},
+        showlegend=legend,
+        scale=legend,
         dragmode=DRAGGING[dragging],
     )
 
@@ -89,6 +104,52 @@ def two_maps(
     return _finished(figure, colours, [first, second])
 
 
+def _density(space: Space) -> list[go.Contour]:
+    """How many texts lie where, on a grid, for a map that does not draw a dot for each."""
+    points = space.projection.points
+    if len(points) <= MOST_DOTS:
+        return []
+    counts, x, y = np.histogram2d(points[:, 0], points[:, 1], bins=_CELLS)
+    return [
+        go.Contour(
+            x=(x[1:] + x[:-1]) / 2,
+            y=(y[1:] + y[:-1]) / 2,
+            z=np.log1p(counts.T),
+            colorscale="Greys",
+            opacity=0.35,
+            showscale=False,
+            hoverinfo="skip",
+            contours={"coloring": "fill"},
+            line={"width": 0},
+        )
+    ]
+
+
+def _drawn(count: int, selected: Sequence[int]) -> NDArray[np.bool_]:
+    """Which of the texts have a dot: all, or a random part with all that are selected."""
+    if count <= MOST_DOTS:
+        return np.ones(count, dtype=bool)
+    drawn = np.zeros(count, dtype=bool)
+    drawn[np.random.default_rng(0).choice(count, MOST_DOTS, replace=False)] = True
+    drawn[list(selected)] = True
+    return drawn
+
+
+def _name_groups(figure: go.Figure, space: Space, colours: Colours | None) -> None:
+    """Write the name of each group at the middle of its dots, where there are more than a few."""
+    if colours is None or not colours.grouped:
+        return
+    names = np.unique(colours.values)
+    if len(names) not in _NAMED:
+        return
+    for name in names:
+        x, y = np.median(space.projection.points[colours.values == name], axis=0)
+        figure.add_annotation(
+            x=x, y=y, text=shortened(str(name)), showarrow=False, font={"size": 11}, opacity=0.9
+        )
+    figure.update_traces(showlegend=False)
+
+
 def _hover(texts: Sequence[str], colours: Colours | None) -> NDArray[np.str_]:
     """The hover label of each text."""
     lines = [shortened(text) for text in texts]
@@ -103,6 +164,7 @@ def _dots(
 ) -> list[go.Scatter | go.Scattergl]:
     """The dots of one map: a trace a group, or one for all."""
     count = len(hover)
+    drawn = _drawn(count, selected)
     size = 8 if count < 400 else 5 if count < 3000 else 4
     if colours is None or not colours.grouped:
         paint = {"color": PALETTE[0]} if colours is None else _scaled(colours)
@@ -117,6 +179,7 @@ def _dots(
             )
             for i, name in enumerate(names)
         ]
+    shown = [(name, rows[drawn[rows]], paint) for name, rows, paint in groups]
     points = space.projection.points
     is_selected = np.zeros(count, dtype=bool)
     is_selected[list(selected)] = True
@@ -130,7 +193,7 @@ def _dots(
             showlegend=bool(name) and len(groups) <= _LEGEND,
             text=hover[rows],
             customdata=rows,
-            marker={"size": size, "opacity": 0.8, **paint},
+            marker={"size": size, "opacity": 0.8, **_part(paint, rows)},
             selectedpoints=np.flatnonzero(is_selected[rows]).tolist() if len(selected) else None,
             selected={"marker": {"opacity": 1, "size": size + 2}},
             unselected={"marker": {"opacity": 0.15}},
@@ -138,8 +201,14 @@ def _dots(
             if name
             else "%{text}<extra></extra>",
         )
-        for name, rows, paint in groups
+        for name, rows, paint in shown
     ]
+
+
+def _part(paint: dict[str, Any], rows: NDArray[np.intp]) -> dict[str, Any]:
+    """The paint of some rows only."""
+    colour = paint["color"]
+    return paint | {"color": colour[rows]} if isinstance(colour, np.ndarray) else paint
 
 
 def _scaled(colours: Colours) -> dict[str, object]:
@@ -150,7 +219,12 @@ def _scaled(colours: Colours) -> dict[str, object]:
 
 
 def _finished(
-    figure: go.Figure, colours: Colours | None, spaces: Sequence[Space], **layout: Any
+    figure: go.Figure,
+    colours: Colours | None,
+    spaces: Sequence[Space],
+    *,
+    scale: bool = True,
+    **layout: Any,
 ) -> go.Figure:
     """The figure with equally scaled axes that hold all ``spaces``."""
     points = np.concatenate([space.projection.points for space in spaces])
@@ -175,113 +249,5 @@ def _finished(
             within = np.searchsorted(_TICKS, [colours.values.min(), colours.values.max()])
             ticks = _TICKS[slice(*within)]
             bar |= {"tickvals": np.log10(ticks), "ticktext": [f"{tick:,}" for tick in ticks]}
-        layout |= {"coloraxis": {"colorscale": SEQUENTIAL, "colorbar": bar}}
-    return laid_out(figure, 520, **layout)
-
-
-def numbers_table(comparison: Comparison) -> pd.DataFrame:
-    """Both spaces in numbers: one row for each measure, with its meaning."""
-    left, right = _numbers(comparison.left), _numbers(comparison.right)
-    rows = [
-        {"measure": name, "left": left[name], "right": right[name], "meaning": meaning}
-        for name, meaning in _MEANINGS.items()
-        if name in left
-    ]
-    return pd.DataFrame(rows)
-
-
-_MEANINGS = {
-    "coordinates": "number of values of an embedding",
-    "mean cosine": "of two different texts; near 1: a narrow cone",
-    "isotropy": "1: no direction is preferred; near 0.14: all point one way",
-    "uniformity": "the lower, the more evenly spread over the sphere",
-    "trustworthiness of the map": "1: neighbours on the map are neighbours in the space",
-    "label accuracy (%)": f"texts whose {VOTES} nearest neighbours vote for their label",
-}
-
-
-def _numbers(side: Side) -> dict[str, float]:
-    numbers = {
-        "coordinates": side.coordinates,
-        "mean cosine": side.shape.anisotropy,
-        "isotropy": side.shape.isotropy,
-        "uniformity": side.shape.uniformity,
-        "trustworthiness of the map": side.trust,
-    }
-    return numbers | ({"label accuracy (%)": side.accuracy.value} if side.accuracy else {})
-
-
-def geometry_table(shapes: Sequence[Geometry], names: Sequence[str]) -> pd.DataFrame:
-    """One row for each space, with its measures."""
-    return pd.DataFrame(
-        [
-            {
-                "space": name,
-                "mean cosine": shape.anisotropy,
-                "uniformity": shape.uniformity,
-                "isotropy": shape.isotropy,
-                **({} if shape.alignment is None else {"alignment": shape.alignment}),
-                "texts": shape.texts,
-            }
-            for name, shape in zip(names, shapes, strict=True)
-        ]
-    )
-
-
-def space_table(
-    first: Space,
-    second: Space,
-    texts: Sequence[str],
-    kept: NDArray[np.float64],
-    labels: Sequence[str] | None = None,
-) -> pd.DataFrame:
-    """One row for each text, indexed by row id: share of neighbours kept, and both positions.
-
-    Texts that kept the fewest come first.
-    """
-    a, b = first.projection.points, second.projection.points
-    return pd.DataFrame(
-        {
-            "text": list(texts),
-            **({"label": list(labels)} if labels else {}),
-            "neighbours kept (%)": 100 * kept,
-            "left x": a[:, 0],
-            "left y": a[:, 1],
-            "right x": b[:, 0],
-            "right y": b[:, 1],
-        }
-    ).sort_values("neighbours kept (%)", kind="stable")
-
-
-def moved_table(
-    comparison: Comparison, texts: Sequence[str], labels: Sequence[str] | None = None
-) -> pd.DataFrame:
-    """One row for each text, indexed by row id, fewest neighbours kept first."""
-    order = comparison.most_moved
-    k = comparison.left.nearest.rows.shape[1]
-    return pd.DataFrame(
-        {
-            "text": list(texts),
-            **({"label": list(labels)} if labels else {}),
-            f"kept of {k} nearest (%)": 100 * comparison.kept,
-            f"of {comparison.wider} nearest (%)": 100 * comparison.kept_wider,
-        }
-    ).iloc[order]
-
-
-def neighbour_tables(
-    comparison: Comparison, row: int, texts: Sequence[str], labels: Sequence[str] | None = None
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """A text's nearest neighbours in the left and in the right space, those in both marked."""
-    left, right = (side.nearest.rows[row] for side in (comparison.left, comparison.right))
-    return tuple(  # type: ignore[return-value]
-        pd.DataFrame(
-            {
-                "cosine": side.nearest.cosines[row],
-                "in both": ["yes" if i in other_rows else "" for i in side.nearest.rows[row]],
-                "text": [texts[i] for i in side.nearest.rows[row]],
-                **({"label": [labels[i] for i in side.nearest.rows[row]]} if labels else {}),
-            }
-        )
-        for side, other_rows in ((comparison.left, set(right)), (comparison.right, set(left)))
-    )
+        layout |= {"coloraxis": {"colorscale": SEQUENTIAL, "colorbar": bar, "showscale": scale}}
+    return laid_out(figure, _HEIGHT, **layout)

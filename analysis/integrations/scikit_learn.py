@@ -14,10 +14,11 @@ from .. import api
 from ..backbones.backbone import Backbone
 from ..backbones.catalog import DtypeName
 from ..corpora.text_lists import as_texts, only_column
-from ..embedding import methods
+from ..embedding import named_methods
 from ..embedding.checks import check_method
 from ..embedding.methods import MethodName
 from ..embedding.prompts import Role, check_role
+from ..embedding.read_out import width
 from ..errors import OutOfMemory
 from ..experiments.plans import plan_of
 from ..rerouting.plan import PLAIN
@@ -47,7 +48,7 @@ class Vectorizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
 
     def fit(self, X: Iterable[str], y: Any = None) -> Self:  # noqa: ARG002
         """Choose the layers, and check the settings; the texts are checked and not encoded."""
-        method = methods.method(self.method)
+        method = named_methods.method(self.method)
         check_role(self.role)
         if not isinstance(X, Iterator):  # which transform would then find empty
             _texts(X)
@@ -56,14 +57,14 @@ class Vectorizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         self.plan_ = (
             plan_of(backbone, self.layers, self.heads, bias=self.bias) if reroutes else PLAIN
         )
-        check_method(backbone, method.under(self.plan_))
-        self._n_features_out = backbone.facts.hidden
+        check_method(backbone, method.planned(self.plan_))
+        self._n_features_out = width(backbone, method)
         return self
 
     def transform(self, X: Iterable[str]) -> Any:
         """Embeddings of N texts."""
         check_is_fitted(self)
-        method = methods.method(self.method).under(self.plan_)
+        method = named_methods.method(self.method).planned(self.plan_)
         return api.encode(self._use_backbone(), _texts(X), method, role=self.role)
 
     def __sklearn_tags__(self) -> Any:

@@ -20,11 +20,13 @@ from ..backbones.catalog import DtypeName
 from ..backbones.devices import SPREAD
 from ..corpora.text_lists import as_texts
 from ..dimension.selection import RuleName
-from ..embedding import methods
+from ..embedding import methods, named_methods
 from ..embedding.cached_encoder import CachedEncoder
 from ..embedding.encoder import Encoder, MethodEncoder
+from ..embedding.finishing import finished
 from ..embedding.methods import Method, MethodName
 from ..embedding.prompts import Role
+from ..embedding.read_out import width
 from ..errors import PlanError
 from ..experiments.plans import Heads, Layers, plan_of
 from ..rerouting.plan import KeyPosition
@@ -51,6 +53,8 @@ class Embedder:
         rule: how ``"auto"`` selects layers from the curve of the calibration corpus.
         bias: added to the re-routed pair's attention logit.
         key_position: position of the re-routed key.
+        output_layer: the layer whose output is read, from 0, or from -1 backwards; the method's
+            own by default.
         max_tokens: texts are cut so that no prompt is longer. ``texts_cut`` counts those that
             lost their end, over all calls.
         dtype: dtype of a backbone loaded by name.
@@ -66,22 +70,24 @@ class Embedder:
     def __init__(
         self,
         backbone: str | PathLike[str] | Backbone = "smollm2",
-        method: MethodName | Method = "kv-embedding",
+        method: MethodName | str | Method = "kv-embedding",
         *,
         layers: Layers | None = None,
         heads: Heads | None = None,
         rule: RuleName = "paper",
         bias: float = 1.0,
         key_position: KeyPosition = "own",
+        output_layer: int | None = None,
         max_tokens: int | None = None,
         dtype: DtypeName = "auto",
         device: str = "auto",
         cached: bool = True,
     ) -> None:
-        chosen = methods.method(method) if isinstance(method, str) else method
+        chosen = named_methods.method(method) if isinstance(method, str) else method
+        chosen = methods.variant(chosen, output_layer=output_layer)
         if not isinstance(backbone, Backbone):
             backbone = load(backbone, dtype=dtype, device=device)
-        if layers is None and isinstance(method, str):
+        if layers is None and isinstance(method, str) and not chosen.has_plan:
             layers = "auto"
         if chosen.reroutes and (layers is not None or heads is not None):
             chosen = chosen.under(
@@ -167,7 +173,7 @@ class Embedder:
 
     def get_embedding_dimension(self) -> int:
         """Length D of an embedding."""
-        return self.backbone.facts.hidden
+        return width(self.backbone, self.method)
 
     def get_sentence_embedding_dimension(self) -> int:
         """Length D of an embedding, by sentence-transformers' older name."""
@@ -283,6 +289,10 @@ class Embedder:
                 bar.update(done - bar.n)
 
             encoding = encoder.encode(texts, role=role, progress=progress)
+            if not self.cached:
+                encoding = finished(
+                    self.encoder, encoding, lambda raw, fitted_on, _: raw.encode(fitted_on)
+                )
             progress(bar.total, bar.total)  # all may have been stored
         self.texts_cut += encoding.texts_cut
         return encoding.embeddings if normalized else encoding.pooled

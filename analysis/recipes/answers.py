@@ -19,7 +19,7 @@ from . import (
     setup_answers,
     text_answers,
 )
-from .charts import Chart
+from .chart import Chart
 from .rows import Row
 from .workspace import Workspace
 
@@ -103,10 +103,14 @@ _ANSWERS: dict[str, Callable[[Any, Workspace], Row | list[Row]]] = {
     "parts": score_answers.parts,
     "mteb": score_answers.mteb,
     "dimension": layer_answers.dimension,
+    "output-layers": layer_answers.output_layers,
     "ablation": layer_answers.ablation,
     "rules": layer_answers.rules,
     "sensitivity": layer_answers.sensitivity,
+    "transfer": layer_answers.transfer,
+    "prompts": score_answers.prompts,
     "causal": text_answers.causal,
+    "words": text_answers.words,
     "space": text_answers.space,
 }
 """The function that answers each command."""

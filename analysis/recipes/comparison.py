@@ -14,8 +14,12 @@ from .rows import Row, items
 SCORES, SHARES, RANKS = 0.5, 0.01, 3.0
 """Tolerances between machines: of scores and changes (times 100; at least the weight of one scored
 item), of other numbers as a share, and of ranks, which follow from the scores."""
-VARYING = ("seconds", "output", "file", "reused")
-"""Columns that differ from run to run."""
+VARYING = ("seconds", "output", "file", "reused", "level_with")
+"""Columns that differ from run to run, or are words about numbers that are compared."""
+
+
+ORDERED = ("ablation", "rules")
+"""Commands whose rows are in the order of their ranks."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,8 @@ def check_same_recipe(first: Recipe, second: Recipe) -> None:
 def compare(new: Results, old: Results) -> Comparison:
     """Compare two results row by row; numbers may differ by rounding.
 
+    Columns that the earlier results lack, as those of an older version do, are not compared.
+
     Args:
         new: the new results.
         old: the earlier results.
@@ -84,10 +90,13 @@ def compare(new: Results, old: Results) -> Comparison:
         counts = f"the number of rows is {len(new.rows)}, it was {len(old.rows)}"
         return Comparison(0, 0, math.inf, "", (counts,))
     numbers, unequal, largest, place, differences = 0, 0, 0.0, "", []
-    matched = _matched(new.rows, old.rows)
+    matched = _matched(new.recipe.command, new.rows, old.rows)
+    known = {column for row in old.rows for column in row}
     for number, (new_row, old_row) in enumerate(zip(new.rows, matched, strict=True), 1):
         new_values, old_values = dict(_scalars(new_row)), dict(_scalars(old_row))
         for column in dict.fromkeys([*new_values, *old_values]):
+            if column.split(".")[0] not in known:
+                continue
             a, b = new_values.get(column), old_values.get(column)
             at = f"{column} in row {number}"
             if _is_number(a) and _is_number(b):
@@ -102,9 +111,9 @@ def compare(new: Results, old: Results) -> Comparison:
     return Comparison(numbers, unequal, largest, place, tuple(differences))
 
 
-def _matched(new: tuple[Row, ...], old: tuple[Row, ...]) -> Iterator[Row]:
+def _matched(command: str, new: tuple[Row, ...], old: tuple[Row, ...]) -> Iterator[Row]:
     """The rows of ``old`` in the order of ``new``: swapped ranks do not count as different rows."""
-    if "rank" not in new[0]:
+    if command not in ORDERED:
         yield from old
         return
 

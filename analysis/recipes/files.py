@@ -46,7 +46,7 @@ def write(recipe: Recipe) -> str:
             continue
         field = recipe.spec.options()[name]
         document[_text(name)] = _value(value)
-        document.yaml_add_eol_comment(meaning(field), name)
+        document.yaml_add_eol_comment(meaning(field, 12), name)
     if recipe.grid:
         document["grid"] = CommentedSeq(
             CommentedMap({_text(axis): _value(values) for axis, values in part.items()})

@@ -7,12 +7,13 @@ below 0.05. Every number in a sentence is in the rows.
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 
-from ..dimension import selection
+from ..errors import quoted
 from ..evaluation.comparison import Difference
 from ..experiments.parts import PARTS, SETTINGS
-from ..rerouting import head_lists, layer_lists
-from ..rerouting.plan import Head
-from .rows import Row, difference, grouped, place
+from . import ranks, words
+from .layer_findings import ablation, dimension, rules, sensitivity, transfer
+from .output_layer_findings import output_layers
+from .rows import Row, change_in_words, difference, grouped, in_words, place
 
 
 def sentences(command: str, rows: Sequence[Row]) -> list[str]:
@@ -26,10 +27,6 @@ def sentences(command: str, rows: Sequence[Row]) -> list[str]:
         A sentence for each finding; empty for commands that only list.
     """
     return list(_FINDINGS[command](rows)) if command in _FINDINGS and rows else []
-
-
-def _range(value: float, low: float, high: float, sign: str = "") -> str:
-    return f"{value:{sign}z.1f} [{low:{sign}z.1f}, {high:{sign}z.1f}]"
 
 
 def _at(at: str) -> str:
@@ -47,7 +44,7 @@ def _across(subject: str, changes: Sequence[tuple[str, Difference]]) -> str:
     lists = []
     for name, is_kind in kinds.items():
         members = [
-            f"{at} {_range(change.delta, change.ci_low, change.ci_high, '+')}".strip()
+            f"{at} {in_words(change.delta, change.ci_low, change.ci_high, '+')}".strip()
             for at, change in changes
             if is_kind(change)
         ]
@@ -67,7 +64,7 @@ def _scores(rows: Sequence[Row]) -> Iterable[str]:
             continue
         for method, method_rows in grouped(members, lambda row: row["method"]).items():
             values = ", ".join(
-                f"{_range(row['value'], row['ci_low'], row['ci_high'])}{_at(place(row))}"
+                f"{in_words(row['value'], row['ci_low'], row['ci_high'])}{_at(place(row))}"
                 for row in method_rows
             )
             yield f"{measure} of {method}: {values}."
@@ -76,12 +73,14 @@ def _scores(rows: Sequence[Row]) -> Iterable[str]:
                 f"{method} instead of {method_rows[0]['against']}",
                 [(place(row), difference(row, method)) for row in method_rows],
             )
+    yield from ranks.sentences(rows)
 
 
 def _sts(rows: Sequence[Row]) -> Iterable[str]:
     for row in rows:
-        score = _range(row["spearman"], row["ci_low"], row["ci_high"])
+        score = in_words(row["spearman"], row["ci_low"], row["ci_high"])
         yield f"{row['method']} scores {score} on {row['corpus']}{_at(place(row))}."
+    yield from ranks.sentences(rows)
 
 
 def _long_texts(rows: Sequence[Row]) -> Iterable[str]:
@@ -92,58 +91,10 @@ def _long_texts(rows: Sequence[Row]) -> Iterable[str]:
         for row in method_rows:
             case = f"cut at {row['tokens']:,} tokens" if row["tokens"] else f"at the {row['place']}"
             case = ", ".join(filter(None, (case, place(row))))
-            values.append(f"{_range(row['value'], row['ci_low'], row['ci_high'])} ({case})")
+            values.append(f"{in_words(row['value'], row['ci_low'], row['ci_high'])} ({case})")
         yield (
             f"{first} of {method} by the answer's place and the tokens read: {', '.join(values)}."
         )
-
-
-def _ablation(rows: Sequence[Row]) -> Iterable[str]:
-    for at, plans in grouped([row for row in rows if row["layers"]], place).items():
-        better = sum(row["ci_low"] > 0 for row in plans)
-        worse = sum(row["ci_high"] < 0 for row in plans)
-        best = min(plans, key=lambda row: row["rank"])
-        yield (
-            f"Of {len(plans)} plans{_at(at)}, {better} score clearly better than "
-            f"re-routing nothing and {worse} clearly worse, without a correction for their number. "
-            f"The best is {_layers(best)}, "
-            f"{_range(best['change'], best['ci_low'], best['ci_high'], '+')}; it was selected on "
-            "these same pairs."
-        )
-
-
-def _rules(rows: Sequence[Row]) -> Iterable[str]:
-    papers, by_place = [row for row in rows if "paper" in row["rules"]], grouped(rows, place)
-    if len(papers) > 1:
-        better = sum(_clearly_better(row) for row in papers)
-        worse = sum(difference(row, "").clear and row["change"] < 0 for row in papers)
-        above = sum(row["rank_high"] <= row["windows"] / 2 for row in papers)
-        below = sum(row["rank_low"] > row["windows"] / 2 for row in papers)
-        yield (
-            f"Of the {len(papers)} choices of the paper's rule, {better} score clearly better than "
-            f"re-routing nothing and {worse} clearly worse. The interval of the rank lies entirely "
-            f"in the better half of all windows {above} times, in the worse half {below} times; a "
-            "window drawn at random would rank in the middle."
-        )
-    for row in papers:
-        members = by_place[place(row)]
-        best = min(members, key=lambda candidate: candidate["rank"])
-        yield (
-            f"{place(row) or row['corpus']}: the paper's rule selects {_layers(row)}, rank "
-            f"{row['rank']} [{row['rank_low']}, {row['rank_high']}] of {row['windows']} windows, "
-            f"with a change of {_change(row)} over re-routing nothing. The best window, selected "
-            f"on these same texts, is {_layers(best)} with {_change(best)}; "
-            f"{sum(map(_clearly_better, members))} choices are clearly better than nothing."
-        )
-    if len(papers) > 1:
-        for rule in selection.RULES:
-            ranks = [(row["rank"] - 1) / row["windows"] for row in rows if rule in row["rules"]]
-            if not ranks:
-                continue
-            yield (
-                f"{rule}: on average {100 * sum(ranks) / len(ranks):.0f}% of the windows score "
-                f"better than its choice, over {len(ranks)} cases."
-            )
 
 
 def _parts(rows: Sequence[Row]) -> Iterable[str]:
@@ -160,53 +111,43 @@ def _parts(rows: Sequence[Row]) -> Iterable[str]:
                 yield _across(subject[:1].upper() + subject[1:], changes)
 
 
-def _sensitivity(rows: Sequence[Row]) -> Iterable[str]:
-    for at, members in grouped(rows, place).items():
-        heads = sorted((row["layer"], row["head"]) for row in members if row["chosen"])
-        raising = sum(row["derivative"] > 0 for row in members)
-        first = members[0]
-        judged = (
-            "by people's judgements" if first["objective"] == "judgements" else "without labels"
-        )
-        yield (
-            f"{at or first['corpus']}: {raising} of {len(members)} heads would raise the objective "
-            f"{first['objective']}. The {len(heads)} chosen {judged}, from {first['items']:,} "
-            f"items: --heads {head_lists.format_heads((), [Head(*head) for head in heads])}. Score "
-            "them on another corpus, since this one chose them."
-        )
-
-
-def _dimension(rows: Sequence[Row]) -> Iterable[str]:
-    for row in rows:
-        shares = [row["frequency"][layer] for layer in row["selected"]]
-        yield (
-            f"{place(row) or row['corpus']}: the rule {row['rule']} selects {_layers(row)} from "
-            f"{row['samples']:,} texts; each of these layers is selected in at least "
-            f"{100 * min(shares, default=0):.0f}% of the resamples."
-        )
-
-
-def _layers(row: Row) -> str:
-    if row.get("heads"):
-        return f"heads {row['heads']}"
-    return layer_lists.layers_in_words(row["layers"] if "layers" in row else row["selected"], 10**6)
-
-
-def _clearly_better(row: Row) -> bool:
-    return difference(row, "").clear and bool(row["change"] > 0)
-
-
-def _change(row: Row) -> str:
-    return _range(row["change"], row["change_low"], row["change_high"], "+")
+def _prompts(rows: Sequence[Row]) -> Iterable[str]:
+    for (at, measure), members in grouped(rows, lambda row: (place(row), row["measure"])).items():
+        where = f"{at or members[0]['corpus']}: "
+        spreads = [
+            f"{in_words(*(members[0][f'spread_{axis}{end}'] for end in ('', '_low', '_high')))} "
+            f"over {axis}"
+            for axis in ("prompts", "methods")
+            if members[0][f"spread_{axis}"] is not None
+        ]
+        if spreads:
+            yield f"{where}{measure} has a standard deviation of {' and '.join(spreads)}."
+        for method, under in grouped(members, lambda row: row["method"]).items():
+            best, worst = (choose(under, key=lambda row: row["value"]) for choose in (max, min))
+            changed = [row for row in under if row["change"] is not None]
+            clear = [
+                f"{quoted(row['prompt'])} {change_in_words(row)}"
+                for row in changed
+                if difference(row, row["prompt"]).clear
+            ]
+            against = f"; clear against {quoted(under[0]['prompt'])}: {', '.join(clear) or 'none'}"
+            yield (
+                f"{where}{method} scores from {worst['value']:.1f} with {quoted(worst['prompt'])} "
+                f"to {best['value']:.1f} with {quoted(best['prompt'])}{against if changed else ''}."
+            )
 
 
 _FINDINGS: dict[str, Callable[[Sequence[Row]], Iterable[str]]] = {
     "sts": _sts,
     "score": _scores,
     "long-texts": _long_texts,
-    "ablation": _ablation,
-    "rules": _rules,
+    "ablation": ablation,
+    "rules": rules,
     "parts": _parts,
-    "sensitivity": _sensitivity,
-    "dimension": _dimension,
+    "sensitivity": sensitivity,
+    "transfer": transfer,
+    "prompts": _prompts,
+    "dimension": dimension,
+    "output-layers": output_layers,
+    "words": words.sentences,
 }

@@ -2,20 +2,46 @@
 
 from functools import partial
 
+import numpy as np
+from numpy.typing import NDArray
+
+from ..backbones.backbone import Backbone
 from ..corpora import registry, sampling
 from ..corpora.packaged import CALIBRATION
 from ..dimension import selection, states
+from ..embedding.methods import Method
+from ..errors import PlanError
+from ..evaluation.comparison import NOTHING
 from ..experiments import ablation as ablation_experiment
+from ..experiments import chosen_heads, searches
 from ..experiments import dimension as dimension_experiment
+from ..experiments import output_layers as output_layers_experiment
 from ..experiments import rules as rules_experiment
-from ..experiments import searches
-from ..experiments import sensitivity as sensitivity_experiment
-from ..experiments.score_result import described
-from ..experiments.specs import Ablation, Dimension, Rules, Sensitivity
+from ..experiments import transfer as transfer_experiment
+from ..experiments.chosen_heads import Chosen
+from ..experiments.dimension import select_layers
+from ..experiments.layer_scores import ByLayer
+from ..experiments.score_result import Corpus, described
+from ..experiments.specs import (
+    Ablation,
+    ChoosingHeads,
+    Dimension,
+    OutputLayers,
+    Rules,
+    Sensitivity,
+    Transfer,
+)
 from ..parallel import engines, sweeps
 from ..rerouting.plan import Plan
 from .rows import Row, of_change, of_measures
-from .workspace import Workspace, corpus, engine, method, planned_on_worker
+from .workspace import (
+    Workspace,
+    corpus,
+    corpus_to_choose_on,
+    engine,
+    method,
+    planned_on_worker,
+)
 
 
 def dimension(spec: Dimension, workspace: Workspace) -> Row:
@@ -51,7 +77,7 @@ def ablation(spec: Ablation, workspace: Workspace) -> list[Row]:
         ((backbone, chosen),) = workers.map(partial(planned_on_worker, spec, unplanned), [None])
         limit = spec.most or selection.window_width(backbone.layers)
         begin = searches.SEARCHES[spec.search]
-        search = begin(chosen.plan, backbone.layers, backbone.reroutable, limit)
+        search = begin(chosen.plan, backbone, limit)
         count = workspace.progress(spec.search)
         sweep = partial(sweeps.sweep, workers) if spec.engine == "ray" else None
         walks = ablation_experiment.run(backbone, pairs, search, chosen, sweep=sweep)
@@ -103,17 +129,118 @@ def rules(spec: Rules, workspace: Workspace) -> list[Row]:
     ]
 
 
+def output_layers(spec: OutputLayers, workspace: Workspace) -> list[Row]:
+    """One row for each method and layer, by the corpus's main measure."""
+    for name in spec.method:
+        method(spec, name).reading.at(-1)  # refuses sums of attention before anything is loaded
+    scored_on = corpus(spec)
+    backbone, chosen = workspace.methods(spec, spec.method)
+    texts = registry.load_texts(CALIBRATION)
+    curve = dimension_experiment.dimensions(
+        backbone, texts, progress=workspace.progress("calibrating")
+    )
+    scored = output_layers_experiment.score_layers(
+        *(backbone, scored_on, chosen),
+        max_tokens=spec.max_tokens,
+        progress=workspace.progress("encoding"),
+    )
+    return ByLayer(tuple(scored), curve).to_rows()
+
+
+def _teacher(spec: ChoosingHeads) -> Method | None:
+    """The method that agreement is with, at its own output layer; None for other objectives."""
+    if spec.objective != "agreement":
+        return None
+    return method(spec.model_copy(update={"output_layer": None}), spec.teacher)
+
+
 def sensitivity(spec: Sensitivity, workspace: Workspace) -> list[Row]:
     """One row for each head, the largest derivative first, with those that are chosen marked."""
-    scored_on, chosen = corpus(spec), method(spec, spec.method)
-    teacher = method(spec, spec.teacher) if spec.objective == "agreement" else None
-    sensitivity_experiment.checked_items(scored_on, chosen, spec.objective)
-    backbone = workspace.load(spec)
-    result = sensitivity_experiment.sensitivity(
-        *(backbone, scored_on, chosen.under(Plan((), spec.bias, spec.key_position))),
-        objective=spec.objective,
-        teacher=teacher,
-        progress=workspace.progress("passing gradients back"),
+    chosen_on = corpus_to_choose_on(spec.on, spec.corpus, spec.part)
+    _, _, choice = _choose(spec, chosen_on, workspace)
+    return choice.to_rows()
+
+
+def _choose(
+    spec: ChoosingHeads, chosen_on: Corpus, workspace: Workspace
+) -> tuple[Backbone, Method, Chosen]:
+    """The heads that a question chooses, with the backbone and the method whose heads they are."""
+    unplanned = method(spec, spec.method)
+    if unplanned.has_plan:
+        raise PlanError(
+            f"{unplanned.name} has layers of its own, and choosing heads takes the place of them; "
+            "leave them out."
+        )
+    unplanned = unplanned.under(Plan((), spec.bias, spec.key_position))
+    chosen_heads.check_choice(
+        chosen_on, unplanned, how=spec.choose, count=spec.count, objective=spec.objective
     )
-    heads = {head[:2] for head in result.top(spec.top)}
-    return [{**row, "chosen": (row["layer"], row["head"]) in heads} for row in result.to_rows()]
+    backbone = workspace.load(spec)
+    choice = chosen_heads.choose(
+        *(backbone, chosen_on, unplanned),
+        how=spec.choose,
+        count=spec.count,
+        objective=spec.objective,
+        teacher=_teacher(spec),
+        progress=workspace.progress("choosing heads"),
+    )
+    return backbone, unplanned, choice
+
+
+def transfer(spec: Transfer, workspace: Workspace) -> list[Row]:
+    """One row for each choice on the judged corpus, and one for random heads together."""
+    judged_on = corpus(spec)
+    chosen_on = corpus_to_choose_on(spec.chosen_on, spec.chosen_corpus, spec.chosen_part)
+    judged_on = sampling.without(judged_on, chosen_on)
+    backbone, chosen, choice = _choose(spec, chosen_on, workspace)
+    layers = select_layers(backbone, "auto", progress=workspace.progress("calibrating"))
+    result = transfer_experiment.transfer(
+        *(backbone, judged_on, chosen, choice.plan),
+        layers=layers,
+        baselines=[
+            method(spec, name).planned(chosen.plan.with_layers(layers)) for name in spec.baseline
+        ],
+        random_sets=spec.random_sets,
+        progress=workspace.progress("encoding"),
+    )
+    settings = {
+        "objective": spec.objective,
+        "teacher": choice.teacher,
+        "choice": choice.how,
+        "count": choice.count,
+        "passes": choice.passes,
+        "chosen_on": chosen_on.name,
+        "chosen_items": choice.items,
+        "of": judged_on.total,
+    }
+    rows = [
+        {
+            **of_measures(each.scored, backbone)[0],
+            **settings,
+            "subject": each.subject,
+            "p_random": result.p_random if each.subject == "chosen heads" else None,
+            **of_change(each.change),
+        }
+        for each in result.judged
+    ]
+    return [
+        *rows,
+        *([{**rows[0], **_of_random(result.random, rows[0])}] if len(result.random) else []),
+    ]
+
+
+def _of_random(changes: NDArray[np.float64], nothing: Row) -> Row:
+    """The columns of heads at random: mean change over the sets, and 95% of the sets."""
+    low, high = np.quantile(changes, [0.025, 0.975]).tolist()
+    mean = float(changes.mean())
+    return {
+        "subject": "random heads",
+        "sets": len(changes),
+        "value": nothing["value"] + mean,
+        "ci_low": nothing["value"] + low,
+        "ci_high": nothing["value"] + high,
+        "against": NOTHING,
+        "change": mean,
+        "change_low": low,
+        "change_high": high,
+    }

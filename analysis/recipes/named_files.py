@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ..backbones import sources
 from ..corpora import registry
+from ..embedding import external_names
 from ..errors import BackboneError, RecipeError
 from ..experiments.spec import Option, Spec, option_of
 from ..runtime import outputs
@@ -49,8 +50,9 @@ def _named(spec: Spec) -> Iterator[tuple[Option, str]]:
     values = spec.values()
     for name, field in spec.options().items():
         option = option_of(field)
-        if (option.reads or option.writes) and values[name] is not None:
-            yield option, values[name]
+        if option.reads or option.writes:
+            several = values[name] if isinstance(values[name], list) else [values[name]]
+            yield from ((option, value) for value in several if value is not None)
 
 
 def _paths(option: Option, name: str) -> tuple[Path, ...]:
@@ -58,6 +60,8 @@ def _paths(option: Option, name: str) -> tuple[Path, ...]:
     match option.reads:
         case "file":
             return (Path(name),)
+        case "vectors":
+            return (Path(external_names.parted(name)[1]),)
         case "corpus":
             return registry.paths_of(name)
         case "backbone":

@@ -18,7 +18,7 @@ from ..runtime import git_lfs, json_reader, outputs
 from ..runtime.paths import program
 from ..storage import result_store
 from . import charts, files, findings, row_types, runner
-from .charts import Chart
+from .chart import Chart
 from .recipe import Recipe
 from .rows import Row
 

@@ -1,76 +1,36 @@
 """What the columns of each command's rows hold, checked where rows are read from a file."""
 
 from collections.abc import Sequence
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from ..errors import ResultsError, quoted
+from .row_kinds import (
+    AnyRow,
+    ChangedRow,
+    Count,
+    Layer,
+    Layers,
+    Name,
+    Number,
+    Rank,
+    RankedRow,
+    ScoredRow,
+    Share,
+    SureChangedRow,
+)
 from .rows import Row
 
 MOST_ROWS, MOST_COLUMNS = 50_000, 200
 """Maximum rows of a file of results, and columns of all its rows together."""
 
-Number = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-1e15, le=1e15)]
-Count = Annotated[int, Field(strict=True, ge=0, le=2**53)]
-Rank = Annotated[int, Field(strict=True, ge=1, le=2**53)]
-Share = Annotated[float, Field(strict=True, ge=0, le=1)]
-Name = Annotated[str, Field(strict=True, max_length=10_000)]
-Layer = Annotated[int, Field(strict=True, ge=0, lt=10_000)]
-Layers = Annotated[list[Layer], Field(max_length=10_000)]
-Scalar = Annotated[bool, Field(strict=True)] | Count | Number | Name | None
-Plain = Scalar | list[Scalar | list[Scalar]]
 
-
-class AnyRow(BaseModel):
-    """A row of any command: plain values by column, and a place where there is a grid."""
-
-    model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[str, Plain]
-    grid: dict[Name, Scalar | list[Scalar]] = {}
-    corpus: Name = ""
-    method: Name = ""
-    layers: Layers | list[Layers] = []
-    selected: Layers = []
-    pairs: Count = 0
-    texts: Count = 0
-    queries: Count = 0
-    of: Count | None = None
-
-
-class ScoredRow(AnyRow):
-    """A row of a measure with its interval."""
-
-    method: Name
-    measure: Name
-    value: Number
-    ci_low: Number
-    ci_high: Number
-
-
-class ChangedRow(AnyRow):
-    """A row of a paired difference; all of its columns are there, or none is."""
-
-    against: Name | None = None
-    change: Number | None = None
-    change_low: Number | None = None
-    change_high: Number | None = None
-    p: Share | None = None
-    p_holm: Share | None = None
-
-    @model_validator(mode="after")
-    def _is_whole(self) -> Self:
-        columns = (self.against, self.change, self.change_low, self.change_high)
-        if len({value is None for value in columns}) > 1:
-            raise ValueError("a change needs its interval and what it is against")
-        return self
-
-
-class ScoreRow(ScoredRow, ChangedRow):
+class ScoreRow(ScoredRow, ChangedRow, RankedRow):
     """A row of ``score``."""
 
 
-class StsRow(AnyRow):
+class StsRow(RankedRow):
     """A row of ``sts``."""
 
     method: Name
@@ -80,7 +40,7 @@ class StsRow(AnyRow):
     ci_high: Number
 
 
-class LongTextsRow(ScoredRow):
+class LongTextsRow(ScoredRow, RankedRow):
     """A row of ``long-texts``."""
 
     place: Name
@@ -91,20 +51,12 @@ class AblationRow(AnyRow):
     """A row of ``ablation``."""
 
     layers: Layers
+    heads: Name = ""
     bias: Number | None
     rank: Rank
     change: Number
     ci_low: Number
     ci_high: Number
-
-
-class SureChangedRow(ChangedRow):
-    """A row whose paired difference is there."""
-
-    against: Name
-    change: Number
-    change_low: Number
-    change_high: Number
 
 
 class RulesRow(ScoredRow, SureChangedRow):
@@ -128,6 +80,51 @@ class SensitivityRow(AnyRow):
     chosen: Annotated[bool, Field(strict=True)]
     objective: Name
     items: Count
+    choice: Name
+    count: Count
+    value: Number
+    plain: Number
+    passes: Number
+    held_out: Annotated[list[tuple[Count, Number]], Field(default_factory=list)]
+    effect: Number | None = None
+    own_bias: Number | None = None
+    correlation: Number | None = None
+    correlation_first_fifth: Number | None = None
+
+
+class TransferRow(ScoredRow, ChangedRow):
+    """A row of ``transfer``; of heads at random, the mean and 95% of the sets."""
+
+    corpus: Name
+    backbone: Name
+    dtype: Name
+    subject: Literal["nothing", "chosen heads", "whole layers", "baseline", "random heads"]
+    objective: Name
+    chosen_on: Name
+    chosen_items: Count
+    heads: Name = ""
+    bias: Number | None
+    key_position: Name | None
+    sets: Count = 0
+    p_random: Share | None = None
+
+    @model_validator(mode="after")
+    def _is_compared(self) -> Self:
+        if (self.change is None) != (self.subject == "nothing"):
+            raise ValueError("all but re-routing nothing need a change")
+        return self
+
+
+class PromptsRow(ScoredRow, ChangedRow):
+    """A row of ``prompts``; the first prompt of a method has no change."""
+
+    prompt: Name
+    spread_prompts: Number | None
+    spread_prompts_low: Number | None
+    spread_prompts_high: Number | None
+    spread_methods: Number | None
+    spread_methods_low: Number | None
+    spread_methods_high: Number | None
 
 
 class PartsRow(ScoredRow, SureChangedRow):
@@ -156,12 +153,82 @@ class DimensionRow(AnyRow):
         return self
 
 
+class OutputLayersRow(ScoredRow, ChangedRow):
+    """A row of ``output-layers``."""
+
+    corpus: Name
+    output_layer: Layer
+    rank: Rank
+    dimension: Number | None
+    dimension_low: Number | None
+    dimension_high: Number | None
+    lowest: Annotated[list[Layer], Field(max_length=2)]
+    best: Layer
+    held_out_layers: Annotated[list[Layer], Field(max_length=2)]
+    held_out: Number | None
+    held_out_low: Number | None
+    held_out_high: Number | None
+    held_out_items: Count | None
+    correlation: Number | None
+    correlation_low: Number | None
+    correlation_high: Number | None
+    correlation_p: Share | None
+    correlation_layers: Count | None
+    backbone: Name
+    dtype: Name
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> Self:
+        held_out = (self.held_out, self.held_out_low, self.held_out_high, self.held_out_items)
+        interval = (self.correlation, self.correlation_low, self.correlation_high)
+        found = (*interval, self.correlation_p, self.correlation_layers)
+        if any(len({value is None for value in values}) > 1 for values in (held_out, found)):
+            raise ValueError("a held-out change and a correlation need their intervals")
+        if len(self.held_out_layers) != 2 * (self.held_out is not None):
+            raise ValueError("a held-out change needs the two layers that were chosen")
+        return self
+
+
 class CausalRow(AnyRow):
     """A row of ``causal``."""
 
     token: Name
     plain: Number
     rerouted: Number = Field(alias="re-routed")
+
+
+class WordsRow(AnyRow):
+    """A row of ``words``: of a text, or of a corpus, where more is counted."""
+
+    method: Name
+    prompt: Rank
+    model: Literal["plain", "re-routed"]
+    backbone: Name
+    dtype: Name
+    layer: Layer
+    read: Annotated[bool, Field(strict=True)]
+    rank: Rank
+    word: Name
+    probability: Share
+    entropy: Number
+    text: Name = ""
+    number: Count = 0
+    count: Count | None = None
+    ci_low: Share | None = None
+    ci_high: Share | None = None
+    different: Count | None = None
+    entropy_low: Number | None = None
+    entropy_high: Number | None = None
+    corpus_entropy: Number | None = None
+    information: Number | None = None
+
+    @model_validator(mode="after")
+    def _is_of_one_kind(self) -> Self:
+        counted = (self.count, self.different, self.entropy_low, self.entropy_high)
+        bits = (self.corpus_entropy, self.information)
+        if {value is None for value in (*counted, *bits)} != {not self.corpus}:
+            raise ValueError("words of a corpus need their counts and entropies")
+        return self
 
 
 _TYPES: dict[str, type[AnyRow]] = {
@@ -172,8 +239,12 @@ _TYPES: dict[str, type[AnyRow]] = {
     "rules": RulesRow,
     "parts": PartsRow,
     "sensitivity": SensitivityRow,
+    "transfer": TransferRow,
+    "prompts": PromptsRow,
     "dimension": DimensionRow,
+    "output-layers": OutputLayersRow,
     "causal": CausalRow,
+    "words": WordsRow,
 }
 """The rows of commands whose rows are drawn or put into words."""
 

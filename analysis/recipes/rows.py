@@ -5,47 +5,67 @@ from collections.abc import Callable, Hashable, Iterable
 from typing import Any, TypeVar
 
 from ..backbones.backbone import Backbone
-from ..evaluation.comparison import Difference
+from ..embedding.external import External
+from ..evaluation.comparison import Difference, columns
+from ..evaluation.ranks import Rank
 from ..experiments.score_result import Score
 from ..rerouting import layer_lists
 
 K = TypeVar("K", bound=Hashable)
 Row = dict[str, Any]
 """One row of an answer: plain values by column, nested at most twice."""
+UNNAMED_AXES = ("on", "part", "corpus", "random-sets")
+"""Axes of a grid that say what is scored, or how often."""
 ITEMS = ("pairs", "texts", "queries")
 """Columns with the number of scored items."""
 
 
 def of_measures(score: Score, backbone: Backbone) -> list[Row]:
-    """A row for each measure of one method, with the backbone's name."""
+    """A row for each measure of one method, with the backbone's name or where vectors are from."""
+    if isinstance(score.method, External):
+        return score.to_rows()
     columns = {"backbone": backbone.facts.name, "dtype": backbone.dtype.value}
     return [row | columns for row in score.to_rows()]
 
 
 def of_change(change: Difference | None) -> Row:
     """The columns of a paired difference, empty without one."""
-    if change is None:
-        return dict.fromkeys(("against", "change", "change_low", "change_high", "p", "p_holm"))
+    return columns(change)
+
+
+def of_rank(rank: Rank) -> Row:
+    """The columns of a rank among methods (:func:`analysis.evaluation.ranks.ranks`)."""
     return {
-        "against": change.second,
-        "change": change.delta,
-        "change_low": change.ci_low,
-        "change_high": change.ci_high,
-        "p": finite(change.p),
-        "p_holm": change.p_holm,
+        "rank": rank.rank,
+        "rank_low": rank.low,
+        "rank_high": rank.high,
+        "ranked": rank.of,
+        "level_with": list(rank.level_with),
     }
 
 
 def place(row: Row) -> str:
-    """A row's place in the grid in words, such as "smollm2 on lee50"; "" without a grid.
+    """A row's place in the grid in words, such as "smollm2 on lee50"; "" without a grid."""
+    corpus = (
+        str(row["corpus"])
+        if "corpus" in row and {"on", "corpus"} & set(row.get("grid", {}))
+        else ""
+    )
+    return " on ".join(filter(None, (setting_of(row), corpus)))
 
-    The size of a part and the kind of a named corpus are left out.
-    """
-    grid = row.get("grid", {})
-    axes = {axis: value for axis, value in grid.items() if axis not in ("on", "part", "corpus")}
-    words = ", ".join(str(value) for value in axes.values() if value is not None)
-    corpus = str(row["corpus"]) if "corpus" in row and {"on", "corpus"} & set(grid) else ""
-    return " on ".join(filter(None, (words, corpus)))
+
+def setting_of(row: Row) -> str:
+    """A row's place in the grid without its corpus, such as "smollm2, top 60"."""
+    axes = row.get("grid", {}).items()
+    return ", ".join(
+        f"{axis} {value}" if _is_number(value) else str(value)
+        for axis, value in axes
+        if axis not in UNNAMED_AXES and value is not None
+    )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) or (isinstance(value, str) and value.isdecimal())
 
 
 def grouped(rows: Iterable[Row], key: Callable[[Row], K]) -> dict[K, list[Row]]:
@@ -70,6 +90,16 @@ def difference(row: Row, first: str) -> Difference:
         p=float("nan") if row.get("p") is None else row["p"],
         p_holm=row.get("p_holm"),
     )
+
+
+def in_words(value: float, low: float, high: float, sign: str = "") -> str:
+    """A value with its interval, to one decimal; ``sign`` is "+" for a change."""
+    return f"{value:{sign}z.1f} [{low:{sign}z.1f}, {high:{sign}z.1f}]"
+
+
+def change_in_words(row: Row) -> str:
+    """A row's change with its interval."""
+    return in_words(row["change"], row["change_low"], row["change_high"], "+")
 
 
 def cells(row: Row) -> Row:

@@ -1,20 +1,26 @@
 """Answers about scores: rows, each a score with its settings."""
 
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 
+from ..backbones.backbone import Backbone
 from ..corpora import registry
 from ..corpora.passages import Place
+from ..embedding.external import MethodOrVectors
+from ..embedding.methods import Method
 from ..evaluation import comparison
 from ..evaluation.comparison import Difference
+from ..evaluation.ranks import Rank
 from ..experiments import long_texts as long_texts_experiment
 from ..experiments import parts as parts_experiment
+from ..experiments import prompt_bench, score_result
 from ..experiments import score as scores
-from ..experiments import score_result
 from ..experiments.score_result import described, noted
-from ..experiments.specs import LongTexts, Mteb, Parts, Score, Sts
+from ..experiments.specs import LongTexts, Mteb, Parts, PromptBench, Score, Sts
 from ..runtime import events, outputs
-from .rows import Row, finite, of_change, of_measures
-from .workspace import Workspace, corpus, method
+from .rows import Row, finite, of_change, of_measures, of_rank
+from .workspace import Workspace, corpus, corpus_and_part, method, vectors
 
 
 def sts(spec: Sts, workspace: Workspace) -> list[Row]:
@@ -22,10 +28,12 @@ def sts(spec: Sts, workspace: Workspace) -> list[Row]:
     pairs = registry.load_pairs(spec.corpus)
     if pairs.note:
         events.say(pairs.note)
+    given = vectors(spec, pairs)
     backbone, chosen = workspace.methods(spec, spec.method)
-    scored = scores.score(backbone, pairs, chosen, progress=workspace.progress("encoding"))
-    rows = []
-    for each in scored:
+    every: list[MethodOrVectors] = [*chosen, *given]
+    scored = scores.score(backbone, pairs, every, progress=workspace.progress("encoding"))
+    rows, ranks = [], score_result.ranks(scored)
+    for each, rank in zip(scored, ranks, strict=True):
         spearman, pearson = each.measures
         rows.append(
             {
@@ -36,10 +44,11 @@ def sts(spec: Sts, workspace: Workspace) -> list[Row]:
                 "spearman": spearman.value,
                 "ci_low": spearman.ci_low,
                 "ci_high": spearman.ci_high,
+                **of_rank(rank),
                 "pearson": pearson.value,
                 "resampled": spearman.resampled,
-                "backbone": backbone.facts.name,
-                "dtype": backbone.dtype.value,
+                "backbone": each.provenance.backbone,
+                "dtype": each.provenance.dtype,
                 **noted(each),
             }
         )
@@ -48,27 +57,38 @@ def sts(spec: Sts, workspace: Workspace) -> list[Row]:
 
 def score(spec: Score, workspace: Workspace) -> list[Row]:
     """One row for each measure of each method; comparisons with the first method are reported."""
-    scored_on = corpus(spec)
+    full, scored_on = corpus_and_part(spec)
+    given = vectors(spec, full)
     backbone, chosen = workspace.methods(spec, spec.method)
     scored = scores.score(
         backbone,
         scored_on,
-        chosen,
-        processing=spec.post_processing,
+        [*chosen, *given],
         max_tokens=spec.max_tokens,
         progress=workspace.progress("encoding"),
     )
     changes = _changes(scored, scored_on.total)
+    ranks = _ranks(scored)
     return [
         {
             **row,
+            **of_rank(ranks[number, row["measure"]]),
             "of": each.of,
-            "post_processing": spec.post_processing,
+            "post_processing": each.method.processing,
             **of_change(changes.get((each.name, row["measure"]))),
         }
-        for each in scored
+        for number, each in enumerate(scored)
         for row in of_measures(each, backbone)
     ]
+
+
+def _ranks(scored: Sequence[score_result.Score]) -> dict[tuple[int, str], Rank]:
+    """The rank of each score by its number and the name of the measure."""
+    return {
+        (number, measure.name): rank
+        for measure in scored[0].measures
+        for number, rank in enumerate(score_result.ranks(scored, measure.name))
+    }
 
 
 def _changes(
@@ -103,9 +123,15 @@ def long_texts(spec: LongTexts, workspace: Workspace) -> list[Row]:
             max_tokens=length,
             progress=workspace.progress(f"{place} {length or ''}".strip()),
         )
-        for each in scored:
+        ranks = _ranks(scored)
+        for number, each in enumerate(scored):
             rows += [
-                {"place": place, "tokens": length, **row} for row in of_measures(each, backbone)
+                {
+                    **{"place": place, "tokens": length},
+                    **row,
+                    **of_rank(ranks[number, row["measure"]]),
+                }
+                for row in of_measures(each, backbone)
             ]
     return rows
 
@@ -129,6 +155,46 @@ def parts(spec: Parts, workspace: Workspace) -> list[Row]:
         }
         for each in contributions
     ]
+
+
+def prompts(spec: PromptBench, workspace: Workspace) -> list[Row]:
+    """One row for each prompt of each method, by the corpus's main measure."""
+    scored_on = corpus(spec)
+    for each in spec.template:
+        prompt_bench.prompt_of(each)
+    backbone, chosen = workspace.methods(spec, spec.method)
+    bench = prompt_bench.prompt_bench(
+        *(backbone, scored_on, spec.template, chosen), progress=workspace.progress("encoding")
+    )
+    return prompt_rows(bench, chosen, backbone)
+
+
+def prompt_rows(
+    bench: prompt_bench.PromptBench, methods: Sequence[Method], backbone: Backbone
+) -> list[Row]:
+    """The rows of ``prompts``, for methods in their order."""
+    spreads = {
+        f"{name}{end}": getattr(spread, f"{at}") if spread else None
+        for name, spread in (
+            ("spread_prompts", bench.over_prompts),
+            ("spread_methods", bench.over_methods),
+        )
+        for end, at in (("", "value"), ("_low", "ci_low"), ("_high", "ci_high"))
+    }
+    rows: list[Row] = []
+    for base, under, changes in zip(methods, bench.scores, bench.changes, strict=True):
+        for label, scored, change in zip(bench.labels, under, (None, *changes), strict=True):
+            rows.append(
+                {
+                    "prompt": label,
+                    **of_measures(scored, backbone)[0],
+                    "method": prompt_bench.without_prompt(base),
+                    "of": scored.of,
+                    **of_change(change and replace(change, second=bench.labels[0])),
+                    **spreads,
+                }
+            )
+    return rows
 
 
 def mteb(spec: Mteb, workspace: Workspace) -> list[Row]:

@@ -8,11 +8,15 @@ from plotly.offline import get_plotlyjs
 from ..backbones.facts import describe
 from ..corpora import registry
 from ..corpora.streams import Lines
-from ..embedding import prompts
+from ..embedding import logit_lens, prompts
+from ..embedding.external import MethodOrVectors
+from ..embedding.methods import Method
+from ..embedding.read_out import width
 from ..experiments import causal as causal_experiment
 from ..experiments import space as spaces
+from ..experiments import words as words_experiment
 from ..experiments.score_result import described
-from ..experiments.specs import Causal, Encode, Space
+from ..experiments.specs import Causal, Encode, Space, Words
 from ..figures.html_page import figure_page
 from ..figures.spaces import two_maps
 from ..parallel import engines, sharded_encoding
@@ -20,7 +24,7 @@ from ..rerouting.head_lists import format_heads
 from ..runtime import events, outputs
 from ..spaces import comparison, projection
 from .rows import Row
-from .workspace import Workspace, check_layers, engine, method, planned_on_worker
+from .workspace import Workspace, check_layers, engine, method, planned_on_worker, vectors
 
 
 def encode(spec: Encode, workspace: Workspace) -> Row:
@@ -49,7 +53,7 @@ def encode(spec: Encode, workspace: Workspace) -> Row:
     return {
         "output": str(output),
         "texts": lines.count,
-        "hidden": backbone.facts.hidden,
+        "hidden": width(backbone, chosen),
         **described(chosen),
         "backbone": backbone.facts.name,
         "dtype": backbone.dtype.value,
@@ -79,10 +83,36 @@ def causal(spec: Causal, workspace: Workspace) -> list[Row]:
     ]
 
 
+def words(spec: Words, workspace: Workspace) -> list[Row]:
+    """One row for each layer and word, plain and re-routed: of each text, or of a corpus."""
+    words_experiment.check_top(spec.top)
+    for name in spec.method:
+        logit_lens.check_readable(method(spec, name))
+    texts = (
+        words_experiment.drawn(registry.load_texts(spec.corpus), spec.samples)
+        if spec.corpus
+        else spec.text
+    )
+    words_experiment.check_texts(texts)
+    backbone = workspace.load(spec)
+    # what has no words is refused before layers are selected
+    words_experiment.words(backbone, texts, method(spec, spec.method[0]))
+    plan = workspace.plan(spec, backbone)
+    return [
+        row
+        for name in spec.method
+        for each in words_experiment.words(
+            *(backbone, texts, method(spec, name), plan), progress=workspace.progress(name)
+        )
+        for row in each.to_rows(spec.top)
+    ]
+
+
 def space(spec: Space, workspace: Workspace) -> Row:
     """One row: the HTML file of two maps that was written, and their comparison in numbers."""
     output = outputs.writable(spec.output)
     corpus = registry.load_texts(spec.corpus)
+    given = vectors(spec, corpus)
     texts, distinct = spaces.drawn(corpus, spec.samples)
     projection.check(spec.projection, spec.neighbours, spec.min_dist)
     left, right = [spec.left_layers], [spec.right_layers]
@@ -91,18 +121,20 @@ def space(spec: Space, workspace: Workspace) -> Row:
     backbone = workspace.load(spec, layers=left if spec.right_backbone else left + right)
     right_backbone = workspace.load(spec, spec.right_backbone) if spec.right_backbone else backbone
     projected = []
-    for name, model, layers in zip(
-        spec.method, (backbone, right_backbone), (spec.left_layers, spec.right_layers), strict=True
+    sides: list[MethodOrVectors] = [*(method(spec, name) for name in spec.mapped), *given]
+    for side, model, layers in zip(
+        sides, (backbone, right_backbone), (spec.left_layers, spec.right_layers), strict=True
     ):
-        chosen = workspace.planned(spec, method(spec, name), model, layers)
+        if isinstance(side, Method):
+            side = workspace.planned(spec, side, model, layers)
         projected.append(
             spaces.projected(
-                *(model, texts.texts, chosen),
+                *(model, texts.texts, side),
                 how=spec.projection,
                 neighbours=spec.neighbours,
                 min_dist=spec.min_dist,
                 seed=spec.seed,
-                progress=workspace.progress(name),
+                progress=workspace.progress(side.name),
             )
         )
     first, second = projected[0], spaces.aligned(projected[1], projected[0])
@@ -112,7 +144,7 @@ def space(spec: Space, workspace: Workspace) -> Row:
         (first.projection.points, second.projection.points),
         texts.labels,
     )
-    titles = (spec.method[0], spec.method[1])
+    titles = (sides[0].name, sides[1].name)
     figure = two_maps(first, second, texts.texts, texts.labels, titles)
     with outputs.writing(output):
         output.write_text(figure_page(figure, " and ".join(titles), spec.plotly), encoding="utf-8")
@@ -124,13 +156,13 @@ def space(spec: Space, workspace: Workspace) -> Row:
         "corpus": texts.name,
         "texts": len(texts.texts),
         "of": distinct,
-        "methods": list(spec.method),
+        "methods": list(titles),
         "projection": first.projection.reason,
         "neighbours_kept": float(compared.kept.mean()),
         "by_chance": compared.chance,
         "trustworthiness": [compared.left.trust, compared.right.trust],
         "layers": [list(space.plan.layers) for space in projected],
         **({"heads": heads} if any(heads) else {}),
-        "backbones": [backbone.facts.name, right_backbone.facts.name],
+        "backbones": [space.provenance.backbone for space in projected],
         "dtype": backbone.dtype.value,
     }

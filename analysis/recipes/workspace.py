@@ -3,15 +3,19 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from ..backbones import backbone as backbones
 from ..backbones.backbone import Backbone
 from ..backbones.catalog import SpecialTokens
 from ..backbones.facts import Facts
-from ..corpora import registry, sampling
-from ..embedding import methods
+from ..corpora import packaged, registry, sampling
+from ..corpora.types import Kind
+from ..embedding import external_files, external_names, methods, named_methods
+from ..embedding.checks import check_output_layer
+from ..embedding.external import External
 from ..embedding.methods import Method
+from ..embedding.postprocessing import PostprocessingName
 from ..experiments import score
 from ..experiments.plans import planned
 from ..experiments.score_result import Corpus
@@ -20,8 +24,11 @@ from ..experiments.shared_options import (
     OnCorpus,
     OnEngine,
     Planned,
+    PlannedVariant,
     Rerouting,
+    Variant,
     WithLayers,
+    WithVectors,
 )
 from ..parallel.engines import Engine
 from ..rerouting import head_lists, layer_lists
@@ -74,7 +81,7 @@ class Workspace:
             return backbone
         return self._loaded[key]
 
-    def plan(self, spec: Planned, backbone: Backbone, layers: str | None = None) -> Plan:
+    def plan(self, spec: PlannedVariant, backbone: Backbone, layers: str | None = None) -> Plan:
         """The plan of a spec, or the same with other ``layers``.
 
         ``auto`` reads the curve of the calibration corpus, and is empty if no layer can re-route.
@@ -90,27 +97,38 @@ class Workspace:
         return planned(spec, backbone, layers, progress=self.progress("calibrating"))
 
     def planned(
-        self, spec: Planned, chosen: Method, backbone: Backbone, layers: str | None = None
+        self, spec: PlannedVariant, chosen: Method, backbone: Backbone, layers: str | None = None
     ) -> Method:
-        """The method with the plan of a spec, if it re-routes; ``layers`` as in :meth:`plan`."""
-        return chosen.under(self.plan(spec, backbone, layers)) if chosen.reroutes else chosen
+        """The method with the plan of a spec, if it re-routes and has none of its own.
 
-    def methods(self, spec: Planned, names: tuple[str, ...]) -> tuple[Backbone, list[Method]]:
+        ``layers``, see :meth:`plan`, take the place of its own too.
+        """
+        if not chosen.reroutes or (chosen.has_plan and layers is None):
+            return chosen
+        return chosen.under(self.plan(spec, backbone, layers))
+
+    def methods(
+        self, spec: PlannedVariant, names: tuple[str, ...]
+    ) -> tuple[Backbone, list[Method]]:
         """The backbone of a spec, and the named methods with its plan where they re-route."""
         chosen = [method(spec, name) for name in names]
         backbone = self.load(spec)
-        if any(each.reroutes for each in chosen):
+        if any(each.reroutes and not each.has_plan for each in chosen):
             plan = self.plan(spec, backbone)
-            chosen = [each.under(plan) for each in chosen]
+            chosen = [each.planned(plan) for each in chosen]
         return backbone, chosen
 
 
 def check_layers(spec: OnBackbone, facts: Facts, layers: Sequence[str | None] = (None,)) -> None:
-    """Refuse lists of layers, None for the spec's or its heads, that a backbone does not have.
+    """Refuse layers that a backbone does not have: the output layer, or lists of layers.
+
+    Of the lists, None is the spec's or its heads.
 
     Raises:
-        PlanError: a list names layers or heads that it does not have, or is none.
+        PlanError: it does not have a layer or head, or a list is none.
     """
+    if isinstance(spec, Rerouting) and spec.output_layer is not None:
+        check_output_layer(spec.output_layer, facts)
     if isinstance(spec, WithLayers):
         for each in layers:
             if each or spec.heads is None:
@@ -119,21 +137,72 @@ def check_layers(spec: OnBackbone, facts: Facts, layers: Sequence[str | None] = 
                 head_lists.parse_heads(spec.heads, facts.layers, facts.heads)
 
 
-def method(spec: Rerouting, name: str) -> Method:
-    """The method called ``name``, with the prompt, pooling and norm of a spec."""
+def method(spec: Variant, name: str) -> Method:
+    """The method of this name or spelling, with the parts that a spec says of it."""
     return methods.variant(
-        methods.method(name), separator=spec.prompt, pooling=spec.pooling, norm=spec.norm
+        named_methods.method(name),
+        separator=spec.prompt,
+        pooling=spec.pooling,
+        norm=spec.norm,
+        output_layer=spec.output_layer if isinstance(spec, Rerouting) else None,
+        processing=getattr(spec, "post_processing", "none"),
     )
+
+
+def vectors(spec: WithVectors, corpus: Corpus) -> list[External]:
+    """The vectors made elsewhere that a spec names.
+
+    Args:
+        spec: the question.
+        corpus: the full corpus, whose order those without texts have.
+
+    Raises:
+        CorpusError: a file cannot be read, or what it holds are no vectors of texts.
+    """
+    loaded = [
+        external_files.load(
+            *external_names.parted(item),
+            texts=spec.vectors_texts,
+            text_column=spec.text_column,
+            vector_column=spec.vector_column,
+        )
+        for item in spec.vectors
+    ]
+    step: PostprocessingName = getattr(spec, "post_processing", "none")
+    return [score.bound(each, corpus).processed(step) for each in loaded]
 
 
 def corpus(spec: OnCorpus) -> Corpus:
     """The corpus of a spec, or the part of it that the spec asks for."""
+    return corpus_and_part(spec)[1]
+
+
+def corpus_and_part(spec: OnCorpus) -> tuple[Corpus, Corpus]:
+    """The corpus of a spec, and the part of it that the spec asks for."""
     loaded: Any = registry.load(spec.on, spec.corpus_name)
     if note := getattr(loaded, "note", ""):
         events.say(note)
     part: Corpus = sampling.scored_part(loaded, spec.part)
     score.check_corpus(part)
-    return part
+    return loaded, part
+
+
+def corpus_to_choose_on(kind: Kind, name: str | None, part: int | None) -> Corpus:
+    """The corpus that heads are chosen on, or a part of it; of texts, distinct ones.
+
+    Args:
+        kind: its kind.
+        name: its name; None for the default of its kind.
+        part: how many texts, pairs or queries are drawn; None for all.
+    """
+    loaded: Any = registry.load(
+        kind, name or {"texts": packaged.CALIBRATION, **registry.DEFAULTS}[kind]
+    )
+    if note := getattr(loaded, "note", ""):
+        events.say(note)
+    if kind == "texts":
+        return sampling.sample(loaded, part or len(loaded.texts), 0)
+    return cast(Corpus, sampling.scored_part(loaded, part))
 
 
 def engine(spec: OnEngine) -> Engine:

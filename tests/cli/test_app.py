@@ -5,13 +5,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 import pytest
 
+from analysis.backbones import backbone as backbones
+from analysis.backbones import catalog, leases
+from analysis.backbones.backbone import Backbone
 from analysis.cli import app
 from analysis.cli.main import main
+from analysis.errors import BackboneError
 from analysis.runtime import paths
 from tests.support import serving
 
@@ -77,10 +82,45 @@ def test_a_port_that_is_none_is_refused_in_one_sentence(
 def test_without_a_port_the_next_free_one_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     """Streamlit looks for a free port only where none is named."""
     told: list[list[str]] = []
+    monkeypatch.setattr(app, "get_ready", lambda: None)
     monkeypatch.setattr("streamlit.web.cli.main", lambda words, **_names: told.append(words))
     assert main(["app"]) == 0
     assert main(["app", "--port", "8600"]) == 0
     assert [words[2:] for words in told] == [[], ["--server.port", "8600"]]
+
+
+def test_the_backbone_is_loaded_before_the_address_is_said(
+    tiny: Callable[[str], Backbone],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What the first visit leases is there already; one that cannot be loaded stops nothing."""
+
+    def load(name: str, *, dtype: str, progress: Callable[[str], object]) -> Backbone:
+        assert (name, dtype) == (catalog.DEFAULT, "auto")
+        progress("Loading a tiny one")
+        return tiny("llama")
+
+    monkeypatch.setattr(backbones, "load", load)
+    monkeypatch.setattr(leases, "_LEASES", WeakValueDictionary())
+    monkeypatch.setattr(leases, "_LATEST", [])
+    order: list[str] = []
+    monkeypatch.setattr(
+        "streamlit.web.cli.main",
+        lambda *_words, **_names: order.extend(each.name for each in leases.active()),
+    )
+    assert main(["app"]) == 0
+    assert order == [catalog.DEFAULT]
+    assert "Getting ready: Loading a tiny one" in capsys.readouterr().err
+
+    def refuse(*_: object, **__: object) -> Backbone:
+        raise BackboneError("It is damaged.")
+
+    monkeypatch.setattr(backbones, "load", refuse)
+    monkeypatch.setattr(leases, "_LEASES", WeakValueDictionary())
+    order.append("served")
+    assert main(["app"]) == 0
+    assert order == [catalog.DEFAULT, "served"]
 
 
 @pytest.mark.slow
@@ -94,7 +134,7 @@ def test_an_interrupt_stops_the_app_as_it_should(tmp_path: Path, again: float | 
         server = subprocess.Popen(
             command, cwd=root, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
         )
-        end = time.monotonic() + 60
+        end = time.monotonic() + 120
         while "URL" not in (tmp_path / "log").read_text() and time.monotonic() < end:
             time.sleep(0.2)
         time.sleep(1)

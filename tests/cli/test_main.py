@@ -16,11 +16,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+import analysis
 from analysis.backbones import backbone
 from analysis.cli.main import main
-from analysis.embedding import encoder
+from analysis.embedding import encoder, finishing
 from analysis.embedding.methods import METHODS
-from analysis.experiments import score as scores
+from analysis.integrations.sentence_transformers import Embedder
 from analysis.rerouting.plan import Plan
 from tests.support import tiny_models
 
@@ -151,6 +152,27 @@ def test_heads_are_ranked_chosen_and_scored(ask: Ask, model: tuple[str, ...], fi
 
 
 @pytest.mark.slow
+def test_any_layer_is_read(ask: Ask, model: tuple[str, ...], files: Path, tmp_path: Path) -> None:
+    rows = {}
+    for layer in ("2", "-4", "-1"):
+        output = tmp_path / f"{layer}.npy"
+        source = ("--input", files / "five.txt", "--output", output)
+        ask("encode", *model, "--method", "mean", "--output-layer", layer, *source, "--json")
+        rows[layer] = np.load(output)
+    np.testing.assert_array_equal(rows["2"], rows["-4"])
+    loaded = backbone.load(model[1])
+    for layer, vectors in rows.items():
+        expected = analysis.encode(loaded, TEXTS[:5], "mean", output_layer=int(layer))
+        np.testing.assert_array_equal(vectors, expected)
+    pairs = ("--method", "mean", "--corpus", files / "pairs.tsv", "--layers", "none")
+    (scored, *_) = ask("score", *model, "--output-layer", "2", *pairs, "--json").document
+    assert scored["output_layer"] == 2
+    (usual, *_) = ask("score", *model, *pairs, "--json").document
+    assert "output_layer" not in usual
+    assert usual["value"] != scored["value"]
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_encode_knows_every_method(
     ask: Ask, model: tuple[str, ...], files: Path, tmp_path: Path, method: str
@@ -262,11 +284,37 @@ def test_score_measures_and_compares(
 def test_score_reads_files_and_post_processes(
     ask: Ask, model: tuple[str, ...], files: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scores, "FITTED_ON", 50)
+    monkeypatch.setattr(finishing, "FITTED_ON", 50)
     asked = ("score", *model, "--method", "mean", "--corpus", files / "pairs.tsv", "--json")
     plain, centred = ask(*asked), ask(*asked, "--post-processing", "centre")
     assert plain.document[0]["value"] != centred.document[0]["value"]
     assert centred.document[0]["post_processing"] == "centre"
+
+
+def test_a_method_is_composed_on_the_command_line_or_in_a_file(
+    ask: Ask, model: tuple[str, ...], files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finishing, "FITTED_ON", 20)
+    (tmp_path / "mine.yaml").write_text(
+        "name: mine\nprompt: 'About {text}:'\nchange: re-routing@1-2\nbias: 2\n"
+        "pooling: last\npost-processing: centre\n"
+    )
+    text = 'mine="About {text}:"+re-routing@1-2+bias@2+last+centre'
+    asked = ("score", *model, "--corpus", files / "pairs.tsv", "--json")
+    spelled, read = (
+        ask(*asked, "--method", method).document for method in (text, tmp_path / "mine.yaml")
+    )
+    assert spelled == read
+    assert (spelled[0]["method"], spelled[0]["parts"]) == ("mine", text.removeprefix("mine="))
+    assert (spelled[0]["layers"], spelled[0]["bias"]) == ([1, 2], 2.0)
+    assert spelled[0]["post_processing"] == "centre"
+    output = tmp_path / "out.npy"
+    ask("encode", *model, "--input", files / "five.txt", "--output", output, "--method", text)
+    loaded = backbone.load(model[1], dtype="float32")
+    expected = analysis.encode(loaded, TEXTS[:5], text)
+    np.testing.assert_allclose(np.load(output), expected, atol=1e-6)
+    alone = Embedder(loaded, text, cached=False).encode_document(TEXTS[:1])
+    np.testing.assert_allclose(alone, expected[:1], atol=1e-6)
 
 
 def test_sts_scores_every_method_asked_for(ask: Ask, model: tuple[str, ...], files: Path) -> None:
@@ -393,6 +441,18 @@ BAD: dict[str, tuple[str, str]] = {
     "heads and layers": ("sts {pairs} --heads 1.1 --layers 1", "not both"),
     "heads of no method": ("sensitivity {pairs} --method mean", "re-routes no heads"),
     "too few pairs for heads": ("sensitivity {model} --corpus {f}/pairs.tsv --part 10", "20"),
+    "no number of heads": ("sensitivity {pairs} --top 0", "whole number of at least 1"),
+    "no choice of heads": ("sensitivity {pairs} --choose best", "choose from top"),
+    "too few pairs to halve": (
+        "sensitivity {model} --on labelled --corpus chatterbot --part 30 --top auto",
+        "too few to halve",
+    ),
+    "output layer out of range": ("sts {pairs} --output-layer 6", "layers 0 to 5, or -6 to -1"),
+    "output layer before the first": ("sts {pairs} --output-layer -7", "-6 to -1"),
+    "output layer nonsense": ("sts {pairs} --output-layer last", "a layer must be a whole number"),
+    "output layer 1.5": ("sts {pairs} --output-layer 1.5", "a layer must be a whole number"),
+    "every output layer of sums": ("output-layers {pairs} --method va", "has no output layer"),
+    "one of every output layer": ("output-layers {pairs} --output-layer 1", "Unrecognized"),
     "layers empty": ("sts {pairs} --layers=", "0 to 5"),
     "family refuses layers": (
         "sts --backbone {f}/falcon --corpus {f}/pairs.tsv --layers 1",
@@ -414,16 +474,25 @@ BAD: dict[str, tuple[str, str]] = {
     "no score": ("sts {model} --corpus {f}/no-score.csv", "score"),
     "too few pairs": ("sts {model} --corpus {f}/two-pairs.tsv", "at least 3"),
     "unknown pairs": ("sts {model} --corpus nothing", "lee50"),
-    "one method": ("space {model} --method mean --output {o}/x.html", "twice"),
+    "one method": ("space {model} --method mean --output {o}/x.html", "two maps"),
     "three methods": (
         "space {model} --method mean --method echo --method mean --output {o}/x.html",
-        "twice",
+        "two maps",
     ),
     "no folder for the page": ("space {model} --output {o}/no/x.html", "no"),
     "page is a folder": ("space {model} --corpus {f}/five.txt --layers 1 --output {o}", "written"),
     "one text on a map": ("space {maps} --corpus {f}/one.txt", "at least 3"),
     "blank ending": ("causal {model} --first a --second=''", "Text 2 is empty"),
     "same texts": ("causal {model} --first 'a b' --second 'a b'", "are the same"),
+    "no texts for words": ("words {model}", "(--text) or a corpus (--corpus), and not both"),
+    "texts and a corpus": ("words {model} --text a --corpus {f}/five.txt", "and not both"),
+    "a blank text": ("words {model} --text a --text=''", "Text 2 is empty"),
+    "no last token": ("words {model} --text a --method mean", "mean reads tokens by mean"),
+    "too many words": ("words {model} --text a --top 21", "1 to 20 words are kept"),
+    "no words of a decoder alone": (
+        "words {model} --text a --layers 1",
+        "llama has no unembedding",
+    ),
     "one label each": ("score {model} --on labelled --corpus {f}/labels.tsv", "too few"),
     "constant part": ("parts {model} --on labelled --corpus {f}/labels.tsv --part 1", "label"),
     "no second backbone": ("space {maps} --corpus {f}/texts.txt --right-backbone no", "smollm2"),
@@ -474,6 +543,7 @@ def test_bad_input_ends_with_code_2_and_one_sentence(
 BEFORE_WEIGHTS = (
     *("missing input", "blank line", "no output folder", "output is a folder"),
     *("layer out of range", "layers reversed", "layers nonsense", "samples 5", "five texts"),
+    *("output layer out of range", "output layer nonsense"),
     *("head out of range", "heads nonsense", "heads of no method", "too few pairs for heads"),
     *("unknown corpus", "bad score", "too few pairs", "one text on a map", "page is a folder"),
     *("unknown device", "seed too large", "blank ending", "same texts", "one label each"),

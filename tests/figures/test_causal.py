@@ -8,7 +8,7 @@ import pytest
 
 from analysis.experiments.causal import Attention, Gates, Movement
 from analysis.figures import attention, causal, theme
-from analysis.rerouting.plan import Plan
+from analysis.rerouting.plan import Head, Plan
 
 RNG = np.random.default_rng(0)
 TOKENS = ("<b>bold</b> & brave", '<a href="javascript:alert(1)">here</a>', "x" * 200, "1 < 2 > 0")
@@ -86,14 +86,27 @@ def test_gates_of_one_head_and_of_all_start_at_nought() -> None:
         np.testing.assert_allclose(table["layer 3 (%)"], 100 * expected[1], rtol=1e-6)
 
 
+def test_two_heads_stand_one_below_the_other_on_one_scale() -> None:
+    heads = {"Head 3.1": Head(3, 1), "Head 2.0": Head(2, 0)}
+    figure = attention.gates_of_heads(GATES, heads)
+    expected = {"Head 3.1": GATES.values[1, 1], "Head 2.0": GATES.values[0, 0]}
+    table = attention.gates_of_heads_table(GATES, heads)
+    for bars in figure.data:
+        np.testing.assert_allclose(bars.y, 100 * expected[bars.name], rtol=1e-6)
+        np.testing.assert_allclose(table[f"{bars.name} (%)"], bars.y)
+    assert [note.text for note in figure.layout.annotations] == [*heads]
+    assert figure.layout.yaxis2.matches == "y"
+
+
 def test_an_enlarged_figure_has_the_same_data_in_larger_letters() -> None:
     small = attention.attention_triangle(ATTENTION)
-    large = causal.enlarged(small)
+    large = causal.enlarged(small, 540)
     for bigger, trace in zip(large.data, small.data, strict=True):
         np.testing.assert_array_equal(bigger.z, trace.z)
         np.testing.assert_array_equal(bigger.x, trace.x)
-    assert large.layout.height > small.layout.height
+    assert large.layout.height == 540
     assert large.layout.xaxis.tickfont.size == causal.LARGE
+    assert large.layout.yaxis.tickfont.size <= causal.LARGE
     assert large.layout.coloraxis.colorbar.tickfont.size == causal.LARGE
     assert small.layout.xaxis.tickfont.size is None
 

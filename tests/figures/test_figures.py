@@ -14,8 +14,8 @@ import pytest
 
 from analysis.corpora.types import Pairs
 from analysis.dimension.curve import Curve
-from analysis.embedding.batching import ReadPrompt
 from analysis.embedding.methods import METHODS
+from analysis.embedding.read_prompts import ReadPrompt
 from analysis.evaluation import comparison as paired
 from analysis.evaluation import isotropy, similarity
 from analysis.experiments import ablation, searches
@@ -29,13 +29,16 @@ from analysis.figures import (
     attention,
     causal,
     dimension,
+    heads,
     plan_points,
     rerouting,
     scores,
+    space_tables,
     spaces,
     standing,
+    words,
 )
-from analysis.rerouting.plan import PLAIN, Plan
+from analysis.rerouting.plan import PLAIN, Head, Plan
 from analysis.spaces import comparison
 from analysis.spaces.projection import Projection
 from analysis.storage.provenance import Provenance
@@ -80,8 +83,8 @@ def space(name: str = "mean") -> Space:
 
 DIMENSIONS, BROKEN = dimensions(), dimensions(broken=True)
 CURVE = BROKEN.curve.dims
-LISTENING = MeanGates((6, 7), RNG.uniform(0, 0.1, (2, 5)), 40)
-NOBODY = MeanGates((), np.empty((0, 5)), 40)
+LISTENING = MeanGates((6, 7), RNG.uniform(0, 0.1, (2, 4, 5)), 40)
+NOBODY = MeanGates((), np.empty((0, 4, 5)), 40)
 BEFORE, AFTER = score(), score(Plan((2, 3)))
 SWEEP = [score(Plan((i, i + 1))) for i in (4, 2, 7)]
 CHANGES = paired.differences({str(i): s.first for i, s in enumerate(SWEEP)}, BEFORE.first, "none")
@@ -91,6 +94,13 @@ POINTS = {
     **{s.plan: ablation.Point(s, d) for s, d in zip(SWEEP, CHANGES, strict=True)},
 }
 WALK = ablation.Walk((tuple(s.plan for s in SWEEP), (WIDE.plan,)), (AUTOMATIC,), POINTS, False)
+HEADS = [score(Plan(heads=(head,))) for head in (Head(2, 1), Head(5, 3))]
+HEAD_WALK = ablation.Walk(
+    (tuple(searches.heads_alone(range(LAYERS), 4)),),
+    (),
+    POINTS | {one.plan: ablation.Point(one, CHANGES[0]) for one in HEADS},
+    False,
+)
 START = ablation.Walk(((AUTOMATIC,),), (), {PLAIN: POINTS[PLAIN]}, False)
 BESIDE = {searches.AUTOMATIC: (AUTOMATIC,), searches.RANDOM: (SWEEP[0].plan,), searches.ALL: ()}
 ROWS = standing.standing(WALK, AUTOMATIC, BESIDE)
@@ -104,7 +114,7 @@ PROMPT = ReadPrompt(
     np.array([0, 0.5, 0, 0.5], np.float32),
     np.array([False, True, True, False]),
     np.array([True, False, False, False]),
-    2,
+    (2,),
 )
 MOVEMENT = Movement(
     HOSTILE,
@@ -132,6 +142,21 @@ COMPARED = comparison.compare(
     (FIRST.projection.points, SECOND.projection.points),
 )
 
+WORD_ROWS = [
+    {
+        **{"model": side, "layer": layer, "read": layer == LAYERS - 1, "rank": rank},
+        **{"word": word, "probability": 0.5 / rank, "entropy": 2.0, "method": "<b>", "prompt": 1},
+        **{"layers": [2, 3, 6] if side == "re-routed" else [], "heads": "4.1-2,5.3@-2.5"},
+    }
+    for side in ("plain", "re-routed")
+    for layer in range(LAYERS)
+    for rank, word in enumerate(HOSTILE[: 4 - layer % 2], 1)
+]
+CORPUS_ROWS = [
+    row | {"texts": 9, "count": 4, "different": 4, "entropy_low": 1.5, "entropy_high": 2.5}
+    for row in WORD_ROWS
+]
+
 FIGURES: dict[str, tuple[Callable[..., go.Figure], tuple[Any, ...]]] = {
     "curve": (dimension.dimension_curves, ([DIMENSIONS], "paper", (6, 7))),
     "curve with a gap": (dimension.dimension_curves, ([BROKEN], "paper", (6, 7))),
@@ -152,10 +177,14 @@ FIGURES: dict[str, tuple[Callable[..., go.Figure], tuple[Any, ...]]] = {
         (replace(ATTENTION, prefix=None), 3),
     ),
     "endings": (causal.ending_bars, ({"mean": 0.9, "kv-embedding": -0.1},)),
-    "enlarged": (lambda *asked: causal.enlarged(attention.gate_map(*asked)), (GATES,)),
+    "enlarged": (lambda *asked: causal.enlarged(attention.gate_map(*asked), 500), (GATES,)),
     "gates of one head": (attention.gate_map, (GATES, 1)),
     "movement": (causal.movement_by_layer, (MOVEMENT,)),
     "gates": (attention.gate_map, (GATES,)),
+    "gates of two heads": (
+        attention.gates_of_heads,
+        (GATES, {"Head 2.1": Head(2, 1), "Head 3.0": Head(3, 0)}),
+    ),
     "bars": (scores.measure_bars, ([ONE, OTHER], "Spearman")),
     "along": (scores.measures_along, (ALONG, "Pearson", "tokens")),
     "scatter": (scores.human_against_cosine, (ONE, PAIRS)),
@@ -172,7 +201,17 @@ FIGURES: dict[str, tuple[Callable[..., go.Figure], tuple[Any, ...]]] = {
         for kind in searches.SEARCHES
         for name, walk in (("begun", WALK), ("not begun", START))
     },
+    "heads alone": (ablation_figures.search_chart, ("single heads", HEAD_WALK, LAYERS, AUTOMATIC)),
+    "heads, their curve and what is chosen": (
+        partial(heads.head_map, dims=CURVE),
+        (heads.effects_alone(HEAD_WALK, LAYERS, 4), (Head(2, 1),), range(1, LAYERS)),
+    ),
     "standing": (standing.standing_chart, (WALK, ROWS)),
+    "words": (words.layer_map, (WORD_ROWS,)),
+    "plain words": (words.layer_map, (WORD_ROWS[: len(WORD_ROWS) // 2],)),
+    "words of a corpus": (words.layer_map, (CORPUS_ROWS,)),
+    "frequent words": (words.frequent_words, (CORPUS_ROWS,)),
+    "entropy": (words.entropy_by_layer, (CORPUS_ROWS,)),
 }
 TABLES: dict[str, tuple[Callable[..., pd.DataFrame], tuple[Any, ...], int]] = {
     "curve": (dimension.dimension_table, ([DIMENSIONS], "paper", (6, 7)), LAYERS),
@@ -195,18 +234,36 @@ TABLES: dict[str, tuple[Callable[..., pd.DataFrame], tuple[Any, ...], int]] = {
     "pairs": (scores.pair_table, (ONE, PAIRS), 7),
     "moved": (scores.moved_pairs, (BEFORE, AFTER, PAIRS), 7),
     "cone": (dimension.cone_table, (DIMENSIONS,), LAYERS),
-    "geometry": (spaces.geometry_table, ([isotropy.geometry(FIRST.embeddings)], ["a"]), 1),
-    "maps": (spaces.space_table, (FIRST, SECOND, TEXTS, KEPT), len(TEXTS)),
-    "moved texts": (spaces.moved_table, (COMPARED, TEXTS, TEXTS), len(TEXTS)),
+    "geometry": (space_tables.geometry_table, ([isotropy.geometry(FIRST.embeddings)], ["a"]), 1),
+    "maps": (space_tables.space_table, (FIRST, SECOND, TEXTS, KEPT), len(TEXTS)),
+    "moved texts": (space_tables.moved_table, (COMPARED, TEXTS, TEXTS), len(TEXTS)),
     "neighbours": (
-        lambda *asked: spaces.neighbour_tables(*asked)[0],
+        lambda *asked: space_tables.neighbour_tables(*asked)[0],
         (COMPARED, 2, TEXTS),
         7,
     ),
-    "two spaces in numbers": (spaces.numbers_table, (COMPARED,), 5),
+    "two spaces in numbers": (space_tables.numbers_table, (COMPARED,), 5),
     "plans": (ablation_figures.plan_table, (WALK, WALK.plans), 3),
+    "heads": (
+        heads.head_table,
+        (heads.effects_alone(HEAD_WALK, LAYERS, 4), (Head(2, 1),), range(1, LAYERS)),
+        4 * (LAYERS - 1),
+    ),
     "standing": (standing.standing_table, (WALK, ROWS), 4),
 }
+
+
+def test_a_word_that_a_side_does_not_list_has_no_more_texts_than_those_it_lists() -> None:
+    base = {"read": True, "texts": 9, "probability": 0.5, "rank": 1, "layer": 0}
+    rows = [
+        base | {"model": "plain", "word": "a", "count": 5, "different": 3},
+        base | {"model": "plain", "word": "b", "count": 2, "different": 3},
+        base | {"model": "re-routed", "word": "c", "count": 9, "different": 1},
+    ]
+    plain, rerouted = words.frequent_words(rows).data
+    assert list(plain.text) == ["50%", "50%", "2 texts at most"]
+    assert list(rerouted.text) == ["none", "none", "50%"]
+    assert list(rerouted.x) == [0, 0, 9]
 
 
 def spelled(value: Any) -> Any:
@@ -348,7 +405,7 @@ def test_ten_thousand_dots_are_one_trace_for_the_graphics_card() -> None:
 
 
 def test_neighbours_in_both_spaces_are_marked_in_both_tables() -> None:
-    left, right = spaces.neighbour_tables(COMPARED, 0, TEXTS, TEXTS)
+    left, right = space_tables.neighbour_tables(COMPARED, 0, TEXTS, TEXTS)
     both = {(table["in both"] == "yes").sum() for table in (left, right)}
     assert both == {round(COMPARED.kept[0] * len(left))}
     assert (left["cosine"].diff().dropna() <= 0).all()
@@ -394,3 +451,41 @@ def test_a_prompt_marks_what_is_pooled_and_shows_texts_as_they_are() -> None:
 
 def test_an_empty_gate_map_has_a_table_without_layers() -> None:
     assert list(attention.gate_table(NO_GATES).columns) == ["token"]
+
+
+def test_a_map_of_many_texts_draws_some_over_the_density_of_all() -> None:
+    count = spaces.MOST_DOTS + 2000
+    points = RNG.normal(size=(count, 2))
+    many = replace(FIRST, projection=replace(FIRST.projection, points=points))
+    labels = spaces.by_label(["a", "b"] * (count // 2))
+    for colours in (None, labels, spaces.Colours("length", np.arange(count, dtype=np.float64))):
+        density, *dots = spaces.space_map(
+            many, ["text"] * count, colours, selected=(count - 1,)
+        ).data
+        assert np.expm1(np.asarray(density.z, np.float64)).sum() == pytest.approx(count)
+        rows = np.concatenate([trace.customdata for trace in dots])
+        assert spaces.MOST_DOTS <= len(set(rows.tolist())) == len(rows) <= spaces.MOST_DOTS + 1
+        assert count - 1 in rows
+        for trace in dots:
+            np.testing.assert_array_equal(trace.x, points[trace.customdata, 0])
+            if colours is not None and not colours.grouped:
+                np.testing.assert_array_equal(trace.marker.color, trace.customdata)
+
+
+def test_more_groups_than_symbols_tell_have_their_names_on_the_map() -> None:
+    few, many = (
+        spaces.space_map(FIRST, TEXTS, spaces.by_label(labels))
+        for labels in (["a", "b"] * 4, [f"<b>{number}" for number in range(8)])
+    )
+    assert not few.layout.annotations
+    assert not many.layout.annotations
+    twelve = replace(FIRST, projection=replace(FIRST.projection, points=RNG.normal(size=(12, 2))))
+    figure = spaces.space_map(twelve, ["text"] * 12, spaces.by_label(list("abcdefghijkl")))
+    assert [note.text for note in figure.layout.annotations] == list("abcdefghijkl")
+    assert not any(trace.showlegend for trace in figure.data)
+
+
+def test_error_bars_of_several_methods_stand_side_by_side() -> None:
+    figure = scores.measures_along(ALONG, "Pearson", "tokens")
+    assert len(figure.data) > 1
+    assert figure.layout.scattermode == "group"

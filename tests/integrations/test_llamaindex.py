@@ -8,6 +8,7 @@ import pytest
 
 from analysis.backbones.backbone import Backbone
 from analysis.embedding.methods import METHODS, Method, variant
+from analysis.embedding.named_prompts import PROMPTS
 from analysis.errors import PlanError
 from analysis.integrations.sentence_transformers import Embedder
 from analysis.rerouting.plan import Plan
@@ -113,7 +114,7 @@ def test_a_method_of_ones_own_names_itself(llama: Backbone) -> None:
         ("../../etc", "etc"),
         ("long " * 99, "long-" * 11 + "long"),
     ):
-        odd = Method(given, "", "{text}", "last")
+        odd = Method(given, "", PROMPTS["bare"], "last")
         name = LlamaIndexEmbedding(Embedder(llama, odd)).model_name
         assert name.startswith(f"tiny-llama--{shown}--")
         assert len(name) < 150

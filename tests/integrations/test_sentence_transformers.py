@@ -19,7 +19,7 @@ from analysis.errors import CorpusError, ExplorerError, PlanError
 from analysis.experiments import dimension
 from analysis.integrations.sentence_transformers import Embedder, Vectors
 from analysis.rerouting import forward_pass
-from analysis.rerouting.forward_pass import PassRequest
+from analysis.rerouting.pass_request import PassRequest
 from analysis.rerouting.plan import Plan
 from tests.support import tiny_models
 from tests.support.checks import assert_one_sentence
@@ -64,7 +64,10 @@ def test_embeddings_are_not_normalised_where_that_is_asked(
     backbone: Backbone, name: str, cached: bool
 ) -> None:
     method = METHODS[name].under(PLAN)
-    parts = [replace(method, template=template, further=()) for template in method.templates]
+    parts = [
+        replace(method, prompt=replace(method.prompt, templates=(template,)))
+        for template in method.templates
+    ]
     pooled = np.mean([_pooled_by_hand(backbone, part) for part in parts], axis=0)
     embedder = Embedder(backbone, method, cached=cached)
     unit = embedder.encode(TEXTS[:5])
@@ -111,7 +114,7 @@ def test_backbone_and_method_may_be_names(
     assert Embedder(llama, METHOD.under(PLAN), layers=(1,)).method.plan == Plan((1,))
     assert Embedder(llama, "mean").method == METHODS["mean"]
     refused: tuple[tuple[Callable[[], Embedder], str], ...] = (
-        (lambda: Embedder(llama, "magic"), "no method 'magic'"),  # type: ignore[arg-type]
+        (lambda: Embedder(llama, "magic"), "no method 'magic'"),
         (lambda: Embedder(llama, "mean", layers=(1,)), "mean re-routes no layers"),
         (lambda: Embedder(llama, layers=(99,)), "99"),
     )

@@ -148,8 +148,8 @@ def test_texts_may_be_given_in_place_of_a_corpus(llama: Backbone) -> None:
             analysis.dimensions(llama, given, samples=24).curve.dims, curve
         )
     np.testing.assert_array_equal(
-        gates.mean_gates(llama, iter(texts), METHOD).by_text,
-        gates.mean_gates(llama, texts, METHOD).by_text,
+        gates.mean_gates(llama, iter(texts), METHOD).by_head,
+        gates.mean_gates(llama, texts, METHOD).by_head,
     )
     given = pd.DataFrame({"text": texts})
     with pytest.raises(CorpusError, match="table"):

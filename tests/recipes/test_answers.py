@@ -19,7 +19,7 @@ from tests.support.visits import OWN_PAIRS
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny backbone, and pairs and texts of a few words."""
     where = tmp_path_factory.mktemp("recipes")
-    tiny_models.save_folder(where / "llama")
+    tiny_models.save_headed(where / "llama")
     tiny_models.save_folder(where / "other", "gpt2")
     (where / "pairs.tsv").write_text(OWN_PAIRS)
     (where / "texts.txt").write_text("".join(f"{i} boats lie by bank {i}.\n" for i in range(40)))
@@ -34,6 +34,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "layers": "1,3",
         "bias": -0.5,
         "norm": "pre",
+        "output-layer": -2,
         "part": 8,
         "post-processing": "centre",
     },
@@ -44,6 +45,15 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "tokens": [8, 16],
     },
     "causal": {"first": "The bank was old.", "second": "The bank was 'new'.", "layers": "2-3"},
+    "words": {"text": ["The bank was 'old'.", "A <b>boat</b>."], "layers": "2-3", "top": 2},
+    "sensitivity": {
+        "on": "labelled",
+        "corpus": "chatterbot",
+        "part": 30,
+        "choose": "steps",
+        "top": 4,
+    },
+    "output-layers": {"corpus": "pairs.tsv", "method": ["mean", "kv-embedding"], "layers": "1"},
     "ablation": {"corpus": "pairs.tsv", "search": "single layers", "layers": "0", "bias": 2.0},
     "space": {
         "corpus": "texts.txt",

@@ -66,6 +66,9 @@ WRITTEN_OVER = {
     "maps over texts": "space --corpus t.txt --output t.txt",
     "maps over a local copy": "space --corpus mine --output copies/texts/mine.txt",
     "maps over the other model": "space --right-backbone m.gguf --output m.gguf",
+    "maps over vectors": "space --vectors mine=t.txt --output t.txt",
+    "maps over the texts of vectors": "space --vectors a=a.npy --vectors-texts t.txt "
+    "--output t.txt",
     "mteb's files in the model": "mteb --tasks STSBenchmark --backbone model --output model/out",
     "a recipe over its texts": "run r.yaml --output t.txt",
     "a recipe over itself": "run into-itself.yaml",
@@ -149,7 +152,7 @@ def test_every_option_that_names_a_file_is_covered() -> None:
         for name, field in spec.options().items():
             option = option_of(field)
             metavar = (option.metavar or "").partition(".")[0]
-            named = metavar in ("FILE", "FOLDER", "CORPUS", "MODEL")
+            named = metavar in ("FILE", "NAME=FILE", "FOLDER", "CORPUS", "MODEL")
             assert named == bool(option.reads or option.writes), (spec.command, name)
 
 

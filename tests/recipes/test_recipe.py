@@ -120,7 +120,11 @@ def test_a_file_that_is_not_there(capsys: pytest.CaptureFixture[str], tmp_path: 
     assert "cannot be read: No such file" in capsys.readouterr().err
 
 
-NEEDED = {"space": {"output": "x.html"}, "causal": {"first": "a b", "second": "a c"}}
+NEEDED: dict[str, dict[str, Any]] = {
+    "words": {"text": ["a"]},
+    "space": {"output": "x.html"},
+    "causal": {"first": "a b", "second": "a c"},
+}
 
 
 @pytest.mark.parametrize("command", WITH_SCRIPT)

@@ -51,7 +51,7 @@ def made(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("KVE_CACHE", str(tmp_path_factory.mktemp("first")))
-        patch.setattr("analysis.backbones.devices._cpu_has_bfloat16", lambda: False)
+        patch.setattr("analysis.backbones.devices._cpu_gains_by_bfloat16", lambda: False)
         assert main(["run", "grid.yaml", "--output", str(output)]) == 0
     return output
 
@@ -223,7 +223,15 @@ def test_a_missing_row_and_another_recipe_are_no_rounding() -> None:
 def test_ranks_that_swap_by_rounding_are_the_same() -> None:
     rows = [{"rank": n, "layers": [n], "measure": "x", "value": 50.0 + n} for n in (1, 2)]
     swapped = [{**rows[1], "rank": 1, "value": 51.9}, {**rows[0], "rank": 2}]
-    assert comparison.compare(of(*swapped), of(*rows)).same
+    made = Recipe.of("ablation", {})
+    assert comparison.compare(of(*swapped, made=made), of(*rows, made=made)).same
+
+
+def test_columns_that_earlier_results_lack_are_not_compared() -> None:
+    result = comparison.compare(of(ROW | {"rank": 1.0, "level_with": ["mean"]}), of(ROW))
+    assert "all 3 numbers are equal" in result.sentence
+    both = of(ROW | {"rank": 1.0}), of(ROW | {"rank": 9.0})
+    assert "rank in row 1 is 1, it was 9" in comparison.compare(*both).sentence
 
 
 # Sentences
@@ -271,3 +279,32 @@ def test_a_recipe_in_results_is_the_recipe(folder: Path, made: Path) -> None:
     assert results.read_file(made / "results.json").recipe == files.read_file(
         str(folder / "grid.yaml")
     )
+
+
+def test_an_ablation_of_heads_is_a_map_and_named_by_the_heads() -> None:
+    settings = {"corpus": "own.tsv", "method": "kv-embedding", "bias": 1.0, "layers": []}
+    numbers = {"ci_low": -1.0, "ci_high": 1.0, "spearman": 50.0}
+    rows: list[dict[str, Any]] = [
+        settings | numbers | {"heads": head, "rank": rank, "change": 0.5 - rank}
+        for rank, head in enumerate(("2.1", "0.0", "2.0"), 1)
+    ]
+    (chart,) = charts.draw("ablation", [*rows, settings | numbers | {"rank": 4, "change": 0.0}])
+    assert chart.name == "Change by head"
+    assert chart.figure is not None
+    known, unknown = chart.figure.data
+    assert list(known.hovertext) == [
+        f"layer {layer}, head {head}<br>change of Spearman x 100 {change:+.3g}{chosen}"
+        for layer, head, change, chosen in (
+            *((0, 0, -1.5, ""), (2, 0, -2.5, "")),
+            (2, 1, -0.5, "<br>re-routed"),
+        )
+    ]
+    assert len(unknown.x) == 3
+    (finding,) = findings.sentences("ablation", rows)
+    assert "Of 3 plans" in finding
+    assert "The best is head 2.1" in finding
+    mixed = [rows[0], rows[1] | {"layers": [4]}, rows[2] | {"heads": "1.0-2"}]
+    (chart,) = charts.draw("ablation", mixed)
+    assert chart.name == "Change by layers"
+    assert chart.figure is not None
+    assert {x for trace in chart.figure.data for x in trace.x} == {"2.1", "4,0.0", "1.0-2"}
