@@ -6,6 +6,8 @@ The server imports this file for ``app``; Streamlit then runs it as a script for
 import streamlit as st
 from starlette.middleware import Middleware
 
+from pages.shared import about
+
 TITLES = {
     "causal_limits": "Causal limits",
     "intrinsic_dimension": "Intrinsic dimension",
@@ -35,30 +37,30 @@ def run() -> None:
     named = st.Page("pages/causal_limits.py", url_path="causal_limits", visibility="hidden")
     page = st.navigation([*pages.values(), named])
     name = next((name for name, candidate in pages.items() if candidate == page), "causal_limits")
-    st.set_page_config(page_title=f"{TITLES[name]} - KV-Embedding Explorer", layout="wide")
+    st.set_page_config(
+        page_title=f"{TITLES[name]} - KV-Embedding Explorer", layout="wide", menu_items=about.MENU
+    )
+    about.show()
     with st.spinner("Starting"):  # a server's first visit waits here for PyTorch to load
         from analysis.runtime import request_log, visitors
-        from pages.shared import address, display, questions, session, sidebar, tour
+        from pages.shared import address, display, header, progress, questions, session, tour
     display.apply_styles()
     address.clean()
     questions.go_to_opened_page(pages)
+    refused = st.container()
     tour.show(pages, name)
     session.start_request_log()
     with (
         request_log.request("page", page=name),
-        display.show_notices(),
+        progress.notices(),
         visitors.visiting(*session.visitor()),
     ):
-        # Diagnostics opens whatever is wrong with the choices: one looks there for the cause.
+        st.session_state[header.PAGE] = name
         with (
-            display.errors_skip_section() if name == "diagnostics" else display.errors_stop_page(),
-            st.sidebar,
+            progress.closed_at_its_end(),
+            address.named_at_its_end(refused),
+            display.errors_stop_page(),
         ):
-            sidebar.choose_backbone()
-            sidebar.choose_plan()
-            sidebar.choose_method_options()
-            questions.REROUTING.show("corpus")
-        with display.errors_stop_page():
             page.run()
 
 

@@ -7,22 +7,32 @@ import streamlit as st
 
 from analysis.evaluation.bootstrap import DRAWS
 from analysis.experiments.space import Space
-from analysis.figures import spaces
+from analysis.figures import space_tables, spaces
 from analysis.figures.html_page import figure_page
 from analysis.spaces.comparison import NEAREST
-from pages.shared import display, downloads, glossary, linked_maps, map_colours, session, space_pair
-from pages.shared.questions import SPACE
-
-session.page_header(
-    "How does the embedding space change?",
-    "The same texts in two spaces, drawn so that similar texts lie close together. **Drag a box "
-    "around a group on one map: does it stay together on the other?** Point at a dot to read its "
-    "text.",
+from pages.shared import (
+    display,
+    downloads,
+    glossary,
+    header,
+    linked_maps,
+    map_colours,
+    map_tags,
+    session,
+    space_pair,
 )
-sides = space_pair.choose()
+
+header.page_header(
+    "How does the embedding space change?",
+    "The same texts in two spaces; similar texts lie close together. **Drag a box around a group "
+    "on one map: does it stay together on the other?**",
+)
+*bar, last = st.columns([3, 3, 3, 3, 3, 2], vertical_alignment="bottom")
+more = last.popover("More", width="stretch")
+sides = space_pair.choose(bar[:3], more)
 texts, labels = sides.texts.texts, sides.texts.labels
 left, right = sides.left, sides.right
-rows, colouring, dragging = linked_maps.choose(texts)
+rows, colouring, dragging = linked_maps.choose(texts, bar[3:], more)
 colours = map_colours.choose_colours(colouring, sides)
 
 
@@ -36,6 +46,7 @@ def draw(space: Space, other: Space, title: str, selected: linked_maps.Rows) -> 
         selected=selected,
         dragging=dragging,
         beside=other,
+        legend=space is left,
     )
 
 
@@ -48,7 +59,7 @@ for number, (column, space, other) in enumerate(
         draw_map = partial(draw, space, other, title)
         linked_maps.show(side, draw_map, same, rows, f"{side} map: {title}")
 compared = space_pair.compare(sides)  # after the maps, which need not wait for it
-table = spaces.space_table(left, right, texts, compared.kept, labels)
+table = space_tables.space_table(left, right, texts, compared.kept, labels)
 display.folded_table(
     "Both maps",
     lambda: table,
@@ -56,7 +67,7 @@ display.folded_table(
         spaces.two_maps(left, right, texts, titles=sides.titles, colours=colours), "Both maps"
     ),
 )
-a, b, c = st.columns(3)
+a, b, c, d = st.columns([3, 3, 3, 2], vertical_alignment="center")
 searching = st.session_state.space_search
 a.metric("Texts found" if searching else "Texts selected", f"{len(rows):,} of {len(texts):,}")
 b.metric(
@@ -67,15 +78,17 @@ b.metric(
 )
 kept_by_selected = f"{100 * compared.kept[list(rows)].mean():.0f}%" if rows else "none selected"
 c.metric("Selection: neighbours kept", kept_by_selected)
+linked_maps.clear_button(d, rows)
 if rows:
     linked_maps.table("Selected texts", table.loc[list(rows)], rows, selects=False)
     downloads.buttons("Selected texts", table.loc[list(rows)])
+map_tags.show(texts, labels, rows)
 
-st.subheader("Nearest neighbours of a text")
+st.header("Nearest neighbours of a text")
 clicked = st.session_state.get("space_look")
 row = clicked if clicked in rows else rows[0] if rows else int(compared.most_moved[0])
 st.text(texts[row])
-neighbours = spaces.neighbour_tables(compared, row, texts, labels)
+neighbours = space_tables.neighbour_tables(compared, row, texts, labels)
 for column, side, title, nearest in zip(
     st.columns(2), ("left", "right"), sides.titles, neighbours, strict=True
 ):
@@ -88,10 +101,10 @@ st.caption(
     + ("Click a row of the selected texts to see the neighbours of another." * (len(rows) > 1))
     + ("Until a text is selected, this is the one that moved most." * (not rows))
 )
-st.subheader("Texts that moved most")
+st.header("Texts that moved most")
 linked_maps.table(
     "Moved texts",
-    spaces.moved_table(compared, texts, labels).head(15),
+    space_tables.moved_table(compared, texts, labels).head(15),
     rows,
     selects=True,
 )
@@ -101,8 +114,8 @@ st.caption(
     "between a dot's two places on the maps says much less."
 )
 
-st.subheader("Both spaces in numbers")
-st.dataframe(spaces.numbers_table(compared), hide_index=True, key="numbers")
+st.header("Both spaces in numbers")
+st.dataframe(space_tables.numbers_table(compared), hide_index=True, key="numbers")
 if compared.difference is not None:
     st.markdown(f"Label accuracy: {display.escaped(compared.difference.sentence)}")
     st.caption(
@@ -122,6 +135,8 @@ st.caption(
     "the same part of the plane. *Isotropy*: Mu & Viswanath 2018; *uniformity*: Wang & Isola 2020; "
     f"*trustworthiness*: Venna & Kaski 2001, on {NEAREST} neighbours. {' '.join(provenances)}"
 )
-display.reproduce(SPACE.recipe())
-glossary.explain("embedding", "cosine", "UMAP", "trustworthiness", "neighbours kept", "anisotropy")
+display.reproduce(sides.recipe())
+glossary.explain(
+    "embedding", "chatterbot", "cosine", "UMAP", "trustworthiness", "neighbours kept", "anisotropy"
+)
 session.warm_up_umap()

@@ -10,17 +10,29 @@ from analysis.experiments import dimension
 from analysis.experiments.dimension import Dimensions
 from analysis.figures import dimension as dimension_figures
 from analysis.rerouting import layer_lists
-from pages.shared import dimension_sections, display, glossary, second_backbone, session
+from pages.shared import (
+    dimension_sections,
+    display,
+    glossary,
+    header,
+    output_layer_section,
+    progress,
+    second_backbone,
+    session,
+    valid_values,
+)
 from pages.shared.questions import DIMENSION
 
 CURVES = "Intrinsic dimension by layer"
+CLOUDS = {"last": "last token", "all": "all tokens"}
+"""Whose states are measured, as the page names them."""
 
-session.page_header(
+header.page_header(
     "Where does the model compress?",
     "Each point is a layer. Its height is the number of directions that the states really use, "
     "their *intrinsic dimension*. **Find the lowest point right of the grey area: the rule "
-    "re-routes a few layers from there on.** Click a point to add its layer to the plan or "
-    "remove it.",
+    "re-routes a few layers from there on.** Click a point to add its layer to the plan, the "
+    "layers that are re-routed, or remove it.",
 )
 backbone, plan = session.backbone(), session.plan()
 a, b, c = st.columns([3, 3, 1])
@@ -29,14 +41,14 @@ DIMENSION.show("estimator", b)
 DIMENSION.show("samples", c)
 with st.container(horizontal=True):
     DIMENSION.show("bare")
-    DIMENSION.show("cloud")
-spec, axes = DIMENSION.spec(), DIMENSION.axes(st.session_state)
+    DIMENSION.show("cloud", format_func=CLOUDS.__getitem__)
+spec, axes = DIMENSION.spec(), DIMENSION.axes(valid_values.values())
 rule = spec.rule
 
 
 def measure(of: Backbone, corpus: str, names: list[str], bare: bool) -> list[Dimensions]:
     """Measure the curves of one backbone on one corpus, one for each estimator named."""
-    with display.progress(f"Encoding {corpus} with {of.facts.name}") as show_progress:
+    with progress.progress(f"Encoding {corpus} with {of.facts.name}") as show_progress:
         return dimension.dimension_curves(
             *(of, session.texts(corpus), names),
             samples=spec.samples,
@@ -80,14 +92,18 @@ dimension_sections.compare_with_plan(curves, rule, plan.layers, backbone.layers)
 dimension_sections.explanations(first, rule, backbone)
 st.caption(display.escaped(f"{first.provenance.sentence}."))
 
-st.subheader("Comparison with another backbone")
+st.header("Comparison with another backbone")
 with display.errors_skip_section():
     if other := second_backbone.choose(DIMENSION.control("backbone")):
         measure_other = partial(measure, other, spec.corpus, [spec.estimator], spec.bare)
         dimension_sections.second_backbone(first, rule, measure_other)
 
-st.subheader("Mean cosine of two texts")
+st.header("Mean cosine of two texts")
 dimension_sections.mean_cosines(first)
 
 display.reproduce(DIMENSION.recipe())
+
+st.header("Does the layer of lowest dimension embed best?")
+with display.errors_skip_section():
+    output_layer_section.show(backbone, plan)
 glossary.explain("intrinsic dimension", "TwoNN", "band", "rule", "layer", "anisotropy")

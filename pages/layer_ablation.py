@@ -9,12 +9,16 @@ from analysis.experiments.searches import SEARCHES
 from analysis.figures import plan_points
 from analysis.rerouting import layer_lists
 from analysis.rerouting.plan import PLAIN
-from pages.shared import ablation_sections, display, glossary, search_progress, session
+from pages.shared import ablation_sections, display, glossary, header, search_progress, session
 from pages.shared.questions import ABLATION
 
 DESCRIPTIONS = {
     "windows": "Each point re-routes a window of {width} adjacent layers, as wide as the rule's.",
     "single layers": "Each point re-routes one layer.",
+    "single heads": "Each square re-routes one head alone. **Blue heads raise the score, red ones "
+    "lower it: see whether one layer has both.** Point at a square for its interval; click it to "
+    "select it. The best head so far has an orange edge. There are {heads} heads, so this takes "
+    "long; it can be stopped and resumed.",
     "all windows": "Each cell re-routes a window: its first layer is on the horizontal axis, its "
     "width on the vertical one. Point at a cell for its interval; click it to select it.",
     "bias": "Each point re-routes the layers of the plan, {layers}, with another bias on the "
@@ -23,8 +27,10 @@ DESCRIPTIONS = {
     "until none helps. Grey: all plans that were tried.",
 }
 """A sentence on each search, by its name."""
+ENOUGH = 10
+"""Plans of an unfinished search from which on the best of them is judged."""
 
-session.page_header(
+header.page_header(
     "Was the automatic choice a good one?",
     "Each plan re-routes other layers and is scored on the same pairs, as a change against "
     "re-routing nothing. **See where the automatic choice (diamond) stands among the others, and "
@@ -43,10 +49,11 @@ if st.session_state.ablation_search == "greedy search":
 spec = ABLATION.spec()
 search, most = spec.search, spec.most or width
 plan_layers = plan_points.layers_of(plan)
-st.caption(DESCRIPTIONS[search].format(width=f"{width:,}", layers=plan_layers))
+heads = len(backbone.reroutable) * backbone.facts.heads
+st.caption(DESCRIPTIONS[search].format(width=f"{width:,}", layers=plan_layers, heads=f"{heads:,}"))
 progress = search_progress.start(
     *(backbone, pairs, method),
-    SEARCHES[search](plan, backbone.layers, backbone.reroutable, most),
+    SEARCHES[search](plan, backbone, most),
     [reference for plans in references.values() for reference in plans],
     *(search, most, plan.bias, plan.key_position, automatic.layers),
     (plan.layers, plan.heads) if search == "bias" else (),
@@ -61,7 +68,7 @@ if () in walk.steps:
     )
     st.stop()
 
-view = ablation_sections.View(search, backbone.layers, automatic, references)
+view = ablation_sections.View(search, backbone.layers, backbone.facts.heads, automatic, references)
 results = ablation_sections.Results(view, progress)
 selection_event = results.draw()
 results.tables()
@@ -78,12 +85,16 @@ st.caption(
     f"{display.escaped(plain.provenance.sentence)}."
 )
 
-st.subheader("The best plan on held-out texts")
+st.header("The best plan on held-out texts")
 if progress.running:
     st.caption("Shown when the search is finished or stopped.")
+elif not walk.done and len(walk.tried) < ENOUGH:
+    st.caption(f"Shown once {ENOUGH} plans of the search are scored.")
 elif walk.tried:
     with display.errors_skip_section():
         ablation_sections.held_out(view, walk, pairs)
 display.reproduce(ABLATION.recipe())
-glossary.explain("re-routing", "plan", "window", "bias", "rule", "Spearman", "held-out half")
+glossary.explain(
+    "re-routing", "plan", "window", "bias", "lee50", "rule", "Spearman", "held-out half"
+)
 progress.run(results.draw)

@@ -7,12 +7,12 @@ from analysis.experiments import long_texts
 from analysis.experiments import score as scoring
 from analysis.experiments.score_result import Score
 from analysis.figures import scores
-from pages.shared import corpus_picker, display, glossary, session
+from pages.shared import corpus_picker, display, glossary, header, progress, session
 from pages.shared.questions import LONG_TEXTS
 
 MEASURE = "nDCG@10"
 
-session.page_header(
+header.page_header(
     "Does it hold up on long texts?",
     "One vector has to represent a document, and under causal attention early tokens know "
     "nothing about later ones. **Does a query still find its document when the answer moves to the "
@@ -24,14 +24,14 @@ left, right = st.columns(2)
 LONG_TEXTS.show("method", left)
 LONG_TEXTS.show("tokens", right)
 spec = LONG_TEXTS.spec()
-chosen_methods = [methods[name].under(plan) for name in spec.method]
+chosen_methods = [methods[name].planned(plan) for name in spec.method]
 corpus: Retrieval = corpus_picker.full("retrieval")
 
-st.subheader("Position of the answer")
+st.header("Position of the answer")
 variants = long_texts.places(corpus, spec.part)
 by_position: list[tuple[str, Score]] = []
 for position, variant in variants.items():
-    with display.progress(f"Answer at the {position}") as show_progress:
+    with progress.progress(f"Answer at the {position}") as show_progress:
         results = scoring.score(backbone, variant, chosen_methods, progress=show_progress)
     by_position += [(position, result) for result in results]
 display.figure(
@@ -49,12 +49,12 @@ st.caption(
     f"{display.escaped(corpus.source)} {display.escaped(first.provenance.sentence)}."
 )
 
-st.subheader("Tokens read")
+st.header("Tokens read")
 by_length: list[tuple[str, Score]] = []
 lengths: list[int] = []  # those that leave room for the prompt
 for length in sorted(spec.tokens):
     label = f"Documents of {length:,} tokens"
-    with display.errors_skip_section(), display.progress(label) as show_progress:
+    with display.errors_skip_section(), progress.progress(label) as show_progress:
         results = scoring.score(
             *(backbone, variants["middle"], chosen_methods),
             max_tokens=length,

@@ -4,20 +4,27 @@ import streamlit as st
 
 from analysis.evaluation import comparison
 from analysis.evaluation.bootstrap import DRAWS
-from analysis.experiments import causal as causal_experiment
 from analysis.experiments import gates as gate_experiment
 from analysis.experiments.score import score
-from analysis.figures import attention as attention_figures
 from analysis.figures import scores
 from analysis.rerouting import head_lists
 from analysis.rerouting.plan import PLAIN
-from pages.shared import display, glossary, head_switches, layer_switches, session
+from pages.shared import (
+    display,
+    gate_section,
+    glossary,
+    head_switches,
+    header,
+    layer_switches,
+    progress,
+    session,
+)
 from pages.shared.questions import REROUTING
 
 SHOWN_PAIRS = 3
-"""Pairs whose texts are shown above the table."""
+"""Pairs whose texts are folded above the table."""
 
-session.page_header(
+header.page_header(
     "What does re-routing change, layer by layer?",
     "Each column is a layer. If its switch is on, every token may attend to the final token's "
     "key-value pair there. **Click a column and watch the score: the change and its interval say "
@@ -28,16 +35,15 @@ backbone, plan, pairs = session.reroutable_backbone(), session.plan(), session.p
 curve = layer_switches.presets(backbone)
 method = session.methods()["kv-embedding"].under(plan)
 gate_texts = gate_experiment.spread_sample(pairs.texts)
-gates = layer_switches.switches(backbone, curve, gate_texts, method)
-head_switches.switches(backbone, method, pairs)
+gates = layer_switches.strip(backbone, curve, gate_texts, method)
 
 layers = head_lists.plan_in_words(plan, backbone.layers)
-with display.progress("Encoding without re-routing") as show_progress:
+with progress.progress("Encoding without re-routing") as show_progress:
     (before,) = score(backbone, pairs, [method.under(PLAIN)], traced=True, progress=show_progress)
-with display.progress("Encoding from the first re-routed layer on") as show_progress:
+with progress.progress("Encoding from the first re-routed layer on") as show_progress:
     (after,) = score(backbone, pairs, [method], traced=True, progress=show_progress)
 plain, rerouted = before.first, after.first
-names = (f"re-routing {layers}", "re-routing nothing")
+names = (f"re-routing {layers}", comparison.NOTHING)
 change = comparison.difference(rerouted, plain, names, pairs.total)
 a, b, c = st.columns(3)
 a.metric("Nothing re-routed", f"{plain.value:.1f}")
@@ -65,6 +71,8 @@ st.caption(
     "narrower than these suggest because both scores use the same draws. "
     f"{display.escaped(after.provenance.sentence)}."
 )
+layer_switches.buttons(backbone, plan, curve, gates)
+score_heads = head_switches.switches(backbone, method, pairs, curve, gates)
 st.caption(
     f"Bias {plan.bias:g}, key position {display.escaped(plan.key_position)}: set them in the "
     "sidebar; undo also reverts changes made there. The *gate* is the share of a token's attention "
@@ -73,49 +81,37 @@ st.caption(
     f"most {gate_experiment.MAX_TOKENS} tokens."
 )
 
-st.subheader("Pairs that moved most")
+st.header("Pairs that moved most")
 table = scores.moved_pairs(before, after, pairs)
 if plan.active:
     st.markdown(
         "All pairs are ranked by cosine, before and after. A pair that *gains* places is ranked as "
-        "more similar than before. It moves *towards people* if its new rank is closer to the rank "
-        "of its human rating."
+        "more similar than before. It moves *closer to the ratings* if its new rank is closer to "
+        "the rank of its human rating."
     )
-    for _, pair in table.head(SHOWN_PAIRS).iterrows():
-        with st.container(border=True):
-            st.markdown(
-                f"**{pair['places moved']:+,.0f} places of {len(table):,}**, "
-                f"{'towards' if pair['towards people'] else 'away from'} people. Human rating "
-                f"{pair['human']:.2f}, cosine {pair['cosine before']:.3f} before and "
-                f"{pair['cosine after']:.3f} after."
-            )
-            for column, side in zip(st.columns(2), ("first", "second"), strict=True):
-                column.text(pair[side])
+    with st.expander(f"Texts of the {SHOWN_PAIRS} pairs that moved most"):
+        for _, pair in table.head(SHOWN_PAIRS).iterrows():
+            with st.container(border=True):
+                st.markdown(
+                    f"**{pair['places moved']:+,.0f} places of {len(table):,}**, "
+                    f"{'closer to' if pair['closer to the ratings'] else 'away from'} the ratings. "
+                    "Human rating "
+                    f"{pair['human']:.2f}, cosine {pair['cosine before']:.3f} before and "
+                    f"{pair['cosine after']:.3f} after."
+                )
+                for column, side in zip(st.columns(2), ("first", "second"), strict=True):
+                    column.text(pair[side])
     display.folded_table("Pairs by places moved", lambda: table)
 else:
     st.info("No layer is re-routed, so no pair moves. Switch on a layer above.")
 
-st.subheader("Attention to the re-routed pair")
-st.markdown(
-    "The gate of each token of one text, averaged over heads. **The brighter, the more a token "
-    "attends to the re-routed pair.**"
-)
-text = st.text_input(
-    "Text", "The old bridge over the river was closed after the flood.", key="gate_text"
-)
-token_gates = causal_experiment.gates(backbone, text, plan, template=method.template)
-if plan.active:
-    display.figure(
-        attention_figures.gate_map(token_gates),
-        attention_figures.gate_table(token_gates),
-        "Gate by token",
-    )
-else:
-    st.info("No layer is re-routed, so there is no gate. Switch on a layer above.")
+gate_section.show(backbone, method)
 
-if plan.active and st.toggle("Score the contribution of each layer", key="one_by_one"):
+if plan.active and st.toggle(
+    "Score the contribution of each layer", key="one_by_one", bind="query-params"
+):
     contributions = []
-    with display.progress("Leaving out one layer at a time") as show_progress:
+    with progress.progress("Leaving out one layer at a time") as show_progress:
         for number, layer in enumerate(plan.active, 1):
             others = plan.without(layer)
             (without,) = score(backbone, pairs, [method.under(others)], traced=True)
@@ -134,5 +130,7 @@ if plan.active and st.toggle("Score the contribution of each layer", key="one_by
     st.dataframe(contributions, hide_index=True)
 display.reproduce(REROUTING.recipe())
 glossary.explain(
-    *("re-routing", "plan", "bias", "gate", "Spearman", "interval", "cosine", "intrinsic dimension")
+    *("re-routing", "plan", "bias", "gate", "lee50", "Spearman", "interval", "cosine"),
+    "intrinsic dimension",
 )
+score_heads()

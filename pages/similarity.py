@@ -3,10 +3,24 @@
 import streamlit as st
 
 from analysis.corpora.types import Pairs
+from analysis.embedding.external import MethodOrVectors
+from analysis.embedding.methods import Method
 from analysis.experiments import score as scoring
 from analysis.experiments.score_result import Corpus, Score
 from analysis.figures import scores
-from pages.shared import corpus_picker, display, glossary, session, similarity_sections
+from pages.shared import (
+    corpus_picker,
+    display,
+    glossary,
+    header,
+    method_bench,
+    progress,
+    prompt_section,
+    session,
+    similarity_sections,
+    vector_uploads,
+    word_sections,
+)
 from pages.shared.questions import KINDS, SIMILARITY
 
 DESCRIPTIONS = {
@@ -15,85 +29,113 @@ DESCRIPTIONS = {
     "retrieval": "Does a query find its documents? The first ten results count.",
 }
 
-session.page_header(
+TABS = ("Scores", "Comparisons", "Pairs", "Own texts", "Prompts")
+"""What is shown of the scores; only the one that is open is computed."""
+
+header.page_header(
     "Does it score better?",
     "Methods on the same weights, scored on the same texts. **Where the intervals of two "
-    "methods overlap widely, read the paired comparison below before you trust their order.**",
+    "methods overlap widely, read *Comparisons* before you trust their order.**",
 )
-backbone, plan, methods = session.backbone(), session.plan(), session.methods()
+backbone, plan = session.backbone(), session.plan()
 SIMILARITY.show("on", format_func=KINDS.__getitem__)
 on = st.session_state.score_on
 st.caption(DESCRIPTIONS[on])
-if on != "pairs":
+with st.sidebar:
     SIMILARITY.show("corpus")
 left, right = st.columns([4, 1])
 SIMILARITY.show("method", left)
 SIMILARITY.show("post-processing", right)
 spec = SIMILARITY.spec()
+methods = session.methods(spec.post_processing)
 corpus: Corpus = corpus_picker.chosen(spec.on)
+given = vector_uploads.choose()
 
 results: dict[str, Score] = {}
-for name in spec.method:
-    with display.errors_skip_section(), display.progress(f"Encoding with {name}") as show_progress:
-        (results[name],) = scoring.score(
-            backbone,
-            corpus,
-            [methods[name].under(plan)],
-            processing=spec.post_processing,
-            progress=show_progress,
-        )
+for name in [*spec.method, *given]:
+    with display.errors_skip_section(), progress.progress(f"Encoding with {name}") as show_progress:
+        if name in given:
+            bound = scoring.bound(given[name], corpus_picker.full(spec.on))
+            asked: MethodOrVectors = bound.processed(spec.post_processing)
+        else:
+            asked = methods[name].planned(plan)
+        (results[asked.name],) = scoring.score(backbone, corpus, [asked], progress=show_progress)
 if not results:
     st.stop()
 scored = list(results.values())
-first = scored[0].measures[0]
-measure_names = [measure.name for measure in scored[0].measures]
-measure = st.radio(
-    "Measure", measure_names, horizontal=True, key=f"measure_{spec.on}", format_func=display.escaped
-)
-display.figure(
-    scores.measure_bars(scored, measure),
-    scores.measure_table(scored),
-    "Scores by method",
-)
-total = f" of {scored[0].of:,}" if scored[0].of else ""
-texts = f" of {len(corpus.texts):,} texts" if isinstance(corpus, Pairs) else ""
-st.caption(
-    display.escaped(
-        f"{corpus.name}: {first.items:,}{total} {first.things}{texts}; 95% intervals from "
-        f"{len(first.drawn):,} bootstrap draws of {first.resampled}. {corpus.source} "
-        f"{getattr(corpus, 'note', '')} {scored[0].provenance.sentence}."
+measure = similarity_sections.choose_measure(scored, f"measure_{spec.on}")
+every = {name: result.method for name, result in results.items()}
+planned = {name: method for name, method in every.items() if isinstance(method, Method)}
+tabs = st.tabs(TABS, key="similarity_tab", bind="query-params")
+by_score, by_comparison, by_pair, by_own_text, by_prompt = tabs
+with by_score:
+    if by_score.open:
+        display.figure(
+            scores.measure_bars(scored, measure),
+            scores.measure_table(scored, measure),
+            "Scores by method",
+        )
+        similarity_sections.ranks(results, measure)
+        similarity_sections.source(corpus, scored, list(given))
+        with display.folded("Compose a method", key="compose") as is_open:
+            if is_open:
+                method_bench.show(backbone, plan, corpus, results, measure)
+        if st.toggle(
+            "Show the geometry of each space",
+            key="shape",
+            bind="query-params",
+            help="Encodes texts if needed.",
+        ):
+            similarity_sections.geometry(backbone, corpus, every)
+with by_comparison:
+    if by_comparison.open:
+        st.header("Paired comparison")
+        similarity_sections.paired_comparison(results, measure)
+with by_pair:
+    if by_pair.open:
+        st.header("Human ratings and cosines")
+        if isinstance(corpus, Pairs):
+            similarity_sections.ratings_and_cosines(results, corpus)
+        else:
+            st.info("Only rated pairs have a rating for each pair. Score on rated pairs above.")
+with by_own_text:
+    if by_own_text.open:
+        st.header("Your own two texts")
+        mean_cosines = {
+            name: float(result.cosines.mean())
+            for name, result in results.items()
+            if result.cosines is not None
+        }
+        similarity_sections.own_texts(backbone, planned, mean_cosines)
+with by_prompt:
+    if by_prompt.open:
+        text = similarity_sections.own_first(st)
+        st.header("Model input")
+        similarity_sections.prompts(backbone, planned, text)
+        st.header("What word did it think of?")
+        asked_as = {methods[name].name: name for name in spec.method}
+        word_sections.of_text(
+            backbone, plan, {asked_as[name]: method for name, method in planned.items()}, text
+        )
+        with display.folded("Compare prompts", key="prompts") as is_open:
+            if is_open:
+                prompt_section.show(backbone, plan, corpus)
+display.reproduce(
+    SIMILARITY.recipe(
+        method=[name for name in spec.method if methods[name].name in results],
+        **vector_uploads.options([name for name in given if name in results]),
     )
 )
-if texts_cut := max(result.texts_cut for result in scored):
-    st.warning(
-        f"{texts_cut:,} texts were longer than the context of {backbone.facts.context:,} tokens "
-        "and were cut."
-    )
-
-st.subheader("Paired comparison")
-similarity_sections.paired_comparison(results, measure)
-
-if isinstance(corpus, Pairs):
-    st.subheader("Human ratings and cosines")
-    similarity_sections.ratings_and_cosines(results, corpus)
-
-planned = {name: methods[name].under(plan) for name in results}
-if st.toggle("Show the geometry of each space", key="shape", help="Encodes texts if needed."):
-    similarity_sections.geometry(backbone, corpus, planned)
-
-st.subheader("Your own two texts")
-comparable = isinstance(corpus, Pairs) and spec.post_processing == "none"
-mean_cosines = {
-    name: float(result.cosines.mean())
-    for name, result in results.items()
-    if comparable and result.cosines is not None
-}
-own_text = similarity_sections.own_texts(backbone, planned, mean_cosines)
-
-st.subheader("Model input")
-similarity_sections.prompts(backbone, planned, own_text)
-display.reproduce(SIMILARITY.recipe(method=list(results)))
 glossary.explain(
-    *("cosine", "Spearman", "nDCG@10", "interval", "paired comparison"),
-    *("pooling", "embedding", "anisotropy", "re-routing"),
+    *("cosine", "Spearman", "nDCG@10", "interval", "paired comparison", "rank"),
+    *(
+        "lee50",
+        "pooling",
+        "hybrid",
+        "compression prompt",
+        "embedding",
+        "anisotropy",
+        "re-routing",
+        "logit lens",
+    ),
 )

@@ -14,9 +14,9 @@ from analysis.experiments.held_out import BEST, Range
 from analysis.experiments.searches import AUTOMATIC, RANDOM
 from analysis.figures import ablation as ablation_figures
 from analysis.figures import standing
-from analysis.rerouting import head_lists, layer_lists
+from analysis.rerouting import head_lists
 from analysis.rerouting.plan import PLAIN, Plan
-from pages.shared import display, session
+from pages.shared import display, progress, session
 from pages.shared.display import Markdown
 from pages.shared.search_progress import SearchProgress
 
@@ -26,10 +26,14 @@ PLANS, REFERENCES = "Change of the score by plan", "The automatic choice among o
 
 @dataclass(frozen=True)
 class View:
-    """What the page shows: the search's name, the automatic plan, and the reference plans."""
+    """What the page shows: the search's name, the automatic plan, and the reference plans.
+
+    ``layers`` and ``heads`` are the backbone's, the latter of each layer.
+    """
 
     search: str
     layers: int
+    heads: int
     automatic: Plan
     references: Mapping[str, Sequence[Plan]]
 
@@ -100,9 +104,10 @@ class Results:
                 continue
             change = walk.points[plan].change
             layers = "" if plan == PLAIN else f" ({self._view.plan_name(plan)})"
+            rank = f"rank {walk.rank(plan):,} of {len(walk.ranked):,}"
             interval = _with_interval(change.delta, change.ci_low, change.ci_high)
             slot.metric(
-                f"{display.escaped(name)}{layers}, rank {walk.rank(plan):,} of {len(walk.points)}",
+                f"{display.escaped(name)}{layers}, {rank}",
                 f"{walk.spearman(plan):.1f}",
                 None if plan == PLAIN else interval,
                 delta_color="normal" if change.ci_low > 0 or change.ci_high < 0 else "off",
@@ -114,8 +119,8 @@ def plan_buttons(view: View, walk: Walk, event: Any, key_position: Any) -> None:
     plans = {"best": walk.best}
     for point in event.selection.points:
         text, bias = point["customdata"][:2]
-        layers = layer_lists.parse_layers(text, view.layers)
-        plans["selected"] = Plan(layers, float(bias), key_position)
+        layers, heads = head_lists.parse_heads(text, view.layers, view.heads)
+        plans["selected"] = Plan(layers, float(bias), key_position, heads)
     with st.container(horizontal=True):
         for name, plan in plans.items():
             if plan is not None and plan in walk.points:
@@ -125,13 +130,15 @@ def plan_buttons(view: View, walk: Walk, event: Any, key_position: Any) -> None:
 
 def counts(view: View, walk: Walk) -> None:
     """Say how many plans are better or worse, and how random sets of layers do."""
-    changes = [walk.points[plan].change for plan in walk.points if plan != PLAIN]
-    better = sum(change.ci_low > 0 for change in changes)
-    worse = sum(change.ci_high < 0 for change in changes)
+    changes = walk.changes
+    better = sum(change.clear and change.delta > 0 for change in changes)
+    worse = sum(change.clear and change.delta < 0 for change in changes)
+    above = sum(change.ci_low > 0 for change in changes)
     text = (
-        f"Of {len(changes)} plans, {better:,} score clearly better than re-routing nothing (their "
-        f"interval lies above 0), {worse:,} clearly worse, and {len(changes) - better - worse:,} "
-        "neither."
+        f"Of {len(changes):,} plans of the search, {better:,} score clearly better than re-routing "
+        f"nothing, {worse:,} clearly worse, and {len(changes) - better - worse:,} neither. *Clear* "
+        "means that the whole interval lies on one side of 0, and still does so after Holm's "
+        f"correction for all of them; without the correction {above:,} intervals lie above 0."
     )
     plans = [plan for plan in view.references[RANDOM] if plan in walk.points]
     if gains := [walk.points[plan].change.delta for plan in plans]:
@@ -145,14 +152,15 @@ def counts(view: View, walk: Walk) -> None:
 
 def held_out(view: View, walk: Walk, pairs: Pairs) -> None:
     """Say what is left of the best plan's gain on texts that it was not picked on."""
-    results = _held_out(
-        (view.automatic, walk.tried, tuple(walk.points)),
-        pairs.scores,
-        (pairs.left, pairs.right),
-        [point.score.cosines for point in walk.points.values()],
-        _walk=walk,
-        _pairs=pairs,
-    )
+    with progress.working("Splitting the texts"):
+        results = _held_out(
+            (view.automatic, walk.tried, tuple(walk.points)),
+            pairs.scores,
+            (pairs.left, pairs.right),
+            [point.score.cosines for point in walk.points.values()],
+            _walk=walk,
+            _pairs=pairs,
+        )
     plan, best = results[BEST]
     text = (
         f"The best of {best.windows:,} plans looks better than it is, because it was picked on the "
@@ -179,7 +187,7 @@ def held_out(view: View, walk: Walk, pairs: Pairs) -> None:
     )
 
 
-@st.cache_resource(show_spinner="Splitting the texts", max_entries=20)
+@st.cache_resource(show_spinner=False, max_entries=20)
 def _held_out(
     plans: Any, ratings: Any, sides: Any, cosines: Any, *, _walk: Walk, _pairs: Pairs
 ) -> Any:

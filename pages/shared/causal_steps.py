@@ -1,71 +1,37 @@
-"""The five steps of the page on causal limits: one idea, one sentence and one figure each."""
+"""The steps of the page on causal limits: one idea, one sentence and one figure each."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
-import pandas as pd
-import plotly.graph_objects as go
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from analysis.backbones.backbone import Backbone
 from analysis.embedding import cached_encoder
-from analysis.embedding.methods import Method
 from analysis.evaluation import comparison
 from analysis.experiments import causal as causality
-from analysis.experiments.causal import Attention, Movement
+from analysis.experiments.causal import Attention
 from analysis.experiments.score_store import known_score
 from analysis.figures import attention as attention_figures
 from analysis.figures import causal
-from analysis.rerouting import layer_lists
 from analysis.rerouting.plan import PLAIN, Plan
-from pages.shared import display, downloads, session
+from pages.shared import display, head_step, session, word_sections
+from pages.shared.causal_view import BELOW_NUMBERS, View
+from pages.shared.ending_choice import choose_text
 
 METHODS = ("last-token", "mean", "prompt-only", "kv-embedding")
 """Methods whose embeddings of the two texts are compared."""
 
 
-@dataclass(frozen=True)
-class View:
-    """What every step shows: the two texts and how far the states of their shared tokens moved."""
-
-    backbone: Backbone
-    plan: Plan
-    methods: dict[str, Method]
-    texts: tuple[str, str]
-    template: str
-    movement: Movement
-    presenting: bool
-
-    @property
-    def rerouted_layers(self) -> str:
-        """The re-routed layers in words."""
-        return layer_lists.layers_in_words(self.plan.active, self.backbone.layers)
-
-    def show(self, figure: go.Figure, table: pd.DataFrame, name: str) -> None:
-        """Show a figure with its table; in the presenter view enlarged and without it."""
-        if self.presenting:
-            display.chart(causal.enlarged(figure), name)
-        else:
-            display.figure(figure, table, name)
-
-    def small_print(self, text: str) -> None:
-        """Show small print, except in the presenter view."""
-        if not self.presenting:
-            st.caption(display.escaped(text))
-
-
 def two_endings(view: View) -> None:
     """Show which states move when the ending changes."""
     plain, rerouted = view.movement.plain[-1], view.movement.rerouted[-1]
-    st.markdown(
+    view.say(
         "Each box is a token that both sentences share. Its number says how far the token's final "
         "state moved when the ending changed, relative to the state's norm. **In the plain model "
         "it is "
         + ("exactly 0" if plain.max() == 0 else "0 apart from rounding")
         + ": an early token cannot know what comes later.**"
     )
-    _strips(view, False, True)
+    view.strips(False, True)
     if plain.max() == 0:
         view.small_print(
             f"In the plain model, the states of all {len(plain)} shared tokens stayed the same to "
@@ -82,7 +48,7 @@ def two_endings(view: View) -> None:
 
 def why(view: View) -> None:
     """Show the causal triangle of one layer and head."""
-    st.markdown(
+    view.say(
         "Each row is a token that attends, each column a token it attends to. **The grey half is "
         "not just small, it is forbidden: no row above the dotted line can attend to the right of "
         "it, where the ending is.** Every layer has this shape, so what the ending says never "
@@ -99,7 +65,7 @@ def why(view: View) -> None:
 
 def way_out(view: View) -> None:
     """Show the triangle with the re-routed pair's column, and the tokens that now move."""
-    st.markdown(
+    view.say(
         "Re-routing puts the key and value of the final token in front of the sequence. **Every "
         "token may attend to this one column, and through it learns about the ending.**"
     )
@@ -119,7 +85,8 @@ def way_out(view: View) -> None:
             + _sink(attention)
             + "."
         )
-    _strips(view, True)
+    if not view.presenting:
+        view.strips(True)
 
 
 def layer_by_layer(view: View) -> None:
@@ -127,32 +94,35 @@ def layer_by_layer(view: View) -> None:
     if not view.plan.active:
         st.info("No layer is re-routed, so no state moves. Choose layers in the sidebar.")
         return
-    st.markdown(
-        "The shared tokens of the re-routed model, from the input at the bottom to the final "
-        "state at the top. **Below the first re-routed layer nothing can move; above it, the "
-        "change spreads.**"
-    )
-    view.show(
-        causal.movement_by_layer(view.movement),
-        causal.movement_by_layer_table(view.movement),
-        "How far each token moved, by layer",
-    )
-    st.markdown(
-        "The *gate* is the share of a token's attention that goes to the re-routed pair. "
-        "**The brighter, the more a token attends to it.**"
-    )
-    text, head = _choose_text_and_head(view, st.container(horizontal=True))
-    gates = causality.gates(view.backbone, text, view.plan, template=view.template)
-    view.show(
-        attention_figures.gate_map(gates, head),
-        attention_figures.gate_table(gates, head),
-        "Gate by layer and token",
-    )
+    one, other = st.columns(2) if view.presenting else (st.container(), st.container())
+    with one:
+        view.say(
+            "The shared tokens of the re-routed model, from the input at the bottom to the final "
+            "state at the top. **Below the first re-routed layer nothing can move; above it, the "
+            "change spreads.**"
+        )
+        view.show(
+            causal.movement_by_layer(view.movement),
+            causal.movement_by_layer_table(view.movement),
+            "How far each token moved, by layer",
+        )
+    with other:
+        view.say(
+            "The *gate* is the share of a token's attention that goes to the re-routed pair. "
+            "**The brighter, the more a token attends to it.**"
+        )
+        text, head = _choose_text_and_head(view)
+        gates = causality.gates(view.backbone, text, view.plan, template=view.template)
+        view.show(
+            attention_figures.gate_map(gates, head),
+            attention_figures.gate_table(gates, head),
+            "Gate by layer and token",
+        )
 
 
 def costs(view: View) -> None:
     """Show what re-routing costs, and compare the embeddings of the two texts."""
-    st.markdown(
+    view.say(
         "Re-routing costs one more box in each row of the re-routed layers: no training, no "
         "second pass. **But moved is not the same as improved. The final token sees all of the "
         "text anyway, so an embedding of the plain model tells the endings apart too.**"
@@ -177,7 +147,10 @@ def costs(view: View) -> None:
         causal.ending_bars(cosines),
         causal.ending_table(cosines),
         "Similarity of the two texts by method",
+        BELOW_NUMBERS,
     )
+    if view.presenting:
+        return
     st.markdown(
         "- All information from later tokens passes through one pair per "
         "layer; the tokens themselves stay forbidden.\n- Below the first "
@@ -192,8 +165,9 @@ STEPS: dict[str, Callable[[View], None]] = {
     "3 The way out": way_out,
     "4 Layer by layer": layer_by_layer,
     "5 What it costs": costs,
+    "6 The word": word_sections.step,
+    "7 The heads": head_step.step,
 }
-"""In the order of the page, by their names in the address bar."""
 
 
 def _score_change(view: View) -> display.Markdown:
@@ -204,52 +178,17 @@ def _score_change(view: View) -> display.Markdown:
     )
     if not view.plan.active or before is None or after is None:
         return "The pages *Re-routing* and *Similarity* measure this."
-    names = (f"re-routing {view.rerouted_layers}", "re-routing nothing")
+    names = (f"re-routing {view.rerouted_layers}", comparison.NOTHING)
     difference = comparison.difference(after.first, before.first, names, pairs.total)
     return f"On {display.escaped(pairs.name)}: {display.escaped(difference.sentence)}"
 
 
-def _strips(view: View, *models: bool) -> None:
-    """Show the shared tokens of the plain (False) and the re-routed (True) model, with a table."""
-    plain, rerouted = view.movement.plain[-1], view.movement.rerouted[-1]
-    for rerouting in models:
-        if rerouting and not view.plan.active:
-            st.info(
-                "No layer is re-routed, so there is only the plain model. Choose layers in "
-                "the sidebar."
-            )
-            continue
-        a, b = st.columns([1, 4], vertical_alignment="center")
-        label = "Re-routed, mean move" if rerouting else "Plain model, largest move"
-        moved = float(rerouted.mean() if rerouting else plain.max())
-        a.metric(label, causal.moved_by(moved))
-        b.html(causal.movement_strip(view.movement, rerouted=rerouting))
-    if not view.presenting:
-        name = "How far each shared token moved"
-        strips = {
-            "Re-routed" if rerouting else "Plain model": causal.movement_strip(
-                view.movement, rerouted=rerouting
-            )
-            for rerouting in models
-            if view.plan.active or not rerouting
-        }
-        display.folded_table(
-            name,
-            lambda: causal.movement_table(view.movement),
-            lambda: downloads.strips_page(name, strips.items()),
-        )
-
-
-def _choose_text_and_head(view: View, place: DeltaGenerator) -> tuple[str, int | None]:
+def _choose_text_and_head(
+    view: View, place: DeltaGenerator | None = None
+) -> tuple[str, int | None]:
     """Choose which text and which head to show; None for the mean of all heads."""
-    ending = place.segmented_control(
-        "Text",
-        ("one ending", "another ending"),
-        default="one ending",
-        required=True,
-        key="ending",
-        bind="query-params",
-    )
+    place = place or view.choices.container(horizontal=True)
+    text = choose_text(view.texts, place)
     head = place.selectbox(
         "Head",
         ["mean of all", *range(view.backbone.facts.heads)],
@@ -257,14 +196,14 @@ def _choose_text_and_head(view: View, place: DeltaGenerator) -> tuple[str, int |
         bind="query-params",
         width=180,
     )
-    return view.texts[ending != "one ending"], head if isinstance(head, int) else None
+    return text, head if isinstance(head, int) else None
 
 
 def _triangle(view: View, plan: Plan) -> Attention:
     """Choose layer, head and text, show their attention, and return it."""
     reroutable = view.backbone.reroutable
     default = (*view.plan.active, *reroutable[len(reroutable) // 2 :], 0)[0]
-    place = st.container(horizontal=True)
+    place = view.choices.container(horizontal=True)
     layer = place.selectbox(
         "Layer",
         ["auto", *reroutable],

@@ -12,10 +12,10 @@ from typing import Any
 import streamlit as st
 from pydantic.fields import FieldInfo
 
-from analysis.errors import RecipeError, quoted
+from analysis.errors import RecipeError, listed, quoted
 from analysis.experiments.spec import Spec, choices
 from analysis.runtime.paths import program
-from pages.shared import display
+from pages.shared import address, display, own_methods, valid_values
 from pages.shared.display import Markdown
 
 Values = Mapping[Any, Any]
@@ -130,7 +130,9 @@ class Number(Control):
 
     def show(self, at: Any, **more: Any) -> None:
         show = at.slider if self.slider else at.number_input
-        high = self._highest(st.session_state.backbone)
+        high, state = self._highest(valid_values.value("backbone")), st.session_state
+        if (now := state.get(self.key)) is not None and now > high:  # of a larger backbone
+            state[self.key] = high
         show(self.label, self.low, high, self.initial, self.step, **self.common | more)
 
     def _highest(self, backbone: str) -> float:
@@ -189,8 +191,9 @@ class Menu(Control):
 
     @property
     def names(self) -> list[Any]:
-        """The names to choose from."""
-        return list(self.offered() if self.offered else choices(self.info))
+        """The names to choose from; where they are methods, those composed in this visit too."""
+        names = list(self.offered() if self.offered else choices(self.info))
+        return [*names, *own_methods.offered(self.key)] if "kv-embedding" in names else names
 
     def write(self, points: Sequence[Any]) -> dict[str, Any]:
         self.check_offered(self.value(points[0]))
@@ -202,6 +205,8 @@ class Menu(Control):
             more = {"default": self.initial, "required": True, **self.common, **more}
             written = more.pop("format_func", display.escaped)
             at.segmented_control(self.label, names, format_func=written, **more)
+            if (now := st.session_state.get(self.key)) is not None:
+                address.note_label(self.key, written(now))
         else:
             first = None if self.initial is None else names.index(self.initial)
             at.selectbox(self.label, names, first, **self.common | more)
@@ -240,6 +245,16 @@ class Menus(Menu):
 
     def show(self, at: Any, **more: Any) -> None:
         at.multiselect(self.label, self.names, self.initial, **self.common | more)
+        valid_values.check(self.key, self._check_any, self.initial, at=at, named=_stays)
+
+    def _check_any(self, value: Any) -> None:
+        if value == []:
+            raise RecipeError(f"Choose at least one {self.noun}.")
+
+
+def _stays(names: Sequence[Any]) -> str:
+    """What is said of the names that count while none is chosen."""
+    return f"Until then: {listed(names)}."
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ Names and numbers are bound to the address bar; uploaded texts stay in the sessi
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal, overload
 
 import streamlit as st
@@ -16,7 +17,7 @@ from analysis.corpora.types import Kind, Pairs, Retrieval, Texts
 from analysis.errors import CorpusError, RecipeError, quoted
 from analysis.experiments.spec import Spec
 from analysis.runtime import hosting
-from pages.shared import display, uploads
+from pages.shared import display, progress, uploads, valid_values
 from pages.shared.controls import Control, Values
 
 Corpus = Texts | Pairs | Retrieval
@@ -47,7 +48,7 @@ def chosen(kind: Literal["labelled"]) -> Texts: ...
 def chosen(kind: Literal["retrieval"]) -> Retrieval: ...
 def chosen(kind: Kind) -> Corpus:
     """The chosen corpus, or the chosen sample of it."""
-    size = CorpusControl(kind=kind).read(st.session_state)["part"]
+    size = CorpusControl(kind=kind).read(valid_values.values())["part"]
     sample: Corpus = sampling.scored_part(full(kind), size)
     return sample
 
@@ -59,7 +60,7 @@ def full(kind: Kind, values: Values | None = None) -> Any:
         kind: the corpus's.
         values: of widgets, by key; those of this visit, where none are given.
     """
-    values = st.session_state if values is None else values
+    values = valid_values.values() if values is None else values
     name = values.get(kind, registry.DEFAULTS[kind])
     if name == _UPLOAD:
         uploaded = values.get(f"{kind}_uploaded")
@@ -89,10 +90,17 @@ def _uploaded(kind: Kind) -> Corpus | None:
         type=_FILES[kind],
         key=f"{kind}_file",
         max_upload_size=limits.megabytes if limits else None,
+        on_change=_forget_removed,
+        args=(kind,),
     )
     if file is None:
-        uploads.forget(kind)
-        return None
+        # Streamlit forgets the file where its field is not shown; what was read of it stays.
+        kept: Corpus | None = st.session_state.get(f"{kind}_uploaded")
+        if kept is None:
+            uploads.forget(kind)
+        else:
+            st.caption(display.escaped(f"Kept from before: {kept.name}."))
+        return kept
     name, data = file.name, file.getvalue()
     if kind == "retrieval":
         return uploads.read_once(kind, data, lambda: beir.read_retrieval(name, data), name)
@@ -106,6 +114,7 @@ def _uploaded(kind: Kind) -> Corpus | None:
             guess.available,
             None if column is None else guess.available.index(column),
             key=f"{kind}_{role}_{file.file_id}",
+            persist_state="session",
         )
     if guess.guessed:
         guessed = ", ".join(repr(shorten(name)) for name in guess.guessed)
@@ -120,6 +129,29 @@ def _uploaded(kind: Kind) -> Corpus | None:
     )
     st.caption(display.escaped(f"{corpus.name}: {_size(corpus):,} {_UNITS[kind]}. {corpus.source}"))
     return corpus
+
+
+def _show_upload(kind: Kind) -> None:
+    """Show the upload; while a file is refused, what counted before it stays."""
+    key = f"{kind}_uploaded"
+    try:
+        st.session_state[key] = _uploaded(kind)
+    except CorpusError as error:
+        st.session_state.setdefault(key, None)
+        display.refusal(error, _instead(full(kind).name))
+    else:
+        if st.session_state[key] is None:
+            st.info(f"Until a file is uploaded, scores are on {registry.DEFAULTS[kind]}.")
+
+
+def _instead(name: str) -> str:
+    return f"Until then, scores are on {name}."
+
+
+def _forget_removed(kind: Kind) -> None:
+    """Forget an upload that its visitor has taken away."""
+    if st.session_state[f"{kind}_file"] is None:
+        st.session_state[f"{kind}_uploaded"] = None
 
 
 @dataclass(frozen=True)
@@ -176,26 +208,32 @@ class CorpusControl(Control):
 
     def show(self, at: Any, **more: Any) -> None:
         del at, more
-        kind = self._kind(st.session_state)
+        kind = self._kind(valid_values.values())
         label, help_text = _LABELS[kind]
         st.selectbox(
             label, [*registry.names(kind), _UPLOAD], key=kind, bind="query-params", help=help_text
         )
         if st.session_state[kind] == _UPLOAD:
-            st.session_state[f"{kind}_uploaded"] = uploaded = _uploaded(kind)
-            if uploaded is None:
-                st.info(f"Until a file is uploaded, scores are on {registry.DEFAULTS[kind]}.")
+            _show_upload(kind)
+        else:
+            with progress.working("Reading the corpus"):
+                load = partial(_named, kind)
+                valid_values.check(kind, load, registry.DEFAULTS[kind], named=_instead)
         chosen = full(kind)
+        st.caption(display.escaped(f"{chosen.name}: {chosen.source}"))
         if note := getattr(chosen, "note", ""):
             st.caption(display.escaped(note))
         # Each corpus has its own widget, so that a number chosen for one is not used for another.
+        key, state = self._key(kind, chosen.name), st.session_state
+        if state.get(key, 0) > _size(chosen):  # of a longer file with the same name
+            state[key] = _size(chosen)
         st.number_input(
             f"Sample ({_UNITS[kind]})",
             min(3, _size(chosen)),
             _size(chosen),
             self._default(kind, chosen),
-            key=self._key(kind, chosen.name),
-            bind=None if st.session_state[kind] == _UPLOAD else "query-params",
+            key=key,
+            bind=None if state[kind] == _UPLOAD else "query-params",
             help=f"So many of the {_size(chosen):,} are drawn at random, and captions say so. "
             "Fewer is faster.",
         )
@@ -213,6 +251,6 @@ class CorpusControl(Control):
         return _size(chosen) if few else min(_size(chosen), self.sample or _SAMPLE[kind])
 
 
-@st.cache_resource(show_spinner="Reading the corpus", max_entries=20)
+@st.cache_resource(show_spinner=False, max_entries=20)
 def _named(kind: Kind, name: str) -> Any:
     return registry.load(kind, name)

@@ -48,16 +48,18 @@ def explanations(curve: Dimensions, rule: str, backbone: Backbone) -> None:
     )
     selected, choices = curve.selected(rule), curve.choices(rule)
     others = [other for other in choices if other != selected]
-    layers = layer_lists.format_layers(selected, backbone.layers)
+    frequency = curve.frequency(rule)
+    each = ", ".join(f"layer {layer} in {100 * frequency[layer]:.0f}%" for layer in selected)
     text = (
         f"**How certain it is.** The curve is recomputed {len(curve.curve.resampled)} times from "
         "random halves of the texts. The band holds 95% of these curves at each layer and is, if "
         "anything, too wide. The bars show how often the rule then selects each "
-        f"layer. It selects exactly {layers} in {100 * choices.get(selected, 0):.0f}%"
+        f"layer: exactly this set in {100 * choices.get(selected, 0):.0f}% of resamples, "
+        + display.escaped(each)
     )
     if others:
         text += (
-            f", and next most often {layer_lists.format_layers(others[0], backbone.layers)} "
+            f"; next most often {layer_lists.format_layers(others[0], backbone.layers)} "
             f"({100 * choices[others[0]]:.0f}%)"
         )
     certainty.markdown(f"{text}.")

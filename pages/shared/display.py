@@ -20,7 +20,6 @@ from analysis.figures.html_page import figure_page
 from analysis.recipes import files, scripts
 from analysis.recipes.recipe import Recipe
 from analysis.runtime import hosting, request_log
-from analysis.runtime.events import listening
 from analysis.runtime.paths import program
 from pages.shared import downloads
 
@@ -40,17 +39,35 @@ _FIGURE_TEXT = """<style>
 """Streamlit's grey for the text of figures is too light on a light page for some readers."""
 
 
+_SPACING = """<style>
+[data-testid=stMainBlockContainer] { padding-top: 2rem; }
+.st-key-about { margin: -1.25rem 2rem -0.75rem 0; }
+.st-key-about a { color: inherit !important; text-decoration: underline; }
+[data-testid=stHeader] { background: none; pointer-events: none; }
+[data-testid=stHeader] :is(button, a) { pointer-events: auto; }
+@media (max-width: 640px) {
+    [data-testid=stMainBlockContainer] { padding-top: 4.5rem; }
+    .st-key-about { margin-right: 0; }
+    [data-testid=stHeader] { background: inherit; }
+}
+</style>"""
+"""The title near the top, the menu beside the line above it; on a telephone below the menu."""
+
+
 def apply_styles() -> None:
-    """Make text legible on the primary colour and in figures.
+    """Make text legible on the primary colour and in figures, and the space above titles small.
 
     No selector asks what an element holds: with one, a browser styles the page anew for every
     label that Plotly measures, which took 16 of the 25 seconds that a page of figures needed.
     """
-    st.html(_PRIMARY_TEXT + _FIGURE_TEXT)
+    st.html(_PRIMARY_TEXT + _FIGURE_TEXT + _SPACING)
 
 
 Markdown: TypeAlias = str
 """A text that is Markdown: written in the code, or made plain by :func:`escaped`."""
+_LARGE = 2
+"""The size from which a column of numbers is shown with one decimal."""
+VIEW: Markdown = "Share or reproduce this view"
 _JOINER = "\u2060"
 """A word joiner, which is not seen."""
 _REWRITTEN = re.compile(
@@ -88,21 +105,6 @@ def errors_stop_page() -> Iterator[None]:
 
 
 @contextmanager
-def show_notices() -> Iterator[None]:
-    """Show what the library reports while it works: a place in a queue, a batch cut in halves."""
-    queue = st.empty()
-
-    def wait(place: int, what: str) -> None:
-        if place:
-            queue.info(escaped(f"Waiting for {what}: place {place} in the queue."))
-        else:
-            queue.empty()
-
-    with listening(lambda message: st.warning(escaped(message)), wait):
-        yield
-
-
-@contextmanager
 def errors_skip_section() -> Iterator[None]:
     """Show an error that a person can solve as its sentence, and skip this section of the page."""
     try:
@@ -111,16 +113,10 @@ def errors_skip_section() -> Iterator[None]:
         st.warning(escaped(str(error)))
 
 
-@contextmanager
-def progress(label: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar from the first batch until the work is done."""
-    place = st.empty()
-
-    def show(done: int, total: int) -> None:
-        place.progress(done / total, f"{escaped(label)}: {done:,} of {total:,}")
-
-    yield show
-    place.empty()
+def refusal(error: ExplorerError, counts: str = "", at: Any = st) -> None:
+    """Show beside a field why its value is refused, and what counts in its place."""
+    request_log.note(outcome="refused", error=type(error).__name__)
+    at.error(escaped(f"{error} {counts}"))
 
 
 def figure(
@@ -151,14 +147,27 @@ def folded_table(
     with folded(f"Table: {name}") as opened:
         if opened:
             rows = table()
-            st.dataframe(rows, hide_index=True, key=f"table {name}")
+            st.dataframe(rows, hide_index=True, key=f"table {name}", column_config=_rounded(rows))
             downloads.buttons(name, rows, page)
 
 
+def _rounded(table: pd.DataFrame) -> dict[str, Any]:
+    """One decimal on the screen for columns of scores and other large numbers; files keep all."""
+    return {
+        str(name): st.column_config.NumberColumn(format="%.1f")
+        for name, column in table.items()
+        if pd.api.types.is_float_dtype(column) and column.abs().max() >= _LARGE
+    }
+
+
 @contextmanager
-def folded(label: str) -> Iterator[bool]:
-    """An expander, and whether it is open. Fill it only then, so that pages open sooner."""
-    expander = st.expander(escaped(label), key=f"open {label}", on_change="rerun")
+def folded(label: str, key: str | None = None) -> Iterator[bool]:
+    """An expander, and whether it is open. Fill it only then, so that pages open sooner.
+
+    With a ``key``, the address says under it whether it is open.
+    """
+    bind: Any = "query-params" if key else None
+    expander = st.expander(escaped(label), key=key or f"open {label}", on_change="rerun", bind=bind)
     with expander:
         yield bool(expander.open)
 
@@ -188,23 +197,25 @@ def chart(
     )
 
 
-def reproduce(recipe: Recipe) -> None:
-    """Offer this view as a link, a command, a Python script and a recipe file."""
-    request_log.note(**recipe.spec.log_facts())
-    with folded("Reproduce this view") as opened:
+def reproduce(recipe: Recipe, label: Markdown = VIEW) -> None:
+    """Offer this view as a link, a command, a Python script and a recipe file.
+
+    A section of a page that has a question of its own has another ``label``.
+    """
+    if label == VIEW:
+        request_log.note(**recipe.spec.log_facts())
+    with folded(label) as opened:
         if opened:
-            _ways_to_reproduce(recipe)
+            _ways_to_reproduce(recipe, pictures=label == VIEW)
 
 
-def _ways_to_reproduce(recipe: Recipe) -> None:
+def _ways_to_reproduce(recipe: Recipe, *, pictures: bool) -> None:
     # Without a language: the highlighter's colours are too pale on the light ground.
     st.markdown(
         "**By a link**: copy the address bar. It holds every choice of this view, but no text "
         "that was typed or uploaded. **In a terminal**, in the project's folder:"
     )
-    st.code(recipe.command_line(), language=None, wrap_lines=True)
-    st.markdown("**In Python**:")
-    st.code(scripts.python(recipe), language=None, wrap_lines=True)
+    command_and_script(recipe)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.download_button(
             "Download recipe",
@@ -215,14 +226,22 @@ def _ways_to_reproduce(recipe: Recipe) -> None:
             help=f"A file for `{program()} run` that explains each choice. The page *Studies* "
             "opens it.",
         )
-        st.segmented_control(
-            "Save figures as",
-            downloads.PICTURES,
-            default=downloads.PICTURES[0],
-            required=True,
-            key="picture",
-            persist_state="session",
-        )
+        if pictures:
+            st.segmented_control(
+                "Save figures as",
+                downloads.PICTURES,
+                default=downloads.PICTURES[0],
+                required=True,
+                key="picture",
+                persist_state="session",
+            )
+
+
+def command_and_script(recipe: Recipe) -> None:
+    """Show a recipe as a command and as a Python script."""
+    st.code(recipe.command_line(), language=None, wrap_lines=True)
+    st.markdown("**In Python**:")
+    st.code(scripts.python(recipe), language=None, wrap_lines=True)
 
 
 def signed(value: float) -> str:

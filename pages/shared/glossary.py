@@ -19,6 +19,13 @@ TERMS = {
     "bias": "A number added to the attention logit of the re-routed pair: the higher, the more "
     "attention it gets from all tokens. The paper uses 1.",
     "plan": "The layers that are re-routed, with the bias and the key position.",
+    "compression prompt": "The words around a text that ask the model to sum it up: Context: ... "
+    "Compress the Context in one word: The final token, whose pair is re-routed, is the colon.",
+    "hybrid": "KV-Embedding's pooling: the average of the last token's state and the mean of all.",
+    "lee50": "50 Australian news texts; people rated the similarity of all 1,225 pairs of them.",
+    "chatterbot": "Short English questions and answers in 21 topics, which serve as labels.",
+    "logit lens": "A layer's output read through the model's final norm and unembedding, as if no "
+    "layer followed: the word that the model would go on with.",
     "embedding": "One vector for a text, pooled from the states of its tokens.",
     "pooling": "How token states become one vector: the last token's state, the mean of all, or "
     "the average of both (hybrid).",
@@ -38,6 +45,8 @@ TERMS = {
     "of the same kind, estimated by the bootstrap.",
     "paired comparison": "Two methods compared on the same bootstrap draws. The interval of the "
     "difference is usually narrower than those of the two scores suggest.",
+    "rank": "1 for the method with the highest score; equal scores share the mean of their ranks. "
+    "Its interval holds 95% of the ranks over bootstrap draws.",
     "nDCG@10": "How high a query's relevant documents rank among its first ten results, times 100. "
     "Lower places count less.",
     "anisotropy": "Measured here by the mean cosine of two different texts. Frozen decoders "

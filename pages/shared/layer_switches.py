@@ -1,6 +1,7 @@
 """The switches of the re-routing page: presets, undo and redo, and every layer in one row."""
 
 from functools import partial
+from typing import Any
 
 import streamlit as st
 
@@ -14,9 +15,10 @@ from analysis.experiments import dimension
 from analysis.experiments import gates as gates_experiment
 from analysis.experiments.gates import MeanGates
 from analysis.figures import rerouting
+from analysis.figures.html_page import figure_page
 from analysis.rerouting import layer_lists
 from analysis.rerouting.plan import Plan
-from pages.shared import display, plan_history, session
+from pages.shared import display, plan_history, progress, session, valid_values
 from pages.shared.display import Markdown
 
 NAME = "Layers of the plan"
@@ -26,9 +28,9 @@ _MEASURED = "measured_for"
 
 def presets(backbone: Backbone) -> Curve | None:
     """Show undo, redo and preset plans; return the curve that rules read, if it is known."""
-    name = st.session_state.backbone
+    name, chosen = valid_values.value("backbone"), valid_values.value("layers")
     known = dimension.known_dimensions(backbone, session.texts(packaged.CALIBRATION))
-    if st.session_state.layers.strip().lower() == "auto" or st.session_state.get(_MEASURED) == name:
+    if chosen.strip().lower() == "auto" or st.session_state.get(_MEASURED) == name:
         known = session.calibration_dimensions()
     curve = known.curve if known else None
     third, rule = backbone.layers // 3, st.session_state.rule
@@ -61,22 +63,24 @@ def presets(backbone: Backbone) -> Curve | None:
     return curve
 
 
-def switches(
+def strip(
     backbone: Backbone, curve: Curve | None, texts: tuple[str, ...], method: Method
 ) -> MeanGates:
-    """Show the switches, as a figure to click and as buttons; return the texts' mean gates."""
+    """Show the switches as a figure to click; return the texts' mean gates."""
     plan = method.plan
-    with st.spinner("Measuring the gates"):
+    with progress.working("Measuring the gates"):
         gates = gates_experiment.mean_gates(backbone, texts, method)
-    dims = None if curve is None else curve.dims
-    strip = backbone.layers, plan.active, backbone.reroutable, dims, gates
-    display.figure(
-        rerouting.layer_strip(*strip),
-        rerouting.strip_table(*strip),
+    display.chart(
+        rerouting.layer_strip(*_drawn(backbone, plan, curve, gates)),
         NAME,
         on_select=partial(session.toggle_clicked, NAME, plan),
         selection_mode="points",
     )
+    return gates
+
+
+def buttons(backbone: Backbone, plan: Plan, curve: Curve | None, gates: MeanGates) -> None:
+    """Show the same switches as buttons, and the table of the figure."""
     st.session_state.switches = list(plan.active)
     st.pills(
         "Layers",
@@ -88,7 +92,18 @@ def switches(
         help="The same switches, for the keyboard. Layer 0 is next to the input. Layers that this "
         "model family cannot re-route are refused.",
     )
-    return gates
+    drawn = _drawn(backbone, plan, curve, gates)
+    display.folded_table(
+        NAME,
+        lambda: rerouting.strip_table(*drawn),
+        lambda: figure_page(rerouting.layer_strip(*drawn), NAME),
+    )
+
+
+def _drawn(backbone: Backbone, plan: Plan, curve: Curve | None, gates: MeanGates) -> Any:
+    """What the strip and its table show."""
+    dims = None if curve is None else curve.dims
+    return backbone.layers, plan.active, backbone.reroutable, dims, gates
 
 
 def _selected(curve: Curve | None, rule: str) -> Markdown:

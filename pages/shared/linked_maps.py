@@ -11,10 +11,11 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from analysis.figures.spaces import DRAGGING
 from analysis.storage import result_store
-from pages.shared import display
+from pages.shared import display, map_tags
 from pages.shared.map_colours import COLOURS
 
 Rows = tuple[int, ...]
@@ -33,33 +34,49 @@ def search(texts: Sequence[str], words: str) -> Rows:
     return tuple(row for row, text in enumerate(texts) if folded in text.casefold())
 
 
-def choose(texts: Sequence[str]) -> tuple[Rows, str, str]:
-    """Show the widgets above the maps; returns the selected rows, the colouring, the drag mode."""
+def choose(
+    texts: Sequence[str], bar: Sequence[DeltaGenerator], more: DeltaGenerator
+) -> tuple[Rows, str, str]:
+    """Show the widgets above the maps; returns the selected rows, the colouring, the drag mode.
+
+    Args:
+        texts: the texts of the maps.
+        bar: places for the colouring and the search.
+        more: a place for the drag mode.
+    """
     state = st.session_state
     if state.get("space_of") != (digest := result_store.digest(list(texts))):
         state.space_of, state.space_rows = digest, ()
-    a, b, c, d = st.columns([5, 4, 5, 4], vertical_alignment="bottom")
-    words = a.text_input("Search the texts", key="space_search", on_change=_select, args=((),))
-    colouring = b.selectbox(
+        map_tags.forget()
+    words = bar[1].text_input(
+        "Search the texts", key="space_search", on_change=_select, args=((),), bind="query-params"
+    )
+    colouring = bar[0].selectbox(
         "Colour by",
         list(COLOURS),
         key="space_colour",
         bind="query-params",
         help="; ".join(f"*{name}*: {meaning}" for name, meaning in COLOURS.items()) + ".",
     )
-    dragging = c.segmented_control(
+    dragging = more.segmented_control(
         "Drag to",
         list(DRAGGING),
         default="box",
         required=True,
         key="dragging",
+        bind="query-params",
         wrap=True,
         help="*box* and *lasso* select the texts inside; *move* shifts the map, and a click "
         "selects a text.",
     )
     rows: Rows = search(texts, words) if words else state.space_rows
-    d.button("Clear selection", on_click=_clear, disabled=not (words or rows))
     return rows, colouring, str(dragging)
+
+
+def clear_button(place: DeltaGenerator, rows: Rows) -> None:
+    """Offer to clear selection and search."""
+    searching = bool(st.session_state.space_search)
+    place.button("Clear selection", on_click=_clear, disabled=not (searching or rows))
 
 
 def show(

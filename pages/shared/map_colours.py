@@ -7,8 +7,9 @@ from analysis.corpora import registry
 from analysis.figures import spaces
 from analysis.figures.spaces import Colours
 from analysis.spaces import comparison, neighbours
+from analysis.spaces.cluster_names import cluster_names
 from analysis.spaces.comparison import NEAREST
-from pages.shared import display
+from pages.shared import display, map_tags
 from pages.shared.space_pair import Sides, compare, remembered
 
 _CLUSTERS = 8
@@ -18,7 +19,8 @@ COLOURS = {
     "space",
     "length": "in characters, on a logarithmic scale",
     "cluster": "k-means in the left space, with as many clusters as there are labels, or "
-    f"{_CLUSTERS}",
+    f"{_CLUSTERS}; a cluster's name is the words that set its texts apart (class-based TF-IDF)",
+    "tag": "given to selected texts below the maps",
     "mean rating": "of the rated pairs that contain the text, if the corpus has such pairs",
 }
 """Each colouring and its meaning."""
@@ -40,7 +42,11 @@ def choose_colours(colouring: str, sides: Sides) -> Colours:
                 (sides.identity, k),
                 lambda: neighbours.clusters(sides.left.embeddings, k),
             )
-            return Colours("cluster", np.array([f"{code + 1:2}" for code in codes]))
+            names = cluster_names(corpus.texts, codes)
+            numbered = [f"{n:2} {name}".rstrip() for n, name in enumerate(names, 1)]
+            return Colours("cluster", np.array(numbered)[codes])
+        case "tag":
+            return Colours("tag", map_tags.tags(len(corpus.texts)))
         case "mean rating" if corpus.name in registry.names("pairs", offline=True):
             ratings = comparison.mean_ratings(registry.load_pairs(corpus.name), corpus.texts)
             return Colours("mean rating", ratings)

@@ -11,18 +11,18 @@ from typing import Any, Generic, TypeVar
 
 import streamlit as st
 
-from analysis.embedding.methods import NORMS
+from analysis.embedding.method_parts import NORMS
 from analysis.errors import RecipeError
 from analysis.experiments.shared_options import Planned
 from analysis.experiments.spec import Spec
 from analysis.recipes.recipe import Part, Recipe
 from analysis.rerouting.plan import KEY_POSITIONS
 from analysis.runtime.paths import program
+from pages.shared import valid_values
 from pages.shared.controls import (
     LONGEST,
     Control,
     Menu,
-    Menus,
     Number,
     Text,
     Values,
@@ -62,27 +62,22 @@ class Page(Generic[S]):
         """The control of an option."""
         return next(control for control in self.controls if control.option == option)
 
-    def spec(self, values: Values | None = None) -> S:
+    def spec(self, values: Values | None = None, answered: Mapping[str, Any] | None = None) -> S:
         """The page's question, from widgets' values: those of this visit, where none are given.
+
+        ``answered`` are options in place of the widgets'.
 
         Raises:
             RecipeError: a value is not allowed.
         """
         if values is None:
-            values = st.session_state
-            self._stop_if_empty()
+            values = valid_values.values()
         options = dict(self.fixed)
         for control in (*SIDEBAR.controls, *self.controls):
             options |= control.read(values)
+        options |= answered or {}
         accepted = self.question.options()
         return self.question.read({k: v for k, v in options.items() if k in accepted})
-
-    def _stop_if_empty(self) -> None:
-        """Stop the run of the page where nothing is chosen of what needs one name at least."""
-        for control in self.controls:
-            if isinstance(control, Menus) and st.session_state.get(control.key) == []:
-                st.info(f"Choose at least one {control.noun}.")
-                st.stop()
 
     def axes(self, values: Values) -> Part:
         """The values of each option that the page varies, in the order of their curves."""
@@ -100,10 +95,8 @@ class Page(Generic[S]):
 
     def recipe(self, **answered: Any) -> Recipe:
         """The page's view as a recipe; ``answered`` are options without what had no answer."""
-        spec = self.spec()
-        if answered:
-            spec = self.question.read({**spec.values(), **answered})
-        options, state = self.question.options(), st.session_state
+        spec = self.spec(answered=answered)
+        options, state = self.question.options(), valid_values.values()
         keys = [c.key for c in SIDEBAR.controls if c.option not in options]
         shown = {key: state[key] for key in (*keys, *self.view) if state.get(key) is not None}
         return Recipe(spec, self.grid(state), {"page": self.name, **shown})
@@ -176,7 +169,7 @@ SIDEBAR = Page(
             slider=True,
             help="Added to the attention logit of the re-routed pair; the paper uses 1.",
         ),
-        Menu("rule", "Rule for auto"),
+        Menu("rule", "Automatic layer rule"),
         Menu("key-position", "Key position", meanings=KEY_POSITIONS),
         Menu("prompt", "Prompt"),
         Menu(
@@ -184,7 +177,8 @@ SIDEBAR = Page(
             "Pooling",
             meanings={"hybrid": "the paper's, the average of the last token and the mean of all"},
         ),
-        Menu("norm", "Token states", meanings=NORMS),
+        Menu("norm", "Final norm", meanings=NORMS),
+        Number("output-layer", "Output layer", low=-999, high=999, step=1),
     ),
     {"device": "auto", "special-tokens": "text"},
 )

@@ -9,6 +9,8 @@ from typing import Any
 
 import streamlit as st
 
+from pages.shared import valid_values
+
 PLAN = ("layers", "heads", "bias", "rule", "key_position")
 """Keys of the widgets that make a plan."""
 _KEY = "plan_history"
@@ -45,7 +47,7 @@ class History:
 
 def record(backbone: str) -> None:
     """Record the present plan; another ``backbone`` begins a new history."""
-    now = {key: st.session_state[key] for key in PLAN}
+    now = {key: valid_values.value(key) for key in PLAN}
     history = st.session_state.get(_KEY)
     if history is None or history.backbone != backbone:
         history = History(backbone, now)

@@ -11,14 +11,25 @@ import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
 from analysis.corpora import registry
+from analysis.corpora.packaged import CALIBRATION
 from analysis.dimension.estimators import CLOUDS, ESTIMATORS
+from analysis.embedding.finishing import FITTED_ON
 from analysis.embedding.postprocessing import POSTPROCESSINGS
 from analysis.errors import RecipeError, quoted
 from analysis.experiments import long_texts, score, space
-from analysis.experiments.specs import Ablation, Causal, Dimension, LongTexts, Score, Space
+from analysis.experiments.specs import (
+    Ablation,
+    Causal,
+    Dimension,
+    LongTexts,
+    OutputLayers,
+    Score,
+    Space,
+    Words,
+)
 from analysis.recipes.recipe import Recipe
 from analysis.runtime.paths import program
-from pages.shared import session
+from pages.shared import display, head_switches, session
 from pages.shared.controls import (
     Menu,
     Menus,
@@ -39,6 +50,9 @@ _LAYERS = (
     "auto, none, all, or a list such as 26-29 or 3,5,9, to compare two plans. For methods that "
     "re-route."
 )
+_STEPS = {step.name: step.summary for step in POSTPROCESSINGS.values()}
+_VECTORS = {"vectors": (), "vectors-texts": None, "text-column": None, "vector-column": None}
+"""No widget holds vectors: what is uploaded stays in the visit."""
 HERE = {"engine": "local", "address": None, "workers": None}
 """Pages compute in the server's own process."""
 
@@ -55,8 +69,8 @@ CAUSAL = Page(
     "causal_limits",
     Causal,
     (
-        Text("first", "One ending", own=True),
-        Text("second", "Another ending", own=True),
+        Text("first", "Sentence A", own=True),
+        Text("second", "Sentence B", own=True),
         Switch(
             "bare",
             "Use the compression prompt",
@@ -65,7 +79,10 @@ CAUSAL = Page(
             "The final token, whose pair is re-routed, is then the colon of the prompt.",
         ),
     ),
-    view=("step", "example", "ending", "head", "layer", "presenter"),
+    view=(
+        *("step", "example", "ending", "head", "layer", "word_method", "presenter"),
+        "causal_rule",
+    ),
 )
 DIMENSION = Page(
     "intrinsic_dimension",
@@ -86,7 +103,7 @@ DIMENSION = Page(
             meanings={name: estimator.summary for name, estimator in ESTIMATORS.items()},
         ),
         Number("samples", "Sample", low=20, high=5000, step=100),
-        Menu("cloud", "Tokens measured", buttons=True, meanings=CLOUDS),
+        Menu("cloud", "Token states", buttons=True, meanings=CLOUDS),
         Second(
             "backbone",
             "Compare with another backbone",
@@ -96,6 +113,22 @@ DIMENSION = Page(
     ),
     {"seed": 0},
 )
+OUTPUT_LAYERS = Page(
+    "intrinsic_dimension",
+    OutputLayers,
+    (
+        CorpusControl(kind="pairs"),
+        Menus("method", "Methods to score by output layer", noun="method"),
+        Menu(
+            "post-processing",
+            "Post-processing",
+            help=f"Fitted on {FITTED_ON} calibration texts, for each layer.",
+            meanings=_STEPS,
+        ),
+    ),
+    {"on": "pairs", "max-tokens": None},
+    view=("score_layers",),
+)
 REROUTING = Page(
     "rerouting",
     Score,
@@ -103,8 +136,9 @@ REROUTING = Page(
     {
         **{"on": "pairs", "method": ("prompt-only", "kv-embedding")},
         **{"post-processing": "none", "max-tokens": None},
+        **_VECTORS,
     },
-    view=("gate_text", "one_by_one"),
+    view=("gate_text", "one_by_one", *head_switches.LINKED),
 )
 SPACE = Page(
     "embedding_space",
@@ -128,10 +162,10 @@ SPACE = Page(
         Number(
             "neighbours", "Neighbours", low=3, high=50, slider=True, noun="number of neighbours"
         ),
-        Number("min-dist", "Minimum distance", low=0.0, high=0.99, slider=True),
+        Number("min-dist", "Minimum distance (min_dist)", low=0.0, high=0.99, slider=True),
         Number("seed", "Seed", low=0, high=9999),
     ),
-    {"output": "maps.html", "plotly": "inside"},
+    {"output": "maps.html", "plotly": "inside", **_VECTORS},
     view=("space_search", "space_colour", "dragging"),
 )
 SIMILARITY = Page(
@@ -144,16 +178,26 @@ SIMILARITY = Page(
         Menu(
             "post-processing",
             "Post-processing",
-            help=f"Fitted on {score.FITTED_ON} calibration texts, never on those scored.",
-            meanings={step.name: step.summary for step in POSTPROCESSINGS.values()},
+            help=f"Fitted on {FITTED_ON} calibration texts, never on those scored.",
+            meanings=_STEPS,
         ),
     ),
-    {"max-tokens": None},
+    {"max-tokens": None, **_VECTORS},
     view=(
         *("measure_pairs", "measure_labelled", "measure_retrieval", "base", "shown"),
         *("shape", "own_first", "own_second"),
+        *("words_method", "words_shown", "words_corpus", "words_samples"),
     ),
 )
+WORDS = Page(
+    "similarity",
+    Words,
+    (
+        Menu("corpus", "Texts", offered=_texts, default=CALIBRATION),
+        Number("samples", "Texts at most", low=1, high=5000, step=50, noun="sample"),
+    ),
+)
+"""Words are a section of the pages on causal limits and similarity."""
 LONG_TEXTS = Page(
     "long_texts",
     LongTexts,
@@ -180,10 +224,14 @@ ABLATION = Page(
     HERE,
 )
 PAGES: dict[str, Page[Any]] = {
-    page.name: page
-    for page in (CAUSAL, DIMENSION, SIMILARITY, LONG_TEXTS, ABLATION, SPACE, REROUTING)
+    **{
+        page.name: page
+        for page in (CAUSAL, DIMENSION, SIMILARITY, LONG_TEXTS, ABLATION, SPACE, REROUTING)
+    },
+    "output_layers": OUTPUT_LAYERS,
 }
-"""The pages by file name; of two with one question, the first shows a recipe that names none."""
+"""The pages by file name, and a section of one by its own; of two with one question, the first
+shows a recipe that names none."""
 
 
 def state(recipe: Recipe) -> tuple[str, dict[str, Any]]:
@@ -193,27 +241,40 @@ def state(recipe: Recipe) -> tuple[str, dict[str, Any]]:
         RecipeError: no page shows this command, grid or value.
         CorpusError: a corpus that is not offered here.
     """
-    answering = [name for name, page in PAGES.items() if page.question is type(recipe.spec)]
+    answering = {page.name: page for page in PAGES.values() if page.question is type(recipe.spec)}
     if not answering:
         raise RecipeError(
             f"No page shows the command {recipe.command}; run the recipe with {program()} run."
         )
-    name = recipe.view.get("page", answering[0])
+    name = recipe.view.get("page", next(iter(answering)))
     if name not in answering:
         raise RecipeError(f"The page {quoted(name)} does not show the command {recipe.command}.")
-    return name, PAGES[name].state(recipe)
+    return name, answering[name].state(recipe)
 
 
 def open_page(recipe: Recipe) -> None:
     """Set the widgets to a recipe and open its page in the next run. For callbacks."""
     page, values = state(recipe)
     st.session_state.update(values)
-    st.session_state.opened = page
+    own = {c.key for c in PAGES[page].controls if isinstance(c, Text) and c.own}
+    shown = {key: value for key, value in values.items() if key not in own and value is not None}
+    st.session_state.opened = page, {key: _in_address(key, shown[key]) for key in shown}
 
 
 def go_to_opened_page(pages: Mapping[str, StreamlitPage]) -> None:
     """Go to the page that ``open_page`` asked for, if any; ``pages`` are all, by file name."""
-    if page := st.session_state.pop("opened", None):
-        # Streamlit refuses to clear an address that widgets hold, unless it gets another one; the
-        # widgets of the next page write it again.
-        st.switch_page(pages[page], query_params={})
+    if opened := st.session_state.pop("opened", None):
+        page, link = opened
+        # Widgets that were not shown before do not write what the code chose into the address.
+        st.switch_page(pages[page], query_params=link)
+
+
+def _in_address(key: str, value: Any) -> str | list[str]:
+    """What a widget holds as the address writes it."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case list() | tuple():
+            return [str(each) for each in value]
+    written = KINDS.get(value, value) if key == "score_on" else value
+    return display.escaped(written) if key.startswith("measure_") else str(written)

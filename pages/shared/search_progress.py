@@ -21,6 +21,7 @@ from analysis.experiments.ablation import Point, Walk
 from analysis.experiments.searches import Search
 from analysis.rerouting.plan import Plan
 from analysis.storage import result_store
+from pages.shared import display, progress
 
 PAUSE, OVERLAP = 1.5, 0.3
 """Seconds between two drawings of a running search, and for which the older one stays below."""
@@ -107,6 +108,8 @@ def start(
     left, right = st.columns([1, 3], vertical_alignment="center")
     bar = right.empty()
 
+    begun: dict[int, tuple[int, float]] = {}  # of each step: plans known before, and when it began
+
     def show_progress(done: int, total: int) -> None:
         """Show how many plans are scored, and how far the next one is."""
         walk = search_progress.walk
@@ -114,13 +117,21 @@ def start(
             bar.progress(done / total, f"Re-routing nothing: text {done:,} of {total:,}")
             return
         if walk.done:
-            bar.caption(f"All {len(walk.plans)} plans are scored, including the reference points.")
+            bar.caption(
+                f"All {len(walk.plans)} plans are scored"
+                + (", including the reference points." if walk.beside else ".")
+            )
             return
         scored = len(walk.plans) - len(walk.missing)
         step = f"step {len(walk.steps)}, " if len(walk.steps) > 1 else ""
-        text = f"{scored} of {len(walk.plans)} plans scored"
+        known = begun.setdefault(len(walk.steps), (scored, time.monotonic()))
+        part = done / total if total else 0.0
+        left = progress.time_left(
+            *(scored - known[0] + part, len(walk.plans) - known[0], time.monotonic() - known[1])
+        )
+        text = f"{scored} of {len(walk.plans)} plans scored{left}"
         now = f"; {step}next plan: text {done:,} of {total:,}" if total else ""
-        bar.progress(scored / len(walk.plans), text + now)
+        bar.progress(scored / len(walk.plans), display.escaped(text + now))
 
     remaining = ablation.run(
         *(backbone, pairs, search, method),
@@ -129,7 +140,7 @@ def start(
         progress=show_progress,
     )
     search_progress = SearchProgress(Walk((), (), {}, done=False), running, remaining)
-    with bar, st.spinner("Reading known scores"):
+    with progress.working("Reading known scores"):
         search_progress.walk = next(remaining)
     show_progress(0, 0)
     if not search_progress.walk.done:

@@ -3,8 +3,7 @@
 import streamlit as st
 
 from analysis.backbones.backbone import Backbone
-from analysis.runtime import hosting
-from pages.shared import display, session
+from pages.shared import backbone_field, display, session, valid_values
 from pages.shared.controls import Control
 
 _LEASE = "second_lease"
@@ -14,22 +13,23 @@ def choose(control: Control) -> Backbone | None:
     """Choose a second backbone with the widget of ``control``, and load it.
 
     It runs in the same precision as the sidebar's, which stays loaded. None where none is chosen,
-    or the sidebar's own, with a note.
-
-    Raises:
-        BackboneError: what was typed is no backbone that can be loaded.
+    or the sidebar's own, with a note. What cannot be loaded is named beside the widget, and the
+    one before it stays.
     """
-    own, chosen = st.session_state.backbone, st.session_state.get(control.key)
+    own, dtype = valid_values.value("backbone"), valid_values.value("dtype")
+
+    def load(name: str | None) -> None:
+        if name in (None, own):
+            st.session_state.pop(_LEASE, None)
+        else:
+            session.load(_LEASE, name, dtype)
+
+    def check() -> None:
+        valid_values.check(control.key, load, None)
+
     offered = [name for name in session.offered_backbones() if name != own]
-    control.show(
-        st,
-        options=dict.fromkeys([*offered, *filter(None, [chosen])]),
-        accept_new_options=hosting.hosted() is None,
-        placeholder="none",
-    )
-    name = st.session_state[control.key]
-    if name in (None, own):
-        st.session_state.pop(_LEASE, None)
+    backbone_field.choose(control, offered, check, placeholder="none")
+    name = valid_values.value(control.key)
     if name == own:
         st.caption(
             display.escaped(
@@ -39,4 +39,4 @@ def choose(control: Control) -> Backbone | None:
         )
     if name in (None, own):
         return None
-    return session.lease_backbone(_LEASE, name, st.session_state.dtype)
+    return session.lease_backbone(_LEASE, name, dtype)

@@ -6,7 +6,7 @@ address bar, so that a link restores them. Uploaded texts stay in the session an
 
 import threading
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
@@ -17,8 +17,8 @@ from analysis.backbones.backbone import Backbone
 from analysis.backbones.facts import Facts, describe
 from analysis.corpora import packaged, registry
 from analysis.corpora.types import Pairs, Texts
-from analysis.embedding.methods import METHODS, VARIANTS, Method
-from analysis.errors import HostingError
+from analysis.embedding.methods import Method, variant
+from analysis.errors import ExplorerError, HostingError
 from analysis.experiments import dimension
 from analysis.experiments.dimension import Dimensions
 from analysis.experiments.plans import planned
@@ -27,9 +27,20 @@ from analysis.rerouting import head_lists, layer_lists
 from analysis.rerouting.plan import Plan
 from analysis.runtime import hosting, request_log
 from analysis.spaces import projection
-from pages.shared import corpus_picker, display
-from pages.shared.display import Markdown
+from pages.shared import corpus_picker, display, progress, valid_values
 from pages.shared.page_question import SIDEBAR
+
+LEASE, _FAILED = "backbone_lease", "backbones that could not be loaded"
+"""Keys of the loaded backbone, and of those that were refused, by the key of their lease."""
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A backbone and precision that could not be loaded, why, and what is known of it."""
+
+    asked: tuple[str, str]
+    error: ExplorerError
+    facts: Facts | None
 
 
 def visitor() -> tuple[str, str]:
@@ -57,22 +68,58 @@ def run_by_entry() -> None:
         st.rerun()
 
 
-def page_header(question: Markdown, look_at: Markdown) -> None:
-    """Show a page's question as its title, and the sentence that says what to look at."""
-    run_by_entry()
-    st.title(question)
-    st.markdown(look_at)
+class Methods(dict[str, Method]):
+    """Methods by name or spelling, each built when it is taken, with the sidebar's options."""
+
+    def __init__(self, processing: str) -> None:
+        super().__init__()
+        self.processing = processing
+
+    def __missing__(self, name: str) -> Method:
+        built = workspace.method(SIDEBAR.spec(), name)
+        return self.setdefault(name, variant(built, processing=self.processing))
 
 
-def methods() -> dict[str, Method]:
-    """Every method and variant by name, kv-embedding and prompt-only with the sidebar's options."""
-    chosen = SIDEBAR.spec()
-    return {name: workspace.method(chosen, name) for name in METHODS | VARIANTS}
+def methods(processing: str = "none") -> Methods:
+    """Every method by name or spelling; taking one that has no output layer may be refused.
+
+    ``processing`` is the post-processing of those that have none of their own.
+    """
+    return Methods(processing)
 
 
 def backbone() -> Backbone:
     """The chosen backbone, loaded."""
-    return lease_backbone("backbone_lease", st.session_state.backbone, st.session_state.dtype)
+    return lease_backbone(LEASE, valid_values.value("backbone"), valid_values.value("dtype"))
+
+
+def load(key: str, name: str, dtype: str) -> None:
+    """Load a backbone for this visit under ``key``; one that was refused is not tried again.
+
+    Raises:
+        BackboneError: it cannot be loaded, or could not when it was tried; see :func:`try_again`.
+    """
+    failed: dict[str, Failed] = st.session_state.setdefault(_FAILED, {})
+    if key in failed and failed[key].asked == (name, dtype):
+        raise failed[key].error.with_traceback(None)
+    known = None
+    try:
+        known = facts(name)  # before the last backbone is released
+        lease_backbone(key, name, dtype)
+    except ExplorerError as error:
+        failed[key] = Failed((name, dtype), error, known)
+        raise
+
+
+def failed(key: str) -> Failed | None:
+    """The backbone that was refused last under ``key``, if any."""
+    result: Failed | None = st.session_state.get(_FAILED, {}).get(key)
+    return result
+
+
+def try_again(key: str) -> None:
+    """Try what was refused under ``key`` once more in the next run. For callbacks."""
+    st.session_state.get(_FAILED, {}).pop(key, None)
 
 
 def reroutable_backbone() -> Backbone:
@@ -90,7 +137,8 @@ def lease_backbone(key: str, name: str, dtype: str) -> Backbone:
     lease: leases.Lease | None = state.get(key)
     if lease is None or (lease.name, lease.dtype) != (name.strip(), dtype):
         lease = state[key] = None  # released before the next is loaded
-        with st.spinner("Loading the backbone; the first time, its weights are converted"):
+        progress.stop_if_cancelled()
+        with progress.working("Loading the backbone; the first time, its weights are converted"):
             lease = state[key] = leases.lease(name, dtype)
     return lease.backbone
 
@@ -100,27 +148,19 @@ def plan(on: Backbone | None = None, layers: str | None = None) -> Plan:
 
     ``on`` another backbone than the chosen one, or with other ``layers``, where they are given.
     """
-    with display.progress("Measuring the intrinsic dimension") as show:
+    with progress.progress("Measuring the intrinsic dimension") as show:
         return planned(SIDEBAR.spec(), on or backbone(), layers, progress=show)
 
 
 def calibration_dimensions(on: Backbone | None = None) -> Dimensions:
     """The curve that ``auto`` reads: intrinsic dimension on the calibration corpus."""
-    with display.progress("Measuring the intrinsic dimension") as show:
+    with progress.progress("Measuring the intrinsic dimension") as show:
         return dimension.dimensions(on or backbone(), texts(packaged.CALIBRATION), progress=show)
 
 
 def pairs() -> Pairs:
     """The chosen rated pairs."""
     return corpus_picker.chosen("pairs")
-
-
-def leave_out(option: str) -> None:
-    """Take back the choice of ``layers`` or ``heads``: the other takes its place. For callbacks."""
-    if option == "heads":
-        st.session_state.heads = ""
-    elif st.session_state.heads:
-        st.session_state.layers = "auto"
 
 
 def use_layers(layers: tuple[int, ...]) -> None:
@@ -171,7 +211,7 @@ def texts(name: str) -> Texts:
     return registry.load_texts(name)
 
 
-@st.cache_resource(show_spinner="Reading the backbone's configuration", max_entries=50)
+@st.cache_resource(show_spinner=False, max_entries=50)
 def facts(name: str) -> Facts:
     """What is known of a backbone before its weights load."""
     return describe(name)

@@ -3,26 +3,36 @@
 Results are kept for the visit, so that selecting texts on large maps computes nothing.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from analysis.backbones.backbone import Backbone
 from analysis.corpora.types import Texts
 from analysis.embedding.encoder import MethodEncoder
+from analysis.embedding.external import External, MethodOrVectors
 from analysis.embedding.methods import Method
-from analysis.errors import PlanError
 from analysis.experiments import space as space_experiment
 from analysis.experiments import specs
 from analysis.experiments.space import Space
+from analysis.recipes.recipe import Recipe
 from analysis.rerouting import layer_lists
 from analysis.spaces import comparison
 from analysis.spaces.comparison import Comparison
 from analysis.storage import result_store
-from pages.shared import display, second_backbone, session
+from pages.shared import (
+    display,
+    plan_fields,
+    progress,
+    second_backbone,
+    session,
+    valid_values,
+    vector_uploads,
+)
 from pages.shared.questions import SPACE
 
 T = TypeVar("T")
@@ -32,7 +42,8 @@ T = TypeVar("T")
 class Sides:
     """Two spaces of the same texts, the right map aligned with the left one.
 
-    ``size`` is how many texts the corpus has, ``identity`` that of both spaces.
+    ``size`` is how many texts the corpus has, ``identity`` that of both spaces, ``given`` the
+    vectors of the right one where no method made it, ``answered`` options in place of widgets'.
     """
 
     texts: Texts
@@ -41,6 +52,18 @@ class Sides:
     right: Space
     titles: tuple[str, str]
     identity: str
+    given: External | None = None
+    answered: Mapping[str, Any] = field(default_factory=dict)
+
+    def recipe(self) -> Recipe:
+        """The view as a recipe; vectors of a visit are named by their files."""
+        if self.given is None:
+            return SPACE.recipe(**self.answered)
+        options = vector_uploads.options([self.given.name])
+        left = [valid_values.value("space_left")]
+        return SPACE.recipe(
+            method=left, **options, **{"right-layers": None, "right-backbone": None}
+        )
 
 
 def remembered(name: str, identity: Any, compute: Callable[[], T]) -> T:
@@ -52,17 +75,20 @@ def remembered(name: str, identity: Any, compute: Callable[[], T]) -> T:
     return result
 
 
-def choose() -> Sides:
+def choose(bar: Sequence[DeltaGenerator], more: DeltaGenerator) -> Sides:
     """Choose two spaces and compute them.
+
+    Args:
+        bar: places for the left and the right method and for the texts.
+        more: a place for everything else.
 
     Raises:
         ExplorerError: a plan, backbone or corpus is invalid, or encoding fails.
     """
     loaded, methods = session.backbone(), session.methods()
-    a, b, c = st.columns(3)
-    SPACE.show("method", (a, b))
-    SPACE.show("corpus", c)
-    with st.expander("Layers, second backbone and number of texts"):
+    SPACE.show("method", bar[:2])
+    SPACE.show("corpus", bar[2])
+    with more:
         a, b, c = st.columns(3)
         for column, side in ((a, "left"), (b, "right")):
             SPACE.show(
@@ -73,11 +99,15 @@ def choose() -> Sides:
             )
         SPACE.show("samples", c)
         other = second_backbone.choose(SPACE.control("right-backbone"))
+        for column, side, on in ((a, "left", loaded), (b, "right", other or loaded)):
+            plan_fields.check_layers(SPACE.control(f"{side}-layers"), on, column)
+        answered = _automatic_where_lacking(other, methods[valid_values.value("space_right")])
         st.caption(
             "The other backbone is shown on the right; auto chooses layers for it separately."
         )
-    _choose_drawing()
-    spec = SPACE.spec()
+        _choose_drawing()
+        given = vector_uploads.choose_one("Right map", "the method above")
+    spec = SPACE.spec(answered=answered)
     all_texts = session.texts(spec.corpus)
     texts, distinct = space_experiment.drawn(all_texts, spec.samples)
     spaces: list[Space] = []
@@ -90,16 +120,20 @@ def choose() -> Sides:
             (loaded, other or loaded),
             strict=True,
         ):
+            if given and spaces:
+                bound = given.bound(all_texts.name, all_texts.texts)
+                identities.append(result_store.digest(bound.identity, *_what(spec, texts)))
+                compute = partial(_project, backbone, texts, bound, spec)
+                spaces.append(remembered("space 1", identities[-1], compute))
+                titles.append(given.name)
+                continue
             method = methods[name]
-            try:
-                if method.reroutes:
-                    method = method.under(session.plan(backbone, layers))
-            except PlanError as error:
-                raise PlanError(f"On {backbone.facts.name}, to draw {name}: {error}") from None
+            if layers and method.reroutes:
+                method = method.under(session.plan(backbone, layers))
+            elif method.reroutes:
+                method = method.planned(session.plan(backbone))
             identity = result_store.digest(
-                MethodEncoder(backbone, method).identity,
-                texts.texts,
-                [spec.projection, spec.neighbours, spec.min_dist, spec.seed],
+                MethodEncoder(backbone, method).identity, *_what(spec, texts)
             )
             compute = partial(_project, backbone, texts, method, spec)
             spaces.append(remembered(f"space {len(spaces)}", identity, compute))
@@ -115,7 +149,23 @@ def choose() -> Sides:
     return Sides(
         *(texts, distinct, left, right, (titles[0], titles[1])),
         result_store.digest("".join(identities)),
+        given,
+        answered,
     )
+
+
+def _automatic_where_lacking(other: Backbone | None, method: Method) -> dict[str, Any]:
+    """The option that takes the automatic choice where the right backbone lacks the plan's layers.
+
+    The notice says so.
+    """
+    if other is None or not method.reroutes or valid_values.value("space_right_layers"):
+        return {}
+    sentence = plan_fields.lacking(other)
+    if not sentence:
+        return {}
+    st.info(display.escaped(f"On {other.facts.name}: {sentence} Now: the automatic choice."))
+    return {"right-layers": "auto"}
 
 
 def compare(sides: Sides) -> Comparison:
@@ -124,7 +174,7 @@ def compare(sides: Sides) -> Comparison:
     total = sides.size if len(sides.texts.texts) < sides.size else None
 
     def compute() -> Comparison:
-        with display.progress("Comparing neighbours, step") as show:
+        with progress.progress("Comparing neighbours, step") as show:
             return comparison.compare(
                 *(sides.left.embeddings, sides.right.embeddings, maps, sides.texts.labels),
                 of=total,
@@ -144,19 +194,22 @@ def _choose_drawing() -> None:
         st.markdown(
             "**umap** places each text close to its nearest neighbours in the space, by cosine. "
             "*Neighbours* is their number: few show small groups, many the overall structure. "
-            "*Minimum distance* sets how densely dots may be packed: tight clusters near 0, an "
-            "even spread near 1. *Seed* starts the random search; what changes with the seed "
-            "alone is no property of the texts. The size of a group and its distance from others "
-            "mean little.\n\n**pca** shows the two directions in which the texts vary most. It is "
+            "*Minimum distance (min_dist)* sets how densely dots may be packed: tight clusters "
+            "near 0, an even spread near 1. *Seed* starts the random search; what changes with the "
+            "seed alone is no property of the texts. The size of a group and its distance from "
+            "others mean little.\n\n"
+            "**pca** shows the two directions in which the texts vary most. It is "
             "coarser, but no two texts lie farther apart on the map than in the space."
         )
 
 
-def _project(backbone: Backbone, texts: Texts, method: Method, spec: specs.Space) -> Space:
-    with (
-        display.progress(f"Encoding with {method.name}") as show,
-        st.spinner("Drawing the map; the first one, or one of many texts, takes up to a minute"),
-    ):
+def _what(spec: specs.Space, texts: Texts) -> tuple[tuple[str, ...], list[object]]:
+    """What is drawn, and how."""
+    return texts.texts, [spec.projection, spec.neighbours, spec.min_dist, spec.seed]
+
+
+def _project(backbone: Backbone, texts: Texts, method: MethodOrVectors, spec: specs.Space) -> Space:
+    with progress.progress(f"Drawing the map of {method.name}, which can take a minute") as show:
         return space_experiment.projected(
             *(backbone, texts.texts, method),
             how=spec.projection,

@@ -34,7 +34,9 @@ def show(pages: dict[str, StreamlitPage], current: str) -> None:
     if "tour" not in state:
         state.tour = None if st.query_params else "offered"
     if state.tour == "offered" and current == next(iter(STOPS)):
-        with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        with st.container(
+            border=True, horizontal=True, vertical_alignment="center", key="tour_box"
+        ):
             st.markdown(
                 f"New here? Take a short tour: {len(STOPS)} pages, and one thing to try on each."
             )
@@ -43,7 +45,7 @@ def show(pages: dict[str, StreamlitPage], current: str) -> None:
     elif state.tour == "on" and current in STOPS:
         names = list(STOPS)
         stop = names.index(current)
-        with st.container(border=True):
+        with st.container(border=True, key="tour_box"):
             st.markdown(f"**Stop {stop + 1:d} of {len(names)}.** {STOPS[current]}")
             with st.container(horizontal=True):
                 if stop and st.button("Back", key="tour_back"):
@@ -51,6 +53,12 @@ def show(pages: dict[str, StreamlitPage], current: str) -> None:
                 if stop + 1 < len(names) and st.button("Next stop", key="tour_on", type="primary"):
                     st.switch_page(pages[names[stop + 1]], query_params={})
                 st.button("End the tour", key="tour_end", on_click=_set_tour, args=(None,))
+
+
+def offer_again(current: str) -> None:
+    """Offer the tour at any time on a page that it stops at, once it was left or declined."""
+    if st.session_state.tour is None and current in STOPS:
+        st.button("Take the tour", key="tour_again", on_click=_set_tour, args=("on",))
 
 
 def _set_tour(state: str | None) -> None:

@@ -64,7 +64,9 @@ def test_no_page_has_serious_findings_or_scrolls_sideways(
     tab.emulate_media(color_scheme="light")
     tab.goto(f"{address}/{'' if name == 'causal_limits' else name}")
     settled(tab)
-    for one in tab.get_by_test_id("stExpander").filter(has_text="Reproduce this view").all():
+    for one in (
+        tab.get_by_test_id("stExpander").filter(has_text="Share or reproduce this view").all()
+    ):
         one.locator("summary").click()
         settled(tab)
     assert not graver(tab)

@@ -46,7 +46,7 @@ def test_a_lecture(visit: Page, address: str, complaints: list[str]) -> None:
     settled(visit)
     first_strip = visit.locator("[data-testid=stHtml] [dir=ltr]").first
     assert set(first_strip.locator("b").all_inner_texts()) == {"0"}
-    typed = visit.get_by_role("textbox", name="Another ending")
+    typed = visit.get_by_role("textbox", name="Sentence B")
     typed.fill("She walked to the bank to rob it.")
     typed.press("Enter")
     expect(first_strip).to_contain_text("\u2026rob it.")
@@ -84,11 +84,48 @@ def test_a_lecture(visit: Page, address: str, complaints: list[str]) -> None:
     visit.reload()
     settled(visit)
     expect(visit.get_by_test_id("stSidebar")).to_be_hidden()
+    visit.get_by_role("button", name="Edit").click()
     visit.get_by_text("Presenter view").click()
     expect(visit.get_by_test_id("stSidebar")).to_be_visible()
     settled(visit)
     assert pixels(sentence) == before[0]
     assert not [message for message in complaints if "_stcore" not in message]
+
+
+@pytest.mark.slow
+def test_a_lecture_fits_the_screen_and_is_walked_by_keys(visit: Page, address: str) -> None:
+    """Each step on a projector's 1280 x 720: one row, the figure below it, nothing to scroll to."""
+    visit.set_viewport_size({"width": 1280, "height": 720})
+    visit.goto(f"{address}/?presenter=true")
+    settled(visit)
+    pressed = ["PageDown", "ArrowRight", "PageDown", "PageDown", "ArrowRight", "PageDown"]
+    for number, key in enumerate([*pressed, ""], 1):
+        expect(visit.locator("[data-testid=stButtonGroup] [aria-checked=true]")).to_contain_text(
+            str(number)
+        )
+        settled(visit)
+        main = visit.get_by_test_id("stMain")
+        assert main.evaluate("main => main.scrollHeight - main.clientHeight") <= 0
+        rows = [visit.locator("h1"), visit.get_by_text("7 The heads"), visit.get_by_text("Edit")]
+        if key:
+            rows.append(visit.get_by_role("button", name="Next"))
+        middles = []
+        for part in rows:
+            box = part.first.bounding_box()
+            assert box is not None
+            middles.append(box["y"] + box["height"] / 2)
+        assert max(middles) - min(middles) < 12, "one row"
+        for chart in visit.get_by_test_id("stPlotlyChart").all():
+            box = chart.bounding_box()
+            assert box is not None
+            assert box["y"] + box["height"] <= 720
+        expect(visit.get_by_text("Take a short tour")).to_be_hidden()
+        if key:
+            visit.keyboard.press(key)
+    visit.keyboard.press("ArrowLeft")
+    expect(visit).to_have_url(re.compile("step=6"))
+    visit.keyboard.press("PageUp")
+    expect(visit).to_have_url(re.compile("step=5"))
 
 
 @pytest.mark.slow
@@ -107,8 +144,13 @@ def test_a_lecture_is_legible_in_any_light(browser: Browser, address: str, schem
         for tick in visit.locator(".xtick text, .ytick text, .infolayer text").all():
             (ink,) = colours(tick, "fill")
             assert contrast(ink, page) > 7, tick.text_content()
-        for chip in visit.locator("[data-testid=stHtml] [dir=ltr] > span").all()[:-1]:
+        visit.goto(f"{address}/?layers=10-13&presenter=true")
+        settled(visit)
+        chips = visit.locator("[data-testid=stHtml] [dir=ltr] > span:has(b)").all()
+        assert chips
+        for chip in chips:
             ink, paper = colours(chip, "color", "backgroundColor")
+            paper = page if paper == (0, 0, 0) else paper  # a box that is not filled
             assert contrast(ink, paper) > 4.5, chip.text_content()
     finally:
         context.close()
@@ -118,7 +160,10 @@ def test_a_lecture_is_legible_in_any_light(browser: Browser, address: str, schem
 @pytest.mark.parametrize(  # in large letters all that fits in small ones
     "presenter", [pytest.param("false", marks=pytest.mark.nightly), "true"]
 )
-@pytest.mark.parametrize("step", ["2 Why", "3 The way out", "4 Layer by layer", "5 What it costs"])
+@pytest.mark.parametrize(
+    "step",
+    ["2 Why", "3 The way out", "4 Layer by layer", "5 What it costs", "6 The word", "7 The heads"],
+)
 def test_no_step_scrolls_sideways(telephone: Page, address: str, step: str, presenter: str) -> None:
     telephone.goto(f"{address}/?layers=10-13&step={step}&presenter={presenter}")
     settled(telephone)

@@ -151,7 +151,9 @@ def test_a_search_takes_over_from_a_box_and_leaves_nothing_behind(
 
 @pytest.mark.slow
 def test_a_click_on_one_dot_shows_its_text_and_neighbours(visit: Page, maps: Locator) -> None:
-    visit.get_by_test_id("stButtonGroup").get_by_role("radio", name="move").click()
+    visit.get_by_role("button", name="More").click()
+    visit.get_by_role("radio", name="move").click()
+    visit.keyboard.press("Escape")
     state(visit, dragging="pan")
     maps.first.scroll_into_view_if_needed()
     visit.wait_for_timeout(1000)
@@ -185,3 +187,21 @@ def test_a_selection_survives_another_page_and_a_new_colour(visit: Page, maps: L
     visit.get_by_role("link", name="Embedding space").click()
     expect(visit.locator("h1")).to_have_text("How does the embedding space change?")
     state(visit, lit=rows, boxes=0)
+
+
+@pytest.mark.slow
+def test_the_maps_are_whole_on_the_first_screen_with_one_legend(visit: Page, address: str) -> None:
+    visit.set_viewport_size({"width": 1440, "height": 900})
+    visit.goto(f"{address}/embedding_space?space_colour=cluster&space_corpus=lee50")
+    settled(visit)
+    maps = visit.get_by_test_id("stPlotlyChart")
+    expect(maps).to_have_count(2)
+    plots = []
+    for chart in maps.all():
+        box, plot = chart.bounding_box(), chart.locator(".nsewdrag").first.bounding_box()
+        assert box is not None
+        assert plot is not None
+        assert box["y"] + box["height"] <= 900
+        plots.append((plot["y"], plot["height"]))
+    assert plots[0] == plots[1], "equal points are in equal places"
+    assert [chart.locator(".legend .traces").count() > 0 for chart in maps.all()] == [True, False]

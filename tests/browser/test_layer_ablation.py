@@ -41,7 +41,7 @@ def test_a_search_is_stopped_taken_up_again_and_its_map_fills(visit: Page, addre
     expect(visit.get_by_text(re.compile("[1-9][0-9]* of [0-9]+ plans scored"))).to_be_visible(
         timeout=60_000
     )
-    visit.get_by_role("button", name="Stop").click()
+    visit.get_by_test_id("stMain").get_by_role("button", name="Stop").click()
     again = visit.get_by_role("button", name=re.compile("^Score the"))
     expect(again).to_be_visible(timeout=60_000)
     settled(visit)

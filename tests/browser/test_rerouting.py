@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.support.checks import unexpected
-from tests.support.serving import settled
+from tests.support.serving import settled, sideways
 
 pytestmark = [pytest.mark.browser, pytest.mark.weights]
 
@@ -94,6 +94,7 @@ def test_squares_of_the_map_are_switches_of_heads(
     visit.goto(f"{address}/rerouting?layers=none")
     settled(visit)
     visit.get_by_text("Single heads", exact=True).click()
+    expect(visit).to_have_url(re.compile("heads_open=true"))
     settled(visit)
     squares = visit.get_by_test_id("stPlotlyChart").nth(1).locator(".barlayer .trace path")
     heads = visit.get_by_role("textbox", name="Re-routed heads")
@@ -105,9 +106,62 @@ def test_squares_of_the_map_are_switches_of_heads(
         visit.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
         expect(heads).to_have_value(becomes)
         settled(visit)
-    expect(visit.get_by_text("Re-routed now: 1 head of layer 21.")).to_be_visible()
+    expect(visit.get_by_text("Re-routed now: head 21.0.")).to_be_visible()
     expect(visit).to_have_url(re.compile("heads=21.0"))
     visit.get_by_role("button", name="Undo", exact=True).click()
     expect(heads).to_have_value("20.3,21.0")
     settled(visit)
     assert not unexpected(complaints)
+
+
+@pytest.mark.slow
+def test_a_frame_turns_several_heads(visit: Page, address: str, complaints: list[str]) -> None:
+    visit.goto(f"{address}/rerouting?layers=none&heads_open=true")
+    settled(visit)
+    visit.get_by_text("Frame several heads").click()
+    settled(visit)
+    squares = visit.get_by_test_id("stPlotlyChart").nth(1).locator(".barlayer .trace path")
+    squares.nth(9 * 10 + 1).scroll_into_view_if_needed()
+    first, last = (squares.nth(place).bounding_box() for place in (9 * 10 + 1, 9 * 12 + 3))
+    assert first is not None
+    assert last is not None
+    visit.mouse.move(first["x"] - 2, first["y"] - 2)
+    visit.mouse.down()
+    visit.mouse.move(last["x"] + last["width"] + 2, last["y"] + last["height"] + 2, steps=8)
+    visit.mouse.up()
+    heads = visit.get_by_role("textbox", name="Re-routed heads")
+    expect(heads).to_have_value("10.1-3,11.1-3,12.1-3")
+    settled(visit)
+    assert not unexpected(complaints)
+
+
+@pytest.mark.slow
+def test_a_link_shows_the_same_map_in_a_new_tab(
+    visit: Page, address: str, complaints: list[str]
+) -> None:
+    visit.goto(f"{address}/rerouting?layers=10-11&heads_open=true")
+    settled(visit)
+    visit.get_by_role("radio", name="mean gate").click()
+    expect(visit).to_have_url(re.compile("heads_colour=mean(\\+|%20)gate"))
+    visit.get_by_role("combobox", name=re.compile("Objective")).click()
+    visit.get_by_role("option", name="uniformity").click()
+    expect(visit).to_have_url(re.compile("heads_objective=uniformity"))
+    settled(visit)
+    other = visit.context.new_page()
+    other.goto(visit.url)
+    settled(other)
+    for page in (visit, other):
+        expect(page.get_by_role("radio", name="mean gate")).to_be_checked()
+        expect(page.get_by_text("The brighter a head, the more its tokens hear")).to_be_visible()
+        squares = page.get_by_test_id("stPlotlyChart").nth(1).locator(".barlayer .trace")
+        expect(squares.first.locator("path")).to_have_count(18)
+    assert other.url == visit.url
+    assert not unexpected(complaints)
+
+
+@pytest.mark.slow
+def test_the_map_of_heads_fits_a_narrow_screen(telephone: Page, address: str) -> None:
+    telephone.goto(f"{address}/rerouting?layers=10-13&heads_open=true&heads_colour=mean+gate")
+    settled(telephone)
+    expect(telephone.get_by_test_id("stPlotlyChart").nth(1)).to_be_visible()
+    assert sideways(telephone) <= 0

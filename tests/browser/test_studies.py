@@ -1,6 +1,7 @@
 """Studies, recipes and results in a real browser: what is taken along on one page opens again."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -45,3 +46,25 @@ def test_a_study_and_a_recipe_are_opened(
     expect(visit).to_have_url(re.compile("rule=lowest"))
     expect(visit.get_by_role("textbox", name="Re-routed layers")).to_have_value("10-12")
     assert not unexpected(complaints)
+
+
+@pytest.mark.slow
+def test_a_recipe_that_was_opened_is_in_the_address_and_survives_a_reload(
+    visit: Page, address: str, folder_of: Callable[[str], str], tmp_path: Path
+) -> None:
+    options = {"backbone": folder_of("llama"), "layers": "2-3", "method": ["echo", "mean"]}
+    recipe = Recipe.of("score", {**options, "corpus": "lee50", "post-processing": "centre"})
+    visit.goto(f"{address}/studies")
+    settled(visit)
+    (tmp_path / "view.yaml").write_text(files.write(recipe), encoding="utf-8")
+    visit.locator("input[type=file]").set_input_files(tmp_path / "view.yaml")
+    settled(visit)
+    visit.get_by_role("button", name="Open the page").click()
+    expect(visit).to_have_url(re.compile("score_method=echo&score_method=mean"))
+    settled(visit)
+    visit.reload()
+    settled(visit)
+    methods = visit.get_by_test_id("stMultiSelect").filter(has_text="Methods")
+    expect(methods).to_contain_text("echo")
+    expect(methods).not_to_contain_text("kv-embedding")
+    expect(visit).to_have_url(re.compile("post_processing=centre"))

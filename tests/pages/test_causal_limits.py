@@ -9,9 +9,13 @@ from numpy.typing import NDArray
 from streamlit.testing.v1 import AppTest
 
 from analysis.backbones.backbone import Backbone, load
+from analysis.corpora import registry
 from analysis.embedding import methods
 from analysis.embedding.prompts import BARE
 from analysis.experiments import causal as causality
+from analysis.experiments import head_choices
+from analysis.experiments.score import score
+from analysis.experiments.sensitivity import sensitivity
 from analysis.figures import causal
 from analysis.rerouting.plan import PLAIN, Plan
 from pages.shared.causal_steps import STEPS
@@ -96,12 +100,18 @@ def test_examples_fill_both_sentences_and_the_prompt_can_be_left_out() -> None:
 
 @pytest.mark.slow
 @smollm2_page
-def test_earlier_layers_move_early_tokens_more() -> None:
-    app = opened(layers="28-29")
-    late = float(metric(app, "Re-routed"))
-    press(app, "Re-route earlier")
-    assert float(metric(well(app), "Re-routed")) > late
-    assert app.text_input(key="layers").value == "10-13"
+def test_the_story_is_told_where_something_is_to_be_seen_unless_layers_were_chosen() -> None:
+    app = well(opened())
+    told = float(metric(app, "Re-routed at layers 10-13"))
+    assert "The story re-routes layers 10-13" in shown(app)
+    assert "--layers=10-13" in unfolded(app).code[0].value
+    app.toggle(key="causal_rule").set_value(True).run()
+    late = float(metric(well(app), "Re-routed at layer 29"))
+    assert told > 2 * late
+    assert "The story re-routes" not in shown(app)
+    app = well(opened(layers="28-29"))
+    assert 0 < float(metric(app, "Re-routed at layers 28-29")) < told
+    assert not [toggle for toggle in app.toggle if toggle.key == "causal_rule"]
 
 
 @smollm2_page
@@ -139,7 +149,7 @@ def test_back_and_next_walk_through_every_step(tiny_llama: dict[str, str]) -> No
         well(app.button(key="step_next").click().run())
         assert app.segmented_control(key="step").value == name
         assert app.query_params["step"] == name
-        assert strips(app) or charts(app)
+        assert strips(app) or charts(app) or name == NAMES[6]  # which asks before it computes
     assert app.button(key="step_next").disabled
     well(app.button(key="step_back").click().run())
     assert app.segmented_control(key="step").value == NAMES[-2]
@@ -152,7 +162,7 @@ def test_a_link_restores_the_view_and_never_holds_a_text(tiny_llama: dict[str, s
         "example": example,
         "layer": "3",
         "head": "1",
-        "ending": "another ending",
+        "ending": "sentence B",
         "presenter": "true",
         "causal_prompt": "false",
     }
@@ -161,7 +171,7 @@ def test_a_link_restores_the_view_and_never_holds_a_text(tiny_llama: dict[str, s
     assert app.text_input(key="causal_first").value == EXAMPLES[example].first
     assert app.selectbox(key="layer").value == 3
     assert app.selectbox(key="head").value == 1
-    assert app.segmented_control(key="ending").value == "another ending"
+    assert app.segmented_control(key="ending").value == "sentence B"
     assert app.toggle(key="presenter").value
     assert not app.toggle(key="causal_prompt").value
     app.text_input(key="causal_first").set_value("Elle ne lit rien que nous sachions.").run()
@@ -198,7 +208,7 @@ def test_the_triangle_is_the_librarys(
     assert ("sink" in shown(app)) == (family == "gpt_oss")
     app.selectbox(key="layer").set_value("auto").run()
     app.selectbox(key="head").set_value(3).run()
-    app.segmented_control(key="ending").set_value("another ending").run()
+    app.segmented_control(key="ending").set_value("sentence B").run()
     step_to(app, NAMES[2])
     expected = causality.attention(backbone, typed(app, "causal_second"), 2, plan)
     assert expected.prefix is not None
@@ -220,9 +230,11 @@ def test_layers_that_are_not_rerouted_have_no_column(tiny_llama: dict[str, str])
     app.text_input(key="layers").set_value("none").run()
     assert not charts(well(app))
     assert "no such column" in shown(app)
-    for name in NAMES[3:]:
+    for name in NAMES[3:5]:
         step_to(app, name)
     assert set(charts(app)[0]["data"][0]["y"]) == {"last-token", "mean", "prompt-only"}
+    step_to(app, NAMES[5])
+    assert len(charts(app)) == 1, "the words of the plain model"
     step_to(app, NAMES[0])
     assert len(strips(app)) == 1
 
@@ -255,17 +267,42 @@ def test_the_two_texts_cosines_are_the_librarys(tiny_llama: dict[str, str]) -> N
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", NAMES)
+def test_a_head_that_helps_stands_beside_one_that_harms(tiny_llama: dict[str, str]) -> None:
+    app = well(opened(**tiny_llama | {"step": NAMES[6]}))
+    assert not charts(app), "four passes are not run unasked"
+    press(app, "Find the two heads")
+    backbone, pairs = load(tiny_llama["backbone"]), registry.load_pairs("lee50")
+    found = sensitivity(backbone, pairs)
+    ends = head_choices.extremes(found.values)
+    assert ends is not None
+    before, *after = score(
+        backbone,
+        pairs,
+        [methods.DEFAULT.under(plan) for plan in (PLAIN, *(Plan(heads=(head,)) for head in ends))],
+    )
+    together = Plan(heads=tuple(sorted(ends)))
+    gates = causality.gates(backbone, typed(app, "causal_first"), together)
+    for bars, head, each in zip(charts(app)[0]["data"], ends, after, strict=True):
+        name = f"Head {head.layer}.{head.head}"
+        assert bars["name"] == name
+        change = each.first.value - before.first.value
+        assert float(metric(app, f"{name} alone, on lee50")) == pytest.approx(change, abs=0.051)
+        shares = gates.values[gates.layers.index(head.layer), head.head]
+        np.testing.assert_allclose(numbers(bars["y"]), 100 * shares, rtol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES[:6])
 def test_presenting_enlarges_and_leaves_out_the_small_print(
     tiny_llama: dict[str, str], name: str
 ) -> None:
     app = well(opened(**tiny_llama | {"step": name}))
     assert tables(app)
-    usual = strips(app), len(charts(app))
+    drawn = len(charts(app))
     app.toggle(key="presenter").set_value(True).run()
-    assert (strips(well(app)), len(charts(app))) == usual
+    assert len(charts(well(app))) == drawn
     assert not tables(app)
-    assert not app.main.caption
+    assert not app.main.caption[1:], "what the app is stands above, and is not seen"
     assert not [e for e in app.expander if e.label == "Glossary"]
     assert any("font-size: 24px" in element.proto.body for element in app.get("html"))
     for figure in charts(app):
@@ -289,7 +326,10 @@ def test_typed_texts_and_the_example_stay_when_one_looks_around(
     assert (
         app.text_input(key="causal_second").value == "The horse raced past the <b>barn</b> & back."
     )
-    assert app.selectbox(key="example").value == "English, garden path: raced"
+    assert app.selectbox(key="example").value == "your own sentences"
+    again = well(app.selectbox(key="example").set_value("English, garden path: raced").run())
+    assert typed(again, "causal_second") == EXAMPLES["English, garden path: raced"].second
+    app.text_input(key="causal_second").set_value("The horse raced past the <b>barn</b>.").run()
     bodies = "".join(element.proto.body for element in well(app).get("html"))
     assert "&lt;b&gt;" in bodies
     assert "<b>barn" not in bodies

@@ -12,7 +12,17 @@ from analysis.figures import spaces
 from analysis.spaces import neighbours, projection
 from pages.shared import linked_maps
 from tests.support import tiny_models
-from tests.support.visits import charts, metric, numbers, opened, sentence, shown, unfolded, well
+from tests.support.visits import (
+    charts,
+    metric,
+    numbers,
+    opened,
+    sentence,
+    shown,
+    unescaped,
+    unfolded,
+    well,
+)
 
 PAGE = "embedding_space"
 smollm2 = pytest.mark.weights
@@ -70,7 +80,7 @@ def test_what_opens_ships_and_is_drawn_twice() -> None:
     assert "UMAP: 200 texts" in shown(app)
     assert "200 of 1,569 texts of chatterbot" in shown(app)
     assert "shipped with the project" in shown(app)
-    assert "between the right and the left" in shown(app) or "is ahead of" in shown(app)
+    assert "between the right and the left" in shown(app) or "than the left" in shown(app)
     (numbers_,) = found(app, "meaning")
     assert set(numbers_["measure"]) >= {"trustworthiness of the map", "label accuracy (%)"}
 
@@ -102,6 +112,26 @@ def test_a_selection_is_lit_on_both_maps_and_listed(tiny_llama: dict[str, str]) 
     next(b for b in app.button if b.label.startswith("Clear")).click().run()
     assert [lit(figure) for figure in charts(well(app))] == [None, None]
     assert metric(app, "Texts selected") == "0 of 10"
+
+
+@pytest.mark.slow
+def test_selected_texts_are_tagged_coloured_and_taken_along(tiny_llama: dict[str, str]) -> None:
+    app = well(opened(PAGE, **tiny_llama))
+    assert not [each for each in app.text_input if each.key == "space_tag"]
+    app.session_state["space_rows"] = (2, 5)
+    app.run()
+    app.text_input(key="space_tag").set_value("mine").run()
+    next(b for b in app.button if b.label == "Tag them").click().run()
+    assert "2 of 10 texts have a tag" in shown(well(app))
+    app.selectbox(key="space_colour").set_value("tag").run()
+    for figure in charts(well(app)):
+        by_name = {trace["name"]: numbers(trace["customdata"]) for trace in figure["data"]}
+        assert {name: len(rows) for name, rows in by_name.items()} == {"mine": 2, "untagged": 8}
+    app.text_input(key="space_tag").set_value("").run()
+    next(b for b in app.button if b.label == "Tag them").click().run()
+    assert "0 of 10" in shown(well(app)) or "texts have a tag" not in shown(app)
+    app.selectbox(key="space_corpus").set_value("lee50").run()
+    assert "texts have a tag" not in shown(well(app))
 
 
 @pytest.mark.slow
@@ -141,6 +171,8 @@ def test_groups_have_traces_and_a_legend(tiny_llama: dict[str, str], by: str) ->
             assert [trace["name"] for trace in figure["data"]] == sorted(set(labels))
         else:
             assert len(figure["data"]) == len(set(labels))
+            assert all(trace["name"].split()[0].isdecimal() for trace in figure["data"])
+            assert any(len(trace["name"].split()) > 1 for trace in figure["data"])
 
 
 @pytest.mark.slow
@@ -188,9 +220,10 @@ def test_two_backbones_of_different_width_and_depth(
     path = tmp_path / "other.gguf"
     tiny_models.write_gguf(path)
     query = {"space_left": "kv-embedding", "space_right_backbone": str(path)}
-    refused = sentence(opened(PAGE, **tiny_llama, **query))
-    assert refused.startswith("On other")
-    assert "There is no layer 3: this backbone has layers 0 to 1." in refused
+    app = well(opened(PAGE, **tiny_llama, **query))
+    said = " ".join(unescaped(info.value) for info in app.info)
+    assert "On other.gguf: There is no layer 3: this backbone has layers 0 to 1." in said
+    assert "Now: the automatic choice." in said
     app = opened(PAGE, **tiny_llama, **query, space_right_layers="0-1")
     (table,) = found(well(app), "meaning")
     both = table.set_index("measure").loc["coordinates", ["left", "right"]]

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,6 +32,7 @@ from tests.support.visits import (
     opened,
     press,
     sentence,
+    show_tab,
     shown,
     turn_to,
     type_backbone,
@@ -52,10 +54,10 @@ TITLES = {
 }
 CHARTS = {
     "causal_limits": 0,
-    "intrinsic_dimension": 2,
+    "intrinsic_dimension": 3,
     "rerouting": 2,
     "embedding_space": 2,
-    "similarity": 2,
+    "similarity": 1,
     "long_texts": 2,
     "layer_ablation": 2,
 }
@@ -170,7 +172,7 @@ def test_the_scores_shown_are_the_librarys(loaded: Backbone, automatic: Plan) ->
     assert metric(app, "Re-routed") == f"{after.first.value:.1f}"
     assert "1,225 pairs of 50 texts" in shown(app)
     turn_to(app, "similarity")
-    points, _ = charts(well(app))
+    points = charts(well(app))[0]
     (trace,) = points["data"]
     drawn = dict(zip(trace["y"], numbers(trace["x"]), strict=True))
     assert set(drawn) == set(OPENING_METHODS)
@@ -313,26 +315,38 @@ def test_two_uploads_of_one_name_are_not_mixed_up(tiny_llama: dict[str, str]) ->
 
 @pytest.mark.slow
 def test_own_texts_on_the_similarity_page(tiny_llama: dict[str, str]) -> None:
-    app = opened("similarity", own_pairs=True, **tiny_llama)
+    app = show_tab(opened("similarity", own_pairs=True, **tiny_llama), "Own texts")
+    assert not charts(app), "what another tab shows is not computed"
     app.text_input(key="own_first").set_value("Someone makes music.").run()
     (table,) = (t.value for t in well(app).dataframe if "cosine" in t.value and "method" in t.value)
     assert table["method"].tolist() == list(OPENING_METHODS)
     np.testing.assert_allclose(table["cosine"], 1, atol=1e-5)
+    show_tab(app, "Prompts")
+    assert app.text_input(key="own_first").value == "Someone makes music."
     prompts = [t.value for t in unfolded(app).dataframe if "placeholder" in t.value]
     for table, name in zip(prompts, OPENING_METHODS, strict=True):
         method = methods.METHODS[name]
         assert table["prompt"].max() == len(method.templates)
         np.testing.assert_allclose(table["weight"].sum(), len(method.templates), rtol=1e-5)
-        assert table["placeholder"].any() == (method.prepending is not None)
+        assert table["placeholder"].any() == (method.change.prepending is not None)
+    show_tab(app, "Scores")
     app.multiselect(key="score_method").set_value(["mean", "echo"]).run()
     (trace,) = charts(well(app))[0]["data"]
     assert sorted(trace["y"]) == ["echo", "mean"]
+    assert all(", rank " in text for text in trace["text"])
+    assert "Neighbours that cannot be told apart" in shown(app)
+    (scored,) = (t.value for t in unfolded(app).dataframe if "rank high" in t.value)
+    assert scored["rank"].sum() == 3
+    assert (scored["rank low"] <= scored["rank high"]).all()
     app.toggle(key="shape").set_value(True).run()
     (table,) = (t.value for t in well(app).dataframe if "alignment" in t.value)
     assert table["space"].tolist() == ["mean", "echo"]
     assert table["alignment"].between(0, 4).all()
+    (forest,) = charts(show_tab(app, "Comparisons"))
+    assert forest["data"][0]["y"] == ["echo"]
+    assert len(charts(show_tab(app, "Pairs"))) == 1
     app.multiselect(key="score_method").set_value([]).run()
-    assert "at least one method" in shown(well(app))
+    assert "at least one method" in sentence(app)
 
 
 def test_columns_of_an_upload_are_shown_and_can_be_changed(tiny_llama: dict[str, str]) -> None:
@@ -381,9 +395,11 @@ def test_long_texts_of_few_queries(tiny_llama: dict[str, str]) -> None:
     assert "limit of 32 tokens leaves no room" in shown(well(app))
     assert charts(app)[1]["data"][0]["x"] == ["64"]
     app.multiselect(key="long_texts_tokens").set_value([]).run()
-    assert "at least one length" in shown(well(app))
+    assert "at least one length" in sentence(app)
+    assert len(charts(app)) == 2, "of the lengths before"
+    app.multiselect(key="long_texts_tokens").set_value([64]).run()
     app.multiselect(key="long_texts_method").set_value([]).run()
-    assert "at least one method" in shown(well(app))
+    assert "at least one method" in sentence(app)
 
 
 @pytest.mark.slow
@@ -407,14 +423,18 @@ def test_another_sample_and_estimator(tiny_llama: dict[str, str]) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("key_position", "first"), ("prompt", "quoted"), ("pooling", "last"), ("norm", "pre")],
+    [
+        *(("key_position", "first"), ("prompt", "quoted"), ("pooling", "last"), ("norm", "pre")),
+        ("output_layer", -2),
+    ],
 )
 def test_every_option_of_kv_embedding_changes_its_score(
-    tiny_llama: dict[str, str], key: str, value: str
+    tiny_llama: dict[str, str], key: str, value: Any
 ) -> None:
     app = opened("rerouting", own_pairs=True, **tiny_llama)
     (usual,) = (t.value for t in unfolded(app).dataframe if "places moved" in t.value)
-    app.selectbox(key=key).set_value(value).run()
+    widgets = app.number_input if key == "output_layer" else app.selectbox
+    widgets(key=key).set_value(value).run()
     (other,) = (t.value for t in well(app).dataframe if "places moved" in t.value)
     assert not other.equals(usual)
 
@@ -434,7 +454,7 @@ def test_empty_texts_on_other_pages(tiny_llama: dict[str, str]) -> None:
     app = opened("rerouting", own_pairs=True, **tiny_llama)
     app.text_input(key="gate_text").set_value("  ").run()
     assert "empty" in sentence(app)
-    turn_to(app, "similarity")
+    show_tab(turn_to(app, "similarity"), "Own texts")
     app.text_input(key="own_second").set_value("").run()
     assert "empty" in sentence(app)
 

@@ -1,12 +1,12 @@
 """The questions of the pages: a widget holds each option, and gives it back as it was."""
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import streamlit
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from streamlit.util import AttributeDictionary
 
 from analysis.corpora import registry
 from analysis.corpora.types import Kind
@@ -130,7 +130,8 @@ class Widgets:
 def test_the_address_holds_all_but_own_texts(
     page: Page[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(streamlit, "session_state", SimpleNamespace(backbone="smollm2"))
+    state = AttributeDictionary({"backbone": "smollm2"})
+    monkeypatch.setattr(streamlit, "session_state", state)
     place = Widgets()
     shown = [c for c in (*SIDEBAR.controls, *page.controls) if not isinstance(c, CorpusControl)]
     for control in shown:

@@ -53,7 +53,7 @@ def trace(figure: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def test_a_column_shows_switch_dimension_and_gate_and_is_clicked_as_a_whole() -> None:
-    gates = MeanGates((3, 4), np.array([[0.02, 0.04], [0.1, 0.2]]), 30)
+    gates = MeanGates((3, 4), np.array([[[0.02, 0.04]], [[0.1, 0.2]]]), 30)
     figure = rerouting.layer_strip(6, (3, 4), (1, 2, 3, 4, 5), DIMS, gates)
     drawn = {one.name: one for one in figure.data}
     opacity = list(drawn["switch"].marker.opacity)
@@ -252,7 +252,7 @@ def test_the_pairs_that_moved_most_are_shown_whole(tiny_llama: dict[str, str]) -
     said = [m.value for m in app.markdown if "places of 10" in m.value]
     for line, (_, pair) in zip(said, table.head(3).iterrows(), strict=True):
         assert line.startswith(f"**{pair['places moved']:+.0f} places")
-        assert ("towards people" in line) == pair["towards people"]
+        assert ("closer to the ratings" in line) == pair["closer to the ratings"]
         values = [float(v) for v in re.findall(r"(?:rating|cosine|and) (-?\d+\.\d+)", line)]
         np.testing.assert_allclose(
             values, pair[["human", "cosine before", "cosine after"]].astype(float), atol=0.006

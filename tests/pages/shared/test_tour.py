@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 from analysis.recipes import files
 from analysis.spaces import projection
 from pages.shared import glossary, tour
-from tests.support.visits import ROOT, downloads, opened, press, turn_to, unfolded, well
+from tests.support.visits import ROOT, downloads, opened, press, shown, turn_to, unfolded, well
 
 PAGES = sorted(
     path.stem
@@ -80,3 +80,14 @@ def test_every_page_is_taken_along_as_what_it_shows(page: str, tiny_llama: dict[
     compile(script, page, "exec")
     assert "Download recipe" in downloads(app)
     assert files.VERSION == 1
+
+
+@pytest.mark.slow
+@pytest.mark.weights
+def test_the_tour_can_be_taken_again() -> None:
+    app = opened()
+    press(app, "No, thanks")
+    assert "Stop 1" not in shown(well(app))
+    press(app, "Take the tour")
+    assert "Stop 1" in shown(well(app))
+    assert not [button for button in app.button if button.label == "Take the tour"]
