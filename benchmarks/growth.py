@@ -7,7 +7,7 @@ import torch
 from analysis.embedding.encoder import encode
 from analysis.embedding.methods import DEFAULT, METHODS
 from analysis.rerouting import forward_pass
-from analysis.rerouting.forward_pass import PassRequest
+from analysis.rerouting.pass_request import PassRequest
 from analysis.rerouting.plan import PLAIN, Plan
 from benchmarks.measuring import Point, backbone, distinct, long_texts, pairs, seconds
 

@@ -10,7 +10,7 @@ from analysis.backbones import backbone as backbones
 from analysis.backbones.backbone import Backbone
 from analysis.corpora import packaged, registry, sampling
 from analysis.dimension import selection
-from analysis.embedding import cached_encoder, methods
+from analysis.embedding import cached_encoder, named_methods
 from analysis.errors import ExplorerError
 from analysis.evaluation import comparison, similarity
 from analysis.experiments import dimension
@@ -84,7 +84,7 @@ def _scores(name: str, loaded: Sequence[Backbone]) -> list[Checked]:
     plan = Plan(
         dimension.dimensions(loaded[0], registry.load_texts(packaged.CALIBRATION)).selected()
     )
-    asked = [methods.method(name).under(plan) for name in METHODS_CHECKED]
+    asked = [named_methods.method(name).under(plan) for name in METHODS_CHECKED]
     found = []
     for corpus in CORPORA:
         try:

@@ -75,11 +75,12 @@ def table(found: dict[str, list[tuple[float, float]]]) -> str:
     for name, visits in found.items():
         first, again = zip(*visits, strict=True)
         ratio = statistics.median(first) / least
-        lines.append(f"| {name} | {_spread(first)} | {_spread(again)} | {ratio:.2f} |")
+        lines.append(f"| {name} | {spread(first)} | {spread(again)} | {ratio:.2f} |")
     return "\n".join(lines)
 
 
-def _spread(values: Sequence[float]) -> str:
+def spread(values: Sequence[float]) -> str:
+    """The median with the smallest and the largest, such as ``2.6 [2.6, 2.8]``."""
     return f"{statistics.median(values):.1f} [{min(values):.1f}, {max(values):.1f}]"
 
 

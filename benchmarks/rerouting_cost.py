@@ -8,8 +8,8 @@ from pathlib import Path
 from analysis.embedding.encoder import encode
 from analysis.embedding.methods import DEFAULT
 from analysis.rerouting import forward_pass
-from analysis.rerouting.attention import Form
-from analysis.rerouting.forward_pass import PassRequest
+from analysis.rerouting.kernels import Form
+from analysis.rerouting.pass_request import PassRequest
 from analysis.rerouting.plan import PLAIN, Plan
 from benchmarks.measuring import (
     Ratio,

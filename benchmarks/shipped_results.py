@@ -2,7 +2,7 @@
 
 ``python -m benchmarks.shipped_results`` computes them again into ``assets/results``; a test
 recomputes a part and compares. They are for the packaged default backbone on a CPU, in the dtypes
-that are chosen there automatically: bfloat16 where the CPU has units for it, else float32.
+that are chosen there automatically: bfloat16 where the CPU multiplies it faster, else float32.
 """
 
 import shutil
@@ -14,18 +14,23 @@ from analysis.backbones import backbone
 from analysis.backbones.backbone import Backbone
 from analysis.corpora import packaged, registry, sampling
 from analysis.corpora.sampling import LABELLED, QUERIES
+from analysis.corpora.types import Pairs
 from analysis.dimension import selection
 from analysis.embedding.methods import DEFAULT, METHODS, Method
-from analysis.experiments import dimension, searches, space
+from analysis.experiments import dimension, head_choices, output_layers, searches, space
 from analysis.experiments import score as scores
 from analysis.experiments.long_texts import LENGTHS, LONG_METHODS, places
 from analysis.experiments.score_result import Corpus
+from analysis.experiments.sensitivity import sensitivity
 from analysis.experiments.space import MAP_CORPUS, MAP_TEXTS
+from analysis.experiments.specs import OutputLayers
 from analysis.experiments.sweep import sweep
 from analysis.rerouting.plan import PLAIN, Plan
 from analysis.storage import result_store
+from pages.shared.head_colours import TEACHER, TEXTS
 
 DTYPES = ("float32", "bfloat16")
+BY_LAYER = OutputLayers().method
 MEASURED = ("float32",)
 """Those in which labelled texts and retrieval are scored too, half an hour each on two cores."""
 
@@ -58,11 +63,22 @@ def _add(loaded: Backbone) -> None:
         plans += [plan for reference in beside for plan in reference if plan not in plans]
         for number, score in enumerate(sweep(loaded, pairs, plans), 1):
             print(f"{number}/{len(plans)} {score.plan.layers}", file=sys.stderr, flush=True)
-    _measure(loaded, automatic)
+        heads = _head_sensitivity(loaded, pairs)
+        by_layer = [METHODS[name].under(automatic) for name in BY_LAYER]
+        output_layers.score_layers(loaded, pairs, by_layer)
+    _measure(loaded, automatic, heads)
 
 
-def _measure(loaded: Backbone, automatic: Plan) -> None:
-    """What the pages on similarity and long texts open with; embeddings are not shipped."""
+def _head_sensitivity(loaded: Backbone, pairs: Pairs) -> list[Method]:
+    """What the map of heads opens with; the two heads that help and harm most, each alone."""
+    texts = sampling.sample(registry.load_texts(packaged.CALIBRATION), TEXTS, 0)
+    sensitivity(loaded, texts, objective="agreement", teacher=METHODS[TEACHER])
+    heads = head_choices.extremes(sensitivity(loaded, pairs).values)
+    return [DEFAULT.under(Plan(heads=(head,))) for head in heads or ()]
+
+
+def _measure(loaded: Backbone, automatic: Plan, heads: list[Method]) -> None:
+    """What pages with scores open with; embeddings are not shipped."""
     every = [METHODS[name].under(automatic) for name in scores.OPENING_METHODS]
     answers = registry.load_retrieval(registry.DEFAULTS["retrieval"])
     labelled = sampling.scored_part(registry.load_labelled(registry.DEFAULTS["labelled"]), LABELLED)
@@ -70,12 +86,12 @@ def _measure(loaded: Backbone, automatic: Plan) -> None:
     variants = places(answers)
     long = [METHODS[name].under(automatic) for name in LONG_METHODS]
     todo: list[tuple[Corpus, list[Method], int | None]] = [
-        (registry.load_pairs("lee50"), every, None)
+        (registry.load_pairs("lee50"), [*every, *heads], None),
+        *((corpus, long, None) for corpus in variants.values()),
+        *((variants["middle"], long, length) for length in LENGTHS),
     ]
     if loaded.dtype.value in MEASURED:
         todo += [
-            *((corpus, long, None) for corpus in variants.values()),
-            *((variants["middle"], long, length) for length in LENGTHS),
             (labelled, every, None),
             (asked, every, None),
         ]

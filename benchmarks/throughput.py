@@ -1,6 +1,7 @@
 """Claim: faster than sentence-transformers on the same weights."""
 
 import tempfile
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ def measure() -> list[Ratio]:
     """Against sentence-transformers in each dtype and as shipped."""
     texts = distinct(TEXTS)
     with tempfile.TemporaryDirectory() as folder:
-        theirs = {dtype: _transformer(dtype, folder) for dtype in ("float32", "bfloat16")}
+        theirs = {dtype: transformer(dtype, folder) for dtype in ("float32", "bfloat16")}
         found = [
             compare(
                 f"encode, {dtype}, distinct texts",
@@ -44,6 +45,7 @@ def measure() -> list[Ratio]:
             )
             for dtype in ("float32", "bfloat16")
         ]
+        found += [_jointly(dtype) for dtype in ("float32", "bfloat16")]
         rated = pairs(300)
         both = [rated.texts[i] for i in (*rated.left, *rated.right)]
         found.append(
@@ -61,7 +63,22 @@ def measure() -> list[Ratio]:
     return found
 
 
-def _transformer(dtype: str, folder: str) -> Any:
+def _jointly(dtype: str) -> Ratio:
+    """Prompts of all lengths in one pass against a pass for each length."""
+    texts, loaded = distinct(TEXTS), backbone(dtype)
+    return compare(
+        f"prompts of all lengths share a pass, {dtype}",
+        partial(encode, loaded, texts, MEAN),
+        "a pass for each length, same bits",
+        partial(encode, replace(loaded, separate="for comparison"), texts, MEAN),
+        on=described(texts, "distinct sentences"),
+        target=1.1,
+        at_least=True,
+        repetitions=3,
+    )
+
+
+def transformer(dtype: str, folder: str, name: str = "smollm2", device: str = "cpu") -> Any:
     """sentence-transformers over the same weights and a tokenizer without a chat template."""
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
@@ -69,7 +86,7 @@ def _transformer(dtype: str, folder: str) -> Any:
 
     place = Path(folder) / dtype
     if not place.exists():
-        source = download.folder_of(sources.resolve("smollm2"))
+        source = download.folder_of(sources.resolve(name))
         AutoModel.from_pretrained(source, dtype=getattr(torch, dtype)).save_pretrained(place)
         tokenizer = AutoTokenizer.from_pretrained(source)
         tokenizer.chat_template = None
@@ -78,7 +95,7 @@ def _transformer(dtype: str, folder: str) -> Any:
     if module.tokenizer.pad_token is None:
         module.tokenizer.pad_token = module.tokenizer.eos_token
     pooling = Pooling(module.get_embedding_dimension(), "mean")
-    return SentenceTransformer(modules=[module, pooling], device="cpu")
+    return SentenceTransformer(modules=[module, pooling], device=device)
 
 
 def _agreement(theirs: Any, dtype: str) -> float:

@@ -1,277 +1,175 @@
-"""The project's own results: what is run on which corpora, and how runs are stored.
+"""The project's own results: every method on every corpus, computed once and stored.
 
-``python -m benchmarks.report run`` computes every run that is not stored yet, one JSON file each in
-``assets/report``; the corpora are those of ``KVE_CORPORA`` or the hub.
+``python -m benchmarks.report run`` computes what is not stored yet in ``assets/report``, in
+float32; the corpora are those of ``KVE_CORPORA`` or the hub.
 """
 
 import json
-import math
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from functools import partial
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from analysis.backbones import backbone as backbones
 from analysis.backbones.backbone import Backbone
-from analysis.corpora import packaged, registry, sampling, types
-from analysis.dimension import selection
-from analysis.embedding import cached_encoder
-from analysis.embedding.methods import DEFAULT, METHODS, VARIANTS, method
-from analysis.evaluation import comparison, similarity
-from analysis.evaluation.comparison import Difference
-from analysis.experiments import dimension, held_out, searches
+from analysis.corpora import packaged, registry, types
+from analysis.embedding.method_spelling import spelling
+from analysis.evaluation import comparison
+from analysis.experiments import dimension
 from analysis.experiments.dimension import Dimensions
 from analysis.experiments.score import score
-from analysis.experiments.score_result import Corpus
 from analysis.rerouting.plan import PLAIN, Plan
+from benchmarks.report import records, windows
+from benchmarks.report.records import Record
+from benchmarks.report.sets import BACKBONES, BASE, ROOT, SETS, Set, method_of, rows
 
-ROOT = Path(__file__).resolve().parents[2]
 STORED = ROOT / "assets" / "report"
-BACKBONES = ("smollm2", "gemma3-270m")
-PAIRS = ("stsb-dev", "stsb-test", "sts12", "sts16", "sickr-test")
-PART = 500
-"""Pairs drawn of each set: all methods on all pairs take half a day on two CPU cores."""
-QUERIES, DOCUMENTS, DOCUMENT_TOKENS = 40, 100, 512
-"""What is drawn of scifact-mini, and where its documents are cut."""
-LENGTHS = (512, 1024, 2048, 4096)
-"""Tokens read of each document of qmsum-test, prompt included."""
-WINDOWED = ("lee50", "stsb-dev", "sickr-test")
-BASE = DEFAULT.name
-ALL = tuple(METHODS | VARIANTS)
-"""Methods in the order of the tables; variants are in a run where they were measured once."""
-
-
 Stored = dict[tuple[str, str], dict[str, Any]]
+"""What the tables read, by backbone and corpus."""
 
 
-@dataclass(frozen=True)
-class Run:
-    """One run: a backbone on a corpus by ``methods``, or by all windows if there are none."""
-
-    backbone: str
-    name: str
-    methods: tuple[str, ...]
-    compute: Callable[..., dict[str, Any]]
-    """From the backbone and, for methods, the names of those to compute."""
-    items: int | None = None
-    """Pairs or queries that are drawn; None for all."""
-
-    @property
-    def path(self) -> Path:
-        """Where it is stored."""
-        return STORED / f"{self.backbone}.{self.name}.json"
-
-    def left(self, found: Stored) -> bool:
-        """Whether the run, one of its methods or some of its items are missing in ``found``."""
-        result = found.get((self.backbone, self.name))
-        return (
-            result is None
-            or (None not in (self.items, result["of"]) and result["items"] != self.items)
-            or not set(self.methods) <= set(result.get("scores", ()))
-        )
+def path(backbone: str, of: Set, name: str) -> Path:
+    """Where the record of a method is stored."""
+    file = name.replace(", ", "-").replace(" ", "-")
+    return STORED / backbone / of.name / f"{file}.npz"
 
 
-def runs() -> Iterator[Run]:
-    """Everything that is run."""
-    methods = tuple(METHODS)
-    for name in BACKBONES:
-        for pairs in PAIRS:
-            yield Run(name, pairs, methods, partial(_similarity, pairs), PART)
-        for corpus in WINDOWED:
-            yield Run(name, f"{corpus}.windows", (), partial(_windows, corpus), PART)
-        yield Run(name, "scifact-mini", methods, _scifact, QUERIES)
-    for length in LENGTHS:
-        for name in BACKBONES:
-            yield Run(name, f"qmsum-test.{length}", methods, partial(_qmsum, length))
+def left(backbone: str, of: Set, names: Iterable[str]) -> list[str]:
+    """The methods that have no record on a set."""
+    return [name for name in names if not path(backbone, of, name).exists()]
 
 
-def _similarity(
-    name: str, loaded: Backbone, methods: Iterable[str] = tuple(METHODS)
-) -> dict[str, Any]:
-    return _scores(loaded, _pairs(name), None, methods)
+def passes(backbone: str) -> list[list[str]]:
+    """All methods, those together that share passes over the same prompts; the cheapest first."""
+    together: dict[Any, list[str]] = {}
+    for name in rows(backbone):
+        prompt = method_of(backbone, name, PLAIN).prompt
+        together.setdefault((prompt.templates, prompt.backwards), []).append(name)
+    return [names for _, names in sorted(together.items(), key=lambda each: len(each[0][0]))]
 
 
-def _pairs(name: str) -> types.Pairs:
-    whole = registry.load_pairs(name)
-    return whole if len(whole.texts) <= 100 else sampling.draw(whole, PART, 0)
+def run(only: Iterable[str] = BACKBONES, kinds: Iterable[str] = ()) -> None:
+    """Compute and store what is missing: a group of methods on all sets, then the next group.
+
+    Args:
+        only: backbones.
+        kinds: kinds of corpora, or "windows"; all if empty.
+    """
+    kinds = tuple(kinds) or (*dict.fromkeys(one.kind for one in SETS), "windows")
+    for backbone in only:
+        for kind in kinds:
+            for names in passes(backbone):
+                for one in (one for one in SETS if one.kind == kind):
+                    if todo := left(backbone, one, names):
+                        keep(backbone, one, todo)
+        if "windows" in kinds:
+            for corpus in windows.WINDOWED:
+                where = windows.path(STORED, backbone, corpus)
+                if not where.exists():
+                    loaded = _loaded(backbone)
+                    windows.write(where, windows.compute(loaded, corpus, _dimensions(loaded)))
+                    print(where.name, file=sys.stderr, flush=True)
 
 
-def _scifact(loaded: Backbone, methods: Iterable[str] = tuple(METHODS)) -> dict[str, Any]:
-    whole = registry.load_retrieval("scifact-mini")
-    drawn = sampling.draw(whole, QUERIES, 0, documents=DOCUMENTS)
-    return _scores(loaded, drawn, DOCUMENT_TOKENS, methods)
+def keep(backbone: str, of: Set, names: Iterable[str]) -> None:
+    """Score methods on a set and store their records."""
+    loaded, corpus, names = _loaded(backbone), of.load(), list(names)
+    automatic = Plan(_dimensions(loaded).selected())
+    methods = [method_of(backbone, name, automatic) for name in names]
+    found = score(loaded, corpus, methods, max_tokens=of.max_tokens)
+    for name, method, one in zip(names, methods, found, strict=True):
+        facts = {
+            "layers": list(automatic.layers),
+            "bias": automatic.bias,
+            "spelling": spelling(method),
+            "documents": len(corpus.documents) if isinstance(corpus, types.Retrieval) else None,
+            "tokens": of.max_tokens,
+        }
+        where = path(backbone, of, name)
+        records.write(where, records.record(name, one, of.measures, facts))
+        print(where.relative_to(STORED), file=sys.stderr, flush=True)
 
 
-def _qmsum(
-    length: int, loaded: Backbone, methods: Iterable[str] = tuple(METHODS)
-) -> dict[str, Any]:
-    return _scores(loaded, registry.load_retrieval("qmsum-test"), length, methods)
+@cache
+def _loaded(backbone: str) -> Backbone:
+    return backbones.load(backbone, dtype="float32", device="cpu")
 
 
 def _dimensions(loaded: Backbone) -> Dimensions:
-    """The curve that layers are read off, in float32 whatever the run is in.
-
-    Bfloat16 rounds otherwise on another CPU, and where two windows are nearly as low, that decides.
-    """
-    exact = loaded
-    if loaded.dtype.value != "float32":
-        exact = backbones.load(loaded.facts.name, dtype="float32", device="cpu")
-    return dimension.dimensions(exact, registry.load_texts(packaged.CALIBRATION))
-
-
-def _scores(
-    loaded: Backbone, corpus: Corpus, length: int | None, methods: Iterable[str]
-) -> dict[str, Any]:
-    plan = Plan(_dimensions(loaded).selected())
-    asked = [method(name).under(plan) for name in dict.fromkeys((BASE, *methods))]
-    found = score(loaded, corpus, asked, max_tokens=length)
-    first = found[0].first
-    by_name = {one.name: one for one in found}
-    differences = {
-        measure.name: comparison.differences(
-            {name: one.measure(measure.name) for name, one in by_name.items() if name != BASE},
-            by_name[BASE].measure(measure.name),
-            BASE,
-            corpus.total,
-        )
-        for measure in found[0].measures
-    }
-    return {
-        **loaded.provenance().facts,
-        "layers": list(plan.layers),
-        "bias": plan.bias,
-        "items": first.items,
-        "things": first.things,
-        "of": corpus.total,
-        "documents": len(corpus.documents) if isinstance(corpus, types.Retrieval) else None,
-        "tokens": length,
-        "resampled": first.resampled,
-        "source": corpus.source,
-        "scores": {
-            one.name: {m.name: [m.value, m.ci_low, m.ci_high] for m in one.measures}
-            for one in found
-        },
-        "cut": {one.name: one.texts_cut for one in found},
-        "differences": {name: [asdict(d) for d in ds] for name, ds in differences.items()},
-    }
-
-
-def _windows(name: str, loaded: Backbone) -> dict[str, Any]:
-    """Score every window of the rule's width, and test every rule's choice."""
-    pairs, found = _pairs(name), _dimensions(loaded)
-    chosen = {rule: found.selected(rule) for rule in selection.RULES}
-    width = selection.window_width(loaded.layers)
-    plans = [PLAIN, *searches.sliding(loaded.layers, width)]
-    plans += [Plan(layers) for layers in chosen.values() if Plan(layers) not in plans]
-    embedded = cached_encoder.encode_methods(
-        loaded, pairs.texts, [DEFAULT.under(plan) for plan in plans]
-    )
-    cosines = {
-        plan.layers: similarity.cosines(one.embeddings, pairs)
-        for plan, one in zip(plans, embedded, strict=True)
-    }
-    measures = {
-        layers: similarity.agreement(values, pairs)[0] for layers, values in cosines.items()
-    }
-    scores = {layers: measure.value for layers, measure in measures.items()}
-    changes = comparison.differences(
-        {str(layers): measure for layers, measure in measures.items() if layers},
-        *(measures[()], "re-routing nothing", pairs.total),
-    )
-    return {
-        **loaded.provenance().facts,
-        "items": len(pairs.scores),
-        "of": pairs.total,
-        "width": width,
-        "windows": [[list(layers), score] for layers, score in scores.items()],
-        "changes": [asdict(change) for change in changes],
-        "tested": [asdict(one) for one in held_out.held_out(cosines, pairs, chosen)],
-        "variability": {
-            rule: asdict(held_out.variability(found.curve.resampled, rule, scores))
-            for rule in selection.RULES
-        },
-    }
-
-
-def run() -> None:
-    """Compute and store every run that is missing or incomplete."""
-    STORED.mkdir(parents=True, exist_ok=True)
-    loaded: dict[str, Backbone] = {}
-    for one in runs():
-        known = stored()
-        if one.left(known):
-            if one.backbone not in loaded:
-                loaded = {one.backbone: backbones.load(one.backbone, device="cpu")}
-            keep(one, completed(one, known.get((one.backbone, one.name)), loaded[one.backbone]))
-            print(one.path.name, file=sys.stderr, flush=True)
-
-
-def completed(
-    one: Run, known: dict[str, Any] | None, loaded: Backbone, most: Collection[str] = ALL
-) -> dict[str, Any]:
-    """A run with its missing methods, ``most`` of them; those that are known stay as they are.
-
-    Args:
-        one: the run.
-        known: what is stored of it; used if it is about as many items.
-        loaded: its backbone.
-        most: the methods to compute at most.
-    """
-    if not one.methods:
-        return one.compute(loaded)
-    if known is None or (None not in (one.items, known["of"]) and known["items"] != one.items):
-        return one.compute(loaded, [name for name in one.methods if name in most])
-    missing = [name for name in one.methods if name not in known["scores"] and name in most]
-    new = one.compute(loaded, missing)
-    scores, cut = ({**new[part], **known[part]} for part in ("scores", "cut"))
-    names = [name for name in ALL if name in scores]
-    makers = {**known.get("makers", {}), **dict.fromkeys(missing, new["made"])}
-    return {
-        **known,
-        "scores": {name: scores[name] for name in names},
-        "cut": {name: cut[name] for name in names},
-        "differences": {
-            measure: _together(names, new["differences"].get(measure, []), differences)
-            for measure, differences in known["differences"].items()
-        },
-        "makers": {name: maker for name, maker in makers.items() if maker != known["made"]},
-    }
-
-
-def _together(names: Sequence[str], *parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Differences of several computations, corrected for all of them, in the order of names."""
-    by_name = {
-        d["first"]: Difference(**d | {"p": math.nan if d["p"] is None else d["p"]})
-        for part in parts
-        for d in part
-    }
-    ordered = [by_name[name] for name in names if name in by_name]
-    return [asdict(difference) for difference in comparison.corrected(ordered)]
-
-
-def keep(one: Run, result: dict[str, Any]) -> None:
-    """Store the result of a run."""
-    text = json.dumps(_rounded(result), indent=1, allow_nan=False)
-    one.path.write_text(text + "\n", encoding="utf-8")
-
-
-def _rounded(value: Any) -> Any:
-    """Numbers at four decimals, which is finer than what the bootstrap's seed decides."""
-    if isinstance(value, dict):
-        return {key: _rounded(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_rounded(part) for part in value]
-    if isinstance(value, float):
-        return None if value != value else round(value, 4)
-    return value
+    """The curve that layers are read off."""
+    return dimension.dimensions(loaded, registry.load_texts(packaged.CALIBRATION))
 
 
 def stored() -> Stored:
-    """All stored runs by backbone and name."""
-    found = {}
-    for one in runs():
-        if one.path.exists():
-            found[one.backbone, one.name] = json.loads(one.path.read_text(encoding="utf-8"))
-    return found
+    """Everything that is stored, by backbone and corpus.
+
+    Where a part of a set was scored before by more methods than the whole is yet, it stands in.
+    """
+    return {(backbone, name): result for backbone, name, result in _each()}
+
+
+def _each() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for backbone in BACKBONES:
+        for one in SETS:
+            paths = {name: path(backbone, one, name) for name in rows(backbone)}
+            found = [records.read(where) for where in paths.values() if where.exists()]
+            earlier = STORED / f"{backbone}.{one.name}.json"
+            part = json.loads(earlier.read_text(encoding="utf-8")) if earlier.exists() else None
+            begun = any(record.method == BASE for record in found)
+            if begun and (part is None or len(found) >= len(part["scores"])):
+                yield backbone, one.name, together(found)
+            elif part is not None:
+                yield backbone, one.name, part
+        for corpus in windows.WINDOWED:
+            where = windows.path(STORED, backbone, corpus)
+            if where.exists():
+                result = json.loads(where.read_text(encoding="utf-8"))
+                yield backbone, f"{corpus}.windows", result
+
+
+def together(found: list[Record]) -> dict[str, Any]:
+    """What records of methods on one corpus say together, as the tables read it.
+
+    Args:
+        found: the records, that of the main method among them.
+
+    Returns:
+        The facts of the main method; ``scores`` and ``measures`` by method; ``differences`` of each
+        measure from the main method; ``makers``, the provenance of methods where it differs.
+    """
+    by_name = {record.method: record for record in found}
+    base = by_name[BASE]
+    first = next(iter(base.measures.values()))
+    return {
+        **base.facts,
+        "items": first.items,
+        "things": first.things,
+        "resampled": first.resampled,
+        "measures": {record.method: record.measures for record in found},
+        "scores": {
+            record.method: {
+                m.name: [m.value, m.ci_low, m.ci_high] for m in record.measures.values()
+            }
+            for record in found
+        },
+        "differences": {
+            name: [
+                asdict(change)
+                for change in comparison.differences(
+                    {r.method: r.measures[name] for r in found if r is not base},
+                    *(measure, BASE, base.facts["of"]),
+                )
+            ]
+            for name, measure in base.measures.items()
+        },
+        "makers": {
+            record.method: record.facts["made"] for record in found if _made(record) != _made(base)
+        },
+    }
+
+
+def _made(record: Record) -> tuple[Any, ...]:
+    made = record.facts["made"]
+    return made["dtype"], made["device"], made["versions"]

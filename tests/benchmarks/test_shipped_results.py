@@ -13,12 +13,14 @@ from analysis.corpora import packaged, registry, sampling
 from analysis.dimension import selection
 from analysis.embedding.methods import DEFAULT, METHODS
 from analysis.experiments import dimension as dimension_experiment
-from analysis.experiments import long_texts, score_store, searches
+from analysis.experiments import head_choices, long_texts, score_store, searches
 from analysis.experiments import score as scores
 from analysis.experiments import space as space_experiment
+from analysis.experiments.sensitivity import known_sensitivity, sensitivity
 from analysis.rerouting.plan import PLAIN, Plan
 from analysis.storage import result_store
 from benchmarks import shipped_results
+from pages.shared import head_colours
 from tests.support import properties
 from tests.support.scoring import scored
 
@@ -49,11 +51,21 @@ def test_everything_that_pages_open_with_ships(
         for name, score in properties.LEE50.items():
             result = by_method[name].measure("Spearman").value
             assert result == pytest.approx(score, abs=0.3 if dtype == "float32" else 0.6)
+        ends = head_choices.extremes(sensitivity(smollm2, pairs).values)
+        for head in ends or ():
+            one = DEFAULT.under(Plan(heads=(head,)))
+            assert score_store.known_score(smollm2, pairs, one) is not None
+        calibration = sampling.sample(
+            registry.load_texts(packaged.CALIBRATION), head_colours.TEXTS, 0
+        )
+        teacher = METHODS[head_colours.TEACHER]
+        agreement = known_sensitivity(smollm2, calibration, objective="agreement", teacher=teacher)
+        assert agreement is not None
         variants = long_texts.places(answers)
         few = [METHODS[name].under(automatic) for name in long_texts.LONG_METHODS]
-        for variant in variants.values() if measured else ():
+        for variant in variants.values():
             scores.score(smollm2, variant, few)
-        for length in long_texts.LENGTHS if measured else ():
+        for length in long_texts.LENGTHS:
             scores.score(smollm2, variants["middle"], few, max_tokens=length)
         texts = registry.load_texts(space_experiment.MAP_CORPUS)
         drawn = sampling.sample(texts, space_experiment.MAP_TEXTS, 0).texts
