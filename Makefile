@@ -84,7 +84,7 @@ $(VENV)/.app: requirements.txt constraints.txt
 	$(INSTALL) --requirement requirements.txt $(CONSTRAINTS)
 	$(BIN)/python $(REQUIREMENTS) list files > $(VENV)/files.txt
 	$(INSTALL) --no-deps --requirement $(VENV)/files.txt $(CONSTRAINTS)
-	$(BIN)/python -c 'import plotly.graph_objects, streamlit.web.bootstrap, analysis.experiments.long_texts'
+	$(BIN)/python -c 'import plotly.graph_objects, streamlit.web.bootstrap, umap, analysis.experiments.long_texts'
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.app pyproject.toml

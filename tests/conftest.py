@@ -46,7 +46,7 @@ def guard(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in DROPPED:
         monkeypatch.delenv(name, raising=False)
     # The dtype that is chosen automatically does not depend on the machine, in this process.
-    monkeypatch.setattr("analysis.backbones.devices._cpu_has_bfloat16", lambda: False)
+    monkeypatch.setattr("analysis.backbones.devices._cpu_gains_by_bfloat16", lambda: False)
 
 
 @pytest.fixture
@@ -110,14 +110,20 @@ def idle(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
 
 @pytest.fixture(scope="session")
 def folder_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
-    """``folder_of(family)``: a tiny backbone on disk, to be typed in as a folder."""
+    """``folder_of(family)``: a tiny backbone on disk, to be typed in as a folder.
+
+    Llama's has an unembedding.
+    """
     from tests.support import tiny_models
 
-    def save(family: str) -> str:
+    def saved(family: str) -> str:
         folder = tmp_path_factory.getbasetemp() / f"tiny-{family}"
-        return str(folder if folder.exists() else tiny_models.save_folder(folder, family))
+        if not folder.exists():
+            save = tiny_models.save_headed if family == "llama" else tiny_models.save_folder
+            save(folder, family)
+        return str(folder)
 
-    return save
+    return saved
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -75,9 +76,20 @@ def test_scores_are_compared_with_the_first_in_pairs(llama: Backbone) -> None:
     ]
     values = [one.measures[0].value for one in scores]
     assert [one.delta for one in differences] == pytest.approx([v - values[0] for v in values[1:]])
+    ranks = analysis.ranks(scores)
+    assert [rank.name for rank in ranks] == ["mean", "echo", "kv-embedding"]
+    assert sum(rank.rank for rank in ranks) == 6
+    further = [replace(score, corpus="another") for score in scores]
+    summary = analysis.mean_ranks([*scores, *further])
+    assert dict(zip(summary.names, summary.means, strict=True)) == {
+        rank.name: rank.rank for rank in ranks
+    }
     refused: tuple[Callable[[], object], ...] = (
         lambda: analysis.compare(scores[:1]),
         lambda: analysis.compare(scores, "x"),
+        lambda: analysis.ranks(scores[:1]),
+        lambda: analysis.ranks(scores, "x"),
+        lambda: analysis.mean_ranks([scores[0], scores[0]]),
     )
     for wrong in refused:
         with pytest.raises(PlanError) as caught:
@@ -106,7 +118,7 @@ def test_plot_knows_curves_and_scores_and_refuses_the_rest(llama: Backbone) -> N
 
 def test_a_method_that_does_not_exist_is_refused(llama: Backbone) -> None:
     with pytest.raises(ExplorerError, match="kv-embedding") as caught:
-        analysis.encode(llama, TEXTS, "magic")  # type: ignore[arg-type]
+        analysis.encode(llama, TEXTS, "magic")
     assert_one_sentence(caught.value)
 
 
@@ -194,5 +206,14 @@ def test_heads_are_chosen_and_rerouted(llama: Backbone) -> None:
     )
     agreed = analysis.sensitivity(llama, pairs, objective="agreement", teacher="mean")
     assert agreed.teacher == "mean"
+    choice = analysis.choose_heads(
+        *(llama, pairs), how="steps", count=3, objective="agreement", teacher="mean", bias=2.0
+    )
+    assert isinstance(choice, analysis.Chosen)
+    assert (choice.teacher, choice.plan.bias) == ("mean", 2.0)
+    assert choice.value >= choice.plain
+    (scored,) = analysis.score(llama, pairs, "kv-embedding", heads=choice.plan.heads, bias=2.0)
+    assert scored.plan == choice.plan
+    assert analysis.choose_heads(llama, pairs, count=3).plan.heads == heads
     with pytest.raises(analysis.ExplorerError, match="layers or heads"):
         analysis.encode(llama, texts[:2], layers="1", heads="1.0")

@@ -16,6 +16,7 @@ from analysis.backbones.catalog import DtypeName
 from analysis.cli.parser import parse
 from analysis.dimension.estimators import Cloud, EstimatorName
 from analysis.dimension.selection import RuleName
+from analysis.embedding.method_spelling import KINDS
 from analysis.embedding.methods import MethodName
 from analysis.embedding.postprocessing import PostprocessingName
 from analysis.embedding.prompts import Role
@@ -298,6 +299,13 @@ def test_the_values_of_options_are_documented(
     option = request.node.callspec.id
     (row,) = re.findall(rf"^\| `{option}` \| (.+) \|$", page, re.MULTILINE)
     assert re.findall(r"`([\w-]+)`", row) == list(literals(values))
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "setting"])
+def test_the_parts_of_methods_are_documented(kind: str) -> None:
+    page = (ROOT / "docs" / "method.md").read_text(encoding="utf-8")
+    (row,) = re.findall(rf"^\| {kind} \| (.+) \|$", page, re.MULTILINE)
+    assert set(re.findall(r"`([\w-]+)`", row)) == set(KINDS[kind])
 
 
 def literals(values: object) -> Iterator[str]:

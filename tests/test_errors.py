@@ -8,7 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.errors import QUOTED, ExplorerError, PlanError, quoted
+from analysis.errors import QUOTED, ExplorerError, PlanError, RecipeError, listed, quoted
+from analysis.experiments.spec import choices
+from analysis.experiments.specs import SPECS
+from tests.support.checks import assert_one_sentence
 
 LONG = 10**6
 
@@ -58,3 +61,25 @@ def test_a_sentence_is_one_line_without_signs_for_a_terminal() -> None:
         assert str(ExplorerError(f"No a{sign}b; use c.")) == "No a b; use c."
     assert str(ExplorerError("No \x1b[31m\x00\x9b; use a.")) == r"No \x1b[31m\x00\x9b; use a."
     assert str(ExplorerError("No \u05e9 \U0001f642; use a.")) == "No \u05e9 \U0001f642; use a."
+
+
+def test_a_list_of_names_is_short_and_begins_with_those_like_what_was_given() -> None:
+    names = [f"method-{number}" for number in range(40)]
+    assert listed(names[:3]) == "method-0, method-1, method-2"
+    assert listed(names[:12]).count(",") == 11
+    assert listed(names) == ", ".join(names[:12]) + " and 28 more"
+    assert listed(names, "methud-31").startswith("method-31, ")
+    assert listed(["mean", "echo"], "ecko") == "mean, echo"
+    assert listed([]) == ""
+    start = time.perf_counter()
+    assert listed(names, "x" * LONG) == listed(names)
+    assert time.perf_counter() - start < 0.5
+
+
+def test_an_option_of_many_names_is_refused_in_one_short_sentence() -> None:
+    for spec in SPECS.values():
+        for name, field in spec.options().items():
+            if choices(field):
+                with pytest.raises(RecipeError) as caught:
+                    spec.read({name: "x" * LONG})
+                assert_one_sentence(caught.value)

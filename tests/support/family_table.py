@@ -82,6 +82,13 @@ settings, chat templates, adapters, the pooling of sentence-transformers.
   tokenizer that does not fit the embedding. Nothing is filled at random. What cannot be told is a
   tokenizer of another model with about as many tokens.
 
+- **The unembedding** (`lm_head`) is not loaded with the decoder. What needs it loads it when it is
+  asked for first: from the same checkpoint, from the output tensor of a GGUF file, or from the
+  embeddings where the configuration ties both. Its memory is counted before it is read. A
+  checkpoint of a decoder alone, with nothing tied, has none, and what needs one is refused by name.
+  Tests compare the logits of every family on this page with those of transformers' own causal
+  language model.
+
 Results and vectors are stored under a fingerprint of what decides them: weights, configuration and
 tokenizer, besides dtype, kind of device and versions. A changed byte of those gives another
 fingerprint; the name and place of a folder do not count, and a stored result is shown under the

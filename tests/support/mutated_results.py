@@ -77,11 +77,34 @@ def seeds() -> dict[str, dict[str, Any]]:
             ],
         ),
     }
+    thought = {
+        **{**tried, "bias": None, "prompt": 1, "layers": [1], "read": True, "rank": 1},
+        **{"word": "a", "token": 3, "probability": 0.5, "entropy": 2.0},
+    }
+    counted = {
+        **{"corpus": "lee50", "texts": 9, "count": 2, "ci_low": 0.1, "ci_high": 0.6},
+        **{
+            "different": 4,
+            "entropy_low": 1.0,
+            "entropy_high": 3.0,
+            "corpus_entropy": 2.5,
+            "information": 0.5,
+        },
+    }
+    sided = [
+        {**thought, "model": model, "layer": layer}
+        for model in ("plain", "re-routed")
+        for layer in (0, 1)
+    ]
+    rows |= {
+        "words": ({"text": ["a"]}, [{**row, "text": "a", "number": 1} for row in sided]),
+        "words of a corpus": ({"corpus": "lee50"}, [row | counted for row in sided]),
+    }
     results = {
-        command: Results(Recipe.of(command, values), tuple(members), made)
+        command: Results(Recipe.of(command.split()[0], values), tuple(members), made)
         for command, (values, members) in rows.items()
     }
-    for name in ("rules", "parts", "long-texts"):
+    for name in ("rules", "parts", "long-texts", "heads"):
         shipped = read_file(ASSETS / "studies" / f"{name}.json")
         rows_of = shipped.rows[:9]
         results[f"the study {name}"] = Results(shipped.recipe, rows_of, shipped.provenance)

@@ -17,8 +17,8 @@ import torch
 from analysis.backbones import packed_linear
 from analysis.backbones.backbone import Backbone
 from analysis.rerouting import forward_pass
-from analysis.rerouting.attention import Form
-from analysis.rerouting.forward_pass import PassRequest, PassResult
+from analysis.rerouting.kernels import Form
+from analysis.rerouting.pass_request import PassRequest, PassResult
 from analysis.rerouting.plan import OFF, PLAIN, Head, Plan
 from tests.support import tiny_models
 from tests.support.slow_attention import Slow, attending

@@ -81,7 +81,7 @@ def running(
             server.wait()
 
 
-def _wait(address: str, server: subprocess.Popen[bytes], log: Path, seconds: float = 60) -> None:
+def _wait(address: str, server: subprocess.Popen[bytes], log: Path, seconds: float = 120) -> None:
     """Wait until ``address`` answers."""
     end = time.monotonic() + seconds
     while time.monotonic() < end and server.poll() is None:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 import transformers
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
-from transformers import AutoModel, PreTrainedTokenizerFast
+from transformers import AutoModel, AutoModelForCausalLM, PreTrainedTokenizerFast
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 
 from analysis.backbones import packed_linear
@@ -366,6 +366,22 @@ def save_folder(folder: Path, family: str = "llama", seed: int = 0) -> Path:
     return folder
 
 
+def save_headed(folder: Path, family: str = "llama", seed: int = 0) -> Path:
+    """The same decoder with an unembedding, as models that write are published."""
+    decoder = plain(family, seed)
+    model: Any = AutoModelForCausalLM.from_config(CONFIGS[family]())  # type: ignore[no-untyped-call]
+    (place,) = (part for part in model.children() if isinstance(part, type(decoder)))
+    place.load_state_dict(decoder.state_dict())
+    own = {id(parameter) for parameter in place.parameters()}
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if id(parameter) not in own:
+                parameter.add_(torch.randn_like(parameter), alpha=0.2)
+    model.save_pretrained(folder)
+    byte_tokenizer().save_pretrained(folder)
+    return folder
+
+
 GGUF_SIZES: dict[str, Any] = {
     "hidden_size": 32,
     "num_attention_heads": 4,
@@ -376,11 +392,17 @@ GGUF_SIZES: dict[str, Any] = {
 
 
 def write_gguf(
-    path: Path, *, seed: int = 0, architecture: str = "llama", without: str | None = None
+    path: Path,
+    *,
+    seed: int = 0,
+    architecture: str = "llama",
+    without: str | None = None,
+    head: bool | gguf.GGMLQuantizationType = False,
 ) -> dict[str, np.ndarray]:
     """Write a two-layer decoder and its tokenizer as GGUF; return the tensors by their names.
 
     ``qwen2`` has biases where the architecture has them. The tensor named ``without`` is left out.
+    With a ``head`` there is an unembedding, which may be quantised.
     """
     hidden, heads, kv_heads, inner, layers = GGUF_SIZES.values()
     words = ["<s>", "</s>", *bytes_to_unicode().values(), "th", "the"]  # type: ignore[no-untyped-call]
@@ -403,6 +425,8 @@ def write_gguf(
             for name, width in {"attn_q": hidden, "attn_k": narrow, "attn_v": narrow}.items():
                 shapes[f"blk.{layer}.{name}.bias"] = (width,)
     shapes["output_norm.weight"] = (hidden,)
+    if head:
+        shapes["output.weight"] = (len(words), hidden)
     draw = np.random.default_rng(seed)
     tensors = {
         name: (0.2 * draw.standard_normal(shape)).astype(np.float32)
@@ -431,7 +455,10 @@ def write_gguf(
     writer.add_eos_token_id(1)
     writer.add_unk_token_id(1)
     for name, tensor in tensors.items():
-        writer.add_tensor(name, tensor)
+        if name == "output.weight" and not isinstance(head, bool):
+            writer.add_tensor(name, gguf.quants.quantize(tensor, head), raw_dtype=head)
+        else:
+            writer.add_tensor(name, tensor)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

@@ -51,11 +51,8 @@ def opened(
 
 
 def type_backbone(app: AppTest, name: str) -> AppTest:
-    """Type a name into the backbone's menu; the harness only knows names that are listed."""
-    menu = app.selectbox(key="backbone")
-    if name not in menu.options:
-        menu.options.append(name)
-    menu.set_value(name)
+    """Type a name into the line below the backbone's menu."""
+    app.text_input(key="backbone_typed").set_value(name)
     return app
 
 
@@ -64,17 +61,25 @@ def turn_to(app: AppTest, page: str) -> AppTest:
     return app.switch_page(f"pages/{page}.py").run()
 
 
+def show_tab(app: AppTest, name: str) -> AppTest:
+    """The same visit to Similarity at one of its tabs."""
+    app.session_state["similarity_tab"] = name
+    return well(app.run())
+
+
 def tables(app: AppTest) -> list[str]:
     """The names of the tables that are folded away or open."""
     names = (unescaped(part.label).partition("Table: ")[2] for part in app.expander)
     return [name for name in names if name]
 
 
-def unfolded(app: AppTest) -> AppTest:
-    """The same visit with every table open, and what reproduces the view."""
+def unfolded(app: AppTest, section: str = "view") -> AppTest:
+    """The same visit with every table open, and what reproduces the view or a section of it."""
     for part in app.expander:
         label = unescaped(part.label)
-        if label.startswith(("Table: ", "Reproduce this view")):
+        if label.startswith(
+            ("Table: ", f"Reproduce this {section}", f"Share or reproduce this {section}")
+        ):
             app.session_state[f"open {label}"] = True
     return app.run()
 

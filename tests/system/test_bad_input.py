@@ -475,6 +475,21 @@ TYPED = {
         "dimension {pairs} --seed", "-1", "a seed must be a whole number from 0"
     ),
     "seed as a float": _option("dimension {pairs} --seed", "1e3", "a seed must be a whole number"),
+    "vectors without a name": _option(
+        "sts {pairs} --vectors", "a.npy", "vectors are given as NAME=FILE"
+    ),
+    "vectors without a file": _option(
+        "sts {pairs} --vectors", "mine=", "vectors are given as NAME=FILE"
+    ),
+    "vectors called as a method": _option(
+        "sts {pairs} --vectors", "echo=a.npy", "cannot be called 'echo', which is a method"
+    ),
+    "vectors called in markup": _option(
+        "sts {pairs} --vectors", "<b>=a.npy", "at most 60 letters, digits, spaces"
+    ),
+    "vectors called in 5,000 letters": _option(
+        "sts {pairs} --vectors", f"{'x' * 5000}=a.npy", "at most 60 letters, digits, spaces"
+    ),
     "unknown method": _option("sts {pairs} --method", "magic", "invalid choice: 'magic'"),
 }
 

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from analysis.embedding.methods import DEFAULT, METHODS
 from analysis.errors import BackboneError, OutOfMemory
 from analysis.experiments import causal, gates
 from analysis.rerouting import forward_pass
-from analysis.rerouting.forward_pass import PassRequest, PassResult
+from analysis.rerouting.pass_request import PassRequest, PassResult
 from analysis.rerouting.plan import Plan
 from analysis.runtime import events
 from analysis.storage import result_store
@@ -37,6 +37,7 @@ from tests.support import encoding
 from tests.support.checks import assert_one_sentence
 from tests.support.environment import GUARDED
 from tests.support.fake_hub import FakeHub, hub  # noqa: F401
+from tests.support.passes import before_passes
 from tests.support.tiny_models import backbone_of, byte_tokenizer, plain, save_folder, write_gguf
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -211,15 +212,14 @@ def test_results_beyond_the_limit_push_out_the_oldest(
 def small(monkeypatch: pytest.MonkeyPatch, most: int, error: Exception) -> list[int]:
     """Passes of more than ``most`` tokens run out of memory; the tokens of those that ran."""
     ran: list[int] = []
-    inner = forward_pass.run
 
-    def run(model: torch.nn.Module, request: PassRequest) -> PassResult:
-        if request.ids.numel() > most:
+    def check(requests: Sequence[PassRequest]) -> None:
+        tokens = sum(request.ids.numel() for request in requests)
+        if tokens > most:
             raise error
-        ran.append(request.ids.numel())
-        return inner(model, request)
+        ran.append(tokens)
 
-    monkeypatch.setattr(forward_pass, "run", run)
+    before_passes(monkeypatch, check)
     return ran
 
 
@@ -291,20 +291,20 @@ def test_memory_that_really_runs_out_is_halved(
     texts = [f"{i} " + "the a on " * 150 for i in range(600)]
     expected = encoder.encode(llama, texts, METHODS["mean"]).embeddings
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    inner, failed = forward_pass.run, []
+    inner, failed = forward_pass.run_jointly, []
 
-    def run(model: torch.nn.Module, request: PassRequest) -> PassResult:
+    def run(model: torch.nn.Module, requests: Sequence[PassRequest]) -> list[PassResult]:
         size = int(statm.read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (size + 10_000_000, hard))
         try:
-            return inner(model, request)
+            return inner(model, requests)
         except Exception as error:
             failed.append(str(error))
             raise
         finally:
             resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
-    monkeypatch.setattr(forward_pass, "run", run)
+    monkeypatch.setattr(forward_pass, "run_jointly", run)
     messages: list[str] = []
     with events.listening(messages.append):
         result = encoder.encode(llama, texts, METHODS["mean"], batch_tokens=10**9).embeddings

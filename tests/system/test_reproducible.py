@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,11 @@ from analysis.cli.main import main
 from analysis.corpora.packaged import CALIBRATION
 from analysis.corpora.registry import load_texts
 from analysis.embedding import batching, cached_encoder, encoder, trace_cache
-from analysis.embedding.methods import DEFAULT, METHODS
+from analysis.embedding.methods import DEFAULT, METHODS, VARIANTS
 from analysis.embedding.trace import Trace
 from analysis.experiments.specs import SPECS
 from analysis.rerouting.plan import PLAIN, Plan
-from tests.support.tiny_models import backbone_of, byte_tokenizer, plain, save_folder
+from tests.support.tiny_models import backbone_of, byte_tokenizer, plain, save_headed
 
 TEXTS = [f"The {'boat is by the house ' * (i % 9)}on day {i}." for i in range(60)]
 LAYERS = ["--layers", "2-3"]
@@ -34,8 +35,15 @@ ASKED: dict[str, list[str]] = {
     "causal": [*LAYERS, "--first", "A boat by day.", "--second", "A boat by night."],
     "ablation": [*LAYERS, "--search", "single layers", "--corpus", "pairs.tsv"],
     "rules": ["--corpus", "pairs.tsv"],
+    "output-layers": [*LAYERS, "--corpus", "pairs.tsv", "--method", "kv-embedding"],
     "sensitivity": ["--on", "labelled", "--corpus", "chatterbot", "--part", "30", "--top", "3"],
+    "transfer": [
+        *("--corpus", "pairs.tsv", "--chosen-on", "labelled", "--chosen-corpus", "chatterbot"),
+        *("--objective", "judgements", "--chosen-part", "30", "--top", "3", "--random-sets", "2"),
+    ],
     "parts": [*LAYERS, "--corpus", "pairs.tsv"],
+    "prompts": [*LAYERS, "--corpus", "pairs.tsv", "--template", "eol", "--template", "So {text}"],
+    "words": [*LAYERS, "--corpus", "texts.txt", "--samples", "7", "--method", "kv-embedding"],
     "space": [*LAYERS, "--corpus", "texts.txt", "--projection", "pca", "--output", "out.html"],
 }
 """Every command that computes; mteb's own evaluation is tested in test_mteb."""
@@ -44,7 +52,7 @@ ASKED: dict[str, list[str]] = {
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("files")
-    save_folder(folder / "llama")
+    save_headed(folder / "llama")
     (folder / "texts.txt").write_text("\n".join(TEXTS))
     (folder / "pairs.tsv").write_text(PAIRS)
     return folder
@@ -58,7 +66,9 @@ def test_every_command_that_computes_is_tried() -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        pytest.param(one, marks=[pytest.mark.nightly] if one in ("rules", "long-texts") else [])
+        pytest.param(
+            one, marks=[pytest.mark.nightly] if one in ("rules", "long-texts", "transfer") else []
+        )
         for one in ASKED
     ],
 )
@@ -128,6 +138,8 @@ def _independent(backbone: Backbone, texts: list[str]) -> None:
         DEFAULT.under(Plan((2, 3))),
         METHODS["echo"],
         METHODS["token-prepending"],
+        *map(VARIANTS.__getitem__, ("reverse-eol", "aligned-wva", "va", "htp")),
+        *map(VARIANTS.__getitem__, ("contrastive-prompting", "re-attention")),
     ):
         full = encoder.encode(backbone, texts, method).embeddings
         for part in (slice(0, None, 3), slice(1, 4), slice(-1, None), slice(None, None, -1)):
@@ -135,6 +147,8 @@ def _independent(backbone: Backbone, texts: list[str]) -> None:
             np.testing.assert_array_equal(result, full[part])
         wide = encoder.encode(backbone, texts, method, batch_tokens=4096).embeddings
         np.testing.assert_array_equal(wide, full)
+        by_length = encoder.encode(replace(backbone, separate="a test"), texts, method).embeddings
+        np.testing.assert_array_equal(by_length, full)
         traced = Trace(backbone, texts, method.under(PLAIN)).embed(method.plan)
         np.testing.assert_array_equal(traced, full)
 
@@ -147,6 +161,10 @@ def test_texts_share_a_batch_only_where_they_have_as_many_tokens(
     for batch in ready.batches:
         assert len(set(batch.lengths.tolist())) == 1
         assert batch.ids.numel() == int(batch.lengths.sum()), "nothing is padded"
+    assert max(len(batches) for batches in ready.passes) > 3, "lengths share a pass"
+    apart = batching.prepare(replace(tiny("llama"), separate="a test"), TEXTS, DEFAULT)
+    assert all(len(batches) == 1 for batches in apart.passes)
+    assert len(apart.passes) > 2 * len(ready.passes)
 
 
 @pytest.mark.slow

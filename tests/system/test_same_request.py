@@ -1,5 +1,7 @@
 """A page, its command, its script and its recipe are one request: every number is the same."""
 
+import contextlib
+import io
 import json
 import shlex
 from collections.abc import Callable, Sequence
@@ -14,9 +16,9 @@ from streamlit.testing.v1 import AppTest
 
 from analysis.cli.main import main
 from analysis.experiments import long_texts
-from analysis.recipes import files
+from analysis.recipes import files, findings
 from analysis.recipes.answers import answer
-from tests.support.visits import metric, opened, shown, unfolded, well
+from tests.support.visits import metric, opened, show_tab, shown, unfolded, well
 
 Rows = list[dict[str, Any]]
 Numbers = dict[tuple[Any, ...], Sequence[Any]]
@@ -30,7 +32,8 @@ def _table(app: AppTest, *columns: str) -> pd.DataFrame:
 def _scores(table: pd.DataFrame, *place: str) -> Numbers:
     """Measures and their intervals in a page's table, by method."""
     columns = [str(name) for name in table]
-    names = [name.removesuffix(" low") for name in columns if name.endswith(" low")]
+    lows = [name for name in columns if name.endswith(" low") and name != "rank low"]
+    names = [name.removesuffix(" low") for name in lows]
     return {
         (*(row[name] for name in place), row["method"], name): [
             row[name],
@@ -54,6 +57,8 @@ def _answered(rows: Rows, *place: str) -> Numbers:
 
 
 def _similarity(app: AppTest, rows: Rows) -> tuple[Any, Any]:
+    table = _table(app, "method", "Spearman", "dtype")
+    app = unfolded(show_tab(app, "Comparisons"))
     shown_changes = {
         row["method"]: [row["difference"], row["low"], row["high"], row["p"]]
         for row in _table(app, "method", "difference", "p").to_dict("records")
@@ -63,8 +68,21 @@ def _similarity(app: AppTest, rows: Rows) -> tuple[Any, Any]:
         for row in rows
         if row["change"] is not None and row["measure"] == rows[0]["measure"]
     }
-    table = _table(app, "method", "Spearman", "dtype")
-    return (_scores(table), shown_changes), (_answered(rows), changes)
+    shown_ranks = {
+        row["method"]: [row["rank"], row["rank low"], row["rank high"], row["not told apart from"]]
+        for row in table.to_dict("records")
+    }
+    ranks = {
+        row["method"]: [
+            row["rank"],
+            row["rank_low"],
+            row["rank_high"],
+            ", ".join(row["level_with"]),
+        ]
+        for row in rows
+        if row["measure"] == rows[0]["measure"]
+    }
+    return (_scores(table), shown_changes, shown_ranks), (_answered(rows), changes, ranks)
 
 
 def _rerouting(app: AppTest, rows: Rows) -> tuple[Any, Any]:
@@ -115,15 +133,15 @@ def _long_texts(app: AppTest, rows: Rows) -> tuple[Any, Any]:
 
 
 def _ablation(app: AppTest, rows: Rows) -> tuple[Any, Any]:
-    table = _table(app, "layers", "Spearman", "change low")
+    table = _table(app, "re-routed", "Spearman", "change low")
     page = {
-        row["layers"]: [row["Spearman"], row["change"], row["change low"], row["change high"]]
+        row["re-routed"]: [row["Spearman"], row["change"], row["change low"], row["change high"]]
         for row in table.to_dict("records")
     }
     from analysis.rerouting.layer_lists import format_layers
 
     answered = {
-        format_layers(row["layers"], 0): [
+        row.get("heads") or format_layers(row["layers"], 0): [
             *(row["spearman"], row["change"]),
             *(row["ci_low"], row["ci_high"]),
         ]
@@ -133,14 +151,42 @@ def _ablation(app: AppTest, rows: Rows) -> tuple[Any, Any]:
     return {name: page[name] for name in both}, {name: answered[name] for name in both}
 
 
+def _output_layers(app: AppTest, rows: Rows) -> tuple[Any, Any]:
+    columns = ["method", "output_layer", "value", "ci_low", "ci_high", "held_out", "dimension"]
+    table = _table(app, *columns)
+    assert findings.sentences("output-layers", rows)[0] in shown(app)
+    return table[columns].to_numpy().tolist(), [[row[name] for name in columns] for row in rows]
+
+
+def _printed(arguments: list[str]) -> Any:
+    """What a command prints as JSON.
+
+    Not by capsys: a thread of a page may put back the standard output from before the test.
+    """
+    printed = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True)
+    with contextlib.redirect_stdout(printed):
+        assert main(arguments) == 0
+    return json.loads(printed.buffer.getvalue())
+
+
 @dataclass(frozen=True)
 class Case:
-    """A page, how it is opened, and the numbers that it shows beside those of an answer."""
+    """A page, how it is opened, and the numbers that it shows beside those of an answer.
+
+    ``section`` has the question, where it is not the page's own.
+    """
 
     page: str
     numbers: Callable[[AppTest, Rows], tuple[Any, Any]]
     query: dict[str, Any] = field(default_factory=dict)
     before: Callable[[AppTest], AppTest] = lambda app: app
+    section: str = "view"
+
+    @property
+    def name(self) -> str:
+        """The page, and the search or the section where there is one."""
+        section = "" if self.section == "view" else self.section
+        return " ".join(filter(None, (self.page, self.query.get("ablation_search"), section)))
 
 
 def _score_missing(app: AppTest) -> AppTest:
@@ -150,41 +196,51 @@ def _score_missing(app: AppTest) -> AppTest:
 CASES = [
     Case("causal_limits", _causal),
     Case("intrinsic_dimension", _dimension),
+    Case(
+        "intrinsic_dimension",
+        _output_layers,
+        {"output_layers_method": ["mean", "kv-embedding"], "score_layers": "true"},
+        section="score by layer",
+    ),
     Case("rerouting", _rerouting),
     Case("embedding_space", _space, {"space_projection": "pca"}),
     Case("similarity", _similarity, {"score_method": ["kv-embedding", "mean", "echo"]}),
     Case("long_texts", _long_texts, {"long_texts_most_chatterbot-answers": "10"}),
-    Case("layer_ablation", _ablation, {"ablation_search": "single layers"}, _score_missing),
+    *(
+        Case("layer_ablation", _ablation, {"ablation_search": search}, _score_missing)
+        for search in ("single layers", "single heads")
+    ),
 ]
 
 
 QUICK = ("rerouting",)
 """The pages that `make test` compares; the others are slow."""
+LONG = ("layer_ablation single heads",)
+"""Those that take more than a minute."""
+
+
+def _marks(case: Case) -> list[pytest.MarkDecorator]:
+    quick, long = case.page in QUICK, case.name in LONG
+    return [] if quick else [pytest.mark.slow, *[pytest.mark.nightly] * long]
 
 
 @pytest.mark.parametrize(
     "case",
-    [
-        pytest.param(case, id=case.page, marks=[pytest.mark.slow] * (case.page not in QUICK))
-        for case in CASES
-    ],
+    [pytest.param(case, id=case.name, marks=_marks(case)) for case in CASES],
 )
 def test_a_page_shows_what_its_command_script_and_recipe_give(
     case: Case,
     tiny_llama: dict[str, str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
 ) -> None:
     app = case.before(well(opened(case.page, **tiny_llama, **case.query)))
-    app = well(unfolded(app))
+    app = well(unfolded(app, case.section))
     command, script = (str(block.value) for block in app.code[:2])
     monkeypatch.chdir(tmp_path)
     program, *arguments = shlex.split(command.removeprefix("python -m "))
     assert program == "analysis"
-    capsys.readouterr()
-    assert main([*arguments, "--json"]) == 0
-    by_command = json.loads(capsys.readouterr().out)
+    by_command = _printed([*arguments, "--json"])
     names: dict[str, Any] = {}
     exec(script, names)
     assert json.loads(json.dumps(names["result"].to_dict())) == by_command
@@ -201,7 +257,7 @@ def test_a_page_shows_what_its_command_script_and_recipe_give(
 @pytest.mark.slow
 @pytest.mark.parametrize("queries", [None, 7, 100])
 def test_the_queries_asked_for_on_long_texts_are_those_scored(
-    queries: int | None, tiny_llama: dict[str, str], capsys: pytest.CaptureFixture[str]
+    queries: int | None, tiny_llama: dict[str, str]
 ) -> None:
     part = {} if queries is None else {"long_texts_most_chatterbot-answers": str(queries)}
     few = {"long_texts_method": ["mean"], "long_texts_tokens": ["64"]}
@@ -212,9 +268,7 @@ def test_the_queries_asked_for_on_long_texts_are_those_scored(
     assert sample.value == scored
     words = ["long-texts", "--backbone", tiny_llama["backbone"], "--method", "mean"]
     words += ["--tokens", "64"] + ([] if queries is None else ["--part", str(queries)])
-    capsys.readouterr()
-    assert main([*words, "--json"]) == 0
-    rows = json.loads(capsys.readouterr().out)
+    rows = _printed([*words, "--json"])
     assert {row["queries"] for row in rows} == {scored}
     np.testing.assert_equal(*_long_texts(app, rows))
 

@@ -22,7 +22,7 @@ from analysis.recipes.results import Results
 from tests.support.visits import ROOT
 
 FOLDER = ROOT / "assets" / "studies"
-STUDIES = ("long-texts", "parts", "rules")
+STUDIES = ("heads", "heads-one-word", "long-texts", "parts", "prompts", "rules")
 
 
 def committed(name: str) -> Results:
@@ -63,7 +63,7 @@ def test_no_text_of_a_corpus_is_in_the_results(name: str) -> None:
             return max(map(words, parts), default=0)
         return len(str(value).split())
 
-    texts = ("template", "against")
+    texts = ("template", "against", "prompt", "parts")
     for row in committed(name).rows:
         assert words({key: value for key, value in row.items() if key not in texts}) <= 7
 
