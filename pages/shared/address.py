@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 from streamlit.errors import StreamlitAPIException
-from streamlit.runtime.scriptrunner import StopException
+from streamlit.runtime.scriptrunner import StopException, get_script_run_ctx
 
 from analysis.errors import quoted
 from pages.shared import display
@@ -56,11 +56,25 @@ def _name_refused(place: Any) -> None:
     refused = [
         f"{name}={quoted(', '.join(values))}, for which {_written(state[name])} stands"
         for name, values in asked.items()
-        if name in state and not _holds(values, state[name], state.get(_LABELS, {}).get(name))
+        if _is_bound(name)
+        and name in state
+        and not _holds(values, state[name], state.get(_LABELS, {}).get(name))
     ]
     if refused:
         said = f"The link asks for what cannot be had: {'; '.join(refused)}."
         place.warning(display.escaped(said))
+
+
+def _is_bound(name: str) -> bool:
+    """Whether a widget of the page holds what the address says under a name.
+
+    The visit's state has more names than that: what the tour does, pages that were opened.
+    """
+    context = get_script_run_ctx()
+    if context is None:
+        return False
+    with context.session_state.query_params() as params:
+        return bool(params.is_bound(name))
 
 
 def _holds(asked: list[str], value: Any, label: str | None) -> bool:

@@ -175,6 +175,17 @@ def test_a_link_names_what_no_widget_can_hold(folder_of: Callable[[str], str]) -
     assert not [w for w in app.warning if "cannot be had" in w.value]
 
 
+@pytest.mark.parametrize("name", ["tour", "opened", "plan_history", "backbone_lease"])
+@pytest.mark.parametrize("value", ["x", ""])
+def test_a_link_with_a_name_that_is_no_choice_is_no_fault(
+    folder_of: Callable[[str], str], name: str, value: str
+) -> None:
+    app = well(opened("causal_limits", backbone=folder_of("llama"), bias="77", **{name: value}))
+    (said,) = (unescaped(w.value) for w in app.warning if "cannot be had" in w.value)
+    assert "bias" in said
+    assert name not in said
+
+
 def test_choices_of_which_none_is_left_keep_the_last(tiny_llama: dict[str, str]) -> None:
     app = opened("intrinsic_dimension", **tiny_llama)
     drawn = len(charts(well(app)))
