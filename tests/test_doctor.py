@@ -153,7 +153,8 @@ def test_a_command_is_logged_without_its_texts(
 def test_health_is_answered_and_the_page_is_seen(visit: Page, address: str) -> None:
     with urllib.request.urlopen(f"{address}/_stcore/health") as answer:
         assert (answer.status, answer.read()) == (200, b"ok")
-    visit.goto(f"{address}/diagnostics")
-    serving.settled(visit)
+    for page in ("causal_limits", "diagnostics"):
+        visit.goto(f"{address}/{page}")
+        serving.settled(visit)
     expect(visit.locator("h1")).to_have_text("Is this installation healthy?")
     expect(visit.get_by_test_id("stCode").last).to_contain_text("backbones in memory: smollm2")

@@ -11,9 +11,11 @@ from collections.abc import Callable
 from weakref import WeakValueDictionary
 
 from ..errors import OutOfMemory
+from ..runtime import hosting
 from ..runtime.fair_lock import FairLock
 from . import backbone as backbones
 from .backbone import Backbone
+from .catalog import PACKAGED
 
 
 class Lease:
@@ -49,9 +51,11 @@ def lease(
         The lease, shared by all who use the backbone.
 
     Raises:
-        BackboneError: what loading raises; OutOfMemory names the backbones that are loaded.
+        BackboneError: what loading raises; OutOfMemory names the backbones that are loaded. A
+            hosted server lends none that it does not offer, loaded or not.
     """
     name = name.strip()
+    hosting.check_backbone(name, PACKAGED)
     if (shared := _LEASES.get((name, dtype))) is None:
         with _LOADING:
             if (shared := _LEASES.get((name, dtype))) is None:

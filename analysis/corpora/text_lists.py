@@ -140,7 +140,9 @@ def _is_missing(value: object) -> bool:
     """Return whether a value stands for a missing one in Python, numpy, pandas or Arrow."""
     if value is None or value is np.ma.masked or type(value).__name__ in _SCALARS_OF_PANDAS:
         return True
-    return isinstance(value, float | Decimal | np.number | np.datetime64) and bool(value != value)
+    if isinstance(value, Decimal):
+        return value.is_nan()  # one that signals cannot be compared
+    return isinstance(value, float | np.number | np.datetime64) and bool(value != value)
 
 
 def _shorten(value: object) -> str:

@@ -110,6 +110,7 @@ BAD_SECOND: dict[str, tuple[Any, str]] = {
     "NaT": (["boat", pd.NaT], "missing"),
     "numpy's NaT": (["boat", np.datetime64("NaT")], "missing"),
     "Decimal's NaN": (["boat", Decimal("nan")], "missing"),
+    "Decimal's signalling NaN": (["boat", Decimal("snan")], "missing"),
     "in numpy": (np.array(["boat", np.nan], object), "missing"),
     "masked": (np.ma.masked_array(np.array(WORDS), np.array([0, 1, 0], bool)), "missing"),
     "in a Series": (pd.Series(["boat", None]), "missing"),

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
 from analysis import doctor
-from analysis.backbones import backbone, facts, sources
+from analysis.backbones import backbone, facts, leases, sources
 from analysis.backbones.gguf_header import check_header
 from analysis.cli.main import main
 from analysis.corpora import beir, columns, registry
@@ -173,9 +173,13 @@ def test_a_setting_that_cannot_be_read_closes_every_door(
 
 @pytest.mark.slow
 @pytest.mark.weights
-def test_pages_of_a_hosted_server(hosted: None, folder_of: Callable[[str], str]) -> None:  # noqa: ARG001
-    """A link cannot name what the menu lacks, and uploads are limited."""
+def test_pages_of_a_hosted_server(
+    monkeypatch: pytest.MonkeyPatch, folder_of: Callable[[str], str]
+) -> None:
+    """A link cannot name what the menu lacks, be it loaded for someone else or not."""
     name = folder_of("llama")
+    lent = leases.lease(name)
+    monkeypatch.setenv("KVE_HOSTED", "1")
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
     app.query_params["backbone"] = name
     app.run()
@@ -184,6 +188,7 @@ def test_pages_of_a_hosted_server(hosted: None, folder_of: Callable[[str], str])
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
     app.session_state["backbone"] = name
     assert "This server does not load" in sentence(app.run())
+    assert lent in leases.active()
 
 
 @pytest.mark.parametrize("hosting_on", [False, True])
