@@ -28,7 +28,7 @@ def upload(page: Page) -> None:
     page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(
         {"name": "own.tsv", "mimeType": "text/tab-separated-values", "buffer": OWN.encode()}
     )
-    expect(page.get_by_text(re.compile("^own.tsv: ")).first).to_be_attached(timeout=60_000)
+    expect(page.get_by_text(re.compile("^own.tsv: ")).first).to_be_attached()
     settled(page)
 
 
@@ -38,12 +38,10 @@ def test_a_search_is_stopped_taken_up_again_and_its_map_fills(visit: Page, addre
     settled(visit)
     upload(visit)
     visit.get_by_role("button", name=re.compile("^Score the")).click()
-    expect(visit.get_by_text(re.compile("[1-9][0-9]* of [0-9]+ plans scored"))).to_be_visible(
-        timeout=60_000
-    )
+    expect(visit.get_by_text(re.compile("[1-9][0-9]* of [0-9]+ plans scored"))).to_be_visible()
     visit.get_by_test_id("stMain").get_by_role("button", name="Stop").click()
     again = visit.get_by_role("button", name=re.compile("^Score the"))
-    expect(again).to_be_visible(timeout=60_000)
+    expect(again).to_be_visible()
     settled(visit)
     kept = scored(visit)
     assert kept > 0
@@ -54,7 +52,7 @@ def test_a_search_is_stopped_taken_up_again_and_its_map_fills(visit: Page, addre
     upload(visit)
     assert scored(visit) >= kept
     again.click()
-    expect(visit.get_by_text("including the reference points")).to_be_visible(timeout=120_000)
+    expect(visit.get_by_text("including the reference points")).to_be_visible()
     settled(visit)
     assert visit.get_by_test_id("stPlotlyChart").first.bounding_box()["width"] > 600  # type: ignore[index]
     chart = visit.get_by_test_id("stPlotlyChart").first

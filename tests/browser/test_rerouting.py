@@ -66,7 +66,7 @@ def test_a_link_restores_the_curves(visit: Page, address: str, complaints: list[
     lines = visit.get_by_test_id("stPlotlyChart").first.locator(".legend .traces")
     expect(lines).to_have_count(3)  # two curves and what is re-routed
     visit.get_by_role("radio", name="both").click()
-    expect(lines).to_have_count(5, timeout=60_000)
+    expect(lines).to_have_count(5)
     expect(visit).to_have_url(re.compile("dimension_prompt=both"))
     expect(visit).to_have_url(re.compile("dimension_estimator=twonn&dimension_estimator=lpca"))
     settled(visit)

@@ -48,7 +48,7 @@ def test_methods_are_compared_and_everything_is_taken_along(visit: Page, address
     settled(visit)
 
     visit.get_by_test_id("stButtonGroup").get_by_text("labelled texts").click()
-    expect(visit.get_by_text("kNN accuracy").first).to_be_visible(timeout=60_000)
+    expect(visit.get_by_text("kNN accuracy").first).to_be_visible()
     settled(visit)
     expect(visit).to_have_url(re.compile("score_on=labelled"))
 

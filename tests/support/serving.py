@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = (
@@ -36,6 +36,7 @@ _SWITCHES = [
     "--disable-sync",
     "--no-first-run",
 ]
+expect.set_options(timeout=120_000)  # a busy machine is not a failure
 
 
 @contextmanager
