@@ -7,7 +7,7 @@ refuses, or differs from the concatenated form, is passed over.
 """
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch.nn.functional import pad
@@ -24,6 +24,7 @@ Kernel = Callable[
 """Attention of queries (B, H, T, d) on keys and values (B, H or KV, S, d), under a mask (None for
 causal; bool, True = visible, or additive, broadcast to (B, H, T, S)) and a factor of the logits:
 the output (B, H, T, d), and the log-sum-exp of each query's logits."""
+_ATEN = torch.ops.aten
 STEP = 16
 """Rows of a mask begin at multiples of so many entries, as CUDA's kernels want it."""
 
@@ -50,7 +51,7 @@ def cpu_kernel(
     if mask is not None:
         mask = additive(mask, query.dtype)
     is_causal = mask is None and query.shape[2] > 1
-    return torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(  # type: ignore[no-any-return]
+    return _ATEN._scaled_dot_product_flash_attention_for_cpu(  # type: ignore[no-any-return]
         query, key, value, 0.0, is_causal, attn_mask=mask, scale=scale
     )
 
@@ -63,47 +64,40 @@ def _efficient(
     scale: float,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """CUDA's memory-efficient kernel, in any floating dtype and under any mask."""
-    out, lse, *_ = torch.ops.aten._scaled_dot_product_efficient_attention(
+    out, lse, *_ = _ATEN._scaled_dot_product_efficient_attention(
         query, key, value, _aligned(mask, query, key), True, 0.0, mask is None, scale=scale
     )
     return out, _of_queries(lse, query)
 
 
-def _flash(
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    mask: torch.Tensor | None,
-    scale: float,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """CUDA's flash kernel in half precision; the efficient one runs under a mask."""
-    if mask is not None:
-        return _efficient(query, key, value, mask, scale)
-    out, lse, *_ = torch.ops.aten._scaled_dot_product_flash_attention(
-        query, key, value, 0.0, True, False, scale=scale
-    )
-    return out, _of_queries(lse, query)
+def _causal(operator: Callable[..., Any], *options: Any) -> Kernel:
+    """A kernel for the causal mask alone, in half precision; the efficient one serves all others.
 
+    Args:
+        operator: PyTorch's.
+        options: what it takes between the value and the factor of the logits.
+    """
 
-def _cudnn(
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    mask: torch.Tensor | None,
-    scale: float,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """CuDNN's kernel in half precision; the efficient one runs under a mask."""
-    if mask is not None:
-        return _efficient(query, key, value, mask, scale)
-    out, lse, *_ = torch.ops.aten._scaled_dot_product_cudnn_attention(
-        query, key, value, None, True, 0.0, True, False, scale=scale
-    )
-    return out, _of_queries(lse, query)
+    def attend(
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        mask: torch.Tensor | None,
+        scale: float,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        if mask is not None:
+            return _efficient(query, key, value, mask, scale)
+        out, lse, *_ = operator(query, key, value, *options, scale=scale)
+        return out, _of_queries(lse, query)
+
+    return attend
 
 
 CUDA_KERNELS: dict[Form, Kernel] = {
-    "closed-flash": _flash,
-    "closed-cudnn": _cudnn,
+    "closed-flash": _causal(_ATEN._scaled_dot_product_flash_attention, 0.0, True, False),
+    "closed-cudnn": _causal(
+        _ATEN._scaled_dot_product_cudnn_attention, None, True, 0.0, True, False
+    ),
     "closed-efficient": _efficient,
 }
 """Kernels for CUDA by the form that they serve, in the order in which they are tried."""
