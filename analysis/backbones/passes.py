@@ -9,7 +9,7 @@ from dataclasses import replace
 from ..rerouting import forward_pass
 from ..rerouting.pass_request import PassRequest, PassResult
 from ..rerouting.torch_state import check_arithmetic, steady
-from ..runtime import fair_lock, visitors
+from ..runtime import events, fair_lock, visitors
 from .backbone import Backbone
 
 
@@ -44,6 +44,7 @@ def run_jointly(backbone: Backbone, requests: Sequence[PassRequest]) -> list[Pas
     visitors.count_tokens(tokens)
 
     def before_layer() -> None:
+        events.may_stop()
         check_arithmetic(backbone.arithmetic)
         backbone.lock.spend(cost)
 

@@ -2,7 +2,7 @@
 
 The library sends them here, and a page or the command line listens. A listener may stop the work by
 raising an exception: a waiting thread reports its place twice a second, so a closed tab leaves the
-queue.
+queue, and work that goes on asks before every layer (:func:`may_stop`).
 """
 
 from collections.abc import Callable, Iterator
@@ -22,17 +22,23 @@ def ignore_place(_place: int, _resource: str) -> None:
     """Report no place in a queue."""
 
 
+def go_on() -> None:
+    """Never stop the work."""
+
+
 class Listener(NamedTuple):
     """The functions that receive a thread's messages.
 
     Attributes:
         say: takes a sentence.
         wait: takes the place in a queue, 0 once it is this thread's turn, and what it waits for.
+        stop: raises to stop the work; see :func:`may_stop`.
         said_once: what :func:`say_once` has sent.
     """
 
     say: Callable[[str], object]
     wait: Callable[[int, str], None]
+    stop: Callable[[], object]
     said_once: set[str]
 
 
@@ -41,15 +47,19 @@ _LISTENER: ContextVar[Listener | None] = ContextVar("listener", default=None)
 
 @contextmanager
 def listening(
-    say: Callable[[str], object], wait: Callable[[int, str], None] = ignore_place
+    say: Callable[[str], object],
+    wait: Callable[[int, str], None] = ignore_place,
+    stop: Callable[[], object] = go_on,
 ) -> Iterator[None]:
     """Send this thread's messages inside the block to a listener.
 
     Args:
         say: takes a sentence.
         wait: takes the place in a queue, 0 once it is this thread's turn, and what it waits for.
+        stop: called between the layers of every pass and between the epochs of a map; what it
+            raises ends the work there.
     """
-    token = _LISTENER.set(Listener(say, wait, set()))
+    token = _LISTENER.set(Listener(say, wait, stop, set()))
     try:
         yield
     finally:
@@ -79,3 +89,9 @@ def say_place(place: int, resource: str) -> None:
     """
     if (listener := _LISTENER.get()) is not None:
         listener.wait(place, resource)
+
+
+def may_stop() -> None:
+    """Let the listener stop the work here, if it wants to; called where nothing is half done."""
+    if (listener := _LISTENER.get()) is not None:
+        listener.stop()

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import PlanError, SettingsError
+from ..runtime import events
 from ..runtime.fair_lock import FairLock
 from .neighbours import Floats, _checked
 
@@ -82,7 +83,25 @@ def _umap_class() -> Any:
     return UMAP
 
 
+class _Epochs:
+    """What UMAP's bar of epochs is written to: it asks whether to stop, and shows nothing."""
+
+    def __init__(self) -> None:
+        self._stopped = False
+
+    def write(self, _text: str) -> None:
+        """Ask once more, unless the fit is ending since the answer was yes."""
+        if not self._stopped:
+            self._stopped = True
+            events.may_stop()
+            self._stopped = False
+
+    def flush(self) -> None:
+        """Nothing is kept."""
+
+
 def _umap(rows: Floats, neighbours: int, min_dist: float, seed: int) -> Floats:
+    events.may_stop()
     with FITTING:
         fitted = _umap_class()(
             n_neighbors=neighbours,
@@ -90,6 +109,7 @@ def _umap(rows: Floats, neighbours: int, min_dist: float, seed: int) -> Floats:
             metric="cosine",
             random_state=seed,
             n_jobs=1,
+            tqdm_kwds={"file": _Epochs(), "disable": False},
         ).fit(rows)
     return np.asarray(fitted.embedding_, dtype=np.float64)
 

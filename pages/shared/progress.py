@@ -93,20 +93,28 @@ def _close() -> None:
 @contextmanager
 def notices() -> Iterator[None]:
     """Show what the library reports while it works: a place in a queue, a batch cut in halves."""
-    with listening(lambda message: st.warning(escaped(message)), lambda *at: _place().wait(*at)):
+    with listening(
+        lambda message: st.warning(escaped(message)),
+        lambda *at: _place().wait(*at),
+        stop_if_cancelled,
+    ):
         yield
 
 
 @contextmanager
 def progress(label: str) -> Iterator[Callable[[int, int], None]]:
     """Show what is computed, how much of it is done, and the time left."""
-    place, began = _place(), time.monotonic()
+    place, began, first, last_total = _place(), time.monotonic(), 0, 0
     place.tell(0.0, label)
 
     def show(done: int, total: int) -> None:
+        nonlocal began, first, last_total
         if done < total:  # what is known is shown also in a view that was cancelled
             stop_if_cancelled()
-        left = time_left(done, total, time.monotonic() - began)
+        if last_total and (total != last_total or done < first):  # something else is counted now
+            began, first = time.monotonic(), done
+        last_total = total
+        left = time_left(done - first, total - first, time.monotonic() - began)
         counted = f"{label}: {done:,} of {total:,}{left}"
         place.tell(done / total if total else 0.0, counted)
 
@@ -157,12 +165,18 @@ def _cancel() -> None:
 
 
 def stop_if_cancelled() -> None:
-    """Stop where the visitor cancelled this view; a change of it computes again."""
+    """Stop where the visitor cancelled this view; a change of it computes again.
+
+    Reading the state also ends a run that Streamlit has a newer one for, as after a click on
+    *Cancel*.
+    """
     state = st.session_state
     cancelled = state.get(_CANCELLED)
+    if cancelled is None:
+        return
     if cancelled is True:
         cancelled = state[_CANCELLED] = _view()
-    if cancelled is None or cancelled != _view():
+    if cancelled != _view():
         state[_CANCELLED] = None
         return
     with _place().notes:

@@ -42,3 +42,16 @@ def test_what_is_known_is_shown_after_cancelling(tiny_llama: dict[str, str]) -> 
     app.run()
     assert len(charts(well(app))) == 2
     assert "Cancelled." not in shown(app)
+
+
+def test_a_cancelled_view_stops_where_nothing_counts_what_is_done(
+    tiny_llama: dict[str, str],
+) -> None:
+    link = {"similarity_tab": "Own texts", "score_method": "mean"}
+    app = well(opened("similarity", own_pairs=True, **tiny_llama, **link))
+    app.text_input(key="own_first").set_value("Two men play.")
+    app.session_state[progress._CANCELLED] = True
+    app.run()
+    assert "Cancelled." in shown(well(app))
+    press(app, "Go on")
+    assert "Cancelled." not in shown(well(app))
