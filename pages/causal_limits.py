@@ -17,7 +17,7 @@ TEXT_DIRECTION = "<style>[data-testid=stMain] input { unicode-bidi: plaintext; }
 
 
 def _move_step(by: int) -> None:
-    st.session_state.step = NAMES[NAMES.index(st.session_state.step) + by]
+    st.session_state.step = NAMES[(NAMES.index(st.session_state.step) + by) % len(NAMES)]
 
 
 session.run_by_entry()
@@ -44,19 +44,23 @@ with row:
         label_visibility="collapsed",
         wrap=True,
     )
-    moves = {"back": (-1, "PageUp", step == NAMES[0]), "next": (1, "PageDown", step == NAMES[-1])}
+    moves = {"Back": (-1, "PageUp"), "Next": (1, "PageDown")}
     if presenting:  # out of sight, for the keys of their own
-        moves |= {"left": (-1, "Left", step == NAMES[0]), "right": (1, "Right", step == NAMES[-1])}
-    for name, (by, shortcut, at_end) in moves.items():
-        st.button(
-            name.capitalize(),
-            key=f"step_{name}",
-            on_click=_move_step,
-            args=(by,),
-            disabled=at_end,
-            type="primary" if name == "next" else "secondary",
-            shortcut=shortcut if presenting else None,
-        )
+        moves |= {"Left": (-1, "Left"), "Right": (1, "Right")}
+    for name, (by, shortcut) in moves.items():
+        at_end = step == NAMES[-1 if by > 0 else 0]
+        if at_end and name == "Next" and not presenting:
+            st.button("Start again", key="step_again", on_click=_move_step, args=(by,))
+        elif not (at_end and by > 0):
+            st.button(
+                name,
+                key=f"step_{name.lower()}",
+                on_click=_move_step,
+                args=(by,),
+                disabled=at_end,
+                type="primary" if name == "Next" else "secondary",
+                shortcut=shortcut if presenting else None,
+            )
 choices = row.popover("Edit") if presenting else st.container()
 (choices if presenting else row).toggle(
     "Presenter view",

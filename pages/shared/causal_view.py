@@ -28,7 +28,7 @@ STYLE = """<style>
     .st-key-steps { gap: 0.6rem; }
     .st-key-steps button { min-height: 1.6rem; padding: 0 0.3rem; }
     .st-key-steps button [data-testid=stMarkdownContainer] { font-size: 0.68rem; }
-    .st-key-steps kbd, .st-key-step_next button:disabled { display: none; }
+    .st-key-steps kbd { display: none; }
     :is(.st-key-step_back, .st-key-step_left, .st-key-step_right) { display: none; }
     [data-testid=stHtml] > div[dir] { zoom: 1.12; }
     [data-testid=stPlotlyChart] :is(.xtick, .ytick, .infolayer) text {
