@@ -67,14 +67,14 @@ curves = [
 ]
 first = curves[0]
 selected = first.selected(rule)
-selected_text = layer_lists.format_layers(selected, backbone.layers)
+selected_text = layer_lists.layers_in_words(selected, backbone.layers)
 
 left, middle, right = st.columns([2, 2, 3])
-left.metric("Layers the rule selects", selected_text)
+left.metric("The rule selects", f"{selected_text[:1].upper()}{selected_text[1:]}")
 middle.metric("Same choice in resamples", f"{100 * first.choices(rule).get(selected, 0):.0f}%")
 right.markdown(f"**{display.escaped(rule)}**: {selection.RULES[rule].summary}")
 right.button(
-    f"Use these layers ({selected_text})",
+    f"Use {selected_text}",
     on_click=session.use_layers,
     args=(selected,),
     disabled=bool(backbone.refusal),

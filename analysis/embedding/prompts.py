@@ -95,24 +95,27 @@ def check_role(role: str) -> None:
     by_name(dict.fromkeys(get_args(Role)), role, "role")
 
 
-def check_text(text: str, number: int) -> None:
+def check_text(text: str, name: int | str) -> None:
     """Refuse a text that no tokenizer can read, or that is too long for a hosted server.
 
     Args:
         text: the text.
-        number: its number, from 1.
+        name: its number, from 1, or what it is called, such as "Sentence A".
 
     Raises:
         CorpusError: the text is blank, holds a lone surrogate or is
             longer than the server takes.
     """
-    hosting.check_text(number, len(text))
+    named, way_out = (
+        (f"Text {name}", "remove it or write") if isinstance(name, int) else (name, "write")
+    )
+    hosting.check_text(named, len(text))
     if not text.strip():
-        raise CorpusError(f"Text {number} is empty; remove it or write something in it.")
+        raise CorpusError(f"{named} is empty; {way_out} something in it.")
     try:
         text.encode()
     except UnicodeEncodeError as error:
         raise CorpusError(
-            f"Text {number} holds a broken character (a lone surrogate, {text[error.start]!a}) "
+            f"{named} holds a broken character (a lone surrogate, {text[error.start]!a}) "
             f"at position {error.start + 1}; save it as valid UTF-8."
         ) from None

@@ -20,6 +20,11 @@ NOTHING = "re-routing nothing"
 """Name of the plan without layers, which plans are compared with."""
 CLEAR = 0.05
 """Corrected p-value below which a difference is called clear."""
+CLEAR_MEANS = (
+    "Clear means that the paired 95% interval lies wholly on one side of 0, and still does so "
+    f"after Holm's correction (p < {CLEAR:g}) where several differences are compared."
+)
+"""What :attr:`Difference.clear` says, in words: the one definition."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +77,10 @@ class Difference:
 
     @property
     def clear(self) -> bool:
-        """Whether the interval excludes 0 and the corrected p-value, if any, is below 0.05."""
+        """Whether the interval excludes 0 and the corrected p-value, if any, is below 0.05.
+
+        :data:`CLEAR_MEANS` says it in words.
+        """
         inside = self.ci_low <= 0 <= self.ci_high
         return not inside and (self.p_holm is None or self.p_holm < CLEAR)
 

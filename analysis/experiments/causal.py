@@ -82,8 +82,8 @@ def check_texts(first: str, second: str) -> None:
     Raises:
         CorpusError: a text is blank or cannot be encoded, or both are the same.
     """
-    for number, text in enumerate((first, second), 1):
-        check_text(text, number)
+    for name, text in zip(("Sentence A", "Sentence B"), (first, second), strict=True):
+        check_text(text, name)
     if first == second:
         raise CorpusError("The two sentences are the same; change the ending of one.")
 
@@ -145,6 +145,7 @@ def gates(backbone: Backbone, text: str, plan: Plan, *, template: str = DEFAULT.
     Raises:
         CorpusError, PlanError, BackboneError: as ``movement``.
     """
+    check_text(text, "The text")
     check_plan(backbone, plan)
     (prompt,) = _tokenized(backbone, [text], template)
     gate_of = _pass(backbone, prompt, plan).gates

@@ -336,9 +336,9 @@ class Causal(Planned):
     command = "causal"
     summary = "Show how far shared tokens move when a text ends differently."
     topic = INSIDE
-    first: Annotated[str, Option("TEXT"), Field(description="first text")]
+    first: Annotated[str, Option("TEXT"), Field(description="sentence A")]
     second: Annotated[
-        str, Option("TEXT"), Field(description="second text, the same but for its ending")
+        str, Option("TEXT"), Field(description="sentence B, the same but for its ending")
     ]
     bare: Bare = False
 

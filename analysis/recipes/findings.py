@@ -1,14 +1,15 @@
 """Findings of rows in sentences: scores with intervals, and paired differences.
 
-A difference is called clear only if its interval excludes 0 and its corrected p-value, if any, is
-below 0.05. Every number in a sentence is in the rows.
+What is called clear is said where the word first stands
+(:data:`analysis.evaluation.comparison.CLEAR_MEANS`). Every number in a sentence is in the rows.
 """
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 
 from ..errors import quoted
-from ..evaluation.comparison import Difference
+from ..evaluation.comparison import CLEAR_MEANS, Difference
 from ..experiments.parts import PARTS, SETTINGS
 from . import ranks, words
 from .layer_findings import ablation, dimension, rules, sensitivity, transfer
@@ -26,7 +27,16 @@ def sentences(command: str, rows: Sequence[Row]) -> list[str]:
     Returns:
         A sentence for each finding; empty for commands that only list.
     """
-    return list(_FINDINGS[command](rows)) if command in _FINDINGS and rows else []
+    if command not in _FINDINGS or not rows:
+        return []
+    found = list(_FINDINGS[command](rows))
+    first = next((n for n, sentence in enumerate(found) if _CLEAR.search(sentence)), None)
+    if first is not None:
+        found[first] += f" {CLEAR_MEANS}"
+    return found
+
+
+_CLEAR = re.compile(r"\bclear(ly)?\b")
 
 
 def _at(at: str) -> str:

@@ -19,8 +19,8 @@ def ablation(rows: Sequence[Row]) -> Iterable[str]:
         worse = sum(row["ci_high"] < 0 for row in plans)
         best = min(plans, key=lambda row: row["rank"])
         yield (
-            f"Of {len(plans)} plans{f' at {at}' if at else ''}, {better} score clearly better than "
-            f"re-routing nothing and {worse} clearly worse, without a correction for their number. "
+            f"Of {len(plans)} plans{f' at {at}' if at else ''}, {better} have an interval above "
+            f"re-routing nothing and {worse} one below, without a correction for their number. "
             f"The best is {_layers(best)}, "
             f"{in_words(best['change'], best['ci_low'], best['ci_high'], '+')}; it was selected on "
             "these same pairs."

@@ -197,11 +197,11 @@ def check_rows(name: str, rows: int) -> None:
         )
 
 
-def check_text(number: int, characters: int) -> None:
+def check_text(name: str, characters: int) -> None:
     """Refuse to encode a text longer than a hosted server takes.
 
     Args:
-        number: the text's number, from 1.
+        name: what the text is called.
         characters: its length.
 
     Raises:
@@ -209,6 +209,6 @@ def check_text(number: int, characters: int) -> None:
     """
     if (limits := hosted()) and characters > limits.characters:
         raise CorpusError(
-            f"Text {number} has {characters:,} characters, and this server takes "
+            f"{name} has {characters:,} characters, and this server takes "
             f"{limits.characters:,}; shorten it."
         )

@@ -8,6 +8,7 @@ import numpy as np
 import streamlit as st
 
 from analysis.corpora.types import Pairs
+from analysis.evaluation import comparison
 from analysis.experiments import ablation
 from analysis.experiments.ablation import Walk
 from analysis.experiments.held_out import BEST, Range
@@ -136,9 +137,9 @@ def counts(view: View, walk: Walk) -> None:
     above = sum(change.ci_low > 0 for change in changes)
     text = (
         f"Of {len(changes):,} plans of the search, {better:,} score clearly better than re-routing "
-        f"nothing, {worse:,} clearly worse, and {len(changes) - better - worse:,} neither. *Clear* "
-        "means that the whole interval lies on one side of 0, and still does so after Holm's "
-        f"correction for all of them; without the correction {above:,} intervals lie above 0."
+        f"nothing, {worse:,} clearly worse, and {len(changes) - better - worse:,} neither. "
+        f"{display.escaped(comparison.CLEAR_MEANS)} Without the correction {above:,} intervals lie "
+        "above 0."
     )
     plans = [plan for plan in view.references[RANDOM] if plan in walk.points]
     if gains := [walk.points[plan].change.delta for plan in plans]:

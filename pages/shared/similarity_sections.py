@@ -13,6 +13,7 @@ from analysis.embedding import cached_encoder, yardstick
 from analysis.embedding.encoder import Encoding
 from analysis.embedding.external import MethodOrVectors
 from analysis.embedding.methods import Method
+from analysis.embedding.prompts import check_text
 from analysis.embedding.read_prompts import read_prompts
 from analysis.evaluation import comparison, isotropy
 from analysis.experiments import score_result
@@ -165,6 +166,8 @@ def own_texts(
     right.text_input("Second text", OWN_TEXTS[1], key="own_second", persist_state="session")
 
     def encode(*texts: str) -> tuple[str, list[Encoding]]:
+        for text, name in zip(texts, ("The first text", "The second text"), strict=True):
+            check_text(text, name)
         return texts[0], cached_encoder.encode_methods(backbone, texts, list(methods.values()))
 
     _, encodings = valid_values.computed(("own_first", "own_second"), encode, *OWN_TEXTS)

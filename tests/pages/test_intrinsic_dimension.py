@@ -178,7 +178,7 @@ def test_several_curves_on_the_page(tiny_llama: dict[str, str]) -> None:
     np.testing.assert_array_equal(numbers(lines[0]["y"]), alone)
     assert len({tuple(numbers(line["y"])) for line in lines}) == 8
     (table,) = (t.value for t in unfolded(app).dataframe if "same over resamples (%)" in t.value)
-    assert table.loc[0, "selected"] == metric(app, "Layers the rule")
+    assert table.loc[0, "selected"] == metric(app, "The rule selects").split()[-1]
     app.multiselect(key="dimension_estimator").set_value([]).run()
     assert "at least one" in shown(app)
     assert len(charts(app)[0]["data"]) == len(drawn), "the last valid choice stays"
@@ -191,9 +191,9 @@ def test_the_plan_is_marked_and_told_from_what_the_rule_selects(
     app = well(opened("intrinsic_dimension", **tiny_llama | {"layers": "1,4"}))
     (plan,) = (trace for trace in charts(app)[0]["data"] if trace.get("name") == "re-routed now")
     assert list(numbers(plan["x"])) == [1, 4]
-    chosen = metric(app, "Layers the rule")
+    chosen = metric(app, "The rule selects").split()[-1]
     assert "The plan re-routes layers 1,4; the rule selects layer" in shown(app)
-    (use,) = (b for b in app.button if b.label.startswith("Use these layers"))
+    (use,) = (b for b in app.button if b.label.startswith("Use layer"))
     use.click().run()
     assert app.text_input(key="layers").value == chosen
     assert "The plan is what the rule selects" in shown(well(app))

@@ -132,7 +132,8 @@ def test_the_curve_has_a_point_and_a_band_for_every_layer(loaded: Backbone) -> N
     )
     (bars,) = (trace for trace in charts(app)[0]["data"] if trace["type"] == "bar")
     np.testing.assert_allclose(numbers(bars["y"]), 100 * found.frequency())
-    assert metric(app, "Layers the rule") == layer_lists.format_layers(found.selected(), 30)
+    words = layer_lists.layers_in_words(found.selected(), 30)
+    assert metric(app, "The rule selects") == words.replace("layer", "Layer")
 
 
 @pytest.mark.slow
@@ -144,7 +145,7 @@ def test_the_rule_decides_what_auto_means(loaded: Backbone, rule: str) -> None:
     well(app)
     found = dimension.dimensions(loaded, registry.load_texts(packaged.CALIBRATION)).selected(rule)
     text = layer_lists.format_layers(found, 30)
-    assert metric(app, "Layers the rule") == text
+    assert metric(app, "The rule selects").split() == [f"Layer{'s' * (len(found) > 1)}", text]
     assert f"Re-routed now: {text}." in shown(app)
 
 
@@ -153,8 +154,8 @@ def test_the_rule_decides_what_auto_means(loaded: Backbone, rule: str) -> None:
 def test_the_layers_taken_from_the_curve_stay_the_plan_on_every_page() -> None:
     app = opened("intrinsic_dimension", layers="none")
     assert "Re-routed now: none." in shown(app)
-    found = metric(app, "Layers the rule")
-    press(app, "Use these layers")
+    found = metric(app, "The rule selects").split()[-1]
+    press(app, "Use layer")
     for page in ("intrinsic_dimension", "causal_limits", "similarity"):
         well(turn_to(app, page))
         assert app.text_input(key="layers").value == found

@@ -5,12 +5,14 @@ import re
 from pathlib import Path
 from typing import Any
 
+import markupsafe
 import pandas as pd
 import pytest
 
 from analysis.backbones import backbone
 from analysis.cli.main import main
 from analysis.errors import ResultsError
+from analysis.evaluation.comparison import CLEAR_MEANS
 from analysis.recipes import charts, comparison, files, findings, results, runner
 from analysis.recipes.recipe import Recipe
 from analysis.recipes.results import Results
@@ -121,7 +123,7 @@ def test_the_page_needs_no_network_and_runs_no_text(made: Path) -> None:
     ):
         assert told in page
     for sentence in results.read_file(made / "results.json").sentences:
-        assert sentence in page
+        assert str(markupsafe.escape(sentence)) in page
 
 
 # Reading
@@ -251,7 +253,7 @@ def test_differences_over_places_name_those_that_are_clear() -> None:
     assert findings.sentences("parts", rows) == [
         "The prompt, alone, changes the score by -2.0 to +3.0; clearly up: a on lee50 +3.0 [+1.0, "
         "+5.0]; clearly down: b on lee50 -2.0 [-3.0, -1.0]; not clear: c on lee50 +0.5 [-1.0, "
-        "+2.0]."
+        f"+2.0]. {CLEAR_MEANS}"
     ]
 
 

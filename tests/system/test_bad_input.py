@@ -426,7 +426,9 @@ def _backbone(name: str, message: str) -> Typed:
 
 def _texts(first: str, message: str) -> Typed:
     command = f"causal {{model}} --first={first} --second=b"
-    return Typed(message, lambda: prompts.check_text(first, 1), command, ("causal_first", first))
+    return Typed(
+        message, lambda: prompts.check_text(first, "Sentence A"), command, ("causal_first", first)
+    )
 
 
 def _option(command: str, value: str, message: str) -> Typed:
@@ -460,8 +462,8 @@ TYPED = {
     "backbone: of 5,000 letters": _backbone("a/" + "b" * 5000, "There is no backbone called"),
     "backbone: with NUL": _backbone("a\0b", "There is no backbone called"),
     "backbone: nobody's home": _backbone("~nobodyhere", "There is no backbone called"),
-    "text: empty": _texts("", "Text 1 is empty"),
-    "text: white space": _texts("\u2003", "Text 1 is empty"),
+    "text: empty": _texts("", "Sentence A is empty; write something in it"),
+    "text: white space": _texts("\u2003", "Sentence A is empty"),
     "text: lone surrogate": _texts("a\ud800", "broken character .* at position 2"),
     "bias nan": _option(
         "sts {pairs} --bias", "nan", "the bias must be a number or -inf, not 'nan'"
