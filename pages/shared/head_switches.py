@@ -24,7 +24,9 @@ from pages.shared.search_progress import SearchProgress
 
 NAME, OPEN, COUNT = "Heads of the plan", "heads_open", "heads_count"
 """The figure's name; keys of the section and of the number of heads that a preset takes."""
-LINKED = (OPEN, head_colours.COLOUR, head_colours.OBJECTIVE, COUNT)
+FRAMING = "heads_framing"
+"""Key of the switch for choosing several heads at once."""
+LINKED = (OPEN, head_colours.COLOUR, head_colours.OBJECTIVE, COUNT, FRAMING)
 """Keys of what the address holds of the map."""
 
 
@@ -67,7 +69,7 @@ def _show(
     _presets(found, backbone)
     plan, count = method.plan, backbone.facts.heads
     chosen = head_lists.spread(plan.layers, plan.heads, count)
-    framing = st.toggle("Frame several heads", key="heads_framing", bind="query-params")
+    framing = st.toggle("Frame several heads", key=FRAMING, bind="query-params")
     draw = partial(
         head_figures.head_map,
         chosen=chosen,

@@ -41,7 +41,9 @@ class Page(Generic[S]):
         question: the type of its spec.
         controls: the widgets of its own options; those of a grid in the order of its points.
         fixed: the options that it does not offer, with the values that it uses.
-        view: keys of the widgets that only choose how it shows its numbers.
+        view: keys of the widgets that only choose how it shows its numbers, or what its sections
+            ask.
+        own: keys of those with texts of one's own, which are in recipes and never in the address.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Page(Generic[S]):
     controls: tuple[Control, ...]
     fixed: Mapping[str, Any] = field(default_factory=dict)
     view: tuple[str, ...] = ()
+    own: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         controls = tuple(control.bound(self.question) for control in self.controls)
@@ -98,7 +101,8 @@ class Page(Generic[S]):
         spec = self.spec(answered=answered)
         options, state = self.question.options(), valid_values.values()
         keys = [c.key for c in SIDEBAR.controls if c.option not in options]
-        shown = {key: state[key] for key in (*keys, *self.view) if state.get(key) is not None}
+        keys += [*self.view, *self.own]
+        shown = {key: state[key] for key in keys if state.get(key) is not None}
         return Recipe(spec, self.grid(state), {"page": self.name, **shown})
 
     def state(self, recipe: Recipe) -> dict[str, Any]:
@@ -116,9 +120,8 @@ class Page(Generic[S]):
             )
         values = {
             key: value
-            for key in self.view
-            if isinstance(value := recipe.view.get(key), str | int | float)
-            and len(str(value)) <= LONGEST
+            for key in (*self.view, *self.own)
+            if _is_plain(value := recipe.view.get(key)) and len(str(value)) <= LONGEST
         }
         self._check_fixed(spec)
         points = [point.spec for point in recipe.points()]
@@ -150,6 +153,13 @@ class Page(Generic[S]):
                 )
             fixed = " with ".join(value) if isinstance(value, tuple) else value
             raise RecipeError(f"The page {self.name} has {name} fixed to {fixed}.")
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a widget can hold what a recipe says of it: a value, or a list of names."""
+    if isinstance(value, list):
+        return all(isinstance(each, str) for each in value)
+    return isinstance(value, str | int | float)
 
 
 SIDEBAR = Page(

@@ -138,7 +138,8 @@ REROUTING = Page(
         **{"post-processing": "none", "max-tokens": None},
         **_VECTORS,
     },
-    view=("gate_text", "one_by_one", *head_switches.LINKED),
+    view=("one_by_one", *head_switches.LINKED),
+    own=("gate_text",),
 )
 SPACE = Page(
     "embedding_space",
@@ -184,10 +185,13 @@ SIMILARITY = Page(
     ),
     {"max-tokens": None, **_VECTORS},
     view=(
-        *("measure_pairs", "measure_labelled", "measure_retrieval", "base", "shown"),
-        *("shape", "own_first", "own_second"),
+        *("similarity_tab", "measure_pairs", "measure_labelled", "measure_retrieval"),
+        *("base", "shown", "shape", "compose", "prompts", "prompt_methods"),
+        *("compose_start", "compose_prompt", "compose_change", "compose_what", "compose_pooling"),
+        *("compose_post-processing", "compose_layers", "compose_read", "compose_name"),
         *("words_method", "words_shown", "words_corpus", "words_samples"),
     ),
+    own=("own_first", "own_second", "compose_template", "own_prompts"),
 )
 WORDS = Page(
     "similarity",
@@ -257,6 +261,7 @@ def open_page(recipe: Recipe) -> None:
     page, values = state(recipe)
     st.session_state.update(values)
     own = {c.key for c in PAGES[page].controls if isinstance(c, Text) and c.own}
+    own.update(PAGES[page].own)
     shown = {key: value for key, value in values.items() if key not in own and value is not None}
     st.session_state.opened = page, {key: _in_address(key, shown[key]) for key in shown}
 

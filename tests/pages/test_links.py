@@ -1,11 +1,18 @@
 """A link holds the whole view: every widget of every page comes back in a fresh browser."""
 
 import ast
+from importlib import import_module
 from typing import Any
 
 import pytest
+import streamlit
+from streamlit.util import AttributeDictionary
 
-from pages.shared.questions import KINDS
+from analysis.experiments.specs import Score
+from analysis.recipes import files
+from analysis.recipes.recipe import Recipe
+from pages.shared.page_question import SIDEBAR
+from pages.shared.questions import KINDS, PAGES, open_page
 from tests.support.visits import ROOT, opened, turn_to, well
 
 WIDGETS = {
@@ -54,6 +61,84 @@ def test_every_widget_is_in_the_address_or_kept_in_the_visit() -> None:
             assert "bind" not in given, f"{where}: {key} would enter the address"
         elif key not in DERIVED:
             assert "query-params" in given.get("bind", ""), f"{where}: {key} is not in the link"
+
+
+NOT_IN_RECIPES = {"study": "the page of studies has no question of its own"}
+"""Bound keys that are in no recipe, and why."""
+PASSED_ON = {
+    ("corpus_picker.py", "kind"),  # CorpusControl writes both of its keys
+    ("corpus_picker.py", "key"),
+    ("similarity_sections.py", "key"),  # measure_ and the kind of corpus
+    ("word_sections.py", "key"),  # word_method and words_method
+    ("display.py", "key or f'open {label}'"),  # what calls ``folded`` with a key
+}
+"""Keys that are variables, by file; those that are handed on are named where they are chosen."""
+
+
+def bound_keys() -> list[tuple[str, str, str]]:
+    """Each key that a page binds to the address: where it stands, its file, and its expression."""
+    found = []
+    for path in sorted((ROOT / "pages").rglob("*.py")):
+        module = (
+            import_module(f"pages.shared.{path.stem}") if path.parent.name == "shared" else None
+        )
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+                continue
+            given = {k.arg: k.value for k in node.keywords if k.arg}
+            key = given.get("key")
+            if node.func.attr == "folded":
+                key = key or (node.args[1] if len(node.args) > 1 else None)
+            elif "bind" not in given:
+                continue
+            if isinstance(key, ast.Name) and key.id.isupper():
+                key = ast.Constant(getattr(module, key.id))
+            if key is not None:
+                written = key.value if isinstance(key, ast.Constant) else ast.unparse(key)
+                found.append((f"{path.name}:{node.lineno}", path.name, str(written)))
+    return found
+
+
+def in_recipes() -> set[str]:
+    """The keys that a recipe of some page holds: its question's, and those of its view."""
+    keys = {control.key for control in SIDEBAR.controls}
+    for page in PAGES.values():
+        keys.update(page.view, page.own)
+        for control in page.controls:
+            keys.update(getattr(control, "keys", [control.key]))
+    return keys
+
+
+def test_every_key_in_the_address_is_in_the_recipes_too() -> None:
+    known, found = in_recipes() | set(NOT_IN_RECIPES), bound_keys()
+    assert len(found) > 25
+    for where, file, key in found:
+        if (file, key) in PASSED_ON:
+            continue
+        if key.startswith("f'"):  # such as compose_{...}
+            start = key[2:].partition("{")[0]
+            assert sum(each.startswith(start) for each in known) > 3, f"{where}: {key}"
+        else:
+            assert key in known, f"{where}: {key} is missing in Page.view"
+
+
+def test_own_texts_are_in_recipes_and_stay_out_of_the_address(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept = {"own_first": "a private text", "compose_template": "{text}, privately"}
+    view = {"page": "similarity", "similarity_tab": "Prompts", "prompt_methods": ["mean"], **kept}
+    recipe = files.read(files.write(Recipe(Score(method=("mean",)), view=view)))
+    state = AttributeDictionary({"backbone": "smollm2"})
+    monkeypatch.setattr(streamlit, "session_state", state)
+    open_page(recipe)
+    assert {key: state[key] for key in view if key != "page"} == {
+        key: value for key, value in view.items() if key != "page"
+    }
+    page, link = state["opened"]
+    assert page == "similarity"
+    assert link["similarity_tab"] == "Prompts"
+    assert link["prompt_methods"] == ["mean"]
+    assert "private" not in str(link)
 
 
 def other(widget: Any) -> Any:
