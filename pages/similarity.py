@@ -9,6 +9,7 @@ from analysis.experiments import score as scoring
 from analysis.experiments.score_result import Corpus, Score
 from analysis.figures import scores
 from pages.shared import (
+    beside_section,
     corpus_picker,
     display,
     glossary,
@@ -46,7 +47,8 @@ with st.sidebar:
 left, right = st.columns([4, 1])
 SIMILARITY.show("method", left)
 SIMILARITY.show("post-processing", right)
-spec = SIMILARITY.spec()
+other = beside_section.choose()
+spec = SIMILARITY.spec(answered={"beside": beside_section.name(other)})
 methods = session.methods(spec.post_processing)
 corpus: Corpus = corpus_picker.chosen(spec.on)
 given = vector_uploads.choose()
@@ -62,9 +64,11 @@ for name in [*spec.method, *given]:
         (results[asked.name],) = scoring.score(backbone, corpus, [asked], progress=show_progress)
 if not results:
     st.stop()
+own = dict(results)
+results |= beside_section.score(other, spec, corpus, methods)
 scored = list(results.values())
 measure = similarity_sections.choose_measure(scored, f"measure_{spec.on}")
-every = {name: result.method for name, result in results.items()}
+every = {name: result.method for name, result in own.items()}
 planned = {name: method for name, method in every.items() if isinstance(method, Method)}
 tabs = st.tabs(TABS, key="similarity_tab", bind="query-params")
 by_score, by_comparison, by_pair, by_own_text, by_prompt = tabs
@@ -76,10 +80,11 @@ with by_score:
             "Scores by method",
         )
         similarity_sections.ranks(results, measure)
+        beside_section.warn(scored)
         similarity_sections.source(corpus, scored, list(given))
         with display.folded("Compose a method", key="compose") as is_open:
             if is_open:
-                method_bench.show(backbone, plan, corpus, results, measure)
+                method_bench.show(backbone, plan, corpus, own, measure)
         if st.toggle(
             "Show the geometry of each space",
             key="shape",
@@ -91,6 +96,7 @@ with by_comparison:
     if by_comparison.open:
         st.header("Paired comparison")
         similarity_sections.paired_comparison(results, measure)
+        beside_section.changes(scored, measure, backbone)
 with by_pair:
     if by_pair.open:
         st.header("Human ratings and cosines")
@@ -103,7 +109,7 @@ with by_own_text:
         st.header("Your own two texts")
         mean_cosines = {
             name: float(result.cosines.mean())
-            for name, result in results.items()
+            for name, result in own.items()
             if result.cosines is not None
         }
         similarity_sections.own_texts(backbone, planned, mean_cosines)
@@ -122,7 +128,8 @@ with by_prompt:
                 prompt_section.show(backbone, plan, corpus)
 display.reproduce(
     SIMILARITY.recipe(
-        method=[name for name in spec.method if methods[name].name in results],
+        method=[name for name in spec.method if methods[name].name in own],
+        beside=spec.beside,
         **vector_uploads.options([name for name in given if name in results]),
     )
 )

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 from ..backbones.backbone import Backbone
 from ..dimension.selection import RuleName
+from ..embedding.checks import check_plan
+from ..errors import PlanError
 from ..rerouting.head_lists import check_one_choice, collected, parse_heads
 from ..rerouting.plan import KeyPosition, Plan
 from ..runtime.events import Progress, quiet
@@ -81,3 +83,26 @@ def planned(
         key_position=spec.key_position,
         progress=progress,
     )
+
+
+def planned_beside(
+    spec: PlannedVariant, backbone: Backbone, *, progress: Progress = quiet
+) -> tuple[Plan, str]:
+    """The plan of a question on a second backbone: the automatic choice where it lacks the plan.
+
+    Args:
+        spec: the question, whose layers or heads are those of its own backbone.
+        backbone: the second backbone, loaded.
+        progress: counts the texts and layers of the curve that ``"auto"`` reads.
+
+    Returns:
+        The plan, and a sentence if it is another one than the question's.
+    """
+    try:
+        plan = planned(spec, backbone, progress=progress)
+        if not backbone.refusal:
+            check_plan(backbone, plan)
+        return plan, ""
+    except PlanError as error:
+        sentence = f"On {backbone.facts.name}: {error} Now: the automatic choice."
+        return planned(spec, backbone, "auto", progress=progress), sentence

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 Corpus = Pairs | Texts | Retrieval
 """What can be scored: rated pairs, labelled texts, or queries with documents."""
+BESIDE = " \u00b7 "
+"""Between a method's name and that of the second backbone it was scored on."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +43,7 @@ class Score:
         texts_cut: number of texts that were too long and lost their end.
         cosines: float64 (P,), the cosines of rated pairs; None on other corpora.
         note: what to know about how the corpus was read, such as what was left out.
+        beside: the name of the backbone, where it is the second one of a comparison.
     """
 
     method: MethodOrVectors
@@ -51,11 +54,12 @@ class Score:
     texts_cut: int = 0
     cosines: NDArray[np.float64] | None = None
     note: str = ""
+    beside: str = ""
 
     @property
     def name(self) -> str:
-        """The method's name."""
-        return self.method.name
+        """The method's name, with that of the second backbone it was scored on, if any."""
+        return BESIDE.join(filter(None, (self.method.name, self.beside)))
 
     @property
     def plan(self) -> Plan:
@@ -80,6 +84,7 @@ class Score:
         """The result as plain data, without draws and cosines."""
         return {
             **described(self.method),
+            "method": self.name,
             "corpus": self.corpus,
             "of": self.of,
             "texts_cut": self.texts_cut,
@@ -93,6 +98,7 @@ class Score:
         return [
             {
                 **described(self.method),
+                "method": self.name,
                 "corpus": self.corpus,
                 "measure": measure.name,
                 "value": measure.value,

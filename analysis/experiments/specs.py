@@ -151,6 +151,11 @@ class Score(OnCorpus, Planned, WithVectors):
     method: Methods = ("kv-embedding",)
     post_processing: PostProcessing = "none"
     max_tokens: MaxTokens = None
+    beside: Annotated[
+        str | None,
+        Option("MODEL", group=BACKBONE, unset="none", reads="backbone"),
+        Field(description="second backbone that the methods are scored on too, on the same draws"),
+    ] = None
 
 
 class LongTexts(Planned):

@@ -56,9 +56,9 @@ def measure_bars(scores: Sequence[Score], name: str) -> go.Figure:
 
 
 def broken(name: str, width: int = 26) -> str:
-    """A method's name for an axis: one that is spelled by its parts in lines, broken at ``+``."""
+    """A method's name for an axis: in lines, broken at ``+`` and before a backbone."""
     lines = [""]
-    for part in re.split(r"(?<=\+)", name):
+    for part in re.split(r"(?<=\+)|(?<= \u00b7 )", name):
         if lines[-1] and len(lines[-1] + part) > width:
             lines.append("")
         lines[-1] += part

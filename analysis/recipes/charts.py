@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterator, Sequence
 import pandas as pd
 import plotly.graph_objects as go
 
+from ..experiments.two_backbones import subject
 from ..figures.dots import dots
 from ..figures.theme import PLAIN, SELECTED, laid_out, shortened
+from ..figures.two_backbones import change_plot
 from . import ranks, row_types, words
 from .chart import CHANGE, INTERVAL, Chart, place_or_corpus, table, titled
 from .layer_charts import ablation, dimension, output_layers, rules, sensitivity, transfer
-from .rows import Row, cells, grouped, place
+from .rows import Row, cells, difference, grouped, place
 
 SETTINGS = (
     *("method", "parts", "template", "pooling", "norm", "output_layer", "layers", "heads", "bias"),
@@ -61,7 +63,23 @@ def _score(rows: Sequence[Row]) -> Iterator[Chart]:
             joined=has_grid and len(members[0].get("grid", {})) == 1,
         )
         yield Chart(f"{measure} by method", figure, table(members))
+    if len(set(map(place, rows))) == 1:
+        yield from _beside(rows)
     yield from _over_corpora(rows)
+
+
+def _beside(rows: Sequence[Row]) -> Iterator[Chart]:
+    """What a second backbone changes in each method, by measure."""
+    first = str(rows[0].get("backbone", ""))
+    second = [
+        row
+        for row in rows
+        if row.get("change") is not None and subject(row["method"], str(row.get("backbone", ""))).backbone
+    ]
+    for measure, members in grouped(second, lambda row: row["measure"]).items():
+        changes = [difference(row, row["method"]) for row in members]
+        figure = change_plot(changes, measure, first)
+        yield Chart(f"Change of {measure} with the backbone", figure, table(members))
 
 
 def _over_corpora(rows: Sequence[Row]) -> Iterator[Chart]:

@@ -10,6 +10,7 @@ from itertools import islice
 
 from ..errors import quoted
 from ..evaluation.comparison import CLEAR_MEANS, Difference
+from ..experiments import two_backbones
 from ..experiments.parts import PARTS, SETTINGS
 from . import ranks, words
 from .layer_findings import ablation, dimension, rules, sensitivity, transfer
@@ -84,6 +85,16 @@ def _scores(rows: Sequence[Row]) -> Iterable[str]:
                 [(place(row), difference(row, method)) for row in method_rows],
             )
     yield from ranks.sentences(rows)
+    if len(set(map(place, rows))) == 1 and (warning := _mixed(rows)):
+        yield warning
+
+
+def _mixed(rows: Sequence[Row]) -> str:
+    """A warning where rows of two backbones differ in the method too."""
+    subjects = [
+        two_backbones.subject(str(row["method"]), str(row.get("backbone", ""))) for row in rows
+    ]
+    return two_backbones.warning(subjects)
 
 
 def _sts(rows: Sequence[Row]) -> Iterable[str]:

@@ -3,18 +3,20 @@
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from ..backbones.backbone import Backbone
 from ..corpora import registry
 from ..corpora.passages import Place
 from ..embedding.external import MethodOrVectors
 from ..embedding.methods import Method
+from ..errors import RecipeError
 from ..evaluation import comparison
 from ..evaluation.comparison import Difference
 from ..evaluation.ranks import Rank
 from ..experiments import long_texts as long_texts_experiment
 from ..experiments import parts as parts_experiment
-from ..experiments import prompt_bench, score_result
+from ..experiments import prompt_bench, score_result, two_backbones
 from ..experiments import score as scores
 from ..experiments.score_result import described, noted
 from ..experiments.specs import LongTexts, Mteb, Parts, PromptBench, Score, Sts
@@ -56,18 +58,30 @@ def sts(spec: Sts, workspace: Workspace) -> list[Row]:
 
 
 def score(spec: Score, workspace: Workspace) -> list[Row]:
-    """One row for each measure of each method; comparisons with the first method are reported."""
+    """One row for each measure of each method; comparisons with the first method are reported.
+
+    Methods on a second backbone are compared with themselves on the first.
+    """
+    if spec.beside == spec.backbone:
+        raise RecipeError(
+            f"{spec.beside} is already the backbone; choose another one for --beside, to compare "
+            "it with."
+        )
     full, scored_on = corpus_and_part(spec)
     given = vectors(spec, full)
     backbone, chosen = workspace.methods(spec, spec.method)
-    scored = scores.score(
-        backbone,
-        scored_on,
-        [*chosen, *given],
-        max_tokens=spec.max_tokens,
-        progress=workspace.progress("encoding"),
+    score_on = partial(
+        scores.score, max_tokens=spec.max_tokens, progress=workspace.progress("encoding")
     )
+    scored = score_on(backbone, scored_on, [*chosen, *given])
     changes = _changes(scored, scored_on.total)
+    backbones = [backbone] * len(scored)
+    if spec.beside:
+        other, theirs = workspace.methods_beside(spec, spec.method, spec.beside)
+        second = [two_backbones.beside(each, other) for each in score_on(other, scored_on, theirs)]
+        scored += second
+        backbones += [other] * len(second)
+        changes |= _changes_beside(scored, scored_on.total)
     ranks = _ranks(scored)
     return [
         {
@@ -78,7 +92,7 @@ def score(spec: Score, workspace: Workspace) -> list[Row]:
             **of_change(changes.get((each.name, row["measure"]))),
         }
         for number, each in enumerate(scored)
-        for row in of_measures(each, backbone)
+        for row in of_measures(each, backbones[number])
     ]
 
 
@@ -100,6 +114,18 @@ def _changes(
     for measure in base.measures if compared else ():
         by_name = {each.name: each.measure(measure.name) for each in compared}
         for difference in comparison.differences(by_name, measure, base.name, total):
+            changes[difference.first, measure.name] = difference
+            events.say(f"{measure.name}: {difference.sentence}")
+    return changes
+
+
+def _changes_beside(
+    scored: list[score_result.Score], total: int | None
+) -> dict[tuple[str, str], Difference]:
+    """The paired difference of each method on the second backbone with itself on the first."""
+    changes = {}
+    for measure in scored[0].measures:
+        for difference in two_backbones.changes(scored, measure.name, total):
             changes[difference.first, measure.name] = difference
             events.say(f"{measure.name}: {difference.sentence}")
     return changes

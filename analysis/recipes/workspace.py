@@ -17,7 +17,7 @@ from ..embedding.external import External
 from ..embedding.methods import Method
 from ..embedding.postprocessing import PostprocessingName
 from ..experiments import score
-from ..experiments.plans import planned
+from ..experiments.plans import planned, planned_beside
 from ..experiments.score_result import Corpus
 from ..experiments.shared_options import (
     OnBackbone,
@@ -115,6 +115,23 @@ class Workspace:
         backbone = self.load(spec)
         if any(each.reroutes and not each.has_plan for each in chosen):
             plan = self.plan(spec, backbone)
+            chosen = [each.planned(plan) for each in chosen]
+        return backbone, chosen
+
+    def methods_beside(
+        self, spec: PlannedVariant, names: tuple[str, ...], name: str
+    ) -> tuple[Backbone, list[Method]]:
+        """A second backbone, and the named methods with their plan on it where they re-route.
+
+        Where it lacks the layers or heads of the spec, the automatic choice takes their place,
+        which is said.
+        """
+        chosen = [method(spec, each) for each in names]
+        backbone = self.load(spec, name, ("auto",))
+        if any(each.reroutes and not each.has_plan for each in chosen):
+            plan, sentence = planned_beside(spec, backbone, progress=self.progress("calibrating"))
+            if sentence:
+                events.say(sentence)
             chosen = [each.planned(plan) for each in chosen]
         return backbone, chosen
 

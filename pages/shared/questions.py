@@ -135,7 +135,7 @@ REROUTING = Page(
     (CorpusControl(kind="pairs"),),
     {
         **{"on": "pairs", "method": ("prompt-only", "kv-embedding")},
-        **{"post-processing": "none", "max-tokens": None},
+        **{"post-processing": "none", "max-tokens": None, "beside": None},
         **_VECTORS,
     },
     view=("one_by_one", *head_switches.LINKED),
@@ -182,6 +182,7 @@ SIMILARITY = Page(
             help=f"Fitted on {FITTED_ON} calibration texts, never on those scored.",
             meanings=_STEPS,
         ),
+        Menu("beside", "Compare with another backbone", offered=tuple),
     ),
     {"max-tokens": None, **_VECTORS},
     view=(

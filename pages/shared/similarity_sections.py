@@ -19,7 +19,7 @@ from analysis.evaluation import comparison, isotropy
 from analysis.experiments import score_result
 from analysis.experiments.score_result import Corpus, Score
 from analysis.figures import scores, space_tables
-from pages.shared import address, display, downloads, progress, valid_values
+from pages.shared import address, beside_section, display, downloads, progress, valid_values
 
 STRIP: display.Markdown = (
     "Exactly the tokens that the model reads. Underlined: the tokens of the text itself. Coloured: "
@@ -61,6 +61,7 @@ def paired_comparison(results: Mapping[str, Score], measure: str) -> None:
         )
     for difference in differences:
         st.markdown(f"- {display.escaped(difference.sentence)}")
+    beside_section.warn(list(results.values()), [results[baseline]])
     st.caption(
         f"{display.escaped(measure)}. Paired: both methods are scored on the same bootstrap draws, "
         "which also give p. If there are several comparisons, p is corrected by Holm's method, "
