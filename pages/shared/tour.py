@@ -18,7 +18,7 @@ STOPS = {
     "embedding_space": "The same texts, embedded by two methods. Drag a box around some dots on "
     "one map and see where these texts lie on the other.",
     "similarity": "All methods on the same weights, with intervals. Before you trust a ranking, "
-    "read the sentences under *Paired comparison*.",
+    "read the sentences of its tab *Comparisons*.",
     "long_texts": "The answer moves from the start of a document to its end. Does a query still "
     "find the document?",
     "layer_ablation": "Was the automatic choice a good one? Find its diamond among all other "

@@ -1,6 +1,7 @@
 """The tour, the glossary and what a page takes along, through Streamlit's own harness."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,20 @@ def labels(app: AppTest) -> list[str]:
 
 def test_every_page_is_a_stop() -> None:
     assert sorted(tour.STOPS) == PAGES
+
+
+def test_what_the_tour_names_is_on_the_pages() -> None:
+    said = [
+        node.value
+        for path in (ROOT / "pages").rglob("*.py")
+        if path.name != "tour.py"
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+    document = (ROOT / "docs" / "tour.md").read_text("utf-8")
+    named = re.findall(r"\*([^*\n]+)\*", "\n".join([document, *tour.STOPS.values()]))
+    assert len(named) > 15
+    assert [name for name in named if not any(name in text for text in said)] == []
 
 
 @pytest.mark.slow
