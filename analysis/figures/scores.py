@@ -62,7 +62,7 @@ def broken(name: str, width: int = 26) -> str:
         if lines[-1] and len(lines[-1] + part) > width:
             lines.append("")
         lines[-1] += part
-    return "<br>".join(lines)
+    return "\n".join(lines)
 
 
 def measure_table(scores: Sequence[Score], name: str | None = None) -> pd.DataFrame:

@@ -74,7 +74,8 @@ def _beside(rows: Sequence[Row]) -> Iterator[Chart]:
     second = [
         row
         for row in rows
-        if row.get("change") is not None and subject(row["method"], str(row.get("backbone", ""))).backbone
+        if row.get("change") is not None
+        and subject(row["method"], str(row.get("backbone", ""))).backbone
     ]
     for measure, members in grouped(second, lambda row: row["measure"]).items():
         changes = [difference(row, row["method"]) for row in members]

@@ -182,7 +182,7 @@ SIMILARITY = Page(
             help=f"Fitted on {FITTED_ON} calibration texts, never on those scored.",
             meanings=_STEPS,
         ),
-        Menu("beside", "Compare with another backbone", offered=tuple),
+        Menu("beside", "Second backbone", offered=tuple),
     ),
     {"max-tokens": None, **_VECTORS},
     view=(
