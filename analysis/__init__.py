@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         score,
         select_layers,
         sensitivity,
+        stability,
         words,
     )
     from .backbones.backbone import Backbone
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from .experiments.layer_scores import ByLayer
     from .experiments.score_result import Score
     from .experiments.sensitivity import Sensitivity
+    from .experiments.stability import Stability
     from .experiments.words_result import Words
     from .integrations.sentence_transformers import Embedder
     from .recipes.answers import Answer, answer
@@ -69,6 +71,7 @@ __all__ = [
     "Retrieval",
     "Score",
     "Sensitivity",
+    "Stability",
     "Texts",
     "Words",
     "answer",
@@ -90,6 +93,7 @@ __all__ = [
     "score",
     "select_layers",
     "sensitivity",
+    "stability",
     "words",
 ]
 
@@ -113,6 +117,7 @@ _HOMES = {
         "score",
         "select_layers",
         "sensitivity",
+        "stability",
         "words",
     ),
     "backbones.backbone": ("Backbone",),
@@ -131,6 +136,7 @@ _HOMES = {
     "experiments.layer_scores": ("ByLayer",),
     "experiments.score": ("Score",),
     "experiments.sensitivity": ("Sensitivity",),
+    "experiments.stability": ("Stability",),
     "experiments.words_result": ("Words",),
     "integrations.sentence_transformers": ("Embedder",),
     "recipes.answers": ("Answer", "answer"),

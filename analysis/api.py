@@ -37,15 +37,17 @@ from .experiments import chosen_heads, dimension, score_result
 from .experiments import output_layers as layers_experiment
 from .experiments import score as score_experiment
 from .experiments import sensitivity as sensitivity_experiment
+from .experiments import stability as stability_experiment
 from .experiments import words as words_experiment
 from .experiments.chosen_heads import Chosen
 from .experiments.dimension import Dimensions
-from .experiments.head_choices import ChoiceName, ObjectiveName
+from .experiments.head_choices import PARTS, ChoiceName, ObjectiveName
 from .experiments.layer_scores import ByLayer
 from .experiments.plans import Heads, Layers, plan_of
 from .experiments.score_result import Corpus, Score
 from .experiments.sensitivity import Sensitivity
 from .experiments.shared_options import WORD_TEXTS
+from .experiments.stability import Stability
 from .experiments.words_result import Words
 from .rerouting.plan import PLAIN, KeyPosition, Plan
 from .runtime import events
@@ -459,6 +461,56 @@ def choose_heads(
     """
     return chosen_heads.choose(
         *_to_choose_by(backbone, corpus, method, bias, key_position, output_layer),
+        how=how,
+        count=count,
+        objective=objective,
+        teacher=named_methods.method(teacher) if isinstance(teacher, str) else teacher,
+        progress=progress,
+    )
+
+
+def stability(
+    backbone: Backbone,
+    corpus: str | PathLike[str] | Corpus,
+    method: MethodName | str | Method = "kv-embedding",
+    *,
+    parts: int = PARTS,
+    how: ChoiceName = "top",
+    count: int | None = 60,
+    objective: ObjectiveName = "judgements",
+    teacher: MethodName | str | Method | None = None,
+    bias: float = 1.0,
+    key_position: KeyPosition = "own",
+    output_layer: int | None = None,
+    progress: Progress = quiet,
+) -> Stability:
+    """Choose heads on each of several parts of a corpus, and compare the choices.
+
+    Args:
+        backbone: the decoder.
+        corpus: what to choose heads on; a name or a file is read as rated pairs.
+        method: a method that re-routes. One with a plan keeps its bias and key position.
+        parts: how many parts, which share no item, and no text where possible.
+        how: see :func:`choose_heads`.
+        count: see :func:`choose_heads`.
+        objective: see :func:`choose_heads`.
+        teacher: see :func:`choose_heads`.
+        bias: added to the re-routed pair's attention logit.
+        key_position: position of the re-routed key, see :class:`Plan`.
+        output_layer: the layer whose output is read, see :func:`encode`.
+        progress: counts what the choices go through: prompts, heads or steps.
+
+    Returns:
+        The choice of each part, what each two have in common, and the heads that all chose.
+
+    Raises:
+        CorpusError: there are too few items for so many parts.
+        PlanError: as :func:`choose_heads`.
+        BackboneError: the backbone cannot be re-routed.
+    """
+    return stability_experiment.stability(
+        *_to_choose_by(backbone, corpus, method, bias, key_position, output_layer),
+        parts=parts,
         how=how,
         count=count,
         objective=objective,

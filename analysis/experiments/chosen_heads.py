@@ -25,7 +25,7 @@ from .corpus_objective import check_teacher, checked_items, items_of
 from .head_choices import CHOICES, ChoiceName, ObjectiveName
 from .head_searches import CANDIDATES, ROUNDS, SEARCHES, STEPS, WEAK
 from .head_trials import Trials
-from .item_halves import halves
+from .item_parts import parts_of
 from .score_result import Corpus
 from .sensitivity import Sensitivity, identity, sensitivity
 
@@ -235,7 +235,7 @@ def check_choice(
         )
     checked_items(corpus, method, objective)
     if count is None:
-        for half in halves(corpus):
+        for half in parts_of(corpus):
             checked_items(half, method, objective)
 
 
@@ -266,7 +266,7 @@ def _on_halves(
     begin: Callable[..., Trials], corpus: Corpus, how: ChoiceName, budget: int
 ) -> tuple[list[tuple[int, float]], float]:
     """The mean objective on halves that did not choose, by number of heads, and what that costs."""
-    trials = [begin(half, budget=budget // 2) for half in halves(corpus)]
+    trials = [begin(half, budget=budget // 2) for half in parts_of(corpus)]
     sizes = _sizes(trials[0].backbone)
     values: list[list[float]] = []
     for chooser, judge in (trials, trials[::-1]):

@@ -33,6 +33,8 @@ CHOICES: dict[ChoiceName, str] = {
     "best is kept; at most 25 passes",
 }
 """Ways to choose heads, by name, with the cost in forward passes over the texts."""
+PARTS = 5
+"""How many parts of a corpus choose by default, where choices are compared."""
 
 
 def top(derivatives: NDArray[np.float64], count: int) -> tuple[Head, ...]:

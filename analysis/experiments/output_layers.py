@@ -29,7 +29,7 @@ from ..runtime.fair_lock import lock_for
 from ..storage import provenance, result_store
 from ..storage.result_store import Stored
 from . import score as scores
-from .item_halves import halves
+from .item_parts import parts_of
 from .layer_scores import LAST, HeldOut, LayerScores
 from .score import Vectors
 from .score_result import Corpus, texts_of
@@ -137,7 +137,7 @@ def _score(
     read = [_at(m, layer if layer < layers - 1 else -1) for m in methods for layer in range(layers)]
     vectors = scores.vectors_of(backbone, corpus, read, max_tokens, progress)
     try:
-        parts = halves(corpus)
+        parts = parts_of(corpus)
     except CorpusError:
         parts = None
     return [
@@ -151,7 +151,7 @@ def _curves(
     corpus: Corpus,
     method: Method,
     vectors: Sequence[Sequence[Vectors]],
-    parts: tuple[Corpus, Corpus] | None,
+    parts: tuple[Corpus, ...] | None,
 ) -> Stored:
     """The curve of one method from its vectors at each layer."""
     by_layer = [scores.measured(backbone, corpus, method, each).first for each in vectors]
@@ -183,7 +183,7 @@ def _held_out(
     corpus: Corpus,
     method: Method,
     vectors: Sequence[Sequence[Vectors]],
-    parts: tuple[Corpus, Corpus],
+    parts: tuple[Corpus, ...],
 ) -> dict[str, Any] | None:
     """The fields of a :class:`HeldOut`; None where a half cannot be measured."""
     try:

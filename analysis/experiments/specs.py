@@ -18,7 +18,7 @@ from ..embedding.prompts import Role
 from ..embedding.token_words import MOST
 from ..errors import RecipeError, listed, quoted
 from ..spaces.projection import ProjectionName
-from .head_choices import ChoiceName, ObjectiveName
+from .head_choices import PARTS, ChoiceName, ObjectiveName
 from .long_texts import LONG_QUERIES
 from .searches import SearchName
 from .shared_options import (
@@ -291,6 +291,20 @@ class Sensitivity(OnCorpus, ChoosingHeads):
     on: Annotated[Kind, Option("KIND"), Field(description="kind of corpus")] = "pairs"  # type: ignore[assignment]
 
 
+class Stability(OnCorpus, ChoosingHeads):
+    """Do choices of heads on other items agree?"""
+
+    command = "stability"
+    summary = "Choose heads on parts of a corpus and compare the choices."
+    topic = LAYERS
+    on: Annotated[Kind, Option("KIND"), Field(description="kind of corpus")] = "pairs"  # type: ignore[assignment]
+    parts: Annotated[
+        int,
+        Option("N"),
+        Field(ge=2, description="how many parts, without a common item, choose heads"),
+    ] = PARTS
+
+
 class Transfer(OnCorpus, ChoosingHeads):
     """Do heads chosen on one corpus help on another?"""
 
@@ -463,7 +477,7 @@ SPECS: dict[str, type[Spec]] = {
         *(Doctor, Backbones, Encode),
         *(Sts, Score, LongTexts, Parts, PromptBench, Mteb),
         *(Dimension, OutputLayers, Ablation, Rules),
-        *(Sensitivity, Transfer),
+        *(Sensitivity, Stability, Transfer),
         *(Causal, Words, Space),
     )
 }

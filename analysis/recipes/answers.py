@@ -107,6 +107,7 @@ _ANSWERS: dict[str, Callable[[Any, Workspace], Row | list[Row]]] = {
     "ablation": layer_answers.ablation,
     "rules": layer_answers.rules,
     "sensitivity": layer_answers.sensitivity,
+    "stability": layer_answers.stability,
     "transfer": layer_answers.transfer,
     "prompts": score_answers.prompts,
     "causal": text_answers.causal,

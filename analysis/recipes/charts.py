@@ -14,7 +14,15 @@ from ..figures.theme import PLAIN, SELECTED, laid_out, shortened
 from ..figures.two_backbones import change_plot
 from . import ranks, row_types, words
 from .chart import CHANGE, INTERVAL, Chart, place_or_corpus, table, titled
-from .layer_charts import ablation, dimension, output_layers, rules, sensitivity, transfer
+from .layer_charts import (
+    ablation,
+    dimension,
+    output_layers,
+    rules,
+    sensitivity,
+    stability,
+    transfer,
+)
 from .rows import Row, cells, difference, grouped, place
 
 SETTINGS = (
@@ -172,6 +180,7 @@ _CHARTS: dict[str, Callable[[Sequence[Row]], Iterator[Chart]]] = {
     "rules": rules,
     "parts": _parts,
     "sensitivity": sensitivity,
+    "stability": stability,
     "transfer": transfer,
     "prompts": _prompts,
     "dimension": dimension,

@@ -13,7 +13,7 @@ from ..evaluation.comparison import CLEAR_MEANS, Difference
 from ..experiments import two_backbones
 from ..experiments.parts import PARTS, SETTINGS
 from . import ranks, words
-from .layer_findings import ablation, dimension, rules, sensitivity, transfer
+from .layer_findings import ablation, dimension, rules, sensitivity, stability, transfer
 from .output_layer_findings import output_layers
 from .rows import Row, change_in_words, difference, grouped, in_words, place
 
@@ -166,6 +166,7 @@ _FINDINGS: dict[str, Callable[[Sequence[Row]], Iterable[str]]] = {
     "rules": rules,
     "parts": _parts,
     "sensitivity": sensitivity,
+    "stability": stability,
     "transfer": transfer,
     "prompts": _prompts,
     "dimension": dimension,

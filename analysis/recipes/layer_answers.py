@@ -1,5 +1,6 @@
 """Answers about layers: the curve of dimensions, many plans, and the rank of each rule's choice."""
 
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
@@ -17,9 +18,11 @@ from ..experiments import chosen_heads, searches
 from ..experiments import dimension as dimension_experiment
 from ..experiments import output_layers as output_layers_experiment
 from ..experiments import rules as rules_experiment
+from ..experiments import stability as stability_experiment
 from ..experiments import transfer as transfer_experiment
 from ..experiments.chosen_heads import Chosen
 from ..experiments.dimension import select_layers
+from ..experiments.item_parts import parts_of
 from ..experiments.layer_scores import ByLayer
 from ..experiments.score_result import Corpus, described
 from ..experiments.specs import (
@@ -29,6 +32,7 @@ from ..experiments.specs import (
     OutputLayers,
     Rules,
     Sensitivity,
+    Stability,
     Transfer,
 )
 from ..parallel import engines, sweeps
@@ -161,10 +165,28 @@ def sensitivity(spec: Sensitivity, workspace: Workspace) -> list[Row]:
     return choice.to_rows()
 
 
-def _choose(
-    spec: ChoosingHeads, chosen_on: Corpus, workspace: Workspace
-) -> tuple[Backbone, Method, Chosen]:
-    """The heads that a question chooses, with the backbone and the method whose heads they are."""
+def stability(spec: Stability, workspace: Workspace) -> list[Row]:
+    """One row for each two parts of the corpus, with what their choices have in common."""
+    chosen_on = corpus_to_choose_on(spec.on, spec.corpus, spec.part)
+    unplanned = _to_choose_for(spec, parts_of(chosen_on, spec.parts))
+    return stability_experiment.stability(
+        *(workspace.load(spec), chosen_on, unplanned),
+        parts=spec.parts,
+        how=spec.choose,
+        count=spec.count,
+        objective=spec.objective,
+        teacher=_teacher(spec),
+        progress=workspace.progress("choosing heads"),
+    ).to_rows()
+
+
+def _to_choose_for(spec: ChoosingHeads, corpora: Sequence[Corpus]) -> Method:
+    """The method whose heads are chosen, once each corpus is known to allow a choice.
+
+    Raises:
+        PlanError: the method re-routes nothing, or layers of its own.
+        CorpusError: the items of a corpus are too few or cannot be told apart.
+    """
     unplanned = method(spec, spec.method)
     if unplanned.has_plan:
         raise PlanError(
@@ -172,9 +194,18 @@ def _choose(
             "leave them out."
         )
     unplanned = unplanned.under(Plan((), spec.bias, spec.key_position))
-    chosen_heads.check_choice(
-        chosen_on, unplanned, how=spec.choose, count=spec.count, objective=spec.objective
-    )
+    for each in corpora:
+        chosen_heads.check_choice(
+            each, unplanned, how=spec.choose, count=spec.count, objective=spec.objective
+        )
+    return unplanned
+
+
+def _choose(
+    spec: ChoosingHeads, chosen_on: Corpus, workspace: Workspace
+) -> tuple[Backbone, Method, Chosen]:
+    """The heads that a question chooses, with the backbone and the method whose heads they are."""
+    unplanned = _to_choose_for(spec, [chosen_on])
     backbone = workspace.load(spec)
     choice = chosen_heads.choose(
         *(backbone, chosen_on, unplanned),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 import pandas as pd
 
 from ..dimension.selection import RULES
@@ -95,6 +96,30 @@ def sensitivity(rows: Sequence[Row]) -> Iterator[Chart]:
         if "effect" in members[0]:
             figure = map_of(members, "effect", "change")
             yield Chart(titled("Effect of each head alone", at), figure, table(members))
+
+
+def stability(rows: Sequence[Row]) -> Iterator[Chart]:
+    """What choices on two parts share, beside what chance would share, for each setting."""
+    known = [row for row in rows if row["overlap"] is not None]
+    ends = ("shared, %", "from", "to")
+    drawn = [
+        {"setting": f"{at or members[0]['corpus']}, {items:,} items", "heads": name}
+        | dict(zip(ends, (float(np.mean(of)), min(of), max(of)), strict=True))
+        for (at, items), members in grouped(known, lambda row: (place(row), row["items"])).items()
+        for name, column in (("chosen on two parts", "overlap"), ("drawn at random", "chance"))
+        for of in [[100 * row[column] for row in members]]
+    ]
+    if drawn:
+        figure = dots(
+            drawn,
+            place=lambda row: row["setting"],
+            group=lambda row: row["heads"],
+            columns=ends,
+            title="heads that two choices share, % of those that either chose,\n"
+            "mean, lowest and highest of all two parts",
+            zero=True,
+        )
+        yield Chart("What choices on other items share", figure, table(list(rows)))
 
 
 def transfer(rows: Sequence[Row]) -> Iterator[Chart]:

@@ -90,6 +90,40 @@ def sensitivity(rows: Sequence[Row]) -> Iterable[str]:
             )
 
 
+def stability(rows: Sequence[Row]) -> Iterable[str]:
+    """How far choices on other items agree, and which heads all of them choose."""
+    for (at, items), members in grouped(rows, lambda row: (place(row), row["items"])).items():
+        first, known = members[0], [row for row in members if row["overlap"] is not None]
+        where = (
+            f"{at or first['corpus']}: heads are chosen by {first['objective']} on each of "
+            f"{first['parts']} parts of {items:,} items"
+        )
+        if not known:
+            yield f"{where}; no part chooses any."
+            continue
+        shared, chance = ([100 * row[column] for row in known] for column in ("overlap", "chance"))
+        correlations = [row["correlation"] for row in known if row["correlation"] is not None]
+        alike = (
+            f"; derivatives have a rank correlation of {_mean(correlations):.2f}"
+            if correlations
+            else ""
+        )
+        yield (
+            f"{where}. Two choices share {_mean(shared):.0f}% of the heads that either chose "
+            f"([{min(shared):.0f}, {max(shared):.0f}] over the {len(known)} twos of parts), where "
+            f"heads drawn at random would share {_mean(chance):.0f}%{alike}. "
+            + (
+                f"All parts choose --heads {first['common']}."
+                if first["common"]
+                else "No head is chosen by all parts."
+            )
+        )
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
 def transfer(rows: Sequence[Row]) -> Iterable[str]:
     """What chosen heads change on other corpora, once for each setting."""
     for (at, measure), members in grouped(

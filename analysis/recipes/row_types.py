@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from ..errors import ResultsError, quoted
+from .head_row_types import SensitivityRow, StabilityRow, TransferRow
 from .row_kinds import (
     AnyRow,
     ChangedRow,
@@ -69,50 +70,6 @@ class RulesRow(ScoredRow, SureChangedRow):
     rank_low: Rank
     rank_high: Rank
     windows: Rank
-
-
-class SensitivityRow(AnyRow):
-    """A row of ``sensitivity``."""
-
-    layer: Layer
-    head: Layer
-    derivative: Number
-    chosen: Annotated[bool, Field(strict=True)]
-    objective: Name
-    items: Count
-    choice: Name
-    count: Count
-    value: Number
-    plain: Number
-    passes: Number
-    held_out: Annotated[list[tuple[Count, Number]], Field(default_factory=list)]
-    effect: Number | None = None
-    own_bias: Number | None = None
-    correlation: Number | None = None
-    correlation_first_fifth: Number | None = None
-
-
-class TransferRow(ScoredRow, ChangedRow):
-    """A row of ``transfer``; of heads at random, the mean and 95% of the sets."""
-
-    corpus: Name
-    backbone: Name
-    dtype: Name
-    subject: Literal["nothing", "chosen heads", "whole layers", "baseline", "random heads"]
-    objective: Name
-    chosen_on: Name
-    chosen_items: Count
-    heads: Name = ""
-    bias: Number | None
-    key_position: Name | None
-    sets: Count = 0
-    p_random: Share | None = None
-
-    @model_validator(mode="after")
-    def _is_compared(self) -> Self:
-        if (self.change is None) != (self.subject == "nothing"):
-            raise ValueError("all but re-routing nothing need a change")
-        return self
 
 
 class PromptsRow(ScoredRow, ChangedRow):
@@ -239,6 +196,7 @@ _TYPES: dict[str, type[AnyRow]] = {
     "rules": RulesRow,
     "parts": PartsRow,
     "sensitivity": SensitivityRow,
+    "stability": StabilityRow,
     "transfer": TransferRow,
     "prompts": PromptsRow,
     "dimension": DimensionRow,

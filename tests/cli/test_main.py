@@ -445,7 +445,7 @@ BAD: dict[str, tuple[str, str]] = {
     "no choice of heads": ("sensitivity {pairs} --choose best", "choose from top"),
     "too few pairs to halve": (
         "sensitivity {model} --on labelled --corpus chatterbot --part 30 --top auto",
-        "too few to halve",
+        "too few for 2 parts",
     ),
     "output layer out of range": ("sts {pairs} --output-layer 6", "layers 0 to 5, or -6 to -1"),
     "output layer before the first": ("sts {pairs} --output-layer -7", "-6 to -1"),

@@ -20,7 +20,7 @@ from analysis.experiments import chosen_heads, head_choices, head_searches
 from analysis.experiments.chosen_heads import choose
 from analysis.experiments.head_choices import CHOICES, ChoiceName
 from analysis.experiments.head_trials import Trials
-from analysis.experiments.item_halves import halves
+from analysis.experiments.item_parts import parts_of
 from analysis.experiments.sensitivity import sensitivity
 from analysis.rerouting.plan import PLAIN, Head, Plan
 from tests.support.tiny_models import HEADS, LAYERS
@@ -203,7 +203,7 @@ def test_the_number_of_heads_is_found_on_halves_that_did_not_choose(
     how: ChoiceName, llama: Backbone
 ) -> None:
     chosen = choose(llama, MANY, SHORT, how=how, count=None)
-    first, second = halves(MANY)
+    first, second = parts_of(MANY)
     assert not {*first.texts} & {*second.texts}
     expected = {}
     for size in (0, 8, 16):
@@ -254,7 +254,7 @@ def test_a_number_of_heads_is_a_count(count: object, llama: Backbone) -> None:
 def test_what_cannot_choose_is_refused(llama: Backbone) -> None:
     with pytest.raises(PlanError, match="no choice of heads 'best'; choose one of top"):
         choose(llama, PAIRS, SHORT, how="best")  # type: ignore[arg-type]
-    with pytest.raises(CorpusError, match="made has 24 rated pairs, too few to halve"):
+    with pytest.raises(CorpusError, match="made has 24 rated pairs, too few for 2 parts"):
         choose(llama, PAIRS, count=None)
     with pytest.raises(PlanError, match="re-routes no heads"):
         choose(llama, PAIRS, METHODS["mean"])

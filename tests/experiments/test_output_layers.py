@@ -20,7 +20,7 @@ from analysis.errors import OutOfMemory, PlanError
 from analysis.evaluation import comparison
 from analysis.evaluation.measures import Measure
 from analysis.experiments.dimension import Dimensions
-from analysis.experiments.item_halves import halves
+from analysis.experiments.item_parts import parts_of
 from analysis.experiments.layer_scores import ByLayer, lowest
 from analysis.experiments.output_layers import known_layers, score_layers
 from analysis.experiments.score import score
@@ -161,7 +161,7 @@ def test_post_processing_is_fitted_for_each_layer(llama: Backbone) -> None:
 def test_the_best_layer_of_either_half_is_judged_on_the_other(llama: Backbone) -> None:
     (scored,) = score_layers(llama, PAIRS, [METHODS["mean"]])
     layers, deltas = [], []
-    parts = halves(PAIRS)
+    parts = parts_of(PAIRS)
     for chooser, judge in (parts, parts[::-1]):
         values = [alone(llama, chooser, METHODS["mean"], n).value for n in range(llama.layers)]
         layers.append(int(np.argmax(values)))

@@ -37,6 +37,10 @@ ASKED: dict[str, list[str]] = {
     "rules": ["--corpus", "pairs.tsv"],
     "output-layers": [*LAYERS, "--corpus", "pairs.tsv", "--method", "kv-embedding"],
     "sensitivity": ["--on", "labelled", "--corpus", "chatterbot", "--part", "30", "--top", "3"],
+    "stability": [
+        *("--on", "labelled", "--corpus", "chatterbot", "--part", "60", "--parts", "2"),
+        *("--top", "3"),
+    ],
     "transfer": [
         *("--corpus", "pairs.tsv", "--chosen-on", "labelled", "--chosen-corpus", "chatterbot"),
         *("--objective", "judgements", "--chosen-part", "30", "--top", "3", "--random-sets", "2"),
