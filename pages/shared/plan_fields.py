@@ -56,14 +56,14 @@ def choose_method_options() -> None:
 
 
 def check_layers(control: Control, loaded: Backbone, at: Any) -> None:
-    """Say beside another field of layers what is refused; an empty one means the sidebar's."""
+    """Say in a place what another field of layers refuses; an empty one means the sidebar's."""
 
     def accept(value: str) -> None:
         if value:
             _accept("layers", value, loaded)
 
     def named(kept: str) -> str:
-        return f"Until then: {kept or 'as in the sidebar'}."
+        return f"{control.label}, until then: {kept or 'as in the sidebar'}."
 
     valid_values.check(control.key, accept, "", at=at, named=named)
 

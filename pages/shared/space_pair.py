@@ -86,6 +86,7 @@ def choose(bar: Sequence[DeltaGenerator], more: DeltaGenerator) -> Sides:
         ExplorerError: a plan, backbone or corpus is invalid, or encoding fails.
     """
     loaded, methods = session.backbone(), session.methods()
+    refused = st.container()  # in sight, where the fields themselves are not
     SPACE.show("method", bar[:2])
     SPACE.show("corpus", bar[2])
     with more:
@@ -98,10 +99,11 @@ def choose(bar: Sequence[DeltaGenerator], more: DeltaGenerator) -> Sides:
                 disabled=not methods[st.session_state[f"space_{side}"]].reroutes,
             )
         SPACE.show("samples", c)
-        other = second_backbone.choose(SPACE.control("right-backbone"))
-        for column, side, on in ((a, "left", loaded), (b, "right", other or loaded)):
-            plan_fields.check_layers(SPACE.control(f"{side}-layers"), on, column)
-        answered = _automatic_where_lacking(other, methods[valid_values.value("space_right")])
+        other = second_backbone.choose(SPACE.control("right-backbone"), refused)
+        for side, on in (("left", loaded), ("right", other or loaded)):
+            plan_fields.check_layers(SPACE.control(f"{side}-layers"), on, refused)
+        method = methods[valid_values.value("space_right")]
+        answered = _automatic_where_lacking(other, method, refused)
         st.caption(
             "The other backbone is shown on the right; auto chooses layers for it separately."
         )
@@ -154,7 +156,9 @@ def choose(bar: Sequence[DeltaGenerator], more: DeltaGenerator) -> Sides:
     )
 
 
-def _automatic_where_lacking(other: Backbone | None, method: Method) -> dict[str, Any]:
+def _automatic_where_lacking(
+    other: Backbone | None, method: Method, at: DeltaGenerator
+) -> dict[str, Any]:
     """The option that takes the automatic choice where the right backbone lacks the plan's layers.
 
     The notice says so.
@@ -164,7 +168,7 @@ def _automatic_where_lacking(other: Backbone | None, method: Method) -> dict[str
     sentence = plan_fields.lacking(other)
     if not sentence:
         return {}
-    st.info(display.escaped(f"On {other.facts.name}: {sentence} Now: the automatic choice."))
+    at.info(display.escaped(f"On {other.facts.name}: {sentence} Now: the automatic choice."))
     return {"right-layers": "auto"}
 
 

@@ -208,6 +208,16 @@ def test_fields_of_a_map_keep_the_last_layers(tiny_llama: dict[str, str]) -> Non
     assert len(charts(app)) == 2
 
 
+def test_what_a_folded_field_of_a_map_refuses_is_in_sight(tiny_llama: dict[str, str]) -> None:
+    app = opened("embedding_space", **tiny_llama, space_left_layers="99")
+    app.text_input(key="space_right_backbone_typed").set_value("nothing-here").run()
+    (more,) = app.get("popover")
+    assert not more.get("error")
+    said = [unescaped(error.value) for error in app.error]
+    assert any("There is no layer 99" in each and "Layers, left" in each for each in said)
+    assert any("There is no backbone called 'nothing-here'" in each for each in said)
+
+
 def test_a_bad_file_leaves_the_studies(tiny_llama: dict[str, str]) -> None:
     app = well(opened("studies", **tiny_llama))
     app.file_uploader(key="opened_file").upload("bad.yaml", b"command: [").run()
