@@ -148,11 +148,11 @@ def geometry(backbone: Backbone, corpus: Corpus, methods: Mapping[str, MethodOrV
 
 
 def own_first(place: Any) -> str:
-    """Ask in a place of the page for the first of the visitor's own texts."""
+    """Ask in a place of the page for the first of the own texts; "..." for a blank one."""
     text: str = place.text_input(
         "First text", OWN_TEXTS[0], key="own_first", persist_state="session"
     )
-    return text
+    return text if text.strip() else "..."
 
 
 def own_texts(

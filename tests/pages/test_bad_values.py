@@ -17,6 +17,7 @@ from tests.support.visits import (
     opened,
     press,
     sentence,
+    show_tab,
     shown,
     tables,
     turn_to,
@@ -223,6 +224,18 @@ def test_a_bad_file_leaves_the_studies(tiny_llama: dict[str, str]) -> None:
     app.file_uploader(key="opened_file").upload("bad.yaml", b"command: [").run()
     assert sentence(app)
     assert charts(app)
+
+
+@pytest.mark.slow
+def test_own_texts_that_are_empty_are_called_by_their_fields(tiny_llama: dict[str, str]) -> None:
+    app = opened("similarity", own_pairs=True, **tiny_llama, score_method="prompt-eol")
+    show_tab(well(app), "Own texts")
+    app.text_input(key="own_second").set_value(" ").run()
+    assert "The second text is empty; write something in it." in sentence(app)
+    app.text_input(key="own_second").set_value("Rain.").run()
+    app.text_input(key="own_first").set_value(" ").run()
+    assert "The first text is empty" in sentence(app)
+    assert "Text 1" not in shown(show_tab(app, "Prompts"))
 
 
 def test_own_texts_that_are_empty_leave_the_rest(tiny_llama: dict[str, str]) -> None:
