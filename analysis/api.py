@@ -119,13 +119,9 @@ def dimensions(
         CorpusError: fewer than 20 distinct texts, or the corpus cannot be read.
     """
     _check_loaded(backbone)
-    if isinstance(texts, str | PathLike):
-        corpus = registry.load_texts(texts)
-    else:
-        corpus = texts if isinstance(texts, Texts) else Texts("own texts", as_texts(texts), "")
     return dimension.dimensions(
         backbone,
-        corpus,
+        _corpus_of(texts),
         samples=samples,
         seed=seed,
         estimator=estimator,
@@ -135,25 +131,38 @@ def dimensions(
     )
 
 
+def _corpus_of(texts: str | PathLike[str] | Texts | Iterable[str]) -> Texts:
+    """Texts as a corpus: by name or path, or as they are given."""
+    if isinstance(texts, str | PathLike):
+        return registry.load_texts(texts)
+    return texts if isinstance(texts, Texts) else Texts("own texts", as_texts(texts), "")
+
+
 def select_layers(
-    backbone: Backbone, layers: Layers = "auto", *, rule: RuleName = "paper"
+    backbone: Backbone,
+    layers: Layers = "auto",
+    *,
+    rule: RuleName = "paper",
+    calibration: str | PathLike[str] | Texts | Iterable[str] = CALIBRATION,
 ) -> tuple[int, ...]:
     """Choose the layers to re-route.
 
     Args:
         backbone: the decoder.
         layers: ``"auto"`` are those that ``rule`` selects from the curve of the calibration
-            corpus, none where the backbone cannot be re-routed; see :data:`Layers`.
+            texts, none where the backbone cannot be re-routed; see :data:`Layers`.
         rule: the selection rule of ``"auto"``.
+        calibration: the texts of ``"auto"``, as :func:`dimensions` takes them.
 
     Returns:
         Layers from 0, ascending.
 
     Raises:
         PlanError: there is no such layer.
+        CorpusError: fewer than 20 distinct calibration texts, or they cannot be read.
     """
     _check_loaded(backbone)
-    return dimension.select_layers(backbone, layers, rule=rule)
+    return dimension.select_layers(backbone, layers, rule=rule, calibration=_corpus_of(calibration))
 
 
 def encode(

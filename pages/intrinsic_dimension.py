@@ -36,7 +36,7 @@ header.page_header(
 )
 backbone, plan = session.backbone(), session.plan()
 a, b, c = st.columns([3, 3, 1])
-DIMENSION.show("corpus", a)
+DIMENSION.show("corpus", a, door=st.container())
 DIMENSION.show("estimator", b)
 DIMENSION.show("samples", c)
 with st.container(horizontal=True):

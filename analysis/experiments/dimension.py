@@ -122,6 +122,7 @@ def select_layers(
     layers: str | Sequence[int] = "auto",
     *,
     rule: RuleName = "paper",
+    calibration: str | Texts = CALIBRATION,
     progress: Progress = quiet,
 ) -> tuple[int, ...]:
     """The layers to re-route, 0-based and ascending.
@@ -129,13 +130,15 @@ def select_layers(
     Args:
         backbone: the decoder.
         layers: ``"auto"``, ``"none"``, ``"all"``, a list such as ``"26-29"`` or ``"3,5,9"``, or
-            numbers. ``"auto"`` reads the curve of the calibration corpus, and selects none where
+            numbers. ``"auto"`` reads the curve of the calibration texts, and selects none where
             the backbone cannot be re-routed.
         rule: how ``"auto"`` selects, see :data:`analysis.dimension.selection.RULES`.
+        calibration: those texts, or the name or path that they are read by.
         progress: counts the texts and layers of the curve, if it is not stored.
 
     Raises:
         PlanError: there is no such layer or rule, or the numbers are not a list of layers.
+        CorpusError: the calibration texts cannot be read, or are too few.
     """
     if not isinstance(layers, str):
         return Plan(tuple(layers)).layers
@@ -143,8 +146,10 @@ def select_layers(
     def auto() -> tuple[int, ...]:
         if backbone.refusal:
             return ()
-        calibration = registry.load_texts(CALIBRATION)
-        return dimensions(backbone, calibration, progress=progress).selected(rule)
+        texts = calibration
+        if isinstance(texts, str):
+            texts = registry.load_texts(texts)
+        return dimensions(backbone, texts, progress=progress).selected(rule)
 
     return layer_lists.parse_layers(layers, backbone.layers, auto)
 

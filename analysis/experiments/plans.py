@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 
 from ..backbones.backbone import Backbone
+from ..corpora.packaged import CALIBRATION
+from ..corpora.types import Texts
 from ..dimension.selection import RuleName
 from ..embedding.checks import check_plan
 from ..errors import PlanError
@@ -27,6 +29,7 @@ def plan_of(
     rule: RuleName = "paper",
     bias: float = 1.0,
     key_position: KeyPosition = "own",
+    calibration: str | Texts = CALIBRATION,
     progress: Progress = quiet,
 ) -> Plan:
     """The plan of some layers, or of some heads.
@@ -38,13 +41,17 @@ def plan_of(
         rule: how ``"auto"`` selects layers.
         bias: added to the re-routed pair's attention logit.
         key_position: position of the re-routed key.
+        calibration: the texts whose curve ``"auto"`` reads, or their name or path.
         progress: counts the texts and layers of the curve that ``"auto"`` reads.
 
     Raises:
         PlanError: there is no such layer, head or rule, or both layers and heads are given.
+        CorpusError: the calibration texts cannot be read, or are too few.
     """
     if heads is None:
-        selected = select_layers(backbone, layers, rule=rule, progress=progress)
+        selected = select_layers(
+            backbone, layers, rule=rule, calibration=calibration, progress=progress
+        )
         return Plan(selected, bias, key_position)
     check_one_choice(layers, heads)
     count = backbone.facts.heads
@@ -61,6 +68,7 @@ def planned(
     backbone: Backbone,
     layers: str | None = None,
     *,
+    calibration: Texts | None = None,
     progress: Progress = quiet,
 ) -> Plan:
     """The plan of a question, or the same with other ``layers``.
@@ -69,10 +77,12 @@ def planned(
         spec: the question.
         backbone: the loaded backbone.
         layers: a layer list in place of the question's layers or heads.
+        calibration: the calibration texts in place of those that the question names.
         progress: counts the texts and layers of the curve that ``"auto"`` reads.
 
     Raises:
         PlanError: the backbone has no such layers or heads.
+        CorpusError: the calibration texts cannot be read, or are too few.
     """
     return plan_of(
         backbone,
@@ -81,6 +91,7 @@ def planned(
         rule=spec.rule,
         bias=spec.bias,
         key_position=spec.key_position,
+        calibration=calibration or spec.calibration,
         progress=progress,
     )
 

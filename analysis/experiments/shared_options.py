@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from ..backbones.catalog import DEFAULT as DEFAULT_BACKBONE
 from ..backbones.catalog import DtypeName, SpecialTokens
+from ..corpora.packaged import CALIBRATION
 from ..corpora.registry import DEFAULTS
 from ..dimension.selection import RuleName
 from ..embedding import external_names, method_spelling, named_methods
@@ -140,6 +141,11 @@ class WithLayers(OnBackbone):
         Option("RULE", group=REROUTING),
         Field(description="how auto selects layers from the intrinsic-dimension curve"),
     ] = "paper"
+    calibration: Annotated[
+        str,
+        Option("CORPUS", group=REROUTING, reads="corpus"),
+        Field(description="name or file of the texts whose curve auto reads"),
+    ] = CALIBRATION
 
     @model_validator(mode="after")
     def _one_choice(self) -> Self:

@@ -24,6 +24,8 @@ from ..storage.provenance import Provenance, rebuilt
 
 MAP_CORPUS, MAP_TEXTS = "chatterbot", 200
 """Settings that the embedding-space page opens with."""
+FEWEST = 3
+"""Minimum number of distinct texts of which two maps can be compared."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,13 +47,14 @@ def drawn(corpus: Texts, samples: int | None) -> tuple[Texts, int]:
         samples: how many distinct texts are drawn, with seed 0; all if None or if there are fewer.
 
     Raises:
-        CorpusError: fewer than three, of which no two maps can be compared.
+        CorpusError: fewer than :data:`FEWEST`.
     """
     distinct = len(sampling.first_places(corpus.texts))
     texts = sampling.sample(corpus, samples or max(distinct, 1), 0)
-    if len(texts.texts) < 3:
+    if len(texts.texts) < FEWEST:
         raise CorpusError(
-            f"Maps are compared on at least 3 distinct texts, not {len(texts.texts)}; choose more."
+            f"Maps are compared on at least {FEWEST} distinct texts, not {len(texts.texts)}; "
+            "choose more."
         )
     return texts, distinct
 

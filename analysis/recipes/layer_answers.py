@@ -139,7 +139,7 @@ def output_layers(spec: OutputLayers, workspace: Workspace) -> list[Row]:
         method(spec, name).reading.at(-1)  # refuses sums of attention before anything is loaded
     scored_on = corpus(spec)
     backbone, chosen = workspace.methods(spec, spec.method)
-    texts = registry.load_texts(CALIBRATION)
+    texts = registry.load_texts(spec.calibration)
     curve = dimension_experiment.dimensions(
         backbone, texts, progress=workspace.progress("calibrating")
     )

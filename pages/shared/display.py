@@ -215,6 +215,8 @@ def _ways_to_reproduce(recipe: Recipe, *, pictures: bool) -> None:
         "**By a link**: copy the address bar. It holds every choice of this view, but no text "
         "that was typed or uploaded. **In a terminal**, in the project's folder:"
     )
+    if recipe.about:
+        st.markdown(escaped(recipe.about))
     command_and_script(recipe)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.download_button(

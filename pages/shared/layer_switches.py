@@ -6,7 +6,6 @@ from typing import Any
 import streamlit as st
 
 from analysis.backbones.backbone import Backbone
-from analysis.corpora import packaged
 from analysis.dimension import selection
 from analysis.dimension.curve import Curve
 from analysis.embedding.methods import Method
@@ -29,7 +28,7 @@ _MEASURED = "measured_for"
 def presets(backbone: Backbone) -> Curve | None:
     """Show undo, redo and preset plans; return the curve that rules read, if it is known."""
     name, chosen = valid_values.value("backbone"), valid_values.value("layers")
-    known = dimension.known_dimensions(backbone, session.texts(packaged.CALIBRATION))
+    known = dimension.known_dimensions(backbone, session.calibration())
     if chosen.strip().lower() == "auto" or st.session_state.get(_MEASURED) == name:
         known = session.calibration_dimensions()
     curve = known.curve if known else None

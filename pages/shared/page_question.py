@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 
 import streamlit as st
 
+from analysis.dimension.estimators import FEWEST
 from analysis.embedding.method_parts import NORMS
 from analysis.errors import RecipeError
 from analysis.experiments.shared_options import Planned
@@ -18,7 +19,7 @@ from analysis.experiments.spec import Spec
 from analysis.recipes.recipe import Part, Recipe
 from analysis.rerouting.plan import KEY_POSITIONS
 from analysis.runtime.paths import program
-from pages.shared import valid_values
+from pages.shared import own_texts, text_menus, valid_values
 from pages.shared.controls import (
     LONGEST,
     Control,
@@ -28,6 +29,7 @@ from pages.shared.controls import (
     Values,
 )
 from pages.shared.grid_controls import Axis, Second
+from pages.shared.text_menus import TextsMenu
 
 S = TypeVar("S", bound=Spec)
 
@@ -103,7 +105,11 @@ class Page(Generic[S]):
         keys = [c.key for c in SIDEBAR.controls if c.option not in options]
         keys += [*self.view, *self.own]
         shown = {key: state[key] for key in keys if state.get(key) is not None}
-        return Recipe(spec, self.grid(state), {"page": self.name, **shown})
+        grid = self.grid(state)
+        named = [getattr(spec, name, None) for name in ("corpus", "calibration")]
+        named += [name for part in grid for name in part.get("corpus", ())]
+        view = {"page": self.name, **shown}
+        return Recipe(spec, grid, view, about=own_texts.about(*named))
 
     def state(self, recipe: Recipe) -> dict[str, Any]:
         """The values of the widgets, by key, that show a recipe of the page's question.
@@ -180,6 +186,16 @@ SIDEBAR = Page(
             help="Added to the attention logit of the re-routed pair; the paper uses 1.",
         ),
         Menu("rule", "Automatic layer rule"),
+        TextsMenu(
+            "calibration",
+            "Calibration texts",
+            key=own_texts.CHOICE,
+            help="The texts on whose curve of the intrinsic dimension the rule selects layers.",
+            offered=text_menus.offered,
+            least=FEWEST,
+            what="The choice of layers",
+            place=own_texts.CHOICE,
+        ),
         Menu("key-position", "Key position", meanings=KEY_POSITIONS),
         Menu("prompt", "Prompt"),
         Menu(

@@ -8,8 +8,11 @@ from typing import Any
 import streamlit as st
 
 from analysis.backbones.backbone import Backbone
+from analysis.corpora import sampling
+from analysis.corpora.packaged import CALIBRATION
 from analysis.embedding.checks import check_output_layer, check_plan
 from analysis.errors import ExplorerError
+from analysis.experiments import dimension
 from analysis.rerouting import head_lists, layer_lists
 from analysis.rerouting.plan import Plan
 from pages.shared import display, plan_history, session, valid_values
@@ -29,11 +32,38 @@ def choose_plan() -> None:
         _check(option, loaded)
     for option in ("bias", "rule"):
         SIDEBAR.show(option)
+    SIDEBAR.show("calibration", accept=_check_calibration)
     plan, layers = session.plan(), loaded.layers
     chosen = head_lists.plan_in_words(plan, layers)
     if not plan.heads:
         chosen = layer_lists.format_layers(plan.layers, layers)
-    st.caption(f"Re-routed now: {chosen}.")
+    st.caption(f"Re-routed now: {chosen}{_selected_on()}.")
+
+
+def _check_calibration(name: str) -> None:
+    """Refuse calibration texts on which no layers can be selected, where ``auto`` is to.
+
+    Raises:
+        ExplorerError: the curve cannot be measured, or the rule selects nothing from it.
+    """
+    if name != CALIBRATION and _is_automatic():
+        measured = session.calibration_dimensions(session.texts(name))
+        measured.selected(valid_values.value("rule"))
+
+
+def _selected_on() -> display.Markdown:
+    """Which texts the layers were selected on, where they are not the usual ones."""
+    calibration = session.calibration()
+    if calibration.name == CALIBRATION or not _is_automatic():
+        return ""
+    drawn = min(dimension.SAMPLES, len(sampling.first_places(calibration.texts)))
+    return f", selected on {drawn:,} texts of {display.escaped(calibration.name)}"
+
+
+def _is_automatic() -> bool:
+    """Whether the rule selects the layers that re-route."""
+    layers, heads = valid_values.value("layers"), valid_values.value("heads")
+    return not (heads or session.backbone().refusal) and layers.strip().lower() == "auto"
 
 
 def choose_method_options() -> None:

@@ -11,7 +11,7 @@ import streamlit as st
 
 from pages.shared import valid_values
 
-PLAN = ("layers", "heads", "bias", "rule", "key_position")
+PLAN = ("layers", "heads", "bias", "rule", "calibration", "key_position")
 """Keys of the widgets that make a plan."""
 _KEY = "plan_history"
 Values = dict[str, Any]

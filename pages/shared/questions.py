@@ -10,9 +10,8 @@ from typing import Any
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-from analysis.corpora import registry
 from analysis.corpora.packaged import CALIBRATION
-from analysis.dimension.estimators import CLOUDS, ESTIMATORS
+from analysis.dimension.estimators import CLOUDS, ESTIMATORS, FEWEST
 from analysis.embedding.finishing import FITTED_ON
 from analysis.embedding.postprocessing import POSTPROCESSINGS
 from analysis.errors import RecipeError, quoted
@@ -29,7 +28,7 @@ from analysis.experiments.specs import (
 )
 from analysis.recipes.recipe import Recipe
 from analysis.runtime.paths import program
-from pages.shared import display, head_switches, session
+from pages.shared import display, head_switches, session, text_menus
 from pages.shared.controls import (
     Menu,
     Menus,
@@ -41,6 +40,7 @@ from pages.shared.controls import (
 from pages.shared.corpus_picker import CorpusControl
 from pages.shared.grid_controls import Axis, Second
 from pages.shared.page_question import Page
+from pages.shared.text_menus import TextsAxis, TextsMenu
 
 LENGTHS = (32, 64, 128, 256, 512, 1024, 2048, 4096)
 """Lengths in tokens that the page on long texts offers."""
@@ -55,10 +55,6 @@ _VECTORS = {"vectors": (), "vectors-texts": None, "text-column": None, "vector-c
 """No widget holds vectors: what is uploaded stays in the visit."""
 HERE = {"engine": "local", "address": None, "workers": None}
 """Pages compute in the server's own process."""
-
-
-def _texts() -> tuple[str, ...]:
-    return registry.names("texts", offline=True)
 
 
 def _layers(backbone: str) -> int:
@@ -88,7 +84,14 @@ DIMENSION = Page(
     "intrinsic_dimension",
     Dimension,
     (
-        Axis("corpus", "Texts", offered=_texts, noun="corpus of texts"),
+        TextsAxis(
+            "corpus",
+            "Texts",
+            offered=text_menus.offered,
+            noun="corpus of texts",
+            least=FEWEST,
+            what="An intrinsic dimension",
+        ),
         Axis(
             "bare",
             "Prompt",
@@ -146,7 +149,14 @@ SPACE = Page(
     Space,
     (
         Pair("method", "Method"),
-        Menu("corpus", "Texts", offered=_texts, default=space.MAP_CORPUS),
+        TextsMenu(
+            "corpus",
+            "Texts",
+            offered=text_menus.offered,
+            default=space.MAP_CORPUS,
+            least=space.FEWEST,
+            what="A map",
+        ),
         Text("left-layers", "Layers, left", help=_LAYERS),
         Text("right-layers", "Layers, right", help=_LAYERS),
         Menu("right-backbone", "Compare with another backbone", offered=tuple),
@@ -198,7 +208,7 @@ WORDS = Page(
     "similarity",
     Words,
     (
-        Menu("corpus", "Texts", offered=_texts, default=CALIBRATION),
+        Menu("corpus", "Texts", offered=text_menus.offered, default=CALIBRATION),
         Number("samples", "Texts at most", low=1, high=5000, step=50, noun="sample"),
     ),
 )

@@ -15,7 +15,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from analysis.backbones import leases, sources
 from analysis.backbones.backbone import Backbone
 from analysis.backbones.facts import Facts, describe
-from analysis.corpora import packaged, registry
+from analysis.corpora import registry
 from analysis.corpora.types import Pairs, Texts
 from analysis.embedding.methods import Method, variant
 from analysis.errors import ExplorerError, HostingError
@@ -27,7 +27,7 @@ from analysis.rerouting import head_lists, layer_lists
 from analysis.rerouting.plan import Plan
 from analysis.runtime import hosting, request_log
 from analysis.spaces import projection
-from pages.shared import corpus_picker, display, progress, valid_values
+from pages.shared import corpus_picker, display, own_texts, progress, valid_values
 from pages.shared.page_question import SIDEBAR
 
 LEASE, _FAILED = "backbone_lease", "backbones that could not be loaded"
@@ -144,18 +144,25 @@ def lease_backbone(key: str, name: str, dtype: str) -> Backbone:
 
 
 def plan(on: Backbone | None = None, layers: str | None = None) -> Plan:
-    """The chosen plan, ``auto`` resolved on the calibration corpus.
+    """The chosen plan, ``auto`` resolved on the calibration texts.
 
     ``on`` another backbone than the chosen one, or with other ``layers``, where they are given.
     """
     with progress.progress("Measuring the intrinsic dimension") as show:
-        return planned(SIDEBAR.spec(), on or backbone(), layers, progress=show)
+        return planned(
+            SIDEBAR.spec(), on or backbone(), layers, calibration=calibration(), progress=show
+        )
 
 
-def calibration_dimensions(on: Backbone | None = None) -> Dimensions:
-    """The curve that ``auto`` reads: intrinsic dimension on the calibration corpus."""
+def calibration() -> Texts:
+    """The texts whose curve ``auto`` reads."""
+    return texts(SIDEBAR.spec().calibration)
+
+
+def calibration_dimensions(of: Texts | None = None) -> Dimensions:
+    """The curve that ``auto`` reads: intrinsic dimension on the calibration texts, or ``of``."""
     with progress.progress("Measuring the intrinsic dimension") as show:
-        return dimension.dimensions(on or backbone(), texts(packaged.CALIBRATION), progress=show)
+        return dimension.dimensions(backbone(), of or calibration(), progress=show)
 
 
 def pairs() -> Pairs:
@@ -205,9 +212,14 @@ def warm_up_umap() -> None:
     threading.Thread(target=projection.warm_up, daemon=True).start()
 
 
-@st.cache_resource(show_spinner=False, max_entries=20)
 def texts(name: str) -> Texts:
-    """A named corpus of texts."""
+    """A named corpus of texts, or the visit's own texts by their name."""
+    own = own_texts.current()
+    return own if own is not None and own.name == name else _named_texts(name)
+
+
+@st.cache_resource(show_spinner=False, max_entries=20)
+def _named_texts(name: str) -> Texts:
     return registry.load_texts(name)
 
 

@@ -88,7 +88,7 @@ def choose(bar: Sequence[DeltaGenerator], more: DeltaGenerator) -> Sides:
     loaded, methods = session.backbone(), session.methods()
     refused = st.container()  # in sight, where the fields themselves are not
     SPACE.show("method", bar[:2])
-    SPACE.show("corpus", bar[2])
+    SPACE.show("corpus", bar[2], door=st.container())
     with more:
         a, b, c = st.columns(3)
         for column, side in ((a, "left"), (b, "right")):
@@ -150,7 +150,7 @@ def choose(bar: Sequence[DeltaGenerator], more: DeltaGenerator) -> Sides:
         left, right = spaces[0], space_experiment.aligned(spaces[1], spaces[0])
     return Sides(
         *(texts, distinct, left, right, (titles[0], titles[1])),
-        result_store.digest("".join(identities)),
+        result_store.digest("".join(identities), texts.labels),
         given,
         answered,
     )

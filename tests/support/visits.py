@@ -28,6 +28,12 @@ OWN_PAIRS = "sentence1\tsentence2\tscore\n" + "".join(
     )
 )
 
+OWN_TEXTS = tuple(
+    f"The {a} number {number} is near the {b}."
+    for number in range(6)
+    for a, b in zip(WORDS, WORDS[3:] + WORDS, strict=False)
+)
+
 
 def opened(
     page: str = "causal_limits",
@@ -160,3 +166,8 @@ def upload(app: AppTest, content: str = OWN_PAIRS, name: str = "own.tsv") -> App
         app.selectbox(key="pairs").set_value(UPLOADED).run()
     app.file_uploader(key="pairs_file").upload(name, content.encode())
     return app.run()
+
+
+def paste(app: AppTest, *texts: str, place: str = "page") -> AppTest:
+    """Paste a list of own texts into its field."""
+    return app.text_area(key=f"own_list_{place}").set_value("\n".join(texts)).run()

@@ -18,7 +18,17 @@ from analysis.cli.main import main
 from analysis.experiments import long_texts
 from analysis.recipes import files, findings
 from analysis.recipes.answers import answer
-from tests.support.visits import metric, opened, show_tab, shown, unfolded, well
+from pages.shared.own_texts import OWN, PASTED
+from tests.support.visits import (
+    OWN_TEXTS,
+    metric,
+    opened,
+    paste,
+    show_tab,
+    shown,
+    unfolded,
+    well,
+)
 
 Rows = list[dict[str, Any]]
 Numbers = dict[tuple[Any, ...], Sequence[Any]]
@@ -173,7 +183,8 @@ def _printed(arguments: list[str]) -> Any:
 class Case:
     """A page, how it is opened, and the numbers that it shows beside those of an answer.
 
-    ``section`` has the question, where it is not the page's own.
+    ``section`` has the question, where it is not the page's own; ``own`` is the place where own
+    texts are pasted, which the command reads from the file that the page offers.
     """
 
     page: str
@@ -181,12 +192,14 @@ class Case:
     query: dict[str, Any] = field(default_factory=dict)
     before: Callable[[AppTest], AppTest] = lambda app: app
     section: str = "view"
+    own: str = ""
 
     @property
     def name(self) -> str:
-        """The page, and the search or the section where there is one."""
+        """The page, and the search, the section or the own texts where there are any."""
         section = "" if self.section == "view" else self.section
-        return " ".join(filter(None, (self.page, self.query.get("ablation_search"), section)))
+        own = self.own and f"own texts at {self.own}"
+        return " ".join(filter(None, (self.page, self.query.get("ablation_search"), section, own)))
 
 
 def _score_missing(app: AppTest) -> AppTest:
@@ -205,6 +218,9 @@ CASES = [
     Case("rerouting", _rerouting),
     Case("embedding_space", _space, {"space_projection": "pca"}),
     Case("similarity", _similarity, {"score_method": ["kv-embedding", "mean", "echo"]}),
+    Case("causal_limits", _causal, {"layers": "auto", "calibration": OWN}, own="calibration"),
+    Case("intrinsic_dimension", _dimension, {"dimension_corpus": [OWN]}, own="page"),
+    Case("embedding_space", _space, {"space_projection": "pca", "space_corpus": OWN}, own="page"),
     Case("long_texts", _long_texts, {"long_texts_most_chatterbot-answers": "10"}),
     *(
         Case("layer_ablation", _ablation, {"ablation_search": search}, _score_missing)
@@ -234,7 +250,10 @@ def test_a_page_shows_what_its_command_script_and_recipe_give(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    app = case.before(well(opened(case.page, **tiny_llama, **case.query)))
+    app = case.before(well(opened(case.page, **tiny_llama | case.query)))
+    if case.own:
+        well(paste(app, *OWN_TEXTS, place=case.own))
+        (tmp_path / PASTED).write_text("\n".join(OWN_TEXTS), "utf-8")
     app = well(unfolded(app, case.section))
     command, script = (str(block.value) for block in app.code[:2])
     monkeypatch.chdir(tmp_path)
