@@ -1,6 +1,7 @@
 """The plan that a user asks for: layers or heads, as text or as numbers."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from ..backbones.backbone import Backbone
 from ..corpora.packaged import CALIBRATION
@@ -97,23 +98,29 @@ def planned(
 
 
 def planned_beside(
-    spec: PlannedVariant, backbone: Backbone, *, progress: Progress = quiet
+    spec: PlannedVariant,
+    backbone: Backbone,
+    *,
+    calibration: Texts | None = None,
+    progress: Progress = quiet,
 ) -> tuple[Plan, str]:
     """The plan of a question on a second backbone: the automatic choice where it lacks the plan.
 
     Args:
         spec: the question, whose layers or heads are those of its own backbone.
         backbone: the second backbone, loaded.
+        calibration: as in :func:`planned`.
         progress: counts the texts and layers of the curve that ``"auto"`` reads.
 
     Returns:
         The plan, and a sentence if it is another one than the question's.
     """
+    select = partial(planned, spec, backbone, calibration=calibration, progress=progress)
     try:
-        plan = planned(spec, backbone, progress=progress)
+        plan = select()
         if not backbone.refusal:
             check_plan(backbone, plan)
         return plan, ""
     except PlanError as error:
         sentence = f"On {backbone.facts.name}: {error} Now: the automatic choice."
-        return planned(spec, backbone, "auto", progress=progress), sentence
+        return select("auto"), sentence

@@ -12,7 +12,7 @@ from analysis.experiments.score_result import Corpus, Score
 from analysis.experiments.specs import Score as Question
 from analysis.figures import scores
 from analysis.figures import two_backbones as figures
-from pages.shared import display, progress, second_backbone, valid_values
+from pages.shared import display, progress, second_backbone, session, valid_values
 from pages.shared.questions import SIMILARITY
 
 _CONTROL = SIMILARITY.control("beside")
@@ -51,7 +51,10 @@ def score(
             method = methods[each]
             if method.reroutes and not method.has_plan:
                 if plan is None:
-                    plan, sentence = plans.planned_beside(spec, other, progress=show_progress)
+                    texts = session.calibration()
+                    plan, sentence = plans.planned_beside(
+                        spec, other, calibration=texts, progress=show_progress
+                    )
                     if sentence:
                         st.info(display.escaped(sentence))
                 method = method.under(plan)
