@@ -9,7 +9,6 @@ from analysis.evaluation.bootstrap import DRAWS
 from analysis.experiments.space import Space
 from analysis.figures import space_tables, spaces
 from analysis.figures.html_page import figure_page
-from analysis.spaces.comparison import NEAREST
 from pages.shared import (
     display,
     downloads,
@@ -17,9 +16,11 @@ from pages.shared import (
     header,
     linked_maps,
     map_colours,
+    map_query,
     map_tags,
     session,
     space_pair,
+    vector_downloads,
 )
 
 header.page_header(
@@ -27,12 +28,13 @@ header.page_header(
     "The same texts in two spaces; similar texts lie close together. **Drag a box around a group "
     "on one map: does it stay together on the other?**",
 )
-*bar, last = st.columns([3, 3, 3, 3, 3, 2], vertical_alignment="bottom")
+*bar, last = st.columns([3, 3, 3, 3, 3, 3, 2], vertical_alignment="bottom")
 more = last.popover("More", width="stretch")
 sides = space_pair.choose(bar[:3], more)
 texts, labels = sides.texts.texts, sides.texts.labels
 left, right = sides.left, sides.right
-rows, colouring, dragging = linked_maps.choose(texts, bar[3:], more)
+rows, colouring, dragging = linked_maps.choose(texts, bar[3:5], more)
+query = map_query.choose(sides, bar[5])
 colours = map_colours.choose_colours(colouring, sides)
 
 
@@ -47,6 +49,7 @@ def draw(space: Space, other: Space, title: str, selected: linked_maps.Rows) -> 
         dragging=dragging,
         beside=other,
         legend=space is left,
+        star=map_query.star(query, on_left=space is left),
     )
 
 
@@ -64,7 +67,13 @@ display.folded_table(
     "Both maps",
     lambda: table,
     lambda: figure_page(
-        spaces.two_maps(left, right, texts, titles=sides.titles, colours=colours), "Both maps"
+        spaces.two_maps(
+            *(left, right, texts),
+            titles=sides.titles,
+            colours=colours,
+            star=map_query.star(query, on_left=True),
+        ),
+        "Both maps",
     ),
 )
 a, b, c, d = st.columns([3, 3, 3, 2], vertical_alignment="center")
@@ -83,6 +92,8 @@ if rows:
     linked_maps.table("Selected texts", table.loc[list(rows)], rows, selects=False)
     downloads.buttons("Selected texts", table.loc[list(rows)])
 map_tags.show(texts, labels, rows)
+vector_downloads.show(sides, rows)
+map_query.show(query, sides)
 
 st.header("Nearest neighbours of a text")
 clicked = st.session_state.get("space_look")
@@ -125,16 +136,7 @@ if compared.difference is not None:
     )
 if compared.refusal:
     st.caption(f"Label accuracy is left out. {display.escaped(compared.refusal)}")
-provenances = dict.fromkeys(
-    display.escaped(f"{space.provenance.sentence}.") for space in (left, right)
-)
-st.caption(
-    f"{len(texts):,} of {sides.size:,} texts of {display.escaped(sides.texts.name)}. "
-    f"{display.escaped(left.projection.reason)}. The right map is rotated, mirrored, scaled and "
-    "shifted to match the left one, which keeps the order of all distances. Both show "
-    "the same part of the plane. *Isotropy*: Mu & Viswanath 2018; *uniformity*: Wang & Isola 2020; "
-    f"*trustworthiness*: Venna & Kaski 2001, on {NEAREST} neighbours. {' '.join(provenances)}"
-)
+space_pair.say_source(sides)
 display.reproduce(sides.recipe())
 glossary.explain(
     "embedding", "chatterbot", "cosine", "UMAP", "trustworthiness", "neighbours kept", "anisotropy"

@@ -18,7 +18,10 @@ from ..errors import CorpusError
 from ..rerouting.plan import Plan
 from ..runtime.events import Progress, quiet
 from ..runtime.fair_lock import lock_for
+from ..spaces import placing
 from ..spaces import projection as space
+from ..spaces.comparison import NEAREST
+from ..spaces.neighbours import nearest_to
 from ..storage import result_store
 from ..storage.provenance import Provenance, rebuilt
 
@@ -30,13 +33,32 @@ FEWEST = 3
 
 @dataclass(frozen=True, eq=False)
 class Space:
-    """Embeddings float32 (N, D) of some texts, and their projection to the plane."""
+    """Embeddings float32 (N, D) of some texts, and their projection to the plane.
+
+    ``alignment`` is how the map was laid onto another one, where it was.
+    """
 
     method: str
     plan: Plan
     embeddings: NDArray[np.float32]
     projection: space.Projection
     provenance: Provenance
+    alignment: space.Alignment | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Located:
+    """A text of one's own in a space.
+
+    Attributes:
+        rows: (k,) the nearest of the space's texts by cosine in the full space, nearest first.
+        cosines: (k,) their cosines.
+        point: (2,) its place on the map, aligned as the map is.
+    """
+
+    rows: NDArray[np.intp]
+    cosines: NDArray[np.float64]
+    point: NDArray[np.float64]
 
 
 def drawn(corpus: Texts, samples: int | None) -> tuple[Texts, int]:
@@ -112,5 +134,59 @@ def projected(
 
 def aligned(moving: Space, fixed: Space) -> Space:
     """``moving`` with its map rotated, scaled and shifted onto that of ``fixed``."""
-    points = space.align(moving.projection.points, fixed.projection.points)
-    return replace(moving, projection=replace(moving.projection, points=points))
+    alignment = space.alignment(moving.projection.points, fixed.projection.points)
+    points = alignment(moving.projection.points)
+    return replace(
+        moving, projection=replace(moving.projection, points=points), alignment=alignment
+    )
+
+
+def located(
+    backbone: Backbone,
+    text: str,
+    method: MethodOrVectors,
+    mapped: Space,
+    texts: Sequence[str],
+    *,
+    nearest: int = NEAREST,
+    neighbours: int = 15,
+    min_dist: float = 0.1,
+) -> Located:
+    """Find a text in a space: its nearest texts by meaning, and its place on the map.
+
+    It is encoded as the texts were: by the same method and plan, in the role of a text. One that
+    is among them has that text's vector, and so its dot.
+
+    Args:
+        backbone: the decoder.
+        text: the text to find.
+        method: what the space was made by.
+        mapped: the space, see :func:`projected` and :func:`aligned`.
+        texts: its N texts.
+        nearest: how many of them to find.
+        neighbours: UMAP's neighbourhood, as the map was made with.
+        min_dist: UMAP's least distance, as the map was made with.
+
+    Raises:
+        MissingVectorError: the space is of vectors made elsewhere, none of which is of this text.
+        CorpusError, BackboneError: as encoding.
+    """
+    if text in texts:
+        vector = mapped.embeddings[[texts.index(text)]]
+    elif isinstance(method, Method):
+        vector = CachedEncoder(MethodEncoder(backbone, method)).encode([text]).embeddings
+    else:
+        vector = method.encode([text]).embeddings
+    near = nearest_to(vector, mapped.embeddings, nearest)
+    points = mapped.projection.points
+    if mapped.alignment is not None:
+        points = mapped.alignment.undone(points)
+    placed = placing.place(
+        *(vector, mapped.embeddings, points),
+        how=mapped.projection.how,
+        neighbours=neighbours,
+        min_dist=min_dist,
+    )
+    if mapped.alignment is not None:
+        placed = mapped.alignment(placed)
+    return Located(near.rows[0], near.cosines[0], placed[0])

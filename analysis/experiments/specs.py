@@ -449,6 +449,11 @@ class Space(Planned, WithVectors):
         PlotlyPlace,
         Field(description="where Plotly's script of 4.8 MB is, in the HTML file or once beside it"),
     ] = "inside"
+    export: Annotated[
+        str | None,
+        Option("FOLDER", unset="nowhere", writes="folder"),
+        Field(description="folder for the vectors of both maps: left.parquet and right.parquet"),
+    ] = None
 
     @model_validator(mode="after")
     def _two_maps(self) -> Self:

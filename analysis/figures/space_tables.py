@@ -105,15 +105,36 @@ def neighbour_tables(
     comparison: Comparison, row: int, texts: Sequence[str], labels: Sequence[str] | None = None
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """A text's nearest neighbours in the left and in the right space, those in both marked."""
-    left, right = (side.nearest.rows[row] for side in (comparison.left, comparison.right))
-    return tuple(  # type: ignore[return-value]
-        pd.DataFrame(
-            {
-                "cosine": side.nearest.cosines[row],
-                "in both": ["yes" if i in other_rows else "" for i in side.nearest.rows[row]],
-                "text": [texts[i] for i in side.nearest.rows[row]],
-                **({"label": [labels[i] for i in side.nearest.rows[row]]} if labels else {}),
-            }
-        )
-        for side, other_rows in ((comparison.left, set(right)), (comparison.right, set(left)))
+    left, right = (side.nearest for side in (comparison.left, comparison.right))
+    return (
+        nearest_table(left.rows[row], left.cosines[row], right.rows[row], texts, labels),
+        nearest_table(right.rows[row], right.cosines[row], left.rows[row], texts, labels),
+    )
+
+
+def nearest_table(
+    rows: NDArray[np.intp],
+    cosines: NDArray[np.float64],
+    other: NDArray[np.intp] | None,
+    texts: Sequence[str],
+    labels: Sequence[str] | None = None,
+) -> pd.DataFrame:
+    """The texts nearest to one, nearest first.
+
+    Args:
+        rows: (k,) their rows.
+        cosines: (k,) their cosines.
+        other: rows of those that are nearest in the other space, which are marked; None where it
+            has none.
+        texts: the N texts.
+        labels: their labels, if there are any.
+    """
+    both = {} if other is None else {"in both": ["yes" if i in other else "" for i in rows]}
+    return pd.DataFrame(
+        {
+            "cosine": cosines,
+            **both,
+            "text": [texts[i] for i in rows],
+            **({"label": [labels[i] for i in rows]} if labels else {}),
+        }
     )

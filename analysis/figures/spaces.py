@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
 from ..experiments.space import Space
+from . import stars
+from .stars import Star
 from .theme import PALETTE, PLAIN, SEQUENTIAL, laid_out, scatter, shortened
 
 DRAGGING = {"box": "select", "lasso": "lasso", "move": "pan"}
@@ -57,14 +59,18 @@ def space_map(
     dragging: str = "box",
     beside: Space | None = None,
     legend: bool = True,
+    star: Star | None = None,
 ) -> go.Figure:
     """One map, row ids in ``customdata``; where rows are ``selected``, the others are faded.
 
     It shows as much of the plane as the map ``beside`` it, so that equal points are in equal
-    places. One ``legend`` serves both; the room for it is left on either.
+    places. One ``legend`` serves both; the room for it is left on either. A text of one's own is a
+    ``star`` without a row id.
     """
     figure = go.Figure([*_density(space), *_dots(space, _hover(texts, colours), colours, selected)])
     _name_groups(figure, space, colours)
+    if star is not None:
+        figure.add_trace(stars.trace(star, star.point))
     if beside is None:
         room = {"t": 44}
     else:
@@ -77,6 +83,7 @@ def space_map(
         figure,
         colours,
         [space, beside or space],
+        star,
         title={"text": title, "font": {"size": 14}, "x": 0, "y": 0.99, "yanchor": "top"},
         margin={"l": 8, "r": 8, **room},
         showlegend=legend,
@@ -93,15 +100,22 @@ def two_maps(
     titles: tuple[str, str] = ("first", "second"),
     *,
     colours: Colours | None = None,
+    star: Star | None = None,
 ) -> go.Figure:
-    """Both maps in one figure, row ids in ``customdata``; coloured by label, or by ``colours``."""
+    """Both maps in one figure, row ids in ``customdata``; coloured by label, or by ``colours``.
+
+    A text of one's own is a ``star``, ``beside`` on the second map.
+    """
     colours = colours or by_label(labels)
     figure = make_subplots(1, 2, subplot_titles=titles, horizontal_spacing=0.03)
     hover = _hover(texts, colours)
     for column, space in enumerate((first, second), 1):
         for trace in _dots(space, hover, colours, ()):
             figure.add_trace(trace.update(showlegend=trace.showlegend and column == 1), 1, column)
-    return _finished(figure, colours, [first, second])
+    if star is not None:
+        for column, point in enumerate((star.point, star.beside), 1):
+            figure.add_trace(stars.trace(star, point).update(showlegend=column == 1), 1, column)
+    return _finished(figure, colours, [first, second], star)
 
 
 def _density(space: Space) -> list[go.Contour]:
@@ -222,12 +236,16 @@ def _finished(
     figure: go.Figure,
     colours: Colours | None,
     spaces: Sequence[Space],
+    star: Star | None = None,
     *,
     scale: bool = True,
     **layout: Any,
 ) -> go.Figure:
-    """The figure with equally scaled axes that hold all ``spaces``."""
-    points = np.concatenate([space.projection.points for space in spaces])
+    """The figure with equally scaled axes that hold all ``spaces`` and the star."""
+    beside = [] if star is None else [p for p in (star.point, star.beside) if p is not None]
+    points = np.concatenate(
+        [*(space.projection.points for space in spaces), *(p[None] for p in beside)]
+    )
     low, high = points.min(axis=0), points.max(axis=0)
     room = 0.05 * max(*(high - low), 1e-9)
     bare = {"showticklabels": False, "zeroline": False, "showgrid": False}
@@ -235,7 +253,8 @@ def _finished(
     figure.update_yaxes(range=[low[1] - room, high[1] + room], **bare)
     for axis in figure.select_yaxes():
         axis.scaleanchor = axis.plotly_name.replace("yaxis", "x")
-    layout |= {"legend": {"orientation": "h", "y": -0.03, "yanchor": "top"}}
+    below = {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom"}
+    layout |= {"legend": below}
     if colours is not None and not colours.grouped:
         bar = {
             "orientation": "h",

@@ -17,6 +17,7 @@ from ..experiments import space as spaces
 from ..experiments import words as words_experiment
 from ..experiments.score_result import described
 from ..experiments.specs import Causal, Encode, Space, Words
+from ..experiments.vector_exports import exported
 from ..figures.html_page import figure_page
 from ..figures.spaces import two_maps
 from ..parallel import engines, sharded_encoding
@@ -111,6 +112,7 @@ def words(spec: Words, workspace: Workspace) -> list[Row]:
 def space(spec: Space, workspace: Workspace) -> Row:
     """One row: the HTML file of two maps that was written, and their comparison in numbers."""
     output = outputs.writable(spec.output)
+    folder = outputs.folder(spec.export) if spec.export else None
     corpus = registry.load_texts(spec.corpus)
     given = vectors(spec, corpus)
     texts, distinct = spaces.drawn(corpus, spec.samples)
@@ -120,13 +122,14 @@ def space(spec: Space, workspace: Workspace) -> Row:
         check_layers(spec, describe(spec.right_backbone), right)
     backbone = workspace.load(spec, layers=left if spec.right_backbone else left + right)
     right_backbone = workspace.load(spec, spec.right_backbone) if spec.right_backbone else backbone
-    projected = []
+    projected, made_by = [], []
     sides: list[MethodOrVectors] = [*(method(spec, name) for name in spec.mapped), *given]
     for side, model, layers in zip(
         sides, (backbone, right_backbone), (spec.left_layers, spec.right_layers), strict=True
     ):
         if isinstance(side, Method):
             side = workspace.planned(spec, side, model, layers)
+        made_by.append(side)
         projected.append(
             spaces.projected(
                 *(model, texts.texts, side),
@@ -150,9 +153,15 @@ def space(spec: Space, workspace: Workspace) -> Row:
         output.write_text(figure_page(figure, " and ".join(titles), spec.plotly), encoding="utf-8")
         if spec.plotly == "beside" and not (script := output.parent / "plotly.min.js").exists():
             script.write_text(get_plotlyjs(), encoding="utf-8")
+    if folder:
+        for name, each, side in zip(("left", "right"), projected, made_by, strict=True):
+            file = folder / f"{name}.parquet"
+            with outputs.writing(file):
+                file.write_bytes(exported(each, texts, side, of=distinct).parquet())
     heads = [format_heads((), space.plan.heads) if space.plan.heads else "" for space in projected]
     return {
         "output": str(output),
+        **({"export": str(folder)} if folder else {}),
         "corpus": texts.name,
         "texts": len(texts.texts),
         "of": distinct,

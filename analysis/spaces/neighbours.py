@@ -22,7 +22,13 @@ class Nearest(NamedTuple):
     cosines: Floats
 
 
-def _checked(embeddings: NDArray[np.floating], fewest: int = 1) -> Floats:
+def checked(embeddings: NDArray[np.floating], fewest: int = 1) -> Floats:
+    """Embeddings (N, D) as float64.
+
+    Raises:
+        CorpusError: fewer than ``fewest``, or one is not finite.
+        ValueError: they are not two-dimensional.
+    """
     rows = np.asarray(embeddings, dtype=np.float64)
     if rows.ndim != 2:
         raise ValueError(f"embeddings are texts by features, not an array of shape {rows.shape}")
@@ -49,13 +55,32 @@ def nearest(embeddings: NDArray[np.floating], k: int = 10) -> Nearest:
     from sklearn import config_context
     from sklearn.neighbors import NearestNeighbors
 
-    rows = _checked(embeddings, fewest=2)
+    rows = checked(embeddings, fewest=2)
     k = min(k, len(rows) - 1)
     with config_context(working_memory=MEGABYTES):
         distances, neighbours = (
             NearestNeighbors(n_neighbors=k, metric="cosine", n_jobs=1).fit(rows).kneighbors()
         )
     return Nearest(np.asarray(neighbours), 1 - np.asarray(distances))
+
+
+def nearest_to(new: NDArray[np.floating], embeddings: NDArray[np.floating], k: int = 10) -> Nearest:
+    """The ``k`` texts nearest to each of some other vectors by cosine; equal ones keep their order.
+
+    Args:
+        new: (M, D), any float type.
+        embeddings: (N, D) the texts.
+        k: at least 1; capped at N.
+
+    Returns:
+        Rows of the texts (M, k) and cosines (M, k).
+
+    Raises:
+        CorpusError: a vector is not finite or all zero, or they are of another width.
+    """
+    cosines = vectors.unit(checked(new)) @ vectors.unit(checked(embeddings)).T
+    rows = np.argsort(-cosines, axis=1, kind="stable")[:, :k]
+    return Nearest(rows, np.clip(np.take_along_axis(cosines, rows, axis=1), -1, 1))
 
 
 def shared(first: NDArray[np.intp], second: NDArray[np.intp]) -> Floats:
@@ -108,7 +133,7 @@ def trust(embeddings: NDArray[np.floating], points: Floats, k: int = 10) -> floa
     from sklearn.metrics import pairwise_distances_chunked
     from sklearn.neighbors import NearestNeighbors
 
-    rows = _checked(embeddings, fewest=3)
+    rows = checked(embeddings, fewest=3)
     n = len(rows)
     k = min(k, (n - 1) // 2)
     near = NearestNeighbors(n_neighbors=k, n_jobs=1).fit(points).kneighbors(return_distance=False)
@@ -142,7 +167,7 @@ def clusters(embeddings: NDArray[np.floating], k: int, seed: int = 0) -> NDArray
     """
     from sklearn.cluster import KMeans
 
-    unit = vectors.unit(_checked(embeddings))
+    unit = vectors.unit(checked(embeddings))
     k = min(k, len(np.unique(unit, axis=0)))
     assigned = KMeans(k, n_init=1, random_state=seed).fit_predict(unit)
     by_size = np.argsort(-np.bincount(assigned, minlength=k), kind="stable")

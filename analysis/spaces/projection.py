@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ..errors import PlanError, SettingsError
 from ..runtime import events
 from ..runtime.fair_lock import FairLock
-from .neighbours import Floats, _checked
+from .neighbours import Floats, checked
 
 ProjectionName = Literal["umap", "pca"]
 PROJECTIONS: tuple[ProjectionName, ...] = ("umap", "pca")
@@ -54,7 +54,7 @@ def _pca(rows: Floats) -> Floats:
     return points
 
 
-def _umap_class() -> Any:
+def umap_class() -> Any:
     """UMAP's class, imported with a folder where numba can keep what it compiles.
 
     numba keeps it beside UMAP's own files or in the user's cache, and refuses to compile where
@@ -103,7 +103,7 @@ class _Epochs:
 def _umap(rows: Floats, neighbours: int, min_dist: float, seed: int) -> Floats:
     events.may_stop()
     with FITTING:
-        fitted = _umap_class()(
+        fitted = umap_class()(
             n_neighbors=neighbours,
             min_dist=min_dist,
             metric="cosine",
@@ -152,7 +152,7 @@ def project(
         PlanError: a setting is outside of UMAP's range.
         ValueError: the embeddings are not two-dimensional.
     """
-    rows = _checked(embeddings)
+    rows = checked(embeddings)
     check(how, neighbours, min_dist)
     if how == "pca":
         return Projection(_pca(rows), "pca", f"PCA: {len(rows)} texts")
@@ -171,8 +171,34 @@ def warm_up() -> None:
     project(np.random.default_rng(0).standard_normal((2 * FEWEST_FOR_UMAP, 4)))
 
 
-def align(moving: Floats, fixed: Floats) -> Floats:
-    """Align one map with another: rotate, mirror, shift and scale it.
+@dataclass(frozen=True, eq=False)
+class Alignment:
+    """How a map is laid onto another: turned and mirrored, scaled, and shifted.
+
+    Attributes:
+        centre: (2,) the middle of the map before.
+        rotation: (2, 2) orthogonal, from the right.
+        scale: by how much distances grow.
+        onto: (2,) the middle of the map afterwards.
+    """
+
+    centre: Floats
+    rotation: Floats
+    scale: float
+    onto: Floats
+
+    def __call__(self, points: Floats) -> Floats:
+        """Points (M, 2) of the map, or beside it, where they are afterwards."""
+        return np.asarray((points - self.centre) @ self.rotation * self.scale + self.onto)
+
+    def undone(self, points: Floats) -> Floats:
+        """Points (M, 2) of the aligned map where they were; in its middle if it is one point."""
+        inverse = 1 / self.scale if self.scale else 0.0
+        return np.asarray((points - self.onto) * inverse @ self.rotation.T + self.centre)
+
+
+def alignment(moving: Floats, fixed: Floats) -> Alignment:
+    """How to align one map with another.
 
     Orthogonal Procrustes (Schönemann 1966, https://doi.org/10.1007/BF02289451), scaled to the fixed
     map's spread rather than by least squares, which would shrink a very different map to a dot.
@@ -181,17 +207,23 @@ def align(moving: Floats, fixed: Floats) -> Floats:
         moving: (N, 2) points to move.
         fixed: (N, 2) points of the same texts in the same order.
 
-    Returns:
-        (N, 2) float64, ``moving`` aligned with ``fixed``.
-
     Raises:
         ValueError: the shapes differ.
     """
     from scipy.linalg import orthogonal_procrustes
 
-    centre = fixed.mean(axis=0)
-    source, target = moving - moving.mean(axis=0), fixed - centre
+    centre, onto = moving.mean(axis=0), fixed.mean(axis=0)
+    source, target = moving - centre, fixed - onto
     rotation, _ = orthogonal_procrustes(source, target)
     spread = np.linalg.norm(source)
     scale = np.linalg.norm(target) / spread if spread > 0 else 1.0
-    return np.asarray(source @ rotation * scale + centre)
+    return Alignment(centre, np.asarray(rotation), float(scale), onto)
+
+
+def align(moving: Floats, fixed: Floats) -> Floats:
+    """The points (N, 2) of a map aligned with those of another, see :func:`alignment`.
+
+    Raises:
+        ValueError: the shapes differ.
+    """
+    return alignment(moving, fixed)(moving)

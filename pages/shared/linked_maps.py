@@ -22,9 +22,12 @@ Rows = tuple[int, ...]
 
 
 def selected_rows(event: Mapping[str, Any] | None) -> Rows:
-    """The rows of a selection event, from its points' ``customdata``, in order."""
+    """The rows of a selection event, from its points' ``customdata``, in order.
+
+    A text of one's own has none.
+    """
     points = event["selection"]["points"] if event else []
-    rows = (point["customdata"] for point in points)
+    rows = (point["customdata"] for point in points if point.get("customdata") is not None)
     return tuple(sorted({int(row[0] if isinstance(row, list) else row) for row in rows}))
 
 

@@ -18,10 +18,16 @@ def forget() -> None:
     st.session_state[_KEY] = {}
 
 
+def given() -> dict[int, str]:
+    """The tags of the texts that have one, by row."""
+    kept: dict[int, str] = st.session_state.setdefault(_KEY, {})
+    return kept
+
+
 def tags(count: int) -> NDArray[np.str_]:
     """The tag of each of ``count`` texts, :data:`UNTAGGED` for those that have none."""
-    given: dict[int, str] = st.session_state.get(_KEY, {})
-    return np.array([given.get(row, UNTAGGED) for row in range(count)], dtype=np.str_)
+    kept = given()
+    return np.array([kept.get(row, UNTAGGED) for row in range(count)], dtype=np.str_)
 
 
 def show(texts: Sequence[str], labels: Sequence[str] | None, rows: Sequence[int]) -> None:
@@ -32,8 +38,8 @@ def show(texts: Sequence[str], labels: Sequence[str] | None, rows: Sequence[int]
         labels: their labels in the corpus; a text without a tag keeps its own in the file.
         rows: the selected texts.
     """
-    given: dict[int, str] = st.session_state.setdefault(_KEY, {})
-    if not rows and not given:
+    kept = given()
+    if not rows and not kept:
         return
     left, middle, right = st.columns([3, 2, 2], vertical_alignment="bottom")
     left.text_input(
@@ -45,15 +51,15 @@ def show(texts: Sequence[str], labels: Sequence[str] | None, rows: Sequence[int]
         help="Colour by *tag* shows it on both maps. An empty tag takes the tags away.",
     )
     middle.button("Tag them", on_click=_tag, args=(tuple(rows),), disabled=not rows)
-    right.markdown(f"{len(given):,} of {len(texts):,} texts have a tag.")
-    if given:
+    right.markdown(f"{len(kept):,} of {len(texts):,} texts have a tag.")
+    if kept:
         own = labels or [UNTAGGED] * len(texts)
         downloads.buttons(
             "Texts with tags as labels",
             pd.DataFrame(
                 {
                     "text": list(texts),
-                    "label": [given.get(row, label) for row, label in enumerate(own)],
+                    "label": [kept.get(row, label) for row, label in enumerate(own)],
                 }
             ),
         )
@@ -61,9 +67,9 @@ def show(texts: Sequence[str], labels: Sequence[str] | None, rows: Sequence[int]
 
 def _tag(rows: tuple[int, ...]) -> None:
     tag = st.session_state.space_tag.strip()
-    given: dict[int, str] = st.session_state[_KEY]
+    kept = given()
     for row in rows:
         if tag:
-            given[row] = tag
+            kept[row] = tag
         else:
-            given.pop(row, None)
+            kept.pop(row, None)

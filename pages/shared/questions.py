@@ -176,7 +176,7 @@ SPACE = Page(
         Number("min-dist", "Minimum distance (min_dist)", low=0.0, high=0.99, slider=True),
         Number("seed", "Seed", low=0, high=9999),
     ),
-    {"output": "maps.html", "plotly": "inside", **_VECTORS},
+    {"output": "maps.html", "plotly": "inside", "export": None, **_VECTORS},
     view=("space_search", "space_colour", "dragging"),
 )
 SIMILARITY = Page(

@@ -22,7 +22,7 @@ from analysis.experiments.space import Space
 from analysis.recipes.recipe import Recipe
 from analysis.rerouting import layer_lists
 from analysis.spaces import comparison
-from analysis.spaces.comparison import Comparison
+from analysis.spaces.comparison import NEAREST, Comparison
 from analysis.storage import result_store
 from pages.shared import (
     display,
@@ -43,7 +43,8 @@ class Sides:
     """Two spaces of the same texts, the right map aligned with the left one.
 
     ``size`` is how many texts the corpus has, ``identity`` that of both spaces, ``given`` the
-    vectors of the right one where no method made it, ``answered`` options in place of widgets'.
+    vectors of the right one where no method made it, ``answered`` options in place of widgets',
+    ``made_by`` the backbone and the method, or the vectors, of each.
     """
 
     texts: Texts
@@ -54,6 +55,7 @@ class Sides:
     identity: str
     given: External | None = None
     answered: Mapping[str, Any] = field(default_factory=dict)
+    made_by: tuple[tuple[Backbone, MethodOrVectors], ...] = ()
 
     def recipe(self) -> Recipe:
         """The view as a recipe; vectors of a visit are named by their files."""
@@ -115,6 +117,7 @@ def choose(bar: Sequence[DeltaGenerator], more: DeltaGenerator) -> Sides:
     spaces: list[Space] = []
     titles: list[str] = []
     identities: list[str] = []
+    made_by: list[tuple[Backbone, MethodOrVectors]] = []
     with st.container():  # always there: otherwise what follows would move up and be redrawn
         for name, layers, backbone in zip(
             spec.method,
@@ -128,6 +131,7 @@ def choose(bar: Sequence[DeltaGenerator], more: DeltaGenerator) -> Sides:
                 compute = partial(_project, backbone, texts, bound, spec)
                 spaces.append(remembered("space 1", identities[-1], compute))
                 titles.append(given.name)
+                made_by.append((backbone, bound))
                 continue
             method = methods[name]
             if layers and method.reroutes:
@@ -140,6 +144,7 @@ def choose(bar: Sequence[DeltaGenerator], more: DeltaGenerator) -> Sides:
             compute = partial(_project, backbone, texts, method, spec)
             spaces.append(remembered(f"space {len(spaces)}", identity, compute))
             identities.append(identity)
+            made_by.append((backbone, method))
             layers_text = layer_lists.layers_in_words(method.plan.layers, backbone.layers)
             parts = (
                 name,
@@ -153,6 +158,7 @@ def choose(bar: Sequence[DeltaGenerator], more: DeltaGenerator) -> Sides:
         result_store.digest("".join(identities), texts.labels),
         given,
         answered,
+        tuple(made_by),
     )
 
 
@@ -187,6 +193,22 @@ def compare(sides: Sides) -> Comparison:
 
     with st.container():  # always there, as in choose()
         return remembered("space_compared", sides.identity, compute)
+
+
+def say_source(sides: Sides) -> None:
+    """Say which texts are mapped, how, and by what."""
+    texts = sides.texts
+    provenances = dict.fromkeys(
+        display.escaped(f"{space.provenance.sentence}.") for space in (sides.left, sides.right)
+    )
+    st.caption(
+        f"{len(texts.texts):,} of {sides.size:,} texts of {display.escaped(texts.name)}. "
+        f"{display.escaped(sides.left.projection.reason)}. The right map is rotated, mirrored, "
+        "scaled and shifted to match the left one, which keeps the order of all distances. Both "
+        "show the same part of the plane. *Isotropy*: Mu & Viswanath 2018; *uniformity*: Wang & "
+        f"Isola 2020; *trustworthiness*: Venna & Kaski 2001, on {NEAREST} neighbours. "
+        f"{' '.join(provenances)}"
+    )
 
 
 def _choose_drawing() -> None:

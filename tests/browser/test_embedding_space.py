@@ -2,12 +2,15 @@
 
 import csv
 import io
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
+from pyarrow import parquet
 
+from analysis.corpora import vector_files
 from tests.support.serving import settled
 
 pytestmark = [pytest.mark.browser, pytest.mark.weights]
@@ -18,14 +21,15 @@ STATE = """() => [...document.querySelectorAll('[data-testid=stPlotlyChart] .js-
         boxes: (map.layout.selections || []).length,
         dragging: map._fullLayout.dragmode,
         lit: map._fullData.every(trace => !trace.selectedpoints) ? null : map._fullData.flatMap(
-            trace => [...trace.selectedpoints || []].map(point => Number(trace.customdata[point]))
+            trace => [...trace.customdata && trace.selectedpoints || []].map(
+                point => Number(trace.customdata[point]))
         ).sort((a, b) => a - b),
     }))"""
 ENCLOSED = """map => {
     const plot = map.querySelector('.js-plotly-plot'), [box] = plot.layout.selections || [];
     const within = (value, one, other) => (value - one) * (value - other) <= 0;
-    return !box ? [] : plot._fullData.flatMap(trace => [...trace.customdata].filter((row, i) =>
-        within(trace.x[i], box.x0, box.x1) && within(trace.y[i], box.y0, box.y1)).map(Number)
+    return !box ? [] : plot._fullData.flatMap(t => [...t.customdata || []].filter((row, i) =>
+        within(t.x[i], box.x0, box.x1) && within(t.y[i], box.y0, box.y1)).map(Number)
     ).sort((a, b) => a - b);
 }"""
 PLACES = """map => {
@@ -205,3 +209,51 @@ def test_the_maps_are_whole_on_the_first_screen_with_one_legend(visit: Page, add
         plots.append((plot["y"], plot["height"]))
     assert plots[0] == plots[1], "equal points are in equal places"
     assert [chart.locator(".legend .traces").count() > 0 for chart in maps.all()] == [True, False]
+
+
+STARS = """() => [...document.querySelectorAll('[data-testid=stPlotlyChart] .js-plotly-plot')].map(
+    map => map._fullData.filter(trace => trace.name === 'your text').map(
+        trace => [trace.x[0], trace.y[0], trace.visible]))"""
+
+
+@pytest.mark.slow
+def test_a_text_of_ones_own_is_a_star_on_both_maps_that_no_box_selects(
+    visit: Page, maps: Locator
+) -> None:
+    field = visit.get_by_role("textbox", name="Find by meaning")
+    field.fill("Which language is a program written in?")
+    field.press("Enter")
+    expect(visit.get_by_role("heading", name="Nearest to your text")).to_be_visible()
+    settled(visit)
+    stars = visit.evaluate(STARS)
+    assert [len(each) for each in stars] == [1, 1]
+    assert stars[0] != stars[1]
+    assert "language" not in visit.url
+    rows = drag(visit, maps.first, (0.02, 0.02, 0.98, 0.6))
+    state(visit, lit=rows)
+    assert visit.evaluate(STARS) == stars
+
+
+@pytest.mark.slow
+def test_vectors_are_downloaded_with_their_texts_and_what_made_them(
+    visit: Page, maps: Locator
+) -> None:
+    rows = drag(visit, maps.first, PART)
+    state(visit, lit=rows)
+    visit.get_by_text("Vectors", exact=True).click()
+    settled(visit)
+    for key, count in (("right-vectors", 200), ("right-vectors-selected", len(rows))):
+        with visit.expect_download() as caught:
+            visit.locator(f".st-key-Parquet-{key}").get_by_role("button").click()
+        assert caught.value.suggested_filename == f"{key}.parquet"
+        data = Path(caught.value.path()).read_bytes()
+        held = vector_files.read("right.parquet", data)
+        assert held.texts is not None
+        assert held.rows.shape == (count, 576)
+        table = parquet.read_table(io.BytesIO(data))
+        assert table.column_names == ["text", "label", "embedding"]
+        assert table.schema.metadata[b"method"] == b"kv-embedding"
+        assert table.schema.metadata[b"corpus"] == b"chatterbot"
+    with visit.expect_download() as caught:
+        visit.locator(".st-key-TensorBoard-left-vectors").get_by_role("button").click()
+    assert zipfile.is_zipfile(caught.value.path())

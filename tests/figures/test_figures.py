@@ -38,6 +38,7 @@ from analysis.figures import (
     standing,
     words,
 )
+from analysis.figures.stars import Star
 from analysis.rerouting.plan import PLAIN, Head, Plan
 from analysis.spaces import comparison
 from analysis.spaces.projection import Projection
@@ -489,3 +490,26 @@ def test_error_bars_of_several_methods_stand_side_by_side() -> None:
     figure = scores.measures_along(ALONG, "Pearson", "tokens")
     assert len(figure.data) > 1
     assert figure.layout.scattermode == "group"
+
+
+def test_a_text_of_ones_own_is_a_star_that_both_maps_have_room_for() -> None:
+    star = Star("<b>mine", np.array([50.0, 0.0]), np.array([0.0, -40.0]))
+    other = Star("<b>mine", star.beside, star.point)
+    colours = spaces.Colours("length", np.arange(1.0, 9.0))
+    for chosen in (None, spaces.by_label(["a", "b"] * 4), colours):
+        left = spaces.space_map(FIRST, TEXTS, chosen, beside=SECOND, star=star, selected=(1,))
+        right = spaces.space_map(SECOND, TEXTS, chosen, beside=FIRST, star=other, legend=False)
+        assert left.data[-1].x == (50.0,)
+        assert right.data[-1].y == (-40.0,)
+        assert left.data[-1].name == "your text"
+        assert left.data[-1].showlegend
+        assert left.data[-1].text == ("&lt;b&gt;mine",)
+        assert left.data[-1].customdata is None
+        assert left.layout.xaxis.range == right.layout.xaxis.range
+        assert left.layout.xaxis.range[1] > 50
+        assert left.layout.yaxis.range[0] < -40
+    nowhere = spaces.space_map(FIRST, TEXTS, star=Star("mine", None))
+    assert nowhere.data[-1].x == ()
+    both = spaces.two_maps(FIRST, SECOND, TEXTS, star=star)
+    assert [trace.x for trace in both.data[-2:]] == [(50.0,), (0.0,)]
+    assert [trace.showlegend for trace in both.data[-2:]] == [True, False]

@@ -31,6 +31,7 @@ OWN = {
         "own_second",
         "picture",
         "point",
+        "space_query",
         "space_tag",
     ),
     "vectors_shown",

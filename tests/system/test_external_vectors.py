@@ -112,6 +112,44 @@ def test_vectors_without_texts_are_those_of_the_corpus_in_its_order(
         assert own["value"] == brought["value"]
 
 
+def test_exported_vectors_are_read_back_to_the_same_bits(
+    folder: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    words = [f"--corpus={folder / 'labelled.tsv'}", f"--backbone={folder / 'llama'}"]
+    words += ["--projection=pca", f"--output={tmp_path / 'a.html'}"]
+    methods = ["--method=echo", "--method=kv-embedding", "--layers=1"]
+    row: Any = _rows(capsys, "space", *words, *methods, f"--export={tmp_path / 'out'}")
+    assert row["export"] == str(tmp_path / "out")
+    texts = registry.load_texts(folder / "labelled.tsv").texts
+    rows = dict(
+        zip(
+            (folder / "labelled.txt").read_text().split("\n"),
+            np.load(folder / "labelled.txt.npy"),
+            strict=True,
+        )
+    )
+    back = analysis.load_vectors("back", tmp_path / "out" / "left.parquet")
+    np.testing.assert_allclose(
+        back.encode(texts).embeddings, [rows[text] for text in texts], atol=1e-6
+    )
+    kept = [
+        f"--vectors={side}={tmp_path / 'out' / f'{side}.parquet'}" for side in ("left", "right")
+    ]
+    again: Any = _rows(capsys, "space", *words, *kept, f"--export={tmp_path / 'again'}")
+    assert again["neighbours_kept"] == row["neighbours_kept"]
+    assert again["trustworthiness"] == row["trustworthiness"]
+    for side in ("left", "right"):
+        first, second = (
+            parquet.read_table(tmp_path / name / f"{side}.parquet") for name in ("out", "again")
+        )
+        for column in ("text", "label", "embedding"):
+            assert first[column].equals(second[column])
+    facts = parquet.read_schema(tmp_path / "out" / "right.parquet").metadata
+    assert facts[b"method"] == b"kv-embedding"
+    assert facts[b"layers"] == b"[1]"
+    assert facts[b"dtype"] == b"float32"
+
+
 def test_the_map_of_vectors_is_the_methods(
     folder: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

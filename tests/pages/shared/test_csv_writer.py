@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pages.shared.csv_writer import inert, write_csv
+from analysis.runtime.spreadsheets import inert
+from pages.shared.csv_writer import write_csv
 
 ROOT = Path(__file__).resolve().parents[3]
 SIGNS = tuple("=+-@")
