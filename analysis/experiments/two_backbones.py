@@ -70,7 +70,7 @@ def subject(name: str, backbone: str) -> Subject:
     return Subject(name, name.removesuffix(ending), backbone if second else "")
 
 
-def warning(rows: Sequence[Subject], against: Sequence[Subject] = ()) -> str:
+def mixing(rows: Sequence[Subject], against: Sequence[Subject] = ()) -> str:
     """A warning where two rows differ in both the method and the model; "" where none do.
 
     Args:

@@ -94,7 +94,7 @@ def _mixed(rows: Sequence[Row]) -> str:
     subjects = [
         two_backbones.subject(str(row["method"]), str(row.get("backbone", ""))) for row in rows
     ]
-    return two_backbones.warning(subjects)
+    return two_backbones.mixing(subjects)
 
 
 def _sts(rows: Sequence[Row]) -> Iterable[str]:

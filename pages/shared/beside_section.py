@@ -66,8 +66,8 @@ def score(
 
 def warn(scored: Sequence[Score], against: Sequence[Score] = ()) -> None:
     """Warn where what is compared differs in both method and backbone."""
-    subjects = map(two_backbones.subjects, (scored, against))
-    if sentence := two_backbones.warning(*subjects):
+    rows, other = two_backbones.subjects(scored), two_backbones.subjects(against)
+    if sentence := two_backbones.mixing(rows, other):
         st.warning(display.escaped(sentence))
 
 

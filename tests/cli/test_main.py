@@ -482,7 +482,7 @@ BAD: dict[str, tuple[str, str]] = {
     "no folder for the page": ("space {model} --output {o}/no/x.html", "no"),
     "page is a folder": ("space {model} --corpus {f}/five.txt --layers 1 --output {o}", "written"),
     "one text on a map": ("space {maps} --corpus {f}/one.txt", "at least 3"),
-    "blank ending": ("causal {model} --first a --second=''", "Text 2 is empty"),
+    "blank ending": ("causal {model} --first a --second=''", "Sentence B is empty"),
     "same texts": ("causal {model} --first 'a b' --second 'a b'", "are the same"),
     "no texts for words": ("words {model}", "(--text) or a corpus (--corpus), and not both"),
     "texts and a corpus": ("words {model} --text a --corpus {f}/five.txt", "and not both"),

@@ -60,14 +60,14 @@ def test_only_rows_that_differ_in_both_are_warned_of(backbones: list[Backbone]) 
     (mean, echo) = score(backbones[0], PAIRS, [METHODS[name] for name in NAMES])
     beside = two_backbones.beside(mean, backbones[1])
     subjects = two_backbones.subjects
-    assert two_backbones.warning(subjects([mean, echo])) == ""
-    assert two_backbones.warning(subjects([mean, beside])) == ""
-    assert two_backbones.warning(subjects([mean, echo]), subjects([mean])) == ""
-    said = two_backbones.warning(subjects([mean, echo, beside]))
+    assert two_backbones.mixing(subjects([mean, echo])) == ""
+    assert two_backbones.mixing(subjects([mean, beside])) == ""
+    assert two_backbones.mixing(subjects([mean, echo]), subjects([mean])) == ""
+    said = two_backbones.mixing(subjects([mean, echo, beside]))
     assert "cannot be put down to either" in said
     assert echo.name in said
     assert beside.name in said
-    assert two_backbones.warning(subjects([mean, beside]), subjects([echo]))
+    assert two_backbones.mixing(subjects([mean, beside]), subjects([echo]))
 
 
 def test_layers_that_the_second_lacks_give_way_to_the_automatic_choice(
