@@ -109,9 +109,10 @@ def stability(rows: Sequence[Row]) -> Iterable[str]:
             else ""
         )
         yield (
-            f"{where}. Two choices share {_mean(shared):.0f}% of the heads that either chose "
-            f"([{min(shared):.0f}, {max(shared):.0f}] over the {len(known)} twos of parts), where "
-            f"heads drawn at random would share {_mean(chance):.0f}%{alike}. "
+            f"{where}. Two choices share {_mean(shared):.0f}% [{min(shared):.0f}, "
+            f"{max(shared):.0f}] of the heads that either chose: the mean, lowest and highest of "
+            f"{len(known)} comparisons. Heads drawn at random would share "
+            f"{_mean(chance):.0f}%{alike}. "
             + (
                 f"All parts choose --heads {first['common']}."
                 if first["common"]

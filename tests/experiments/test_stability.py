@@ -123,7 +123,8 @@ def test_rows_charts_and_findings(llama: Backbone, tmp_path: Path) -> None:
     assert [(row["first"], row["second"]) for row in rows] == [(1, 2), (1, 3), (2, 3)]
     (sentence,) = findings.sentences("stability", rows)
     shared = [100 * row["overlap"] for row in rows]
-    assert f"share {np.mean(shared):.0f}% of the heads that either chose" in sentence
+    span = f"[{min(shared):.0f}, {max(shared):.0f}]"
+    assert f"share {np.mean(shared):.0f}% {span} of the heads that either chose" in sentence
     assert f"would share {100 * rows[0]['chance']:.0f}%" in sentence
     (chart,) = charts.draw("stability", rows)
     assert chart.figure is not None

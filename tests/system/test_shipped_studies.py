@@ -22,7 +22,7 @@ from analysis.recipes.results import Results
 from tests.support.visits import ROOT
 
 FOLDER = ROOT / "assets" / "studies"
-STUDIES = ("heads", "heads-one-word", "long-texts", "parts", "prompts", "rules")
+STUDIES = ("heads", "heads-one-word", "long-texts", "parts", "prompts", "rules", "stability")
 
 
 def committed(name: str) -> Results:
