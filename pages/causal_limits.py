@@ -80,6 +80,7 @@ bare = CAUSAL.control("bare").read(st.session_state)["bare"]
 template = prompts.BARE if bare else methods["kv-embedding"].template
 move = partial(causal.movement, backbone, plan=plan, template=template)
 texts, movement = sentence_fields.choose(move, choices)
+session.figures_of("two sentences")
 view = View(backbone, plan, methods, texts, template, movement, presenting, choices, asked)
 STEPS[step](view)
 if not presenting:

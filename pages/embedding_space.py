@@ -36,6 +36,8 @@ left, right = sides.left, sides.right
 rows, colouring, dragging = linked_maps.choose(texts, bar[3:5], more)
 query = map_query.choose(sides, bar[5])
 colours = map_colours.choose_colours(colouring, sides)
+what = f"{sides.texts.name}, n = {len(texts):,} of {sides.size:,} texts"
+session.figures_of(what, left.provenance, right.provenance)
 
 
 def draw(space: Space, other: Space, title: str, selected: linked_maps.Rows) -> go.Figure:
@@ -48,7 +50,7 @@ def draw(space: Space, other: Space, title: str, selected: linked_maps.Rows) -> 
         selected=selected,
         dragging=dragging,
         beside=other,
-        legend=space is left,
+        scale=space is left,
         star=map_query.star(query, on_left=space is left),
     )
 

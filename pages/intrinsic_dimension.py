@@ -80,6 +80,8 @@ right.button(
     disabled=bool(backbone.refusal),
     help=display.escaped(backbone.refusal),
 )
+corpora = ", ".join(axes["corpus"])
+session.figures_of(f"{corpora}, n = {first.drawn:,} texts{' each' * (',' in corpora)}")
 toggle_layers = partial(session.toggle_clicked, CURVES, plan)
 display.figure(
     dimension_figures.dimension_curves(curves, rule, plan.layers),

@@ -37,6 +37,7 @@ header.page_header(
     "whether the bar of any plan lies completely above 0.**",
 )
 backbone, plan, pairs = session.reroutable_backbone(), session.plan(), session.pairs()
+session.figures_of(f"{pairs.name}, n = {len(pairs.scores):,} pairs")
 width, method = selection.window_width(backbone.layers), session.methods()["kv-embedding"]
 rule_layers = session.calibration_dimensions().selected(st.session_state.rule)
 automatic = plan.with_layers(rule_layers)

@@ -34,13 +34,14 @@ for position, variant in variants.items():
     with progress.progress(f"Answer at the {position}") as show_progress:
         results = scoring.score(backbone, variant, chosen_methods, progress=show_progress)
     by_position += [(position, result) for result in results]
+first = by_position[0][1]
+queries = first.measures[0].items
+session.figures_of(f"{corpus.name}, n = {queries:,} queries")
 display.figure(
     scores.measures_along(by_position, MEASURE, "position of the relevant passage"),
     scores.along_table(by_position, "position"),
     "Score by position of the answer",
 )
-first = by_position[0][1]
-queries = first.measures[0].items
 st.caption(
     f"{display.escaped(corpus.name)}: {queries:,} of {len(corpus.queries):,} queries. "
     f"{display.escaped(first.note)} In the other two cases it is in the middle or at the end, "

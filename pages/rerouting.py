@@ -31,6 +31,7 @@ header.page_header(
     "whether that layer helps.**",
 )
 backbone, plan, pairs = session.reroutable_backbone(), session.plan(), session.pairs()
+session.figures_of(f"{pairs.name}, n = {len(pairs.scores):,} pairs")
 
 curve = layer_switches.presets(backbone)
 method = session.methods()["kv-embedding"].under(plan)

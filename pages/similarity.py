@@ -67,6 +67,7 @@ if not results:
 own = dict(results)
 results |= beside_section.score(other, spec, corpus, methods)
 scored = list(results.values())
+similarity_sections.figures_of(corpus, scored)
 measure = similarity_sections.choose_measure(scored, f"measure_{spec.on}")
 every = {name: result.method for name, result in own.items()}
 planned = {name: method for name, method in every.items() if isinstance(method, Method)}

@@ -26,6 +26,7 @@ def show_results(study: Results, command: str, conclusion: str = "") -> None:
     """Show a conclusion (or the first finding), figures, findings, and how to run it again."""
     if study.recipe.title:
         st.header(display.escaped(study.recipe.title))
+    display.say_source(_source(study))
     drawings, sentences = study.charts(), study.sentences
     if conclusion := conclusion or next(iter(sentences), ""):
         st.markdown(f"**{display.escaped(conclusion)}**")
@@ -55,6 +56,18 @@ def show_results(study: Results, command: str, conclusion: str = "") -> None:
             ("Download results", study.to_json(), "results.json"),
         ):
             st.download_button(label, text, name, key=label, on_click="ignore")
+
+
+def _source(study: Results) -> str:
+    """The backbones with their dtypes, the corpora and their sizes, for the figures' pictures."""
+    made = {f"{row['backbone']} in {row['dtype']}": 0 for row in study.rows if "dtype" in row}
+    sizes = {
+        f"{row['corpus']}, n = {row[kind]:,} {kind}": 0
+        for row in study.rows
+        for kind in ("pairs", "queries", "texts")
+        if "corpus" in row and isinstance(row.get(kind), int)
+    }
+    return "; ".join((*made, *sizes))
 
 
 def _show_findings(study: Results, sentences: Sequence[str]) -> None:

@@ -58,14 +58,14 @@ def space_map(
     selected: Sequence[int] = (),
     dragging: str = "box",
     beside: Space | None = None,
-    legend: bool = True,
+    scale: bool = True,
     star: Star | None = None,
 ) -> go.Figure:
     """One map, row ids in ``customdata``; where rows are ``selected``, the others are faded.
 
     It shows as much of the plane as the map ``beside`` it, so that equal points are in equal
-    places. One ``legend`` serves both; the room for it is left on either. A text of one's own is a
-    ``star`` without a row id.
+    places. One ``scale`` of colours serves both; the room for it is left on either. A text of one's
+    own is a ``star`` without a row id.
     """
     figure = go.Figure([*_density(space), *_dots(space, _hover(texts, colours), colours, selected)])
     _name_groups(figure, space, colours)
@@ -86,8 +86,7 @@ def space_map(
         star,
         title={"text": title, "font": {"size": 14}, "x": 0, "y": 0.99, "yanchor": "top"},
         margin={"l": 8, "r": 8, **room},
-        showlegend=legend,
-        scale=legend,
+        scale=scale,
         dragmode=DRAGGING[dragging],
     )
 
@@ -254,7 +253,8 @@ def _finished(
     for axis in figure.select_yaxes():
         axis.scaleanchor = axis.plotly_name.replace("yaxis", "x")
     below = {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom"}
-    layout |= {"legend": below}
+    # what was hidden by the legend stays hidden where dots are drawn again
+    layout |= {"legend": {**below, "uirevision": "kept"}, "showlegend": True}
     if colours is not None and not colours.grouped:
         bar = {
             "orientation": "h",

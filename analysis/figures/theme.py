@@ -44,7 +44,7 @@ def laid_out(figure: go.Figure, height: int, **layout: Any) -> go.Figure:
     drawn = figure.to_plotly_json()
     drawn["layout"].pop("template", None)
     for path, text in _texts(drawn, ""):
-        figure[path] = _escaped(text)
+        figure[path] = escaped(text)
     return figure
 
 
@@ -57,11 +57,11 @@ def _texts(part: Any, path: str) -> Iterator[tuple[str, Any]]:
     elif isinstance(part, list | tuple) and part and isinstance(part[0], dict):
         for number, value in enumerate(part):
             yield from _texts(value, f"{path}[{number}]")
-    elif _escaped(part) is not part:
+    elif escaped(part) is not part:
         yield path, part
 
 
-def _escaped(value: Any) -> Any:
+def escaped(value: Any) -> Any:
     """A value with the texts in it escaped; the same object where nothing changes."""
     if isinstance(value, str):
         text = value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
@@ -73,7 +73,7 @@ def _escaped(value: Any) -> Any:
         value = value.tolist()
     if not isinstance(value, list | tuple):
         return value
-    items = [_escaped(item) for item in value]
+    items = [escaped(item) for item in value]
     same = all(new is old for new, old in zip(items, value, strict=True))
     return value if same else items
 

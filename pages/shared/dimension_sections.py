@@ -9,7 +9,7 @@ from analysis.dimension import estimators
 from analysis.experiments.dimension import Dimensions
 from analysis.figures import dimension as dimension_figures
 from analysis.rerouting import layer_lists
-from pages.shared import display
+from pages.shared import display, session
 
 
 def compare_with_plan(
@@ -76,6 +76,9 @@ def second_backbone(
 ) -> None:
     """Compare ``curve`` with the one that ``measure`` gives, on relative depth."""
     curves = [curve, *measure()]
+    session.figures_of(
+        f"{curve.corpus}, n = {curve.drawn:,} texts", *(each.provenance for each in curves)
+    )
     display.figure(
         dimension_figures.depth_curves(curves, rule),
         dimension_figures.depth_table(curves, rule),
@@ -91,6 +94,7 @@ def second_backbone(
 
 def mean_cosines(curve: Dimensions) -> None:
     """Show the mean cosine of two different texts at each layer."""
+    session.figures_of(f"{curve.corpus}, n = {curve.drawn:,} texts", curve.provenance)
     st.markdown(
         "The mean cosine of two different texts at each layer, from the same states. **Near 1, all "
         "texts point the same way; near 0, all directions are used evenly.**"

@@ -1,7 +1,8 @@
 """How pages show things: sentences instead of tracebacks, progress, figures with their tables.
 
 Every figure has its table below it, and both can be exported: the table as CSV, the figure as an
-HTML page that needs no network, or as PNG or SVG by the camera in its corner.
+HTML page that needs no network, or as PNG or SVG by the camera in its corner (``figures.js`` puts
+its title and source on the picture).
 """
 
 import math
@@ -16,6 +17,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from analysis.errors import ExplorerError
+from analysis.figures import theme
 from analysis.figures.html_page import figure_page
 from analysis.recipes import files, scripts
 from analysis.recipes.recipe import Recipe
@@ -54,13 +56,36 @@ _SPACING = """<style>
 """The title near the top, the menu beside the line above it; on a telephone below the menu."""
 
 
+_FIGURES = """<style>
+[class*="st-key-Right-map"] .legend { visibility: hidden; }
+@media (max-width: 640px) {
+    :is([class*="st-key-Left-map"], [class*="st-key-Right-map"]) .modebar-container {
+        top: 22px !important;
+    }
+}
+@media (hover: none) {
+    .js-plotly-plot:not(:hover) .modebar { opacity: 0 !important; pointer-events: none; }
+}
+</style>"""
+"""One legend serves both maps (``figures.js`` hides in both what is hidden in one). A figure's
+buttons lie below the title of a narrow map, and show on a telephone once the figure is tapped."""
+
+
+_SOURCE = "what the figures are of"
+
+
+def say_source(text: str) -> None:
+    """What the figures that follow on the page are of; their pictures say it under the title."""
+    st.session_state[_SOURCE] = text
+
+
 def apply_styles() -> None:
     """Make text legible on the primary colour and in figures, and the space above titles small.
 
     No selector asks what an element holds: with one, a browser styles the page anew for every
     label that Plotly measures, which took 16 of the 25 seconds that a page of figures needed.
     """
-    st.html(_PRIMARY_TEXT + _FIGURE_TEXT + _SPACING)
+    st.html(_PRIMARY_TEXT + _FIGURE_TEXT + _FIGURES + _SPACING)
 
 
 Markdown: TypeAlias = str
@@ -181,6 +206,10 @@ def chart(
     selection_mode: Any = ("points", "box", "lasso"),
 ) -> Any:
     """A figure without its table; ``key`` where one name is drawn again and again."""
+    meta = {"title": name, "source": st.session_state.get(_SOURCE, "")}
+    meta = {key: theme.escaped(text) for key, text in meta.items()}
+    figure.update_layout(meta={**(figure.layout.meta or {}), **meta})
+    kind, scale = downloads.PICTURES[st.session_state.get("picture", downloads.PICTURE)]
     return st.plotly_chart(
         figure,
         key=key or name,
@@ -190,7 +219,8 @@ def chart(
         config={
             "displaylogo": False,
             "toImageButtonOptions": {
-                "format": st.session_state.get("picture", downloads.PICTURES[0]),
+                "format": kind,
+                "scale": scale,
                 "filename": downloads.file_name(name),
             },
         },
@@ -231,11 +261,13 @@ def _ways_to_reproduce(recipe: Recipe, *, pictures: bool) -> None:
         if pictures:
             st.segmented_control(
                 "Save figures as",
-                downloads.PICTURES,
-                default=downloads.PICTURES[0],
+                list(downloads.PICTURES),
+                default=downloads.PICTURE,
                 required=True,
                 key="picture",
                 persist_state="session",
+                help="The camera in the corner of a figure saves it with its title, the backbone, "
+                "the precision, the corpus and the number of items.",
             )
 
 

@@ -11,8 +11,10 @@ import streamlit as st
 from analysis.figures import html_page
 from pages.shared.csv_writer import write_csv
 
-PICTURES = ("png", "svg")
-"""Image formats that the camera in a figure's corner saves."""
+PICTURES = {"png": ("png", 1), "png 2x": ("png", 2), "png 3x": ("png", 3), "svg": ("svg", 1)}
+"""Pictures that the camera of a figure saves: the format, and pixels for each on the screen."""
+PICTURE = "png"
+"""The picture it saves unless another is chosen."""
 
 
 def buttons(name: str, table: pd.DataFrame, page: Callable[[], str] | None = None) -> None:

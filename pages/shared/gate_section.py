@@ -8,7 +8,7 @@ from analysis.backbones.backbone import Backbone
 from analysis.embedding.methods import Method
 from analysis.experiments import causal
 from analysis.figures import attention
-from pages.shared import display, valid_values
+from pages.shared import display, session, valid_values
 
 TEXT = "The old bridge over the river was closed after the flood."
 """The text whose gates are shown until another is typed."""
@@ -29,6 +29,7 @@ def show(backbone: Backbone, method: Method) -> None:
     st.text_input("Text", TEXT, key="gate_text", persist_state="session")
     gates_of = partial(causal.gates, backbone, plan=method.plan, template=method.template)
     gates = valid_values.computed("gate_text", gates_of, TEXT)
+    session.figures_of("one text")
     if method.plan.active:
         display.figure(attention.gate_map(gates), attention.gate_table(gates), "Gate by token")
     else:

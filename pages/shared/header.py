@@ -35,6 +35,7 @@ def _as_the_entry_file() -> AbstractContextManager[None]:
 def choices() -> None:
     """Show the choices at the side, and load the backbone; call it after the title."""
     progress.open_place()
+    display.say_source("")
     name = st.session_state[PAGE]
     if name in WITHOUT_CHOICES:
         return

@@ -91,7 +91,8 @@ def show(
     drawn: dict[str, Rows] = state.setdefault("space_drawn", {})
     if not rows or selected_rows(state.get(key)) != rows:
         drawn[side] = rows
-    display.chart(draw(drawn[side]), name, key=key, on_select=partial(_select_on_map, key))
+    figure = draw(drawn[side]).update_layout(meta={"together": "maps"})  # for figures.js
+    display.chart(figure, name, key=key, on_select=partial(_select_on_map, key))
 
 
 def table(name: str, texts: pd.DataFrame, rows: Rows, *, selects: bool, **more: Any) -> None:

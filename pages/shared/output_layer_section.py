@@ -40,6 +40,7 @@ def show(backbone: Backbone, plan: Plan) -> None:
         backbone, pairs, methods
     )
     if scored:
+        session.figures_of(f"{pairs.name}, n = {len(pairs.scores):,} pairs")
         _draw(ByLayer(tuple(scored), session.calibration_dimensions()))
     display.reproduce(OUTPUT_LAYERS.recipe(), "Reproduce this score by layer")
 

@@ -27,6 +27,7 @@ from analysis.rerouting import head_lists, layer_lists
 from analysis.rerouting.plan import Plan
 from analysis.runtime import hosting, request_log
 from analysis.spaces import projection
+from analysis.storage.provenance import Provenance
 from pages.shared import corpus_picker, display, own_texts, progress, valid_values
 from pages.shared.page_question import SIDEBAR
 
@@ -91,6 +92,20 @@ def methods(processing: str = "none") -> Methods:
 def backbone() -> Backbone:
     """The chosen backbone, loaded."""
     return lease_backbone(LEASE, valid_values.value("backbone"), valid_values.value("dtype"))
+
+
+def figures_of(what: str, *made: Provenance) -> None:
+    """Say what the figures that follow are of: the backbones, dtypes, the corpus and its size.
+
+    Args:
+        what: the corpus and how many of its items, such as ``lee50, n = 1,225 pairs``.
+        made: the provenance of what they show; none for the chosen backbone's.
+    """
+    loaded = [(each.backbone, each.dtype) for each in made]
+    if not loaded:
+        loaded = [(backbone().facts.name, backbone().dtype.value)]
+    names = dict.fromkeys(f"{name} in {dtype}" for name, dtype in loaded)
+    display.say_source("; ".join((*names, what)))
 
 
 def load(key: str, name: str, dtype: str) -> None:

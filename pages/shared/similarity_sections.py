@@ -19,7 +19,15 @@ from analysis.evaluation import comparison, isotropy
 from analysis.experiments import score_result
 from analysis.experiments.score_result import Corpus, Score
 from analysis.figures import scores, space_tables
-from pages.shared import address, beside_section, display, downloads, progress, valid_values
+from pages.shared import (
+    address,
+    beside_section,
+    display,
+    downloads,
+    progress,
+    session,
+    valid_values,
+)
 
 STRIP: display.Markdown = (
     "Exactly the tokens that the model reads. Underlined: the tokens of the text itself. Coloured: "
@@ -67,6 +75,13 @@ def paired_comparison(results: Mapping[str, Score], measure: str) -> None:
         "which also give p. If there are several comparisons, p is corrected by Holm's method, "
         "so that the chance of any false finding among them stays below 5%."
     )
+
+
+def figures_of(corpus: Corpus, scored: Sequence[Score]) -> None:
+    """Say what the figures are of, for their pictures."""
+    first = scored[0].first
+    what = f"{corpus.name}, n = {first.items:,} {first.things}"
+    session.figures_of(what, *(result.provenance for result in scored))
 
 
 def source(corpus: Corpus, scored: Sequence[Score], given: Sequence[str]) -> None:

@@ -78,6 +78,7 @@ def of_text(backbone: Backbone, plan: Plan, methods: Mapping[str, Method], text:
     with display.errors_skip_section():
         sides = _found(backbone, [text or "..."], methods[name], plan)
         _say(_rows(sides))
+        session.figures_of("one text")
         _show(sides, display.figure, _BY_LAYER)
         st.caption(LENS)
         _command(name, text=[text or "..."])
@@ -100,6 +101,7 @@ def _of_corpus(backbone: Backbone, plan: Plan, name: str, method: Method) -> Non
     texts = experiment.drawn(session.texts(asked["corpus"]), asked["samples"])
     sides = _found(backbone, texts, method, plan)
     rows = _rows(sides)
+    session.figures_of(f"{texts.name}, n = {len(texts.texts):,} texts")
     _say(rows)
     for prompt, members in grouped(rows, lambda row: row["prompt"]).items():
         beside, of_prompt = table(members), _of_prompt(prompt)

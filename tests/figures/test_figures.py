@@ -498,7 +498,7 @@ def test_a_text_of_ones_own_is_a_star_that_both_maps_have_room_for() -> None:
     colours = spaces.Colours("length", np.arange(1.0, 9.0))
     for chosen in (None, spaces.by_label(["a", "b"] * 4), colours):
         left = spaces.space_map(FIRST, TEXTS, chosen, beside=SECOND, star=star, selected=(1,))
-        right = spaces.space_map(SECOND, TEXTS, chosen, beside=FIRST, star=other, legend=False)
+        right = spaces.space_map(SECOND, TEXTS, chosen, beside=FIRST, star=other, scale=False)
         assert left.data[-1].x == (50.0,)
         assert right.data[-1].y == (-40.0,)
         assert left.data[-1].name == "your text"
