@@ -111,7 +111,7 @@ class Guard:
             await PlainTextResponse("Not found", 404, HEADERS)(scope, receive, send)
         elif scope["method"] == "PUT" and route["visit"]:
             await self._upload(route["visit"], route["file"], scope, receive, _headed(send))
-        elif path == figure_script.PATH:
+        elif path == figure_script.PATH and scope["method"] in ("GET", "HEAD"):
             await figure_script.answer(dict(HEADERS))(scope, receive, send)
         elif _PAGE.fullmatch(path) and scope["method"] == "GET":
             whole = figure_script.asking_for_all(scope)

@@ -18,7 +18,7 @@ def lines(log: Path) -> list[dict[str, Any]]:
 
 
 @pytest.mark.slow
-def test_a_closed_tab_stops_its_work_at_the_next_batch(tmp_path: Path) -> None:
+def test_a_closed_tab_stops_its_work_at_the_next_layer(tmp_path: Path) -> None:
     folder, log = save_folder(tmp_path / "llama"), tmp_path / "journal"
     link = f"backbone={folder}&dtype=float32&layers=2&dimension_samples=2000"
     with served(tmp_path / "log", KVE_CACHE=str(tmp_path), KVE_LOG=str(log)) as address:
@@ -32,9 +32,9 @@ def test_a_closed_tab_stops_its_work_at_the_next_batch(tmp_path: Path) -> None:
         while not [one for one in lines(log) if one["outcome"] == "stopped"]:
             assert time.time() < closed + 60
             time.sleep(0.05)
-        (stopped,) = [one for one in lines(log) if "encoded" in one]
-    assert (stopped["page"], stopped["outcome"]) == ("intrinsic_dimension", "stopped")
-    assert 0 < stopped["encoded"] < 1000
+        (stopped,) = [one for one in lines(log) if one["outcome"] == "stopped"]
+    assert stopped["page"] == "intrinsic_dimension"
+    assert stopped.get("encoded", 0) < 1000  # none where it stopped within the first batch
 
 
 @pytest.mark.slow

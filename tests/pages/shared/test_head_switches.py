@@ -176,8 +176,10 @@ def test_the_curve_stands_above_the_map_and_the_question_is_answered(
 @pytest.mark.slow
 def test_a_link_shows_the_same_map_and_a_recipe_carries_it(tiny_llama: dict[str, str]) -> None:
     link = {**OPEN, "heads_colour": "sensitivity", "heads_count": "7", "heads_objective": "halves"}
+    link |= {"heads_framing": "true"}
     app = well(opened("rerouting", own_pairs=True, **tiny_llama | link))
     assert app.slider(key="heads_count").value == 7
+    assert app.toggle(key="heads_framing").value
     assert app.segmented_control(key="heads_colour").value == "sensitivity"
     assert app.selectbox(key="heads_objective").value == "halves"
     assert {key: app.query_params[key] for key in link} == link
