@@ -86,12 +86,14 @@ def output(*command: object, cwd: Path) -> str:
 def test_the_wheel_holds_the_library_the_app_and_what_it_opens_with(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
-    modules = {
-        path.relative_to(ROOT / "analysis")
-        for path in (ROOT / "analysis").rglob("*")
-        if path.is_file() and path.suffix != ".pyc"
-    }
-    pages = {path.relative_to(ROOT) for path in (ROOT / "pages").rglob("*.py")}
+    modules, pages = (
+        {
+            path.relative_to(base)
+            for path in (ROOT / part).rglob("*")
+            if path.is_file() and path.suffix != ".pyc"
+        }
+        for part, base in (("analysis", ROOT / "analysis"), ("pages", ROOT))
+    )
     assets = {
         path.relative_to(ROOT)
         for part in ("results", "studies")
