@@ -1,7 +1,5 @@
 """A page, its command, its script and its recipe are one request: every number is the same."""
 
-import contextlib
-import io
 import json
 import shlex
 from collections.abc import Callable, Sequence
@@ -14,6 +12,7 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from analysis.cli import standard_streams
 from analysis.cli.main import main
 from analysis.experiments import long_texts
 from analysis.recipes import files, findings
@@ -171,12 +170,13 @@ def _output_layers(app: AppTest, rows: Rows) -> tuple[Any, Any]:
 def _printed(arguments: list[str]) -> Any:
     """What a command prints as JSON.
 
-    Not by capsys: a thread of a page may put back the standard output from before the test.
+    Not read from standard output: a thread of a page may put back the one from before the test.
     """
-    printed = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True)
-    with contextlib.redirect_stdout(printed):
+    printed: list[str] = []
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(standard_streams, "write", printed.append)
         assert main(arguments) == 0
-    return json.loads(printed.buffer.getvalue())
+    return json.loads("".join(printed))
 
 
 @dataclass(frozen=True)
