@@ -15,7 +15,6 @@ if TYPE_CHECKING:
         dimensions,
         encode,
         load_backbone,
-        load_vectors,
         mean_ranks,
         output_layers,
         plot,
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from .corpora.registry import load_labelled, load_pairs, load_retrieval, load_texts
     from .corpora.types import Pairs, Retrieval, Texts
     from .embedding.external import Precomputed
+    from .embedding.external_files import load_vectors
     from .embedding.method_parts import CHANGES, READINGS
     from .embedding.methods import METHODS, Method
     from .embedding.named_prompts import PROMPTS, own_prompt
@@ -109,7 +109,6 @@ _HOMES = {
         "dimensions",
         "encode",
         "load_backbone",
-        "load_vectors",
         "mean_ranks",
         "output_layers",
         "plot",
@@ -124,6 +123,7 @@ _HOMES = {
     "corpora.registry": ("load_labelled", "load_pairs", "load_retrieval", "load_texts"),
     "corpora.types": ("Pairs", "Retrieval", "Texts"),
     "embedding.external": ("Precomputed",),
+    "embedding.external_files": ("load_vectors",),
     "embedding.method_parts": ("CHANGES", "READINGS"),
     "embedding.methods": ("METHODS", "Method"),
     "embedding.named_prompts": ("PROMPTS", "own_prompt"),

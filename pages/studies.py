@@ -9,6 +9,7 @@ import streamlit as st
 from analysis.errors import ExplorerError
 from analysis.recipes import charts, files, results
 from analysis.recipes.results import Results
+from analysis.recipes.rows import ITEMS
 from analysis.runtime.paths import ASSETS, program
 from pages.shared import address, display, header, recipe_view, study_heads, uploads
 from pages.shared.conclusions import CONCLUSIONS
@@ -60,11 +61,15 @@ def show_results(study: Results, command: str, conclusion: str = "") -> None:
 
 def _source(study: Results) -> str:
     """The backbones with their dtypes, the corpora and their sizes, for the figures' pictures."""
-    made = {f"{row['backbone']} in {row['dtype']}": 0 for row in study.rows if "dtype" in row}
+    made = {
+        f"{row['backbone']} in {row['dtype']}": 0
+        for row in study.rows
+        if {"backbone", "dtype"} <= row.keys()
+    }
     sizes = {
         f"{row['corpus']}, n = {row[kind]:,} {kind}": 0
         for row in study.rows
-        for kind in ("pairs", "queries", "texts")
+        for kind in (*ITEMS, "items")
         if "corpus" in row and isinstance(row.get(kind), int)
     }
     return "; ".join((*made, *sizes))

