@@ -8,7 +8,7 @@ names instead of objects; results are frozen values with their provenance.
 
 from collections.abc import Iterable, Sequence
 from os import PathLike
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,12 +28,12 @@ from .embedding.external import External, MethodOrVectors
 from .embedding.methods import Method, MethodName, variant
 from .embedding.postprocessing import PostprocessingName
 from .embedding.prompts import Role
-from .errors import BackboneError, CorpusError, PlanError, quoted
+from .errors import BackboneError, CorpusError, PlanError
 from .evaluation import comparison
 from .evaluation import ranks as ranking
 from .evaluation.comparison import Difference
 from .evaluation.ranks import MeanRanks, Rank
-from .experiments import chosen_heads, dimension, score_result
+from .experiments import chosen_heads, dimension, plans, score_result
 from .experiments import output_layers as layers_experiment
 from .experiments import score as score_experiment
 from .experiments import sensitivity as sensitivity_experiment
@@ -52,6 +52,7 @@ from .experiments.words_result import Words
 from .rerouting.plan import PLAIN, KeyPosition, Plan
 from .runtime import events
 from .runtime.events import Progress, quiet
+from .runtime.lookup import by_name
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -162,7 +163,7 @@ def select_layers(
         CorpusError: fewer than 20 distinct calibration texts, or they cannot be read.
     """
     _check_loaded(backbone)
-    return dimension.select_layers(backbone, layers, rule=rule, calibration=_corpus_of(calibration))
+    return plans.select_layers(backbone, layers, rule=rule, calibration=_corpus_of(calibration))
 
 
 def encode(
@@ -259,7 +260,7 @@ def score(
         CorpusError, PlanError, BackboneError: as :func:`encode`, or there is too little data.
     """
     _check_loaded(backbone)
-    several = [methods] if isinstance(methods, str | Method | External) else list(methods)
+    several = _several(methods)
     chosen: list[MethodOrVectors] = [
         each.processed(post_processing)
         if isinstance(each, External)
@@ -378,7 +379,7 @@ def output_layers(
         OutOfMemory: the vectors of all layers do not fit into memory.
     """
     _check_loaded(backbone)
-    several = [methods] if isinstance(methods, str | Method) else list(methods)
+    several = _several(methods)
     scored_on = _scored_on(corpus)
     chosen = [_chosen(each, None, post_processing) for each in several]
     planned = _planned(backbone, chosen, layers, heads, rule, bias, key_position)
@@ -426,7 +427,7 @@ def sensitivity(
     return sensitivity_experiment.sensitivity(
         *_to_choose_by(backbone, corpus, method, bias, key_position, output_layer),
         objective=objective,
-        teacher=named_methods.method(teacher) if isinstance(teacher, str) else teacher,
+        teacher=None if teacher is None else _chosen(teacher, None),
         progress=progress,
     )
 
@@ -473,7 +474,7 @@ def choose_heads(
         how=how,
         count=count,
         objective=objective,
-        teacher=named_methods.method(teacher) if isinstance(teacher, str) else teacher,
+        teacher=None if teacher is None else _chosen(teacher, None),
         progress=progress,
     )
 
@@ -523,7 +524,7 @@ def stability(
         how=how,
         count=count,
         objective=objective,
-        teacher=named_methods.method(teacher) if isinstance(teacher, str) else teacher,
+        teacher=None if teacher is None else _chosen(teacher, None),
         progress=progress,
     )
 
@@ -619,11 +620,8 @@ def _scores_to_compare(scores: Sequence[Score], what: str) -> Sequence[Score]:
 
 
 def _measure_of(score: Score, measure: str | None) -> str:
-    names = [each.name for each in score.measures]
-    name = measure or names[0]
-    if name not in names:
-        raise PlanError(f"There is no measure {quoted(name)}; choose one of {', '.join(names)}.")
-    return name
+    names = {each.name: each.name for each in score.measures}
+    return next(iter(names)) if measure is None else by_name(names, measure, "measure")
 
 
 def _scored_on(corpus: object) -> Corpus:
@@ -673,6 +671,12 @@ def _chosen(
     """A method by name, spelling or value, with an output layer or post-processing if given."""
     named = named_methods.method(method) if isinstance(method, str) else method
     return variant(named, output_layer=output_layer, processing=processing)
+
+
+def _several(methods: Any) -> list[Any]:
+    """One or several methods as a list; what is none is refused by :func:`_chosen`."""
+    alone = isinstance(methods, str) or not isinstance(methods, Iterable)
+    return [methods] if alone else list(methods)
 
 
 def _planned(

@@ -41,8 +41,7 @@ from .probe import check_causal, probe, with_experts
 from .sources import Progress
 
 _NO_ADAPTER = "no adapter"
-"""A subfolder that does not exist: with peft installed, transformers would put on any adapter that
-it finds beside a model."""
+"""A subfolder that is not there: with peft, transformers puts on what it finds beside a model."""
 _LOADED_AGAIN = ("model", "tokenizer")
 _NOT_PICKLED = (*_LOADED_AGAIN, "threads", "lock", "cleanups")
 
@@ -185,6 +184,7 @@ def load(
     """
     from transformers import AutoModel, AutoTokenizer
 
+    catalog.check_special_tokens(special_tokens)
     source = sources.resolve(name)
     facts = facts_of(source)
     check(facts)

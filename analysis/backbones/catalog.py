@@ -6,7 +6,9 @@ whether this machine can hold them, without a request to the hub.
 
 import importlib.util
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
+
+from ..runtime.lookup import by_name
 
 Precision = Literal["float32", "bfloat16", "float16"]
 DtypeName = Literal["auto"] | Precision
@@ -15,6 +17,11 @@ SpecialTokens = Literal["text", "parse"]
 """What a control token is that a text spells: the text it is, or the token."""
 PRECISIONS: dict[str, int] = {"float32": 4, "bfloat16": 2, "float16": 2}
 """The dtypes that backbones are computed in, with the bytes of one number."""
+
+
+def check_special_tokens(choice: str) -> None:
+    """PlanError for what is none of :data:`SpecialTokens`."""
+    by_name(dict.fromkeys(get_args(SpecialTokens)), choice, "reading of special tokens")
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,8 @@ TOKENIZER_SETTINGS = ("tokenizer_config.json", "special_tokens_map.json")
 """Settings of a tokenizer that transformers reads beside its vocabulary."""
 VOCABULARIES = ("tokenizer.json", "tekken.json", "*.model", "vocab.*")
 """Files one of which holds a tokenizer's vocabulary."""
+BESIDE_VOCABULARY = ("merges.txt", "added_tokens.json")
+"""Files that transformers reads beside a vocabulary, where there is no tokenizer.json."""
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 FLOATS = ("F64", "F32", "F16", "BF16")
 """Dtypes, as safetensors names them, of weights that need no scheme to be read."""
@@ -103,7 +105,8 @@ def _check_tokenizer(source: Source, folder: Path) -> None:
     ]
     if not vocabularies:
         raise BackboneError(f"{source.name} holds no tokenizer; add its tokenizer.json.")
-    for path in vocabularies:
+    beside = [folder / name for name in BESIDE_VOCABULARY if name in names]
+    for path in (*vocabularies, *beside):
         _check_readable(source, path)
     for name in TOKENIZER_SETTINGS:
         if _exists(folder / name):

@@ -46,6 +46,7 @@ def choose_device(requested: str = "auto") -> Choice:
     """
     import torch
 
+    requested = str(requested)  # or torch's own
     if requested == "auto":
         if torch.cuda.is_available():
             return Choice("cuda", f"a CUDA device is present ({torch.cuda.get_device_name()})")
@@ -73,9 +74,9 @@ def choose_dtype(requested: str = "auto", device: str = "cpu") -> Choice:
     Raises:
         BackboneError: the dtype is unknown.
     """
-    if requested in PRECISIONS:
+    if isinstance(requested, str) and requested in PRECISIONS:
         return Choice(requested, "as requested")
-    if requested != "auto":
+    if not isinstance(requested, str) or requested != "auto":
         raise BackboneError(
             f"There is no dtype {quoted(requested)}; use auto, {', '.join(PRECISIONS)}."
         )

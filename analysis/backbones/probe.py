@@ -20,6 +20,7 @@ from ..rerouting.kernels import CUDA_KERNELS, Form
 from ..rerouting.pass_request import PassRequest
 from ..rerouting.patches import EAGER, SDPA
 from ..rerouting.plan import KeyPosition, Plan
+from . import load_errors
 from .decoder import routers
 
 FORMS: tuple[tuple[str, Form], ...] = ((SDPA, "closed"), (EAGER, "concatenated"))
@@ -56,7 +57,7 @@ def check_causal(model: Any) -> None:
     """Refuse encoders: padding on the right is harmless only if no token sees a later one.
 
     Raises:
-        BackboneError: early tokens change with later ones.
+        BackboneError: early tokens change with later ones, or are not finite.
     """
     request = _sample(model)
     swapped = torch.cat([request.ids[:, :6], request.ids[:, 6:].flip(1)], 1)
@@ -64,6 +65,8 @@ def check_causal(model: Any) -> None:
         forward_pass.run(model, PassRequest(ids, request.lengths)).final[:, :6]
         for ids in (request.ids, swapped)
     )
+    if not bool(torch.isfinite(early).all()):
+        raise load_errors.overflowed(model.config.model_type, str(model.dtype).partition(".")[2])
     if relative_distance(early, early_swapped) > ROUNDING[model.dtype]:
         raise BackboneError(
             f"{model.config.model_type} is not a causal decoder: its early tokens see the later "

@@ -81,7 +81,7 @@ def _settings(config: Any) -> list[Any]:
     """The ``quantization_config`` of a configuration and of its text part, where there is one."""
     sections = (config, config.get_text_config(decoder=True))
     settings = (getattr(section, "quantization_config", None) for section in sections)
-    return [setting for setting in settings if setting]
+    return [setting for setting in settings if setting is not None]
 
 
 def _scheme(setting: Any) -> str:

@@ -17,7 +17,7 @@ from ..runtime import hosting
 from . import usual_names
 from .parsing import read_table
 from .tables import list_columns, shorten
-from .types import Retrieval
+from .types import LARGEST_GRADE, Retrieval
 
 Document = tuple[str | None, str | None]
 """The title and the text of a document."""
@@ -237,8 +237,10 @@ def read_judgements(name: str, data: bytes) -> list[tuple[str, str, int]]:
     query, document, score = columns
     scores = table.numbers(score)
     for (line, _), grade in zip(table.rows, scores, strict=True):
-        if not grade.is_integer():
-            raise table.error(line, f"the score {grade:g} is not a whole number")
+        if not grade.is_integer() or grade > LARGEST_GRADE:
+            raise table.error(
+                line, f"the score {grade:g} is not a whole number of at most {LARGEST_GRADE:,}"
+            )
     ids = ((cells[query] or "", cells[document] or "") for _, cells in table.rows)
     return [(*pair, int(grade)) for pair, grade in zip(ids, scores, strict=True)]
 

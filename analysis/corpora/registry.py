@@ -232,6 +232,10 @@ def _load_table(
     columns: Columns | None,
 ) -> _Table:
     """Read a corpus that is a table where it is in a file; known ones have no choice of columns."""
+    if not isinstance(columns, Columns | None):
+        raise CorpusError(
+            f"Columns are chosen by a value such as Columns('text'), not by {quoted(columns)}."
+        )
     source = _named(source)
     place = _locate(kind, source)
     if isinstance(place, Path):

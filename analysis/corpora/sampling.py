@@ -8,6 +8,7 @@ from typing import TypeVar
 import numpy as np
 
 from ..errors import CorpusError
+from ..runtime.lookup import whole_number
 from .types import Pairs, Retrieval, Texts
 
 AnyCorpus = Texts | Pairs | Retrieval
@@ -58,7 +59,9 @@ def sample(corpus: Texts, n: int, seed: int) -> Texts:
 
     Raises:
         CorpusError: ``n`` is less than 1.
+        PlanError: ``n`` or the seed is not a whole number, or the seed is negative.
     """
+    n, seed = _numbers(n, seed)
     if n < 1:
         raise CorpusError(f"A sample needs at least 1 text, not {n}.")
     firsts = first_places(corpus.texts)
@@ -80,7 +83,9 @@ def draw(corpus: Corpus, n: int, seed: int, *, documents: int | None = None) -> 
     Raises:
         CorpusError: ``n`` is less than 1 (3 for pairs), all drawn pairs have the same rating,
             ``documents`` is less than the drawn queries need, or the corpus has no documents.
+        PlanError: ``n`` or the seed is not a whole number, or the seed is negative.
     """
+    n, seed = _numbers(n, seed)
     if isinstance(corpus, Retrieval):
         return _draw_queries(corpus, n, seed, documents)
     if documents is not None:
@@ -179,6 +184,11 @@ def _some(kept: list[int], least: int, unit: str, name: str) -> list[int]:
 def relevant(corpus: Retrieval) -> set[int]:
     """Return the indices of the documents that are relevant to any query."""
     return {document for grades in corpus.relevance for document in grades}
+
+
+def _numbers(n: int, seed: int) -> tuple[int, int]:
+    """Plain numbers, since a seed of None would draw others each time."""
+    return whole_number(n, "size of a sample"), whole_number(seed, "seed", 0)
 
 
 def _places(size: int, n: int, least: int, unit: str, seed: int) -> list[int]:

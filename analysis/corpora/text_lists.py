@@ -4,7 +4,6 @@ Columns of pandas, polars, Arrow and datasets are known by what they offer, so n
 packages is imported.
 """
 
-import io
 from collections.abc import Iterable, KeysView, Mapping, Set
 from decimal import Decimal
 from pathlib import PurePath
@@ -96,10 +95,10 @@ def _values(texts: Any) -> Iterable[object]:
                 "A set of texts has no order, so vectors could not be told apart; give a list, "
                 "for example sorted(texts)."
             )
-        case PurePath() | io.IOBase():
-            raise CorpusError(
-                "A file is no list of texts; read it with load_texts(path), which gives them."
-            )
+    if isinstance(texts, PurePath) or callable(getattr(texts, "readline", None)):
+        raise CorpusError(
+            "A file is no list of texts; read it with load_texts(path), which gives them."
+        )
     if (columns := _columns(texts)) is not None:
         names = ", ".join(_shorten(column) for column in columns[:8])
         example = _shorten(columns[0]) if columns else "name"

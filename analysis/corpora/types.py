@@ -6,7 +6,7 @@ marked: ``total`` holds how many texts, pairs or queries the full corpus has, so
 part cannot be mistaken for one on everything.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, final
 
@@ -18,6 +18,8 @@ from .text_lists import as_labels, as_texts
 
 Kind = Literal["texts", "pairs", "labelled", "retrieval"]
 """What a corpus can be read as; labelled texts are :class:`Texts` with labels."""
+LARGEST_GRADE = 2**53
+"""The largest grade of a relevant document: above it float64 has not every whole number."""
 
 
 @final
@@ -140,6 +142,8 @@ class Retrieval:
     def __post_init__(self) -> None:
         object.__setattr__(self, "queries", as_texts(self.queries, "query"))
         object.__setattr__(self, "documents", as_texts(self.documents, "document"))
+        entries = tuple(self.relevance) if isinstance(self.relevance, Iterable) else ()
+        object.__setattr__(self, "relevance", entries)
         if len(self.relevance) != len(self.queries):
             raise CorpusError(
                 f"{self.name} has {len(self.queries):,} queries and relevance for "
@@ -149,24 +153,31 @@ class Retrieval:
             if not (isinstance(grades, Mapping) and all(map(_is_grade, grades.values()))):
                 raise CorpusError(
                     f"{self.name}: the relevance of query {number} is not a dictionary of "
-                    "documents with grades, whole numbers of 1 or more."
+                    f"documents with grades, whole numbers from 1 to {LARGEST_GRADE:,}."
                 )
         relevant = [document for grades in self.relevance for document in grades]
         _indices(relevant, len(self.documents), f"{self.name}: relevance", "document")
-        own = self.own_documents
+        if not isinstance(own := self.own_documents, Mapping):
+            raise CorpusError(
+                f"{self.name}: own_documents is not a dictionary of queries with documents."
+            )
         _indices([*own], len(self.queries), f"{self.name}: own_documents", "query")
         _indices([*own.values()], len(self.documents), f"{self.name}: own_documents", "document")
 
 
 def _is_grade(value: object) -> bool:
-    return isinstance(value, int | np.integer) and bool(value >= 1)
+    return isinstance(value, int | np.integer) and bool(1 <= value <= LARGEST_GRADE)
 
 
 def _indices(values: ArrayLike, size: int, what: str, unit: str) -> NDArray[np.int64]:
     """Indices of texts as an array; CorpusError for others than whole numbers from 0."""
-    indices = np.asarray(values)
+    units = "queries" if unit == "query" else f"{unit}s"
+    try:
+        indices = np.asarray(values)
+    except ValueError:  # lists of different lengths
+        indices = np.array(np.nan)
     if indices.ndim != 1 or (indices.size and indices.dtype.kind not in "iu"):
-        raise CorpusError(f"{what} is not a list of whole numbers, the indices of {unit}s.")
+        raise CorpusError(f"{what} is not a list of whole numbers, the indices of {units}.")
     if (outside := indices[(indices < 0) | (indices >= size)]).size:
         raise CorpusError(
             f"{what} names the {unit} {outside[0]}, which does not exist; indices go from 0 to "

@@ -26,7 +26,7 @@ from .external import External, MethodOrVectors
 from .finishing import finished
 from .methods import Method
 from .postprocessing import postprocessing
-from .prompts import Role, check_text
+from .prompts import Role, check_role, check_text
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,7 @@ class CachedEncoder:
             progress: counts distinct texts.
         """
         texts = as_texts(texts)
+        check_role(role)
         pooled = not postprocessing(self.encoder.method.processing).unit
         raw = replace(self, encoder=self.encoder.raw, norms=self.norms or pooled)
         return finished(self.encoder, raw._raw(texts, role, progress), embed)
@@ -135,6 +136,7 @@ def encode_methods(
         CorpusError, PlanError, BackboneError, OutOfMemory: what encoding raises.
     """
     texts = as_texts(texts)
+    check_role(role)
     if any(isinstance(method, External) for method in methods):
         own = [method for method in methods if isinstance(method, Method)]
         computed = iter(

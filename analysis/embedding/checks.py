@@ -1,11 +1,10 @@
 """Checks before anything runs: can this backbone carry out this plan or method?"""
 
-import operator
-
 from ..backbones.backbone import Backbone
 from ..backbones.facts import Facts
-from ..errors import BackboneError, PlanError, quoted
+from ..errors import BackboneError, PlanError
 from ..rerouting.plan import Plan
+from ..runtime.lookup import whole_number
 from .methods import Method
 from .pooling import POOLINGS
 
@@ -18,16 +17,7 @@ def check_limit(max_tokens: int | None) -> int | None:
     """
     if max_tokens is None:
         return None
-    try:
-        limit = operator.index(max_tokens)
-    except TypeError:
-        limit = 0
-    if limit < 1:
-        raise PlanError(
-            f"A limit of {quoted(max_tokens)} tokens is none; give a whole number of at least 1, "
-            "or None."
-        )
-    return limit
+    return whole_number(max_tokens, "limit of tokens", 1)
 
 
 def check_plan(backbone: Backbone, plan: Plan) -> None:

@@ -38,12 +38,19 @@ def load_vectors(
     Raises:
         CorpusError: it cannot be read, or what it holds are no vectors of texts.
     """
-    if fsdecode(file) == yardstick.PACKAGE:
+    try:
+        file = fsdecode(file)
+    except TypeError:
+        raise CorpusError(
+            "Vectors are loaded by the name of their file, not from a value of the type "
+            f"{type(file).__name__}; Precomputed takes those in memory."
+        ) from None
+    if file == yardstick.PACKAGE:
         return yardstick.Yardstick(name)
     if hosting.hosted():
         raise CorpusError("This server reads no file by its path; upload the vectors on a page.")
-    path = Path(fsdecode(file))
-    if path.is_dir():
+    path = Path(file)
+    if file and _is_folder(path):
         held = vector_files.read_dataset(path, text_column=text_column, vector_column=vector_column)
     else:
         held = vector_files.read(
@@ -59,6 +66,13 @@ def _texts(texts: str | PathLike[str] | Iterable[str], column: str | None) -> tu
         path = Path(fsdecode(texts))
         return vector_files.read_texts(path.name, _bytes(path), column)
     return as_texts(texts)
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):  # too long for a path
+        return False
 
 
 def _bytes(path: Path) -> bytes:

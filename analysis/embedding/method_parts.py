@@ -274,6 +274,10 @@ def check_parts(
     if not prompt.templates:
         raise PlanError(f"{name} has no template; give one with the field {{text}}.")
     for template in prompt.templates:
+        if not (isinstance(template, str) and "{text}" in template):
+            raise PlanError(
+                f"The template {quoted(template)} has no field {{text}}, where the text stands."
+            )
         within = change.prepending is not None and change.prepending.before != "text"
         if within and template.count("{text}") > 1:
             raise PlanError(

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, cast
 
-from ..errors import PlanError
+from ..errors import PlanError, quoted
 from ..rerouting.plan import PLAIN, Plan
 from ..runtime.lookup import by_name
 from .method_parts import CHANGES, NORMS, READINGS, Change, Norm, Reading, check_parts
@@ -86,6 +86,10 @@ class Method:
             raise PlanError(
                 f"{self.name} reads {self.reading.name}, which are no directions of the "
                 f"unembedding, so {self.processing} cannot be applied; choose centre or whiten."
+            )
+        if not isinstance(self.plan, Plan):
+            raise PlanError(
+                f"{self.name} takes a Plan, such as Plan((2, 3)), and not {quoted(self.plan)}."
             )
         if self.has_plan and not self.reroutes:
             raise PlanError(
@@ -371,8 +375,14 @@ def variant(
         processing: the step after encoding, where it has none.
 
     Raises:
-        PlanError: there is no such separator, pooling or norm, or the layer is no whole number.
+        PlanError: there is no such separator, pooling or norm, the layer is no whole number, or
+            ``base`` is no method.
     """
+    if not isinstance(base, Method):
+        raise PlanError(
+            f"A value of the type {type(base).__name__} is no method; give a name, such as "
+            "kv-embedding, or a Method."
+        )
     if output_layer is not None:
         base = replace(base, reading=base.reading.at(output_layer))
     if separator is not None:
@@ -381,6 +391,7 @@ def variant(
         by_name(POOLINGS, pooling, "pooling")
     if norm is not None:
         by_name(NORMS, norm, "norm")
+    by_name(POSTPROCESSINGS, processing, "post-processing")
     if base.processing == "none" != processing:
         base = replace(base, processing=cast(PostprocessingName, processing))
     if base.name not in METHODS | VARIANTS or base.template not in COMPRESSION.values():

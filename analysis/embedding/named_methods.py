@@ -11,7 +11,7 @@ from ..runtime.lookup import by_name
 from .method_parts import CHANGES, READINGS, Norm, Reading
 from .method_spelling import is_spelling, kind_of, spelling, split
 from .methods import METHODS, VARIANTS, Method
-from .named_prompts import PROMPTS, Prompt, own_prompt
+from .named_prompts import PROMPTS, own_prompt
 from .pooling import Pooling
 from .postprocessing import PostprocessingName
 
@@ -86,7 +86,7 @@ def _assembled(
                 )
     values: dict[str, Any] = {}
     if templates:
-        values["prompt"] = _own(templates)
+        values["prompt"] = own_prompt(*templates)
     elif "prompt" in found:
         values["prompt"] = PROMPTS[found["prompt"][0]]
     if "pooling" in found:
@@ -115,15 +115,6 @@ def _summary(values: dict[str, Any], start: Method | None = None) -> str:
     told += [values[part] for part in ("pooling", "processing") if part in values]
     words = "; ".join(told)
     return f"{start.name} with {words}." if start else f"{words[:1].upper()}{words[1:]}."
-
-
-def _own(templates: list[str]) -> Prompt:
-    for template in templates:
-        if "{text}" not in template:
-            raise PlanError(
-                f"The template {quoted(template)} has no field {{text}}, where the text stands."
-            )
-    return own_prompt(*templates)
 
 
 def _change(word: str, at: str) -> tuple[Any, Plan]:

@@ -13,7 +13,8 @@ from ..embedding.methods import Method
 from ..embedding.prompts import Role
 from ..errors import CorpusError, PlanError
 from ..runtime.events import Progress
-from .head_choices import ObjectiveName
+from ..runtime.lookup import by_name
+from .head_choices import OBJECTIVES, ObjectiveName
 from .score_result import Corpus
 
 if TYPE_CHECKING:
@@ -35,8 +36,9 @@ def checked_items(corpus: Corpus, method: Method, objective: ObjectiveName) -> i
 
     Raises:
         CorpusError: the items are too few, or cannot be told apart.
-        PlanError: the method does not re-route, or has a post-processing.
+        PlanError: no such objective, or the method does not re-route or has a post-processing.
     """
+    by_name(OBJECTIVES, objective, "objective")
     if not method.reroutes:
         raise PlanError(
             f"{method.name} re-routes no heads; choose a method that does, such as kv-embedding."
@@ -69,8 +71,9 @@ def check_teacher(objective: ObjectiveName, teacher: Method | None) -> None:
     """Refuse agreement without a teacher, and a teacher without agreement.
 
     Raises:
-        PlanError: one comes without the other.
+        PlanError: one comes without the other, or there is no such objective.
     """
+    by_name(OBJECTIVES, objective, "objective")
     if (objective == "agreement") != (teacher is not None):
         raise PlanError("A teacher is what agreement is with: give both or neither.")
 

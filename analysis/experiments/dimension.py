@@ -9,21 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..backbones.backbone import Backbone
-from ..corpora import registry, sampling
-from ..corpora.packaged import CALIBRATION
+from ..corpora import sampling
 from ..corpora.types import Texts
 from ..dimension import curve as curves
 from ..dimension import selection
 from ..dimension import states as clouds
-from ..dimension.estimators import CLOUDS, Cloud
-from ..dimension.selection import RuleName
+from ..dimension.estimators import CLOUDS, Cloud, estimator_named
+from ..errors import PlanError, quoted
 from ..evaluation import isotropy
 from ..rerouting import layer_lists
-from ..rerouting.plan import Plan
 from ..runtime import plotting
 from ..runtime.events import Progress, quiet
 from ..runtime.fair_lock import lock_for
-from ..runtime.lookup import by_name
+from ..runtime.lookup import by_name, whole_number
 from ..storage import provenance, result_store
 from ..storage.provenance import Provenance, plain_fields, rebuilt
 
@@ -117,43 +115,6 @@ def _numbers(values: Iterable[float]) -> list[float | None]:
     return [float(value) if np.isfinite(value) else None for value in values]
 
 
-def select_layers(
-    backbone: Backbone,
-    layers: str | Sequence[int] = "auto",
-    *,
-    rule: RuleName = "paper",
-    calibration: str | Texts = CALIBRATION,
-    progress: Progress = quiet,
-) -> tuple[int, ...]:
-    """The layers to re-route, 0-based and ascending.
-
-    Args:
-        backbone: the decoder.
-        layers: ``"auto"``, ``"none"``, ``"all"``, a list such as ``"26-29"`` or ``"3,5,9"``, or
-            numbers. ``"auto"`` reads the curve of the calibration texts, and selects none where
-            the backbone cannot be re-routed.
-        rule: how ``"auto"`` selects, see :data:`analysis.dimension.selection.RULES`.
-        calibration: those texts, or the name or path that they are read by.
-        progress: counts the texts and layers of the curve, if it is not stored.
-
-    Raises:
-        PlanError: there is no such layer or rule, or the numbers are not a list of layers.
-        CorpusError: the calibration texts cannot be read, or are too few.
-    """
-    if not isinstance(layers, str):
-        return Plan(tuple(layers)).layers
-
-    def auto() -> tuple[int, ...]:
-        if backbone.refusal:
-            return ()
-        texts = calibration
-        if isinstance(texts, str):
-            texts = registry.load_texts(texts)
-        return dimensions(backbone, texts, progress=progress).selected(rule)
-
-    return layer_lists.parse_layers(layers, backbone.layers, auto)
-
-
 def dimensions(
     backbone: Backbone,
     texts: Texts,
@@ -205,6 +166,11 @@ def dimension_curves(
     progress: Progress = quiet,
 ) -> list[Dimensions]:
     """``dimensions`` for each of several estimators; the texts are encoded at most once."""
+    for name in estimators:
+        estimator_named(name)
+    if not isinstance(prompted, bool | np.bool_):
+        raise PlanError(f"prompted is True or False, not {quoted(prompted)}.")
+    seed, prompted = whole_number(seed, "seed", 0), bool(prompted)
     read_stored = partial(
         known_dimensions,
         backbone,

@@ -15,6 +15,7 @@ from ..corpora import sampling
 from ..corpora.types import Pairs, Retrieval, Texts
 from ..errors import CorpusError
 from ..evaluation import bootstrap
+from ..runtime.lookup import whole_number
 from .corpus_objective import LEAST_ITEMS, items_of
 from .score_result import Corpus
 
@@ -32,7 +33,17 @@ def parts_of(corpus: Divided, number: int = 2, seed: int = 0) -> tuple[Divided, 
 
     Raises:
         CorpusError: a part has fewer than :data:`.corpus_objective.LEAST_ITEMS` items.
+        PlanError: ``number`` is no whole number of at least 2.
     """
+    number = whole_number(number, "number of parts", 2)
+    total, noun = items_of(corpus)
+    too_few = CorpusError(
+        f"{corpus.name} has {total} {noun}, too few for {number} parts of {LEAST_ITEMS} that "
+        "share no text where they can; take more or, if their number was to be found, say how "
+        "many heads to choose."
+    )
+    if number * LEAST_ITEMS > total:
+        raise too_few
     draw = np.random.default_rng(seed)
     component = _components(corpus)
     of_item = component[_first_text(corpus)]
@@ -47,13 +58,8 @@ def parts_of(corpus: Divided, number: int = 2, seed: int = 0) -> tuple[Divided, 
     items = [_where(of_item, part_of, part) for part in range(number)]
     if 1.5 * number * min(map(len, items)) < len(of_item):
         items, documents = _connected(corpus, items, draw), [None] * number
-    total, noun = items_of(corpus)
     if min(map(len, items)) < LEAST_ITEMS:
-        raise CorpusError(
-            f"{corpus.name} has {total} {noun}, too few for {number} parts of {LEAST_ITEMS} that "
-            "share no text where they can; take more or, if their number was to be found, say how "
-            "many heads to choose."
-        )
+        raise too_few
     return tuple(
         cast(Divided, sampling.part_at(corpus, *part))
         for part in zip(items, documents, strict=True)

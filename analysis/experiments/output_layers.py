@@ -16,7 +16,7 @@ import numpy as np
 import psutil
 
 from ..backbones.backbone import Backbone
-from ..embedding.checks import check_method
+from ..embedding.checks import check_limit, check_method
 from ..embedding.encoder import prompts_of
 from ..embedding.external import External, MethodOrVectors
 from ..embedding.methods import Method
@@ -68,6 +68,7 @@ def score_layers(
         OutOfMemory: the vectors of all layers do not fit into memory.
     """
     scores.check_corpus(corpus)
+    max_tokens = check_limit(max_tokens)
     asked = [_at(method, -1) for method in methods]
     for method in asked:
         check_method(backbone, method)

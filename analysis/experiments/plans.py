@@ -1,18 +1,22 @@
 """The plan that a user asks for: layers or heads, as text or as numbers."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 
 from ..backbones.backbone import Backbone
+from ..corpora import registry
 from ..corpora.packaged import CALIBRATION
 from ..corpora.types import Texts
+from ..dimension import selection
 from ..dimension.selection import RuleName
 from ..embedding.checks import check_plan
 from ..errors import PlanError
+from ..rerouting import layer_lists
 from ..rerouting.head_lists import check_one_choice, collected, parse_heads
 from ..rerouting.plan import KeyPosition, Plan
 from ..runtime.events import Progress, quiet
-from .dimension import select_layers
+from ..runtime.lookup import by_name
+from . import dimension
 from .shared_options import PlannedVariant
 
 Layers = str | Sequence[int]
@@ -20,6 +24,47 @@ Layers = str | Sequence[int]
 Heads = str | Sequence[tuple[int, int] | tuple[int, int, float | None]]
 """A list such as ``"12.0,12.3,15"`` (a bare number is a whole layer), or pairs of a layer and a
 head, perhaps with the head's own bias."""
+
+
+def select_layers(
+    backbone: Backbone,
+    layers: str | Sequence[int] = "auto",
+    *,
+    rule: RuleName = "paper",
+    calibration: str | Texts = CALIBRATION,
+    progress: Progress = quiet,
+) -> tuple[int, ...]:
+    """The layers to re-route, 0-based and ascending.
+
+    Args:
+        backbone: the decoder.
+        layers: ``"auto"``, ``"none"``, ``"all"``, a list such as ``"26-29"`` or ``"3,5,9"``, or
+            numbers. ``"auto"`` reads the curve of the calibration texts, and selects none where
+            the backbone cannot be re-routed.
+        rule: how ``"auto"`` selects, see :data:`analysis.dimension.selection.RULES`.
+        calibration: those texts, or the name or path that they are read by.
+        progress: counts the texts and layers of the curve, if it is not stored.
+
+    Raises:
+        PlanError: there is no such layer or rule, or the numbers are not a list of layers.
+        BackboneError: a layer cannot be re-routed.
+        CorpusError: the calibration texts cannot be read, or are too few.
+    """
+    by_name(selection.RULES, rule, "selection rule")
+    if not isinstance(layers, str):
+        chosen = Plan(tuple(layers) if isinstance(layers, Iterable) else layers)
+        check_plan(backbone, chosen)
+        return chosen.layers
+
+    def auto() -> tuple[int, ...]:
+        if backbone.refusal:
+            return ()
+        texts = calibration
+        if isinstance(texts, str):
+            texts = registry.load_texts(texts)
+        return dimension.dimensions(backbone, texts, progress=progress).selected(rule)
+
+    return layer_lists.parse_layers(layers, backbone.layers, auto)
 
 
 def plan_of(

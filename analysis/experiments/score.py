@@ -17,7 +17,7 @@ from ..backbones.backbone import Backbone
 from ..corpora.types import Pairs, Retrieval, Texts
 from ..embedding import cached_encoder
 from ..embedding.cached_encoder import CachedEncoder
-from ..embedding.checks import check_method
+from ..embedding.checks import check_limit, check_method
 from ..embedding.encoder import MethodEncoder
 from ..embedding.external import External, MethodOrVectors, check_names
 from ..embedding.methods import METHODS, Method
@@ -73,6 +73,7 @@ def score(
         BackboneError: what encoding raises.
     """
     check_corpus(corpus)
+    max_tokens = check_limit(max_tokens)
     methods = [
         method if isinstance(method, Method) else bound(method, corpus) for method in methods
     ]

@@ -28,6 +28,7 @@ class Option:
         unset: the default in words, where the default is None.
         reads: what the value names that is read, and may be a file or folder of the user's.
         writes: whether the value names a file or a folder that is written.
+        files: in such a folder, the files whose names are always the same.
     """
 
     metavar: str | None = None
@@ -36,6 +37,7 @@ class Option:
     unset: str | None = None
     reads: Literal["file", "vectors", "corpus", "backbone"] | None = None
     writes: Literal["file", "folder"] | None = None
+    files: tuple[str, ...] = ()
 
 
 def _as_tuple(value: Any) -> Any:

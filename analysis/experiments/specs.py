@@ -451,7 +451,7 @@ class Space(Planned, WithVectors):
     ] = "inside"
     export: Annotated[
         str | None,
-        Option("FOLDER", unset="nowhere", writes="folder"),
+        Option("FOLDER", unset="nowhere", writes="folder", files=("left.parquet", "right.parquet")),
         Field(description="folder for the vectors of both maps: left.parquet and right.parquet"),
     ] = None
 

@@ -12,6 +12,7 @@ from ..backbones.backbone import Backbone
 from ..corpora import sampling
 from ..corpora.types import Texts
 from ..embedding import logit_lens
+from ..embedding.checks import check_output_layer
 from ..embedding.logit_lens import Lens
 from ..embedding.methods import Method
 from ..embedding.prompts import check_text
@@ -65,6 +66,7 @@ def words(
         OutOfMemory: the unembedding does not fit into memory.
     """
     logit_lens.check_readable(method)
+    check_output_layer(method.reading.layer, backbone.facts)
     corpus = texts if isinstance(texts, Texts) else None
     listed = tuple(corpus.texts if corpus else texts)
     found: list[Words] = []

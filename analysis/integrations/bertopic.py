@@ -11,6 +11,7 @@ import numpy as np
 from bertopic.backend import BaseEmbedder
 
 from ..corpora.text_lists import as_texts
+from .embedders import checked
 from .sentence_transformers import Embedder
 
 
@@ -18,7 +19,7 @@ class BERTopicBackend(BaseEmbedder):  # type: ignore[misc]
     """``embedder`` for ``BERTopic(embedding_model=...)``: documents and words as Context."""
 
     def __init__(self, embedder: Embedder) -> None:
-        super().__init__(embedding_model=embedder)
+        super().__init__(embedding_model=checked(embedder))
 
     def embed(self, documents: Iterable[str], verbose: bool = False) -> Any:
         """Embeddings float32 (N, D) of unit length, of N documents or words."""

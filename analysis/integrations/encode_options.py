@@ -5,6 +5,8 @@ from typing import Any
 
 import torch
 
+from ..backbones.backbone import Backbone
+from ..backbones.devices import SPREAD
 from ..embedding.prompts import Role
 from ..errors import PlanError, quoted
 from ..runtime.lookup import by_name
@@ -64,10 +66,24 @@ def check_prompt(prompt: str | None) -> None:
 
 def check_device(device: Any, own: torch.device) -> None:
     """PlanError for another device than the backbone's ``own``; None is that one."""
-    if device is not None and device not in (own, str(own), own.type):
+    kind, _, number = str(device).partition(":")
+    same = kind == own.type and number in ("", str(own.index or 0))
+    if device is not None and not same:
         raise PlanError(
             f"The backbone is on {own} and stays there; leave device={quoted(str(device))} out, or "
             "give the device when the backbone is loaded."
+        )
+
+
+def check_loaded(backbone: Backbone, dtype: Any, device: Any) -> None:
+    """PlanError for a loaded backbone that is in another dtype or on another device than asked."""
+    own = backbone.device.value
+    if str(device) not in ("auto", own):
+        check_device(device, torch.device("cpu" if own == SPREAD else own))
+    if str(dtype) not in ("auto", backbone.dtype.value):
+        raise PlanError(
+            f"The backbone is loaded in {backbone.dtype.value}; leave dtype={quoted(dtype)} out, "
+            "or give the dtype when the backbone is loaded."
         )
 
 

@@ -4,6 +4,7 @@ import numpy as np
 from langchain_core.embeddings import Embeddings
 
 from ..corpora.text_lists import as_texts
+from .embedders import checked
 from .sentence_transformers import Embedder
 
 
@@ -11,7 +12,7 @@ class LangChainEmbeddings(Embeddings):
     """``embedder`` for LangChain's vector stores: documents as Context, questions as Query."""
 
     def __init__(self, embedder: Embedder) -> None:
-        self.embedder = embedder
+        self.embedder = checked(embedder)
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """N lists of D numbers, of unit length."""

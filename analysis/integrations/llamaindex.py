@@ -9,6 +9,7 @@ from pydantic import PrivateAttr
 
 from ..corpora.text_lists import as_texts
 from ..errors import PlanError
+from .embedders import checked
 from .sentence_transformers import Embedder
 
 
@@ -23,7 +24,7 @@ class LlamaIndexEmbedding(BaseEmbedding):
 
     def __init__(self, embedder: Embedder, **options: Any) -> None:
         _refuse_cache(options)
-        super().__init__(**{**options, "model_name": embedder.encoder.name})
+        super().__init__(**{**options, "model_name": checked(embedder).encoder.name})
         self._embedder = copy.copy(embedder)  # whose limit may be set to another later
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from ..corpora.text_lists import as_texts
 from ..embedding.prompts import BARE
 from ..errors import CorpusError, ExplorerError
+from .embedders import checked
 from .sentence_transformers import Embedder
 
 try:
@@ -46,7 +47,7 @@ class MtebEncoder:
     """
 
     def __init__(self, embedder: Embedder) -> None:
-        self.embedder = copy.copy(embedder)  # whose limit may be set to another later
+        self.embedder = copy.copy(checked(embedder))  # whose limit may be set to another later
         self.blank = 0
         self.mteb_model_meta = meta(embedder)
 

@@ -1,8 +1,7 @@
 """A method on a backbone with the interface of a ``SentenceTransformer``.
 
 Code that uses ``encode`` and ``similarity`` of a ``SentenceTransformer`` accepts an ``Embedder``.
-Prompts belong to the method, so a caller chooses only the role of a text. Neither
-sentence-transformers nor mteb is imported.
+Prompts belong to the method; a caller chooses only the role of a text. Neither library is imported.
 """
 
 from collections.abc import Iterable, Sequence
@@ -31,8 +30,8 @@ from ..errors import PlanError
 from ..experiments.plans import Heads, Layers, plan_of
 from ..rerouting.plan import KeyPosition
 from ..runtime.lookup import by_name
-from .encode_options import Card, check_device, check_options, check_prompt, role_of
-from .similarities import SIMILARITIES, rows
+from .encode_options import Card, check_device, check_loaded, check_options, check_prompt, role_of
+from .similarities import SIMILARITIES, pairwise, similarities
 
 Vectors = NDArray[np.float32] | torch.Tensor | list[torch.Tensor]
 
@@ -57,7 +56,7 @@ class Embedder:
             own by default.
         max_tokens: texts are cut so that no prompt is longer. ``texts_cut`` counts those that
             lost their end, over all calls.
-        dtype: dtype of a backbone loaded by name.
+        dtype: dtype of a backbone loaded by name; one that is loaded keeps its own.
         device: device of a backbone loaded by name.
         cached: whether embeddings are read from disk and stored there.
 
@@ -85,7 +84,9 @@ class Embedder:
     ) -> None:
         chosen = named_methods.method(method) if isinstance(method, str) else method
         chosen = methods.variant(chosen, output_layer=output_layer)
-        if not isinstance(backbone, Backbone):
+        if isinstance(backbone, Backbone):
+            check_loaded(backbone, dtype, device)
+        else:
             backbone = load(backbone, dtype=dtype, device=device)
         if layers is None and isinstance(method, str) and not chosen.has_plan:
             layers = "auto"
@@ -234,6 +235,8 @@ class Embedder:
         check_device(device, self.device)
         limits = {"output_value": output_value, "precision": precision}
         check_options(options | limits | {"truncate_dim": truncate_dim, "pool": pool})
+        if inputs is not None and sentences is not None:
+            raise PlanError("Texts are given twice, as inputs and as sentences; leave one out.")
         given = sentences if inputs is None else inputs
         single = isinstance(given, str)
         texts = as_texts([given] if isinstance(given, str) else given)  # type: ignore[arg-type]
@@ -267,12 +270,11 @@ class Embedder:
 
     def similarity(self, embeddings1: Any, embeddings2: Any) -> torch.Tensor:
         """Similarities float32 (N, M) of embeddings (N, D) and (M, D); (D,) counts as one row."""
-        return SIMILARITIES[self._similarity_name](rows(embeddings1), rows(embeddings2)).float()
+        return similarities(self._similarity_name, embeddings1, embeddings2)
 
     def similarity_pairwise(self, embeddings1: Any, embeddings2: Any) -> torch.Tensor:
         """Similarities float32 (N,) of the rows of two (N, D), first with first and so on."""
-        similar = SIMILARITIES[self._similarity_name]
-        return similar(rows(embeddings1)[:, None], rows(embeddings2)[:, None])[:, 0, 0].float()
+        return pairwise(self._similarity_name, embeddings1, embeddings2)
 
     def _rows(
         self, texts: Sequence[str], role: Role, show_bar: bool, normalized: bool

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ResultsError
+from ..errors import RecipeError, ResultsError, quoted
 from ..experiments.spec import Spec
 from . import (
     charts,
@@ -88,6 +88,11 @@ def answer(spec: Spec, workspace: Workspace | None = None) -> Answer:
     Raises:
         ExplorerError: a problem that the user can solve, in one sentence.
     """
+    if not isinstance(spec, Spec):
+        raise RecipeError(
+            f"A question is a spec of analysis.experiments.specs, such as Score(), and not "
+            f"{quoted(spec)}."
+        )
     named_files.check([spec])
     rows = _ANSWERS[spec.command](spec, workspace or Workspace())
     return Answer(spec, tuple(rows)) if isinstance(rows, list) else Answer(spec, (rows,), True)

@@ -14,14 +14,13 @@ from ..embedding.methods import Method
 from ..errors import PlanError
 from ..evaluation.comparison import NOTHING
 from ..experiments import ablation as ablation_experiment
-from ..experiments import chosen_heads, searches
+from ..experiments import chosen_heads, plans, searches
 from ..experiments import dimension as dimension_experiment
 from ..experiments import output_layers as output_layers_experiment
 from ..experiments import rules as rules_experiment
 from ..experiments import stability as stability_experiment
 from ..experiments import transfer as transfer_experiment
 from ..experiments.chosen_heads import Chosen
-from ..experiments.dimension import select_layers
 from ..experiments.item_parts import parts_of
 from ..experiments.layer_scores import ByLayer
 from ..experiments.score_result import Corpus, described
@@ -224,7 +223,7 @@ def transfer(spec: Transfer, workspace: Workspace) -> list[Row]:
     chosen_on = corpus_to_choose_on(spec.chosen_on, spec.chosen_corpus, spec.chosen_part)
     judged_on = sampling.without(judged_on, chosen_on)
     backbone, chosen, choice = _choose(spec, chosen_on, workspace)
-    layers = select_layers(backbone, "auto", progress=workspace.progress("calibrating"))
+    layers = plans.select_layers(backbone, "auto", progress=workspace.progress("calibrating"))
     result = transfer_experiment.transfer(
         *(backbone, judged_on, chosen, choice.plan),
         layers=layers,

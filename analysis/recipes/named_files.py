@@ -1,5 +1,6 @@
 """The files that questions name: none that is written may be one that is read."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -20,28 +21,24 @@ def check(specs: Sequence[Spec], inputs: Sequence[str] = (), written: Sequence[P
         written: further files that are written.
 
     Raises:
-        CorpusError: an output is an input or lies in an input folder.
-        RecipeError: two questions write the same file.
+        CorpusError: an output, or the file that standard output goes to, is an input or lies in an
+            input folder.
+        RecipeError: the same file is written twice.
     """
-    files = [Path(name) for spec in specs for option, name in _named(spec) if option.writes]
-    if not files and not written:
-        return
+    named = [each for spec in specs for each in _named(spec)]
+    singles = [file for option, name in named for file in _files(option, Path(name))]
+    folders = [Path(name) for option, name in named if option.writes == "folder"]
     read = {Path(name) for name in inputs}
-    for spec in specs:
-        for option, name in _named(spec):
-            read.update(_paths(option, name))
-    outputs.check_apart([*dict.fromkeys(files), *written], read)
-    singles = [
-        Path(name).absolute()
-        for spec in specs
-        for option, name in _named(spec)
-        if option.writes == "file"
-    ]
+    for option, name in named:
+        read.update(_paths(option, name))
+    outputs.check_standard_output(read)
+    outputs.check_apart(dict.fromkeys([*singles, *folders, *written]), read)
+    times = Counter(outputs.resolved(path) for path in (*singles, *written))
     for path in singles:
-        if singles.count(path) > 1:
+        if (count := times[outputs.resolved(path)]) > 1:
             raise RecipeError(
-                f"{singles.count(path)} points of the grid write {path.name}, so that only the "
-                "last would be kept; give each its own output in the grid."
+                f"{path} is written {count} times, so that only the last would be kept; give each "
+                "point of a grid, and each output, a file of its own."
             )
 
 
@@ -53,6 +50,11 @@ def _named(spec: Spec) -> Iterator[tuple[Option, str]]:
         if option.reads or option.writes:
             several = values[name] if isinstance(values[name], list) else [values[name]]
             yield from ((option, value) for value in several if value is not None)
+
+
+def _files(option: Option, path: Path) -> tuple[Path, ...]:
+    """The files that the value of an option is known to write."""
+    return (path,) if option.writes == "file" else tuple(path / name for name in option.files)
 
 
 def _paths(option: Option, name: str) -> tuple[Path, ...]:

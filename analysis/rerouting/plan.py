@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 from ..errors import PlanError, quoted
+from ..runtime.lookup import by_name
 
 KeyPosition = Literal["own", "first"]
 KEY_POSITIONS: dict[KeyPosition, str] = {
@@ -70,11 +71,7 @@ class Plan:
         for bias in (self.bias, *(each.bias for each in self.heads if each.bias is not None)):
             if math.isnan(bias) or bias == math.inf:
                 raise PlanError(f"The bias must be a number or -inf, not {bias}.")
-        if self.key_position not in KEY_POSITIONS:
-            raise PlanError(
-                f"There is no key position {quoted(self.key_position)}; use "
-                f"{' or '.join(KEY_POSITIONS)}."
-            )
+        by_name(KEY_POSITIONS, self.key_position, "key position")
 
     @property
     def active(self) -> tuple[int, ...]:

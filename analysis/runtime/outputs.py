@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import stat
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -30,7 +31,7 @@ def check_apart(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
     }
     for output in outputs:
         for written in (output, *(Path(f"{output}{end}") for end in (PART, JOURNAL, LOCK))):
-            for path in (written, *_resolved(written).parents):
+            for path in (written, *resolved(written).parents):
                 if (file := _file(path)) in read:
                     source = read[file]
                     name = "standard input" if source == Path("-") else str(source)
@@ -51,11 +52,33 @@ def _file(path: Path) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def _resolved(path: Path) -> Path:
+def resolved(path: Path) -> Path:
+    """A path without links and detours, so that one file has one."""
     try:
         return path.resolve()
     except (OSError, ValueError, RuntimeError):
         return path.absolute()
+
+
+def check_standard_output(inputs: Iterable[Path]) -> None:
+    """Refuse to answer into a file that is read, as ``>> texts.tsv`` of a shell would.
+
+    Args:
+        inputs: the files to read; ``-`` is standard input.
+
+    Raises:
+        CorpusError: one sentence that names the file.
+    """
+    try:
+        status = os.fstat(1)
+    except OSError:  # closed
+        return
+    for path in inputs:
+        if stat.S_ISREG(status.st_mode) and _file(path) == (status.st_dev, status.st_ino):
+            name = "standard input" if path == Path("-") else str(path)
+            raise CorpusError(
+                f"Standard output goes to {name}, which is read; let it go to another file."
+            )
 
 
 def writable(name: str) -> Path:

@@ -12,6 +12,7 @@ import hashlib
 import importlib.metadata
 import io
 import json
+import operator
 import time
 import uuid
 from collections.abc import Iterator
@@ -67,9 +68,11 @@ def storable(name: str) -> bool:
 def digest(*parts: Any) -> str:
     """A short identity of JSON-able ``parts``; any change in them changes it.
 
+    Whole numbers of numpy count as plain ones.
+
     With an ``unstorable`` part the digest is not storable either.
     """
-    text = json.dumps(parts, sort_keys=True, ensure_ascii=True)
+    text = json.dumps(parts, sort_keys=True, ensure_ascii=True, default=operator.index)
     short = hashlib.sha256(text.encode()).hexdigest()[:24]
     return short if storable(text) else f"{_UNSTORABLE}-{short}"
 

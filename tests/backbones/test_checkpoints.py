@@ -175,6 +175,27 @@ def rewritten(name: str, old: str, new: str) -> Breaker:
     )
 
 
+def in_two_files(folder: Path) -> None:
+    """The tokenizer as GPT-2 was published: a vocabulary, and the merges in a file of their own."""
+    model = json.loads((folder / "tokenizer.json").read_text())["model"]
+    (folder / "tokenizer.json").unlink()
+    (folder / "vocab.json").write_text(json.dumps(model["vocab"]))
+    merges = [pair if isinstance(pair, str) else " ".join(pair) for pair in model["merges"]]
+    (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *merges, ""]))
+    change(folder / "tokenizer_config.json", tokenizer_class="GPT2Tokenizer")
+
+
+def emptied_merges(folder: Path) -> None:
+    """Without a word, every text was read letter by letter."""
+    in_two_files(folder)
+    (folder / "merges.txt").write_text("")
+
+
+def without_merges(folder: Path) -> None:
+    in_two_files(folder)
+    (folder / "merges.txt").unlink()
+
+
 def larger_embedding(folder: Path) -> None:
     """An embedding of many more rows than the tokenizer has tokens."""
     change(folder / CONFIG, vocab_size=4000)
@@ -220,6 +241,10 @@ AT_ODDS: dict[str, tuple[Breaker, str]] = {
     ),
     "negative": (lambda f: change(f / CONFIG, vocab_size=-5), "is not a decoder that transform"),
     "activation": (lambda f: change(f / CONFIG, hidden_act="novel"), "'novel' in its config.json"),
+    "not a number in it": (
+        lambda f: change(f / CONFIG, rms_norm_eps=float("nan")),
+        "states that are not finite numbers",
+    ),
     "mistral": (
         lambda f: change(f / CONFIG, model_type="mistral"),
         "at odds with itself: its model_type is mistral and its architecture LlamaModel",
@@ -323,6 +348,8 @@ AT_ODDS: dict[str, tuple[Breaker, str]] = {
         ),
         "asks to run code of its own",
     ),
+    "merges empty": (emptied_merges, "merges.txt of .* is empty; fetch it again"),
+    "merges missing": (without_merges, "The tokenizer of .* cannot be read"),
     "more tokens": (more_tokens, "has 537 tokens and its embedding 272 rows, so it is another"),
     "few tokens": (larger_embedding, "has 26. tokens and its embedding 4,000 rows"),
 }
@@ -356,6 +383,7 @@ UNUSUAL: dict[str, Breaker] = {
     "frequencies": adding("layers.0.self_attn.rotary_emb.inv_freq", torch.ones(8)),
     "no metadata": lambda f: save_file(tensors(f), f / WEIGHTS),
     "another name": another_name,
+    "a tokenizer in two files": in_two_files,
 }
 
 
@@ -414,8 +442,16 @@ def test_what_a_configuration_says_of_code_is_passed_over(
 # Git LFS
 
 
-@pytest.mark.parametrize("name", [CONFIG, WEIGHTS, "tokenizer.json", "tokenizer_config.json"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(CONFIG, WEIGHTS, "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"),
+        *("merges.txt", "added_tokens.json", "vocab.json", "tokenizer.model"),
+    ],
+)
 def test_a_pointer_in_place_of_a_file_is_named(name: str, folder: Path) -> None:
+    if name in ("merges.txt", "vocab.json"):
+        in_two_files(folder)
     (folder / name).write_text(POINTER)
     assert refusal_of(folder) == (
         f"{name} of {folder} is a Git LFS pointer, which stands for a file that was not fetched; "
@@ -462,6 +498,12 @@ def test_a_scheme_that_is_not_loaded_is_named(scheme: str, folder: Path) -> None
         with pytest.raises(BackboneError, match=f"is quantised with {name}") as caught:
             call(str(folder))
         assert "choose the model that it was made from" in str(caught.value)
+
+
+@pytest.mark.parametrize("setting", [{}, {"bits": 4}, {"quant_method": None}])
+def test_a_scheme_without_a_name_is_refused_as_one(setting: Any, folder: Path) -> None:
+    change(folder / CONFIG, quantization_config=setting)
+    assert "quantised with a scheme that its config.json does not name" in refusal_of(folder)
 
 
 @pytest.mark.parametrize(

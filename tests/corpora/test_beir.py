@@ -119,6 +119,17 @@ def test_ids_that_only_overlap_lose_no_document() -> None:
     assert corpus.own_documents == {2: 2}  # query 1 is judged relevant to itself
 
 
+@pytest.mark.parametrize("grade", ["0.5", "1e300", "9007199254740993.0e3"])
+def test_a_grade_that_is_none_is_named_with_its_line(grade: str) -> None:
+    """Larger ones than float64 counts ended in a TypeError, after everything was encoded."""
+    with pytest.raises(CorpusError, match=r"qrels\.tsv, line 2: the score .* whole") as caught:
+        own_set({"q": "x"}, [{"_id": "a", "text": "a"}], f"q\ta\t{grade}\n")
+    assert_one_sentence(caught.value)
+    largest = own_set({"q": "x"}, [{"_id": "a", "text": "a"}], f"q\ta\t{2**53}\n")
+    value = retrieval(np.eye(2)[:1], np.eye(2)[:1], largest.relevance)[0].value
+    assert value == 100
+
+
 def test_documents_that_repeat_are_counted() -> None:
     documents = [{"_id": str(n), "text": text} for n, text in enumerate("aabba")]
     corpus = own_set({"q": "x"}, documents, "q\t0\t1\n")

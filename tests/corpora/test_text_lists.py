@@ -1,7 +1,10 @@
 """What is a list of texts, whatever library made it, and what is refused."""
 
+import codecs
 import enum
+import fileinput
 import io
+import tempfile
 from collections import UserList, deque
 from collections.abc import Callable
 from decimal import Decimal
@@ -160,6 +163,25 @@ def test_what_is_no_list_of_texts_is_refused(name: str) -> None:
     assert_one_sentence(caught.value)
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda path: path.open(),
+        lambda path: codecs.open(str(path), "r", "utf-8"),  # noqa: SIM115
+        lambda path: fileinput.input(str(path)),  # noqa: SIM115
+        lambda path: tempfile.NamedTemporaryFile("w+", dir=path.parent),  # noqa: SIM115
+        lambda path: tempfile.SpooledTemporaryFile(mode="w+", dir=path.parent),  # noqa: SIM115
+    ],
+)
+def test_an_open_file_is_refused_whatever_opened_it(
+    make: Callable[[Path], Any], tmp_path: Path
+) -> None:
+    """Its lines are strings that end in line ends."""
+    (path := tmp_path / "texts.txt").write_text("boat\nbank\n")
+    with make(path) as file, pytest.raises(CorpusError, match="load_texts"):
+        as_texts(file)
+
+
 @pytest.mark.parametrize("name", BAD_SECOND)
 def test_the_first_bad_value_is_named_by_its_number(name: str) -> None:
     values, message = BAD_SECOND[name]
@@ -248,6 +270,8 @@ def test_corpora_are_made_of_any_collections() -> None:
         "own", column_of_texts, pa.array(WORDS), ({0: 1}, {1: 1}, {2: 1}), ""
     )
     assert retrieval.queries == retrieval.documents == tuple(WORDS)
+    drawn = make_retrieval("own", WORDS, WORDS, iter(retrieval.relevance), "")
+    assert drawn.relevance == retrieval.relevance
 
 
 @pytest.mark.parametrize(
@@ -279,6 +303,18 @@ def test_corpora_are_made_of_any_collections() -> None:
         (lambda: make_retrieval("own", ["boat"], WORDS, ({0: 0},), ""), "relevance of query 1"),
         (lambda: make_retrieval("own", ["boat"], WORDS, ([0, 1],), ""), "relevance of query 1"),
         (lambda: make_retrieval("own", ["boat"], WORDS, (None,), ""), "relevance of query 1"),
+        (lambda: make_retrieval("own", ["boat"], WORDS, None, ""), "relevance for 0"),
+        (lambda: make_retrieval("own", ["boat"], WORDS, ({0: 2**53 + 1},), ""), "of query 1"),
+        (lambda: make_retrieval("own", ["boat"], WORDS, ({0: 10**30},), ""), "of query 1"),
+        (
+            lambda: make_retrieval("own", ["boat"], WORDS, ({0: 1},), "", own_documents=[0]),
+            "own_documents is not a dictionary",
+        ),
+        (
+            lambda: make_retrieval("own", ["boat"], WORDS, ({0: 1},), "", own_documents={"a": 0}),
+            "the indices of queries",
+        ),
+        (lambda: make_pairs("own", WORDS, [[0], [1, 2]], [1], [1.0], ""), "left is not a list of"),
     ],
 )
 def test_a_corpus_that_cannot_be_right_is_not_made(

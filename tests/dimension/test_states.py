@@ -1,7 +1,9 @@
 """States that would not fit into memory."""
 
 import re
+from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -73,3 +75,29 @@ def test_the_command_says_so_in_one_sentence(
     output = capsys.readouterr()
     assert output.out == ""
     assert "0.0 GB are free for it; free some memory." in output.err
+
+
+@pytest.mark.slow
+def test_fifty_thousand_samples_are_refused_with_numbers(
+    folder_of: Callable[[str], str],
+    empty_cache: Path,  # noqa: ARG001
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    """As ``dimension --samples 50000`` of a shell: texts are read and counted, and no pass runs."""
+    texts = tmp_path / "texts.txt"
+    texts.write_text("".join(f"The boat {number} is by the bank.\n" for number in range(50_000)))
+    leave(monkeypatch, 100_000_000)
+    monkeypatch.setattr("analysis.backbones.devices.with_room", lambda device, *_, **__: device)
+    model = ("--backbone", folder_of("llama"), "--dtype", "float32", "--device", "cpu")
+    assert main(["dimension", *model, "--corpus", str(texts), "--samples", "50000"]) == 2
+    output = capsys.readouterr()
+    each = 48 * (4 * 6 + states.MEASURED_BYTES)  # D (4 L + 40)
+    assert output.out == ""
+    assert output.err == (
+        "Loading tiny-llama in float32 on cpu\n"
+        "The states of 50,000 texts at the 6 layers of tiny-llama take "
+        f"{50_000 * each / 1e9:.1f} GB with what measuring them needs, and 0.1 GB are free for it; "
+        f"take at most {100_000_000 // each:,} samples.\n"
+    )

@@ -11,7 +11,7 @@ import pytest
 
 from analysis.backbones.backbone import Backbone
 from analysis.embedding.methods import METHODS
-from analysis.errors import BackboneError
+from analysis.errors import BackboneError, PlanError
 from analysis.integrations.sentence_transformers import Embedder
 from analysis.rerouting.plan import Plan
 from tests.support import tiny_models
@@ -91,6 +91,16 @@ def test_a_pickle_holds_no_weights_and_loads_them_again(
     assert len(data) < 10_000
     monkeypatch.chdir(tmp_path)
     np.testing.assert_array_equal(encode(pickle.loads(data)), encode(model))
+
+
+@pytest.mark.parametrize("adapter", ADAPTERS[1:])
+@pytest.mark.parametrize("given", ["smollm2", None, METHOD])
+def test_adapters_take_an_embedder_and_nothing_else(
+    adapter: Callable[[Any], tuple[Any, Callable[[Any], Any]]], given: Any
+) -> None:
+    with pytest.raises(PlanError, match="takes an Embedder") as caught:
+        adapter(given)
+    assert_one_sentence(caught.value)
 
 
 def unpickled_of_memory(_: Path) -> Embedder:

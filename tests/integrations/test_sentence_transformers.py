@@ -16,7 +16,7 @@ from analysis.embedding.methods import METHODS, Method
 from analysis.embedding.pooling import POOLINGS
 from analysis.embedding.prompts import tokenize
 from analysis.errors import CorpusError, ExplorerError, PlanError
-from analysis.experiments import dimension
+from analysis.experiments import dimension, plans
 from analysis.integrations.sentence_transformers import Embedder, Vectors
 from analysis.rerouting import forward_pass
 from analysis.rerouting.pass_request import PassRequest
@@ -105,9 +105,9 @@ def test_backbone_and_method_may_be_names(
         named.encode(TEXTS), Embedder(llama, METHOD.under(PLAN)).encode(TEXTS), atol=1e-5
     )
     automatic = Embedder(llama, "kv-embedding", layers="auto", rule="lowest")
-    assert automatic.method.plan.layers == dimension.select_layers(llama, "auto", rule="lowest")
+    assert automatic.method.plan.layers == plans.select_layers(llama, "auto", rule="lowest")
     assert automatic.method.plan.layers
-    assert Embedder(llama).method.plan.layers == dimension.select_layers(llama)
+    assert Embedder(llama).method.plan.layers == plans.select_layers(llama)
     assert Embedder(llama, layers=(1, 4)).method.plan == Plan((1, 4))
     assert Embedder(llama, layers="none").method.plan.active == ()
     assert Embedder(llama, METHOD.under(PLAN)).method.plan == PLAN
@@ -167,6 +167,25 @@ def test_similarities_are_cosines(embedder: Embedder) -> None:
     assert embedder.similarity(embedder.encode([]), b).shape == (0, 3)
 
 
+def test_what_cannot_be_compared_is_refused(embedder: Embedder) -> None:
+    one = np.ones((2, 3))
+    assert embedder.similarity([], one).shape == (0, 2)
+    assert embedder.similarity(one, []).shape == (2, 0)
+    assert embedder.similarity_pairwise([], embedder.encode([])).shape == (0,)
+    refused: tuple[tuple[Callable[[], object], str], ...] = (
+        (lambda: embedder.similarity(one, np.ones((2, 4))), "of 3 and of 4 numbers"),
+        (lambda: embedder.similarity(TEXTS, TEXTS), "arrays or tensors of numbers"),
+        (lambda: embedder.similarity(None, one), "arrays or tensors of numbers"),
+        (lambda: embedder.similarity([[1.0], [1.0, 2.0]], one), "arrays or tensors of numbers"),
+        # one row was compared with each of the others
+        (lambda: embedder.similarity_pairwise(one, one[:1]), "2 embeddings and 1 cannot"),
+    )
+    for compare, message in refused:
+        with pytest.raises(PlanError, match=message) as caught:
+            compare()
+        assert_one_sentence(caught.value)
+
+
 def test_sizes(backbone: Backbone, embedder: Embedder) -> None:
     assert embedder.get_sentence_embedding_dimension() == tiny_models.HIDDEN
     assert embedder.get_embedding_dimension() == tiny_models.HIDDEN
@@ -195,6 +214,9 @@ def test_sizes(backbone: Backbone, embedder: Embedder) -> None:
         (None, {}, CorpusError, "NoneType"),
         ([TEXTS[0], 3], {}, CorpusError, "Text 2 is not a string"),
         ([TEXTS[0], " "], {}, CorpusError, "Text 2 is empty"),
+        (TEXTS[:2], {"sentences": TEXTS[2:]}, PlanError, "given twice"),
+        (TEXTS[:2], {"prompt_name": np.array(["query", "document"])}, PlanError, "no prompt name"),
+        (TEXTS[:2], {"device": "cpu:1"}, PlanError, "is on cpu"),
     ],
 )
 def test_what_cannot_be_met_is_refused(
@@ -251,6 +273,7 @@ def test_texts_go_by_both_names(embedder: Embedder) -> None:
         {"device": None},
         {"device": "cpu"},
         {"device": torch.device("cpu")},
+        {"device": "cpu:0"},
         {"output_value": "sentence_embedding", "precision": "float32", "truncate_dim": None},
         {"pool": None, "chunk_size": 10, "batch_size": 1, "task": None},
     ],

@@ -44,6 +44,8 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("KVE_CORPORA", "copies")
     recipe = "version: 1\ncommand: space\ncorpus: t.txt\noutput: maps.html\n"
     Path("r.yaml").write_text(recipe)
+    for name in ("set/left.parquet", "set/right.parquet"):
+        Path(name).write_text(TEXTS)
     Path("into-itself.yaml").write_text(recipe.replace("maps.html", "into-itself.yaml"))
     Path("out").mkdir()
     Path("out/report.html").write_text(recipe)
@@ -69,6 +71,10 @@ WRITTEN_OVER = {
     "maps over vectors": "space --vectors mine=t.txt --output t.txt",
     "maps over the texts of vectors": "space --vectors a=a.npy --vectors-texts t.txt "
     "--output t.txt",
+    "exported vectors over vectors": "space --vectors a=set/left.parquet --vectors b=b.npy "
+    "--output m.html --export set",
+    "exported vectors over texts": "space --corpus set/right.parquet --output m.html "
+    "--export ./set",
     "mteb's files in the model": "mteb --tasks STSBenchmark --backbone model --output model/out",
     "a recipe over its texts": "run r.yaml --output t.txt",
     "a recipe over itself": "run into-itself.yaml",
@@ -100,6 +106,29 @@ def test_redirected_standard_input_is_an_input(
     assert "link.txt cannot be written: it is standard input" in capsys.readouterr().err
 
 
+def test_standard_output_is_no_input(
+    files: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As ``dimension --corpus t.txt >> t.txt`` of a shell has it."""
+    del files
+    kept = os.dup(1)
+    try:
+        for name, words in (("t.txt", "--corpus link.txt"), ("hard.txt", "--corpus t.txt")):
+            with Path(name).open("a") as output:
+                os.dup2(output.fileno(), 1)
+            assert main(["dimension", *words.split()]) == 2
+            message = capfd.readouterr().err
+            assert f"Standard output goes to {words.split()[1]}, which is read" in message
+        with Path("t.txt").open() as stdin:
+            monkeypatch.setattr("sys.stdin", stdin)
+            assert main(["encode", "--input", "-", "--output", "o.npy"]) == 2
+            assert "Standard output goes to standard input" in capfd.readouterr().err
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+    assert Path("t.txt").read_text() == TEXTS
+
+
 def test_scripts_and_grids_are_refused_too(files: Path) -> None:
     del files
     values = {"input": "t.txt", "output": "t.txt"}
@@ -114,9 +143,40 @@ def test_scripts_and_grids_are_refused_too(files: Path) -> None:
     with pytest.raises(CorpusError, match=r"link\.txt cannot be written"):
         named_files.check(points)
     same = Recipe.of("encode", values | {"output": "o1.npy"}, ({"method": ["mean", "echo"]},))
-    with pytest.raises(RecipeError, match=r"2 points of the grid write o1\.npy") as twice:
+    with pytest.raises(RecipeError, match=r"^o1\.npy is written 2 times") as twice:
         named_files.check([point.spec for point in same.points()])
     assert_one_sentence(twice.value)
+
+
+MAPS = {"corpus": "t.txt", "output": "m.html"}
+TWICE: dict[str, tuple[dict[str, Any], dict[str, list[Any]], list[str]]] = {
+    "two spellings": ({}, {"output": ["m.html", "out/../m.html"]}, []),
+    "a link": ({}, {"output": ["m.html", "linked/m.html"]}, []),
+    "one folder of vectors": (
+        {"export": "vectors"},
+        {"output": ["a.html", "b.html"], "seed": [0]},
+        [],
+    ),
+    "vectors over a map": ({"output": "out/left.parquet", "export": "out"}, {}, []),
+    "results over a map": ({"output": "out/report.html"}, {}, ["out/report.html"]),
+}
+
+
+@pytest.mark.parametrize("case", TWICE)
+@pytest.mark.usefixtures("files")
+def test_no_file_is_written_twice(case: str) -> None:
+    values, grid, results = TWICE[case]
+    points = Recipe.of("space", MAPS | values, (grid,) if grid else ()).points()
+    with pytest.raises(RecipeError, match="is written 2 times, so that only the last") as caught:
+        named_files.check([point.spec for point in points], [], [Path(name) for name in results])
+    assert_one_sentence(caught.value)
+
+
+@pytest.mark.usefixtures("files")
+def test_files_of_their_own_are_written() -> None:
+    grid: dict[str, list[Any]] = {"output": ["a.html", "b.html"]}
+    points = [point.spec for point in Recipe.of("space", MAPS, (grid,)).points()]
+    named_files.check(points, [], [Path("out/report.html")])
 
 
 def test_other_outputs_are_not_refused(files: Path) -> None:

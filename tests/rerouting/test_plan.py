@@ -40,7 +40,7 @@ def test_equal_numbers_are_the_same_plan() -> None:
 
 
 def test_plan_refuses_a_key_position_that_does_not_exist() -> None:
-    with pytest.raises(PlanError, match="use own or first"):
+    with pytest.raises(PlanError, match="choose one of own, first"):
         Plan((0,), key_position="last")  # type: ignore[arg-type]
 
 
