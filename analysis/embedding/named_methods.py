@@ -28,9 +28,9 @@ def method(name: str) -> Method:
         PlanError: there is no such method or part, or the parts do not go together.
     """
     known = METHODS | VARIANTS
-    return (
-        _read(name) if name not in known and is_spelling(name) else by_name(known, name, "method")
-    )
+    if isinstance(name, str) and name not in known and is_spelling(name):
+        return _read(name)
+    return by_name(known, name, "method")
 
 
 def _read(text: str) -> Method:

@@ -90,7 +90,7 @@ def _texts(X: Any) -> tuple[str, ...]:
 def _load(name: str, dtype: DtypeName, device: str) -> Backbone:
     """The backbone of that name, which is loaded unless it is in use or was one of the last two."""
     with _LOADING:
-        key = (name, dtype, device)
+        key = (str(name), str(dtype), str(device))
         if (backbone := _LOADED.get(key)) is None:
             try:
                 backbone = api.load_backbone(name, dtype=dtype, device=device)

@@ -22,6 +22,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from analysis import api
 from analysis.backbones.backbone import Backbone
+from analysis.embedding.methods import METHODS
 from analysis.errors import CorpusError, ExplorerError, OutOfMemory, PlanError
 from analysis.experiments import dimension
 from analysis.integrations import scikit_learn
@@ -193,6 +194,11 @@ def test_frames_come_out_with_names_and_index(vectorizer: Vectorizer) -> None:
         ({"layers": [2.5]}, "whole numbers"),
         ({"backbone": "no-such-folder"}, "no-such-folder"),
         ({"dtype": "float8"}, "float8"),
+        ({"dtype": ["float32"]}, "no dtype"),
+        ({"device": {}}, "cannot be used"),
+        ({"backbone": ["smollm2"]}, "by a name or a path"),
+        ({"method": None}, "no method None"),
+        ({"method": METHODS["mean"]}, "no method"),
     ],
 )
 def test_wrong_settings_are_refused_when_it_is_fitted(
