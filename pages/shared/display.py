@@ -1,7 +1,7 @@
 """How pages show things: sentences instead of tracebacks, progress, figures with their tables.
 
 Every figure has its table below it, and both can be exported: the table as CSV, the figure as an
-HTML page that needs no network, or as PNG or SVG by the camera in its corner (``figures.js`` puts
+HTML page that needs no network, or as PNG or SVG by the camera in its corner (``browser.js`` puts
 its title and source on the picture).
 """
 
@@ -67,7 +67,7 @@ _FIGURES = """<style>
     .js-plotly-plot:not(:hover) .modebar { opacity: 0 !important; pointer-events: none; }
 }
 </style>"""
-"""One legend serves both maps (``figures.js`` hides in both what is hidden in one). A figure's
+"""One legend serves both maps (``browser.js`` hides in both what is hidden in one). A figure's
 buttons lie below the title of a narrow map, and show on a telephone once the figure is tapped."""
 
 

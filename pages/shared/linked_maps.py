@@ -91,7 +91,7 @@ def show(
     drawn: dict[str, Rows] = state.setdefault("space_drawn", {})
     if not rows or selected_rows(state.get(key)) != rows:
         drawn[side] = rows
-    figure = draw(drawn[side]).update_layout(meta={"together": "maps"})  # for figures.js
+    figure = draw(drawn[side]).update_layout(meta={"together": "maps"})  # for browser.js
     display.chart(figure, name, key=key, on_select=partial(_select_on_map, key))
 
 

@@ -24,7 +24,7 @@ from streamlit.runtime.pages_manager import PagesManager
 from analysis.errors import HostingError
 from analysis.runtime import hosting
 from analysis.runtime.paths import APP
-from pages.shared import figure_script
+from pages.shared import browser_script
 
 MESSAGES = frozenset(
     {
@@ -42,12 +42,12 @@ Streamlit's others empty the caches of all visits, tell about the checkout, or c
 OPERATIONS = frozenset({"deferred_file", "dataframe_chunk"})
 """Operations that a message may ask for: a download, and rows of a long table."""
 _ROUTES = re.compile(
-    r"/(?:(?!oauth2callback)[\w-]*|favicon\.png|manifest\.json|figures\.js|static/.+|media/[^/]+"
+    r"/(?:(?!oauth2callback)[\w-]*|favicon\.png|manifest\.json|browser\.js|static/.+|media/[^/]+"
     r"|_stcore/(?:health|host-config|upload_file/(?P<visit>[^/]+)/(?P<file>[^/]+)))"
 )
 """Paths that are answered: a page, the files of the frontend, downloads and uploads, health."""
 _PAGE = re.compile(r"/[\w-]*")
-"""Paths of pages, which get the script of the figures."""
+"""Paths of pages, which get the script of our own."""
 _STREAM = "/_stcore/stream"
 """The path of a visit's WebSocket."""
 _FRAME = 1_000_000
@@ -111,11 +111,11 @@ class Guard:
             await PlainTextResponse("Not found", 404, HEADERS)(scope, receive, send)
         elif scope["method"] == "PUT" and route["visit"]:
             await self._upload(route["visit"], route["file"], scope, receive, _headed(send))
-        elif path == figure_script.PATH and scope["method"] in ("GET", "HEAD"):
-            await figure_script.answer(dict(HEADERS))(scope, receive, send)
+        elif path == browser_script.PATH and scope["method"] in ("GET", "HEAD"):
+            await browser_script.answer(dict(HEADERS))(scope, receive, send)
         elif _PAGE.fullmatch(path) and scope["method"] == "GET":
-            whole = figure_script.asking_for_all(scope)
-            await self._app(whole, receive, figure_script.added(_headed(send)))
+            whole = browser_script.asking_for_all(scope)
+            await self._app(whole, receive, browser_script.added(_headed(send)))
         else:
             await self._app(scope, receive, _headed(send))
 

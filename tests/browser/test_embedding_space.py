@@ -11,7 +11,7 @@ from playwright.sync_api import Locator, Page, expect
 from pyarrow import parquet
 
 from analysis.corpora import vector_files
-from tests.support.serving import settled
+from tests.support.serving import choose, settled
 
 pytestmark = [pytest.mark.browser, pytest.mark.weights]
 
@@ -182,8 +182,7 @@ def test_a_click_on_one_dot_shows_its_text_and_neighbours(visit: Page, maps: Loc
 def test_a_selection_survives_another_page_and_a_new_colour(visit: Page, maps: Locator) -> None:
     rows = drag(visit, maps.first, PART)
     state(visit, lit=rows)
-    visit.get_by_role("combobox", name="Colour by").click()
-    visit.get_by_role("option", name="length").click()
+    choose(visit.get_by_role("combobox", name="Colour by"), "length")
     state(visit, lit=rows, boxes=0)
     visit.get_by_role("link", name="Intrinsic dimension").click()
     expect(visit.locator("h1")).to_have_text("Where does the model compress?")

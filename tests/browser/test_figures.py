@@ -4,7 +4,7 @@ import struct
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
 
 from tests.support.serving import settled
 
@@ -12,6 +12,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.weights]
 
 VISIBLE = """() => [...document.querySelectorAll('.js-plotly-plot')].map(
     map => map._fullData.filter(trace => trace.visible !== true).map(trace => trace.name))"""
+SCROLLED = "() => document.querySelector('[data-testid=stMain]').scrollTop"
+BOXES = """() => document.querySelector('.js-plotly-plot').layout.selections?.length ?? 0"""
 SCALE = """() => {
     const {format, scale} = document.querySelector('.js-plotly-plot')._context.toImageButtonOptions;
     return [format, scale];
@@ -85,3 +87,45 @@ def test_a_label_hidden_on_one_map_hides_on_the_other_and_stays_hidden(
     until(visit, VISIBLE, [[name], [name]])
     entry.locator(".legendtoggle").click()
     until(visit, VISIBLE, [[], []])
+
+
+@pytest.mark.slow
+def test_a_finger_scrolls_past_a_map_and_draws_a_box_only_when_asked(
+    browser: Browser, address: str
+) -> None:
+    screen = ViewportSize(width=390, height=844)
+    context = browser.new_context(viewport=screen, has_touch=True, is_mobile=True)
+    context.set_default_timeout(120_000)
+    page = context.new_page()
+    finger = context.new_cdp_session(page)
+
+    def swipe(figure: Locator, up: int, right: int = 0) -> None:
+        """Draw a finger from a figure's middle over the screen."""
+        box = figure.locator(".nsewdrag").bounding_box()
+        assert box is not None
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        for part in range(11):
+            point = {"x": x + right * part / 10, "y": y - up * part / 10}
+            kind = "touchMove" if part else "touchStart"
+            finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [point]})
+            page.wait_for_timeout(30)
+        finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+    page.goto(f"{address}/embedding_space")
+    settled(page)
+    figure = page.get_by_test_id("stPlotlyChart").first
+    figure.scroll_into_view_if_needed()
+    page.wait_for_timeout(1000)
+    before = page.evaluate(SCROLLED)
+    swipe(figure, up=150)
+    page.wait_for_timeout(1000)
+    assert page.evaluate(SCROLLED) - before > 75
+    assert page.evaluate(BOXES) == 0
+    page.evaluate("document.querySelector('.js-plotly-plot').scrollIntoView({block: 'center'})")
+    figure.locator(".nsewdrag").tap()  # shows the buttons
+    figure.locator('.modebar-btn[data-val="select"]').tap()
+    before = page.evaluate(SCROLLED)
+    swipe(figure, up=60, right=60)
+    until(page, f"({BOXES})() > 0", True)
+    assert abs(page.evaluate(SCROLLED) - before) < 30, "what is said of the texts moves the map"
+    context.close()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.serving import settled
+from tests.support.serving import choose, settled
 from tests.support.visits import OWN_TEXTS
 
 pytestmark = [pytest.mark.browser, pytest.mark.weights]
@@ -37,8 +37,7 @@ def test_a_pasted_list_is_on_the_maps_and_on_the_curve(visit: Page, address: str
     visit.get_by_role("link", name="Intrinsic dimension").click()
     settled(visit)
     menu = visit.get_by_test_id("stMultiSelect").filter(has_text="Texts")
-    menu.get_by_role("combobox").click()
-    visit.get_by_role("option", name="own texts").click()
+    choose(menu.get_by_role("combobox"), "own texts")
     visit.keyboard.press("Escape")
     settled(visit)
     expect(visit.get_by_text("own-texts.txt: 60 texts. A list of your own.")).to_be_visible()

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.support.checks import unexpected
-from tests.support.serving import settled, sideways
+from tests.support.serving import choose, settled, sideways
 
 pytestmark = [pytest.mark.browser, pytest.mark.weights]
 
@@ -143,8 +143,7 @@ def test_a_link_shows_the_same_map_in_a_new_tab(
     settled(visit)
     visit.get_by_role("radio", name="mean gate").click()
     expect(visit).to_have_url(re.compile("heads_colour=mean(\\+|%20)gate"))
-    visit.get_by_role("combobox", name=re.compile("Objective")).click()
-    visit.get_by_role("option", name="uniformity").click()
+    choose(visit.get_by_role("combobox", name=re.compile("Objective")), "uniformity")
     expect(visit).to_have_url(re.compile("heads_objective=uniformity"))
     settled(visit)
     other = visit.context.new_page()

@@ -12,7 +12,7 @@ from playwright.sync_api import Locator, Page, expect
 from analysis.corpora import registry
 from analysis.experiments.score import OPENING_METHODS
 from analysis.recipes import files
-from tests.support.serving import settled
+from tests.support.serving import choose, settled
 
 pytestmark = [pytest.mark.browser, pytest.mark.weights]
 
@@ -102,8 +102,8 @@ def test_long_texts_are_drawn_by_place_and_by_length(visit: Page, address: str) 
     place, length = visit.get_by_test_id("stPlotlyChart").all()
     expect(place.locator(".scatterlayer .points path.point")).to_have_count(3)
     expect(length.locator(".scatterlayer .points path.point")).to_have_count(1)
-    visit.get_by_test_id("stMultiSelect").filter(has_text="Methods").get_by_role("combobox").click()
-    visit.get_by_role("option", name="prompt-only").click()
+    methods = visit.get_by_test_id("stMultiSelect").filter(has_text="Methods")
+    choose(methods.get_by_role("combobox"), "prompt-only")
     visit.keyboard.press("Escape")
     settled(visit)
     expect(place.locator(".scatterlayer .points path.point")).to_have_count(6)

@@ -13,7 +13,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Locator,
+    Page,
+    Route,
+    TimeoutError,
+    expect,
+    sync_playwright,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = (
@@ -118,7 +127,7 @@ def note_requests_to_others(context: BrowserContext, addresses: list[str]) -> No
     )
 
 
-def settled(page: Page, seconds: float = 120) -> Page:
+def settled(page: Page, seconds: float = 300) -> Page:
     """The page once its script has finished and nothing is left to draw."""
     page.wait_for_selector("[data-testid=stApp] h1, [data-testid=stAlert]", timeout=1000 * seconds)
     page.wait_for_function(
@@ -133,6 +142,20 @@ def settled(page: Page, seconds: float = 120) -> Page:
     )
     page.wait_for_timeout(400)  # figures are drawn after the script has finished
     return page
+
+
+def choose(menu: Locator, option: str) -> None:
+    """Choose in a menu; one that a late part of the page closes is opened again."""
+    entry = menu.page.get_by_role("option", name=option)
+    for _ in range(20):
+        if not entry.count():
+            menu.click()
+        try:
+            entry.click(timeout=5000)
+        except TimeoutError:
+            continue
+        return
+    raise AssertionError(f"The menu never offered {option}.")
 
 
 def sideways(page: Page) -> int:

@@ -26,7 +26,7 @@ from tests.support.streamlit_client import Visitor, tab
 SETTINGS = "megabytes: 2\nuploads: 3\nuploaded_megabytes: 5\nvisits: 4\n"
 ANSWERED = {
     *("/", "/_stcore/health", "/_stcore/host-config", "/favicon.png", "/manifest.json"),
-    "/figures.js",
+    "/browser.js",
     *(f"/{page}" for page in PAGES),
 }
 """Paths that are answered to a GET."""
@@ -249,7 +249,7 @@ def test_a_visitor_reads_no_path_of_the_server(address: str) -> None:
 
 
 def test_every_page_has_the_script_of_the_figures_however_it_is_asked_for(address: str) -> None:
-    tag = b'<script defer src="./figures.js"></script></head>'
+    tag = b'<script defer src="./browser.js"></script></head>'
     for path in ("/", "/similarity"):
         status, headers, page = ask(address, "GET", path, headers={"Accept-Encoding": "gzip"})
         assert status == 200
@@ -257,8 +257,8 @@ def test_every_page_has_the_script_of_the_figures_however_it_is_asked_for(addres
         assert int(headers["content-length"]) == len(page)
         again = {"If-Modified-Since": "Fri, 01 Jan 2100 00:00:00 GMT", "If-None-Match": "*"}
         assert ask(address, "GET", path, headers=again)[2] == page
-    status, headers, script = ask(address, "GET", "/figures.js")
+    status, headers, script = ask(address, "GET", "/browser.js")
     assert status == 200
     assert headers["content-type"].startswith("text/javascript")
-    assert script == (ROOT / "pages" / "shared" / "figures.js").read_bytes()
+    assert script == (ROOT / "pages" / "shared" / "browser.js").read_bytes()
     assert b"script" not in ask(address, "GET", "/_stcore/health")[2]

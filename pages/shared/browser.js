@@ -1,6 +1,25 @@
-/* What figures do in the browser beyond Plotly: legends that hide together, pictures that say what
-   they show, and fingers that scroll. It asks for nothing and sends nothing. */
+/* What Streamlit and Plotly leave out: choices that the browser's Back undoes, legends that hide
+   together, pictures that say what they show, and fingers that scroll. It asks for nothing and sends
+   nothing. */
 (() => {
+  /* A step of the browser's history is another page, or what follows a click or a key. Streamlit
+     writes choices in place of the ones before, and some pages twice. Going back, it reads the
+     address again. */
+  let acted = false;
+  for (const type of ["pointerdown", "keydown", "change"]) {
+    addEventListener(type, (event) => { acted ||= event.isTrusted; }, true);
+  }
+  addEventListener("popstate", () => { acted = false; }, true);
+  const step = history.pushState.bind(history);
+  const replace = history.replaceState.bind(history);
+  history.pushState = history.replaceState = (state, title, url) => {
+    const next = new URL(url ?? location.href, location.href);
+    const isPage = next.pathname !== location.pathname;
+    const isChoice = next.search !== location.search;
+    (isPage || (isChoice && acted) ? step : replace)(state, title, url);
+    if (isPage || isChoice) acted = false;
+  };
+
   const graphOf = (element) => element.closest?.(".js-plotly-plot");
   const metaOf = (graph) => graph?.layout?.meta ?? {};
 

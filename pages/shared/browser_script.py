@@ -1,4 +1,4 @@
-"""The script of the pages (``figures.js``), which our server adds to Streamlit's page."""
+"""The script of the pages (``browser.js``), which our server adds to Streamlit's page."""
 
 from pathlib import Path
 
@@ -6,10 +6,10 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
 from starlette.types import Message, Scope, Send
 
-PATH = "/figures.js"
+PATH = "/browser.js"
 """Where the script is served."""
-_SCRIPT = Path(__file__).with_name("figures.js").read_bytes()
-_TAG = b'<script defer src="./figures.js"></script></head>'
+_SCRIPT = Path(__file__).with_name("browser.js").read_bytes()
+_TAG = b'<script defer src="./browser.js"></script></head>'
 _NEGOTIATED = {b"accept-encoding", b"if-none-match", b"if-modified-since", b"range"}
 """Headers of a request with which the page would come compressed, in part or not at all."""
 
