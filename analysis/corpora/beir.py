@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from ..errors import CorpusError
 from ..runtime import hosting
-from . import usual_names
+from . import usual_names, zip_archives
 from .parsing import read_table
 from .tables import list_columns, shorten
 from .types import LARGEST_GRADE, Retrieval
@@ -39,7 +39,7 @@ def read_retrieval(name: str, data: bytes) -> Retrieval:
 
     Raises:
         CorpusError: It is not a ZIP that can be read, a file is missing, they unpack to more than
-            :data:`LARGEST_ARCHIVE` bytes or than a hosted server accepts; or as
+            :data:`LARGEST_ARCHIVE` bytes, than they state or than a hosted server accepts; or as
             :func:`read_folder`.
     """
     hosting.check_size(name, len(data))
@@ -69,6 +69,7 @@ def read_retrieval(name: str, data: bytes) -> Retrieval:
                     f"{name} unpacks to more than {LARGEST_ARCHIVE / 2**30:.3g} GiB; unpack it "
                     f"and name the folder instead."
                 )
+            zip_archives.check_stated_sizes(name, archive, wanted.values())
             files = {path: archive.read(member) for path, member in wanted.items()}
     except CorpusError:
         raise

@@ -7,10 +7,13 @@ error raised is :class:`~analysis.errors.CorpusError`.
 import io
 import re
 import zipfile
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
+from xml.parsers import expat
 
 from ..errors import CorpusError, one_line
-from . import columnar_tables, headers
+from . import columnar_tables, headers, zip_archives
 from .headers import Rows
 from .tables import Table, cell, check_shape, check_unpacked, most_cells
 
@@ -64,6 +67,8 @@ def _spreadsheet(name: str, data: bytes) -> Table:
         ) from None
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         check_unpacked(name, sum(member.file_size for member in archive.infolist()))
+        zip_archives.check_stated_sizes(name, archive, archive.infolist())
+        _refuse_document_types(name, archive)
         workbook = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
         filled: dict[str, tuple[Rows, bytes]] = {}
         read, most = 0, most_cells()
@@ -98,6 +103,31 @@ def _spreadsheet(name: str, data: bytes) -> Table:
     even: Rows = [(number, [*cells, *[None] * (width - len(cells))]) for number, cells in rows]
     _fill_merged(name, even, xml)
     return headers.with_header(name, even, place="row")
+
+
+def _refuse_document_types(name: str, archive: zipfile.ZipFile) -> None:
+    """Refuse XML that declares entities, which unfold to up to a hundred times its size.
+
+    No program writes them into a spreadsheet; openpyxl refuses them where defusedxml is installed.
+    """
+    for file in archive.infolist():
+        parser = expat.ParserCreate()
+        parser.StartDoctypeDeclHandler = _stop_with(
+            CorpusError(
+                f"{name} has a document type declaration, as no spreadsheet has; save it anew, "
+                "or as CSV in UTF-8."
+            )
+        )
+        parser.StartElementHandler = _stop_with(StopIteration())
+        with archive.open(file) as content, suppress(expat.ExpatError, StopIteration):
+            parser.ParseFile(content)
+
+
+def _stop_with(error: Exception) -> Callable[..., None]:
+    def stop(*_: object) -> None:
+        raise error
+
+    return stop
 
 
 def _fill_merged(name: str, rows: Rows, xml: bytes) -> None:

@@ -6,8 +6,11 @@ import io
 import json
 import random
 import resource
+import struct
 import time
+import tracemalloc
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from functools import partial
 
@@ -25,17 +28,19 @@ BIG = "x" * 1_000_000
 ROWS = 19_999
 
 
-def sheet_of(rows: str, after: str = "") -> bytes:
+def sheet_of(rows: str, after: str = "", before: str = "", encoding: str = "utf-8") -> bytes:
     """A spreadsheet with these rows, as XML."""
     namespace = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
     sheet = f'<worksheet xmlns="{namespace}"><sheetData>{rows}</sheetData>{after}</worksheet>'
+    sheet = f"{before}{sheet}"
     out = io.BytesIO()
     with (
         zipfile.ZipFile(io.BytesIO(seeds()["a.xlsx"])) as book,
         zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as file,
     ):
         for name in book.namelist():
-            file.writestr(name, sheet if name.endswith("sheet1.xml") else book.read(name))
+            is_sheet = name.endswith("sheet1.xml")
+            file.writestr(name, sheet.encode(encoding) if is_sheet else book.read(name))
     return out.getvalue()
 
 
@@ -257,6 +262,87 @@ def test_a_retrieval_set_of_different_keys_has_three_columns() -> None:
         archive.writestr("queries.jsonl", '{"_id": "q", "text": "one"}')
         archive.writestr("qrels.tsv", "query-id\tcorpus-id\tscore\nq\t0\t1\n")
     assert len(beir.read_retrieval("a.zip", out.getvalue()).documents) == ROWS
+
+
+def lying(name: str, compression: int, stated: int = 100) -> bytes:
+    """An archive with a file of 64 MB, which states 100 bytes and their checksum."""
+    content = bytes(1 << 26)
+    out = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(seeds()[name])) as archive,
+        zipfile.ZipFile(out, "w", compression) as file,
+    ):
+        for path in archive.namelist():
+            large = path in ("corpus.jsonl", "xl/workbook.xml")
+            file.writestr(path, content if large else archive.read(path))
+    data = out.getvalue()
+    for true, false in (
+        (zlib.crc32(content), zlib.crc32(content[:stated])),
+        (len(content), stated),
+    ):
+        assert data.count(struct.pack("<L", true)) == 2  # before the file, and at the end
+        data = data.replace(struct.pack("<L", true), struct.pack("<L", false))
+    return data
+
+
+@pytest.mark.parametrize("name", ["a.zip", "a.xlsx"])
+@pytest.mark.parametrize(
+    ("compression", "message"),
+    [
+        (zipfile.ZIP_DEFLATED, "ZIP archive that can be|spreadsheet that can be"),
+        (zipfile.ZIP_BZIP2, "not compressed by deflate"),
+        (zipfile.ZIP_LZMA, "not compressed by deflate"),
+    ],
+    ids=["deflate", "bzip2", "lzma"],
+)
+def test_an_archive_that_lies_is_refused_before_it_is_unpacked(
+    name: str, compression: int, message: str
+) -> None:
+    """In bzip2, 1,600 bytes took 3.4 GB."""
+    data = lying(name, compression)
+    read = beir.read_retrieval if name == "a.zip" else columns.read_texts
+    tracemalloc.start()
+    try:
+        with pytest.raises(CorpusError, match=message) as raised:
+            read(name, data)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert_one_sentence(raised.value)
+    assert peak < 10e6
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_spreadsheet_whose_texts_unfold_is_refused(
+    encoding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 12 KB, one cell took 320 MB where defusedxml is not installed."""
+    entity = f'<?xml version="1.0"?><!-- --><!DOCTYPE a [<!ENTITY a "{"x" * 4_000_000}">]>'
+    cell = f'<row r="1"><c r="A1" t="inlineStr"><is><t>{"&a;" * 180}</t></is></c></row>'
+    sheet = sheet_of(cell, before=entity, encoding=encoding)
+    monkeypatch.setattr(hosting, "hosted", lambda: hosting.Hosting())
+    start = time.perf_counter()
+    with pytest.raises(CorpusError, match="has a document type declaration") as raised:
+        columns.read_texts("a.xlsx", sheet)
+    assert_one_sentence(raised.value)
+    assert time.perf_counter() - start < 2
+
+
+def test_a_file_that_is_one_byte_longer_than_stated_is_refused() -> None:
+    """Also where the checksum is that of what is there."""
+    corpus = b'{"_id": "a", "text": "one"} '
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("corpus.jsonl", corpus)
+        archive.writestr("queries.jsonl", '{"_id": "q", "text": "one"}')
+        archive.writestr("qrels.tsv", "query-id\tcorpus-id\tscore\nq\ta\t1\n")
+    sound = out.getvalue()
+    assert beir.read_retrieval("a.zip", sound).documents == ("one",)
+    sizes = struct.pack("<L", len(corpus))
+    assert sound.count(sizes) == 2
+    with pytest.raises(CorpusError, match="unpacks to more than it states") as raised:
+        beir.read_retrieval("a.zip", sound.replace(sizes, struct.pack("<L", len(corpus) - 1)))
+    assert_one_sentence(raised.value)
 
 
 def test_a_hosted_server_takes_fewer_cells(monkeypatch: pytest.MonkeyPatch) -> None:
