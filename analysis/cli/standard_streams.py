@@ -44,7 +44,9 @@ def write(text: str = "") -> None:
         ExplorerError: it cannot be written.
     """
     try:
-        print(text, end="\n" if text else "", flush=True)
+        if text:
+            print(text)
+        sys.stdout.flush()  # where nothing is buffered, writing "" would fail on a full disk
     except OSError as error:
         _give_up(error)
 

@@ -173,8 +173,9 @@ def growing(output: Path, recipe: str, shape: tuple[int, int]) -> Iterator[Growi
         with writing(output):
             array.close(complete=True)
     finally:
+        with suppress(OSError):  # Windows deletes it as it is released
+            Path(lock.lock_file).unlink()  # before: another process may hold it at once
         lock.release()
-        Path(lock.lock_file).unlink(missing_ok=True)
 
 
 def _entries_of(journal: Path, recipe: str) -> list[_Entry]:

@@ -116,6 +116,13 @@ def test_the_output_is_on_a_full_disk(folder: Path, name: str) -> None:
         assert message.splitlines()[-1] == last
 
 
+def test_a_full_disk_to_which_nothing_is_written_is_no_second_error(folder: Path) -> None:
+    for unbuffered in ("", "1"):
+        message = well(shell(folder, f"$P {COMMANDS['no command']} > /dev/full", unbuffered), 2)
+        assert len(message.splitlines()) == 1
+        assert "Argument COMMAND: invalid choice" in message
+
+
 @pytest.mark.parametrize("name", QUICK)
 def test_only_the_first_line_is_read(folder: Path, name: str) -> None:
     codes = (2,) if name == "no command" else (0, NO_READER)

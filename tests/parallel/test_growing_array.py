@@ -6,7 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
+from analysis.errors import CorpusError
+from analysis.parallel import growing_array
 from analysis.parallel.growing_array import Shard, checksum_of, growing
 from analysis.runtime import events
 
@@ -139,3 +142,26 @@ def test_what_was_begun_for_something_else_is_named(stopped: Path) -> None:
         f"{stopped}.part was begun from other texts, by another method or by another version, "
         "and is begun anew."
     ]
+
+
+def test_two_that_wait_for_the_end_of_a_third_do_not_write_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One takes the lock as it is released, and its file may not be deleted then."""
+    output = tmp_path / "out.npy"
+    second, taken = FileLock(f"{output}.lock", timeout=0), []
+
+    class Watched(FileLock):
+        def release(self, force: bool = False) -> None:
+            super().release(force)
+            if not taken:  # a lock is also released as it is deleted
+                taken.append(second.acquire())
+
+    with monkeypatch.context() as patch:
+        patch.setattr(growing_array, "FileLock", Watched)
+        write(output)
+    with pytest.raises(CorpusError, match="being written by another process"):
+        write(output)
+    second.release()
+    assert write(output) == 0
+    assert list(tmp_path.iterdir()) == [output]
