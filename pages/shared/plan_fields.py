@@ -171,11 +171,11 @@ def _leave_what_it_lacks(loaded: Backbone) -> None:
 
 def _leave_out_other(option: str) -> None:
     """Take back the choice of layers or heads when the other was made. For callbacks."""
-    state, loaded = st.session_state, session.backbone()
+    state = st.session_state
     try:
-        _accept(option, state[option], loaded)
+        _accept(option, state[option], session.backbone())
     except ExplorerError:
-        return  # the plan stays as it is
+        return  # the plan stays as it is; the page says why
     if option == "layers":
         state.heads = ""
     elif state.heads:
