@@ -10,6 +10,7 @@ from .row_kinds import AnyRow, ChangedRow, Count, Layer, Name, Number, Rank, Sco
 class SensitivityRow(AnyRow):
     """A row of ``sensitivity``."""
 
+    corpus: Name
     layer: Layer
     head: Layer
     derivative: Number
@@ -49,6 +50,12 @@ class StabilityRow(AnyRow):
     chance: Share | None
     correlation: Annotated[Number, Field(ge=-1, le=1)] | None
 
+    @model_validator(mode="after")
+    def _is_beside_chance(self) -> Self:
+        if (self.overlap is None) != (self.chance is None):
+            raise ValueError("an overlap needs that of heads at random")
+        return self
+
 
 class TransferRow(ScoredRow, ChangedRow):
     """A row of ``transfer``; of heads at random, the mean and 95% of the sets."""
@@ -60,6 +67,7 @@ class TransferRow(ScoredRow, ChangedRow):
     objective: Name
     chosen_on: Name
     chosen_items: Count
+    count: Count
     heads: Name = ""
     bias: Number | None
     key_position: Name | None
@@ -70,4 +78,6 @@ class TransferRow(ScoredRow, ChangedRow):
     def _is_compared(self) -> Self:
         if (self.change is None) != (self.subject == "nothing"):
             raise ValueError("all but re-routing nothing need a change")
+        if (self.sets == 0) != (self.subject != "random heads"):
+            raise ValueError("heads at random, and they alone, need their number of sets")
         return self

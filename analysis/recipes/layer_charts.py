@@ -93,7 +93,7 @@ def sensitivity(rows: Sequence[Row]) -> Iterator[Chart]:
     for at, members in grouped(rows, place).items():
         figure = map_of(members, "derivative", "derivative")
         yield Chart(titled("Sensitivity of each head", at), figure, table(members))
-        if "effect" in members[0]:
+        if all(row.get("effect") is not None for row in members):
             figure = map_of(members, "effect", "change")
             yield Chart(titled("Effect of each head alone", at), figure, table(members))
 

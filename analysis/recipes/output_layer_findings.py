@@ -14,10 +14,10 @@ def output_layers(rows: Sequence[Row]) -> Iterable[str]:
     """
     for _, members in grouped(rows, lambda row: (place(row), row["method"])).items():
         by_layer = {row["output_layer"]: row for row in members}
-        if {*members[0]["lowest"], members[0]["best"]} <= by_layer.keys():
+        first = by_layer[min(by_layer)]
+        if {*first["lowest"], first["best"]} <= by_layer.keys():
             yield (
-                f"{_subject(members[0])}: {_lowest(by_layer)} {_best(by_layer)} "
-                f"{_correlation(members[0])}"
+                f"{_subject(first)}: {_lowest(by_layer)} {_best(by_layer)} {_correlation(first)}"
             )
 
 
@@ -38,7 +38,7 @@ def _lowest(by_layer: dict[int, Row]) -> str:
         return "no layer outside the first fifth has an intrinsic dimension."
     layer, *others = first["lowest"]
     row = by_layer[layer]
-    if not others:
+    if row["change"] is not None:
         return (
             f"{_answer(row)}: layer {layer}, of the lowest intrinsic dimension outside the first "
             f"fifth, changes {row['measure']} by {change_in_words(row)} over the last layer, "
@@ -49,7 +49,8 @@ def _lowest(by_layer: dict[int, Row]) -> str:
         f"which is read anyway; its score of {row['value']:.1f} has rank {row['rank']} of "
         f"{len(by_layer)}."
     )
-    if other := by_layer.get(others[0]):
+    other = by_layer.get(others[0]) if others else None
+    if other and other["change"] is not None:
         text += f" The next lowest, layer {others[0]}, changes it by {change_in_words(other)}."
     return text
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import RecipeError, ResultsError, quoted
+from ..errors import RecipeError, ResultsError, one_line, quoted
 from ..parallel.engines import LOCAL, Engine
 from ..runtime import git_lfs, json_reader, outputs
 from ..runtime.paths import program
@@ -68,11 +68,23 @@ class Results:
         return f'{opening},\n "rows": [\n{lines}\n]\n}}\n'
 
     def to_parquet(self, output: Path) -> None:
-        """Write the rows as Parquet, nested values in columns such as ``grid.layers``."""
+        """Write the rows as Parquet, nested values in columns such as ``grid.layers``.
+
+        Raises:
+            CorpusError: the file cannot be written.
+            ResultsError: a column holds values of several kinds, as in a file that was changed.
+        """
         import pandas as pd
+        import pyarrow as pa
 
         with outputs.writing(output):
-            pd.json_normalize(list(self.rows)).to_parquet(output, index=False)
+            try:
+                pd.json_normalize(list(self.rows)).to_parquet(output, index=False)
+            except pa.ArrowException as error:
+                raise ResultsError(
+                    f"The rows do not fit into a Parquet file ({one_line(error)}); run the recipe "
+                    "again."
+                ) from None
 
 
 def run(recipe: Recipe, engine: Engine = LOCAL) -> Results:

@@ -75,13 +75,23 @@ class RulesRow(ScoredRow, SureChangedRow):
 class PromptsRow(ScoredRow, ChangedRow):
     """A row of ``prompts``; the first prompt of a method has no change."""
 
+    corpus: Name
     prompt: Name
+    change: Number | None
     spread_prompts: Number | None
     spread_prompts_low: Number | None
     spread_prompts_high: Number | None
     spread_methods: Number | None
     spread_methods_low: Number | None
     spread_methods_high: Number | None
+
+    @model_validator(mode="after")
+    def _has_intervals(self) -> Self:
+        prompts = (self.spread_prompts, self.spread_prompts_low, self.spread_prompts_high)
+        methods = (self.spread_methods, self.spread_methods_low, self.spread_methods_high)
+        if any(len({value is None for value in spread}) > 1 for spread in (prompts, methods)):
+            raise ValueError("a spread needs its interval")
+        return self
 
 
 class PartsRow(ScoredRow, SureChangedRow):
@@ -162,6 +172,7 @@ class WordsRow(AnyRow):
     model: Literal["plain", "re-routed"]
     backbone: Name
     dtype: Name
+    layers: Layers
     layer: Layer
     read: Annotated[bool, Field(strict=True)]
     rank: Rank
@@ -185,6 +196,8 @@ class WordsRow(AnyRow):
         bits = (self.corpus_entropy, self.information)
         if {value is None for value in (*counted, *bits)} != {not self.corpus}:
             raise ValueError("words of a corpus need their counts and entropies")
+        if self.count is not None and not 1 <= self.count <= self.texts:
+            raise ValueError("a word is the first of at least one text, and of no more than all")
         return self
 
 

@@ -10,7 +10,16 @@ from streamlit.testing.v1 import AppTest
 
 from analysis.cli.main import main
 from analysis.errors import ExplorerError, ResultsError
-from analysis.recipes import charts, comparison, files, html_report, results, row_types, runner
+from analysis.recipes import (
+    charts,
+    comparison,
+    files,
+    findings,
+    html_report,
+    results,
+    row_types,
+    runner,
+)
 from analysis.recipes.results import Results
 from tests.support.checks import assert_one_sentence
 from tests.support.mutated_results import mutated, seeds
@@ -108,6 +117,30 @@ def test_a_command_compares_changed_results_or_refuses_them(
             assert len((output.err if code == 2 else output.out).splitlines()) == 1
 
 
+REPLACED = (None, 0, 1, 2, "", "kv-embedding", [], [0], [2], [2, 2])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SEEDS)
+def test_each_column_of_each_row_may_be_missing_or_another(name: str) -> None:
+    """What findings and charts read without a default is a column that the type demands."""
+    study = results.read(json.dumps(SEEDS[name]))
+    command, rows = study.recipe.command, study.rows
+    for column in sorted({column for row in rows for column in row}):
+        for place, row in enumerate(rows):
+            without = {key: value for key, value in row.items() if key != column}
+            for changed in (without, *(row | {column: value} for value in REPLACED)):
+                others = [*rows[:place], changed, *rows[place + 1 :]]
+                try:
+                    row_types.check(command, others)
+                except ResultsError as error:
+                    assert_one_sentence(error)
+                    continue
+                findings.sentences(command, others)
+                if changed is without:
+                    charts.draw(command, others)
+
+
 def sealed(command: str, rows: list[Any]) -> str:
     study = results.read(json.dumps(SEEDS[command]))
     return Results(study.recipe, tuple(rows), study.provenance).to_json()
@@ -138,6 +171,14 @@ def test_a_value_of_another_type_is_named(
     text = sealed(command, [rows[0], rows[1] | change])
     with pytest.raises(ResultsError, match=message) as raised:
         results.read(text)
+    assert_one_sentence(raised.value)
+
+
+def test_a_column_of_several_kinds_is_no_parquet_file(tmp_path: Path) -> None:
+    rows = SEEDS["sts"]["rows"]
+    read = results.read(sealed("sts", [rows[0] | {"own": 1}, rows[1] | {"own": "x"}]))
+    with pytest.raises(ResultsError, match="do not fit into a Parquet file") as raised:
+        read.to_parquet(tmp_path / "a.parquet")
     assert_one_sentence(raised.value)
 
 

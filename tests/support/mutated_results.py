@@ -100,11 +100,40 @@ def seeds() -> dict[str, dict[str, Any]]:
         "words": ({"text": ["a"]}, [{**row, "text": "a", "number": 1} for row in sided]),
         "words of a corpus": ({"corpus": "lee50"}, [row | counted for row in sided]),
     }
+    chosen = {
+        **{"corpus": "lee50", "objective": "judgements", "items": 9, "choice": "single"},
+        **{"count": 1, "value": 0.5, "plain": 0.4, "passes": 4.0, "correlation": 0.5},
+        **{"held_out": [[1, 0.5], [2, 0.4]], "correlation_first_fifth": None},
+    }
+    rows["sensitivity"] = (
+        {},
+        [
+            {**tried, **chosen, "layer": layer, "head": head, "derivative": 0.1 * head - 0.2}
+            | {"chosen": layer == head, "effect": 0.1 * layer, "own_bias": None}
+            for layer in (1, 2)
+            for head in (0, 2)
+        ],
+    )
+    read = {
+        **{"lowest": [1], "best": 1, "held_out_layers": [1, 2], "held_out": 1.0},
+        **{"held_out_low": -1.0, "held_out_high": 3.0, "held_out_items": 9, "correlation": -0.5},
+        **{"correlation_low": -0.9, "correlation_high": 0.1, "correlation_p": 0.2},
+        **{"correlation_layers": 3, "dimension": 4.0, "dimension_low": 3.0, "dimension_high": 5.0},
+    }
+    last = dict.fromkeys(("against", "change", "change_low", "change_high", "p", "p_holm"))
+    rows["output-layers"] = (
+        {},
+        [
+            {**tried, "measure": "Spearman", **measured, **changed, **read, "rank": 3 - layer}
+            | {"output_layer": layer, **(last if layer == 2 else {})}
+            for layer in range(3)
+        ],
+    )
     results = {
         command: Results(Recipe.of(command.split()[0], values), tuple(members), made)
         for command, (values, members) in rows.items()
     }
-    for name in ("rules", "parts", "long-texts", "heads"):
+    for name in ("rules", "parts", "long-texts", "heads", "prompts", "stability"):
         shipped = read_file(ASSETS / "studies" / f"{name}.json")
         rows_of = shipped.rows[:9]
         results[f"the study {name}"] = Results(shipped.recipe, rows_of, shipped.provenance)
