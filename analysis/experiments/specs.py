@@ -205,7 +205,7 @@ class PromptBench(OnCorpus, Planned):
             min_length=1, description="a prompt by name, or your own with {text}, and {role} if any"
         ),
     ] = ("eol", "thinking", "knowledge", "compression", "bare")
-    method: Methods = ("prompt-eol", "prompt-eol+mean")
+    method: Methods = ("prompt-eol", "eol+mean")
 
 
 class Mteb(Planned):
