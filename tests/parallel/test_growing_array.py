@@ -149,7 +149,8 @@ def test_two_that_wait_for_the_end_of_a_third_do_not_write_at_once(
 ) -> None:
     """One takes the lock as it is released, and its file may not be deleted then."""
     output = tmp_path / "out.npy"
-    second, taken = FileLock(f"{output}.lock", timeout=0), []
+    second = FileLock(f"{output}.lock", timeout=0)
+    taken: list[object] = []
 
     class Watched(FileLock):
         def release(self, force: bool = False) -> None:

@@ -117,7 +117,7 @@ def test_a_command_compares_changed_results_or_refuses_them(
             assert len((output.err if code == 2 else output.out).splitlines()) == 1
 
 
-REPLACED = (None, 0, 1, 2, "", "kv-embedding", [], [0], [2], [2, 2])
+REPLACED: tuple[Any, ...] = (None, 0, 1, 2, "", "kv-embedding", [], [0], [2], [2, 2])
 
 
 @pytest.mark.slow
