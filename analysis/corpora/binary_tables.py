@@ -82,7 +82,7 @@ def _spreadsheet(name: str, data: bytes) -> Table:
                         f"{name} has more rows or cells than are read ({_LAST_ROW:,}, {most:,}); "
                         "save what is needed as CSV in UTF-8."
                     )
-                cells = [None if value in ERROR_CODES else cell(value) for value in values]
+                cells = [None if value in ERROR_CODES else _cell(value) for value in values]
                 while cells and not (cells[-1] or "").strip():
                     cells.pop()
                 if cells:
@@ -128,6 +128,18 @@ def _stop_with(error: Exception) -> Callable[..., None]:
         raise error
 
     return stop
+
+
+def _cell(value: object) -> str | None:
+    """A value of a spreadsheet as a cell.
+
+    Texts hold what XML cannot as escapes, such as ``_x000D_`` for a carriage return.
+    """
+    if isinstance(value, str) and "_x" in value:
+        from openpyxl.utils.escape import unescape
+
+        return str(unescape(value))
+    return cell(value)
 
 
 def _fill_merged(name: str, rows: Rows, xml: bytes) -> None:

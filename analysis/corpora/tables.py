@@ -207,11 +207,17 @@ def folded(column: str) -> str:
 def cell(value: object) -> str | None:
     """Return a value as the text of a cell, None if it is not a text, number or date.
 
-    Whole numbers have no decimal point, and dates are in ISO 8601.
+    Whole numbers have no decimal point, and dates are in ISO 8601. Bytes are a text in UTF-8, as
+    older writers of Parquet leave them.
     """
     match value:
         case str():
             return value
+        case bytes():
+            try:
+                return value.decode()
+            except UnicodeDecodeError:
+                return None
         case bool():
             return "true" if value else "false"
         case float():

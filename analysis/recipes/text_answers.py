@@ -31,7 +31,7 @@ from .workspace import Workspace, check_layers, engine, method, planned_on_worke
 def encode(spec: Encode, workspace: Workspace) -> Row:
     """One row: the array of vectors that was written, and its settings."""
     unplanned = method(spec, spec.method)
-    output = outputs.writable(spec.output)
+    output = outputs.writable(spec.output, ".npy")
     with (
         closing(Lines(spec.input)) as lines,
         engines.opened(engine(spec), partial(workspace.load, spec), device=spec.device) as workers,
@@ -111,7 +111,7 @@ def words(spec: Words, workspace: Workspace) -> list[Row]:
 
 def space(spec: Space, workspace: Workspace) -> Row:
     """One row: the HTML file of two maps that was written, and their comparison in numbers."""
-    output = outputs.writable(spec.output)
+    output = outputs.writable(spec.output, ".html")
     folder = outputs.folder(spec.export) if spec.export else None
     corpus = registry.load_texts(spec.corpus)
     given = vectors(spec, corpus)

@@ -7,11 +7,17 @@ import stat
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Literal
 
-from ..errors import CorpusError
+from ..errors import CorpusError, quoted
 
 PART, JOURNAL, LOCK = ".part", ".journal", ".lock"
 """Endings of the files beside an output until it is complete."""
+_FORMATS = {
+    *(".npy", ".npz", ".html", ".txt", ".tsv", ".csv", ".json", ".jsonl", ".parquet", ".feather"),
+    *(".arrow", ".xlsx", ".yaml", ".md", ".pdf", ".png", ".svg", ".gguf", ".safetensors", ".pt"),
+}
+"""Endings of names that say what is in a file."""
 
 
 def check_apart(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
@@ -81,13 +87,38 @@ def check_standard_output(inputs: Iterable[Path]) -> None:
             )
 
 
-def writable(name: str) -> Path:
-    """The path of an output file, refused before any work if nothing can be written there."""
+def writable(name: str, ending: Literal[".npy", ".html"]) -> Path:
+    """The path of an output file, refused before any work if nothing can be written there.
+
+    Args:
+        name: the path as given.
+        ending: what the name of such a file ends in; one of another format would mislead.
+
+    Raises:
+        CorpusError: one sentence that says why.
+    """
+    if name == "-":
+        raise CorpusError(f"Standard output takes no such file; name one that ends in {ending}.")
     output = Path(name)
-    if not output.parent.is_dir():
+    if output.suffix.lower() in _FORMATS - {ending}:
+        held = "a NumPy array" if ending == ".npy" else "a web page"
+        raise CorpusError(
+            f"{quoted(name)} would hold {held}, whatever its name says; let it end in {ending}."
+        )
+    try:
+        is_folder, is_file = output.is_dir(), output.is_file()
+        is_there, parent_is_there = output.resolve().exists(), output.parent.is_dir()
+    except (OSError, ValueError, RuntimeError) as error:  # too long, or links that lead to itself
+        reason = getattr(error, "strerror", None) or "it leads nowhere"
+        raise CorpusError(
+            f"{quoted(name)} cannot be written: {reason}; name another place."
+        ) from None
+    if not parent_is_there:
         raise CorpusError(f"There is no folder {output.parent} to write into; create it first.")
-    if output.is_dir():
+    if is_folder:
         raise CorpusError(f"{output} cannot be written: it is a folder; name a file in it.")
+    if ending == ".npy" and is_there and not is_file:  # an array is written here and there
+        raise CorpusError(f"{output} cannot be written: it is not a file; name another.")
     return output
 
 

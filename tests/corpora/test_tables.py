@@ -216,6 +216,14 @@ def test_what_cells_hold() -> None:
     assert texts.labels == ("1", "2", "2.5", "true", "2026-11-27T00:00:00", "", "")
 
 
+def test_escapes_of_a_spreadsheet_are_the_characters_that_they_stand_for() -> None:
+    """Excel writes so what XML cannot hold; a carriage return was read as ``_x000D_``."""
+    data = spreadsheet([("te_x0078_t",), ("a_x000D_\nb",), ("_x005F_x0041_ _xZZ_ a_x",)])
+    assert read_texts("a.xlsx", data).texts == ("a\r\nb", "_x0041_ _xZZ_ a_x")
+    nothing = spreadsheet([("text",), ("a_x0000_",)])
+    refused(lambda: read_texts("a.xlsx", nothing), "row 2: contains a NUL character")
+
+
 def test_merged_cells_have_their_value_or_are_refused() -> None:
     rows = [("label", "text"), ("x", "a"), (None, "b"), (None, "c"), ("y", "d")]
     labelled = read_labelled("a.xlsx", spreadsheet(rows, merged="A2:A4"))
@@ -295,6 +303,19 @@ def test_columnar_files_are_read() -> None:
         dates = read_labelled(name, data, Columns("sentence1", label="sentence2"))
         assert dates.labels == ("Eine Frau", "b", "d")
         refused(partial(read_pairs, name, data[:40]), "is not a Parquet, Feather or Arrow file")
+
+
+def test_bytes_in_a_columnar_file_are_texts_in_utf_8() -> None:
+    """As Spark and Hive leave them, which do not say what the bytes are."""
+    pairs = {"sentence1": [b"a", "\u00e9".encode(), b"c"], "sentence2": ["d", "e", "f"]}
+    for kind in (pa.binary(), pa.large_binary(), pa.binary_view()):
+        scores = pa.array([b"1,0", b"2,5", b"0"])
+        columns = {"sentence1": pa.array(pairs["sentence1"], kind), "sentence2": pairs["sentence2"]}
+        for name, data in columnar(pa.table({**columns, "score": scores})).items():
+            read = read_pairs(name, data)
+            assert (read.texts[read.left[1]], read.scores.tolist()) == ("\u00e9", [1.0, 2.5, 0.0])
+    for name, data in columnar(pa.table({"text": pa.array([b"a", b"\xff\xd8"])})).items():
+        refused(partial(read_texts, name, data), "row 2: no text in col")
 
 
 def test_a_damaged_arrow_file_is_not_read_beyond_its_end() -> None:

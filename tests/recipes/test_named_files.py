@@ -1,6 +1,7 @@
 """No output is an input: refused before a model is loaded, whatever the path is called."""
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -189,6 +190,34 @@ def test_other_outputs_are_not_refused(files: Path) -> None:
     }
     for command, values in questions.items():
         named_files.check([SPECS[command].read(values)])
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("encode --input t.txt --output -", r"Standard output takes no .* ends in \.npy"),
+        ("encode --input t.txt --output vectors.csv", r"'vectors\.csv' would hold a NumPy array"),
+        ("space --corpus t.txt --output maps.PNG", r"'maps\.PNG' would hold a web page"),
+        ("encode --input t.txt --output {long}.npy", "cannot be written: File name too long"),
+        ("encode --input t.txt --output around", "'around' cannot be written: "),
+        ("encode --input t.txt --output pipe", "pipe cannot be written: it is not a file"),
+        ("encode --input t.txt --output /dev/null", "/dev/null cannot be written: it is not a"),
+        ("encode --input t.txt --output set", "set cannot be written: it is a folder"),
+        ("encode --input t.txt --output no/a.npy", "There is no folder no to write into"),
+    ],
+)
+def test_what_cannot_be_written_is_refused_before_any_work(
+    files: Path, capsys: pytest.CaptureFixture[str], command: str, message: str
+) -> None:
+    Path("around").symlink_to("around")
+    os.mkfifo("pipe")
+    before = set(files.iterdir())
+    assert main(command.format(long="x" * 300).split()) == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert re.search(message, output.err), output.err
+    assert_one_sentence(output.err.removesuffix("\n").replace("'", ""))
+    assert set(files.iterdir()) == before
 
 
 @pytest.mark.parametrize("ending", ["part", "journal", "lock"])
