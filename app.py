@@ -35,10 +35,13 @@ def run() -> None:
     }
     # Streamlit serves the first page at the root of the address; a link by its name opens it, too.
     named = st.Page("pages/causal_limits.py", url_path="causal_limits", visibility="hidden")
+    pages["documentation"] = st.Page(
+        "pages/documentation.py", title="Documentation", visibility="hidden"
+    )
     page = st.navigation([*pages.values(), named])
     name = next((name for name, candidate in pages.items() if candidate == page), "causal_limits")
     st.set_page_config(
-        page_title=f"{TITLES[name]} - KV-Embedding Explorer", layout="wide", menu_items=about.MENU
+        page_title=f"{page.title} - KV-Embedding Explorer", layout="wide", menu_items=about.MENU
     )
     about.show()
     with st.spinner("Starting"):  # a server's first visit waits here for PyTorch to load

@@ -63,5 +63,7 @@ def _shipped(installed: str, checkout: str) -> Path:
 
 ASSETS = _shipped("assets", "assets")
 """Results and studies that ship with the project; read only."""
+DOCS = _shipped("docs", "docs")
+"""The documents that ship with the project; read only."""
 APP = _shipped("_app/app.py", "app.py")
 """The script that Streamlit runs; its settings and pages are in the same folder."""

@@ -11,6 +11,7 @@ _SENTENCE = (
     "turns frozen decoder-only language models into text embedders without training, and measures "
     "what the embeddings are worth."
 )
+_LINKS = f"[Paper]({PAPER}) [Documentation](documentation)"
 MENU: MenuItems = {
     "About": f"**KV-Embedding Explorer {__version__}** {_SENTENCE} It re-implements *KV-Embedding* "
     f"([Tang & Yang, ACL 2026]({PAPER})) from its abstract and public descriptions; it is not by "
@@ -22,4 +23,4 @@ MENU: MenuItems = {
 def show() -> None:
     """Say in one line above the page what the app is, with links."""
     with st.container(key="about"):
-        st.caption(f"**KV-Embedding Explorer** {_SENTENCE} [Paper]({PAPER})")
+        st.caption(f"**KV-Embedding Explorer** {_SENTENCE} {_LINKS}")

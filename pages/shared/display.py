@@ -45,15 +45,18 @@ _SPACING = """<style>
 [data-testid=stMainBlockContainer] { padding-top: 2rem; }
 .st-key-about { margin: -1.25rem 2rem -0.75rem 0; }
 .st-key-about a { color: inherit !important; text-decoration: underline; }
-[data-testid=stHeader] { background: none; pointer-events: none; }
+[data-testid=stHeader] { background: none; }
+:is([data-testid=stHeader], [data-testid=stToolbar]) { pointer-events: none; }
 [data-testid=stHeader] :is(button, a) { pointer-events: auto; }
 @media (max-width: 640px) {
     [data-testid=stMainBlockContainer] { padding-top: 4.5rem; }
     .st-key-about { margin-right: 0; }
     [data-testid=stHeader] { background: inherit; }
+    .st-key-text table { display: block; overflow-x: auto; }
 }
 </style>"""
-"""The title near the top, the menu beside the line above it; on a telephone below the menu."""
+"""The title near the top, the menu beside the line above it; on a telephone below the menu, and a
+document's wide tables in frames of their own."""
 
 
 _FIGURES = """<style>

@@ -8,7 +8,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from pages.shared import display, plan_fields, progress, questions, session, sidebar, tour
 from pages.shared.display import Markdown
 
-WITHOUT_CHOICES = ("studies", "diagnostics")
+WITHOUT_CHOICES = ("studies", "diagnostics", "documentation")
 """Pages that no choice of the sidebar concerns; they open whatever is wrong with the choices."""
 WITH_PAIRS = ("causal_limits", "intrinsic_dimension", "rerouting", "layer_ablation")
 """Pages that score rated pairs chosen in the sidebar; Similarity chooses its corpus itself."""

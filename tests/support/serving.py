@@ -35,6 +35,7 @@ PAGES = (
     "layer_ablation",
     "studies",
     "diagnostics",
+    "documentation",
 )
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 _SWITCHES = [

@@ -99,7 +99,8 @@ def test_the_wheel_holds_the_library_the_app_and_what_it_opens_with(wheel: Path)
         for part in ("results", "studies")
         for path in (ROOT / "assets" / part).iterdir()
     }
-    expected = {f"kv_embedding/{path}" for path in modules | assets}
+    documents = {path.relative_to(ROOT) for path in (ROOT / "docs").iterdir()}
+    expected = {f"kv_embedding/{path}" for path in modules | assets | documents}
     expected |= {f"kv_embedding/_app/{path}" for path in pages}
     expected |= {
         "kv_embedding/_app/app.py",
