@@ -1,11 +1,12 @@
 """The library's words, what its documentation runs, and its shapes for other libraries."""
 
 import ast
+import os
 import re
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +171,38 @@ def test_every_block_of_the_page_runs(capsys: pytest.CaptureFixture[str]) -> Non
     assert message.count("576") >= 4
     imports = (node for block in blocks for node in ast.walk(ast.parse(block)))
     assert any(isinstance(node, ast.ImportFrom) for node in imports)
+
+
+def test_the_first_script_runs_in_any_folder_with_the_path_that_is_named(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "library.md").read_text(encoding="utf-8")
+    assert "or put the folder on `PYTHONPATH`" in page
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    code = "import analysis as kv; print(kv.Plan((1, 2)).layers, kv.load_texts('chatterbot').name)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert (done.stdout, done.returncode) == ("(1, 2) chatterbot\n", 0), done.stderr
+
+
+def test_the_page_names_all_fields_of_corpora() -> None:
+    page = (ROOT / "docs" / "library.md").read_text(encoding="utf-8")
+    for kind in (analysis.Texts, analysis.Pairs, analysis.Retrieval):
+        (row,) = re.findall(rf"^\| `{kind.__name__}` \| `name`(.*)\|$", page, re.MULTILINE)
+        named = {*re.findall(r"`(\w+)`", row), "name", "total"}  # the last for all three
+        assert {field.name for field in fields(kind)} <= named
+        assert "`total` is the size of the full corpus" in page
+
+
+def test_a_figure_is_saved_without_the_script_as_the_page_says(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "library.md").read_text(encoding="utf-8")
+    assert 'figure.write_html("scores.html", include_plotlyjs="directory")' in page
+    figure = go.Figure(go.Bar(x=[1], y=["a"]))
+    for name in ("one.html", "two.html"):
+        figure.write_html(tmp_path / name, include_plotlyjs="directory")
+        saved = (tmp_path / name).read_text(encoding="utf-8")
+        assert len(saved) < 50_000
+        assert re.findall(r'<script[^>]* src="([^"]+)"', saved) == ["plotly.min.js"]
+    assert (tmp_path / "plotly.min.js").stat().st_size > 4_000_000
 
 
 @pytest.mark.slow
