@@ -9,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from analysis.backbones import leases
 from analysis.errors import BackboneError
+from pages.shared import plan_fields
 from tests.support import tiny_models
 from tests.support.visits import (
     ROOT,
@@ -243,3 +244,16 @@ def test_own_texts_that_are_empty_leave_the_rest(tiny_llama: dict[str, str]) -> 
     app.text_input(key="gate_text").set_value(" ").run()
     assert "empty" in sentence(app)
     assert "Gate by token" in tables(app)
+
+
+def test_a_backbone_that_is_gone_ends_no_callback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Streamlit runs callbacks before the page, which shows the reason itself."""
+
+    def gone() -> None:
+        raise BackboneError("The backbone is gone; choose another.")
+
+    state = {"layers": "1", "heads": "2.0"}
+    monkeypatch.setattr("pages.shared.session.backbone", gone)
+    monkeypatch.setattr("streamlit.session_state", state)
+    plan_fields._leave_out_other("layers")
+    assert state == {"layers": "1", "heads": "2.0"}
