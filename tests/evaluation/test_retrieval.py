@@ -95,6 +95,9 @@ def test_a_tie_by_hand() -> None:
     twelve = np.repeat(np.eye(2)[:1], 12, axis=0)
     gain, recall = retrieval(np.eye(2)[:1], twelve, [{11: 1}])
     assert recall.value == pytest.approx(100 * 10 / 12)
+    rounded = np.array([[1.0, 1e-5 * place] for place in range(12)])  # cosines 1 - 6e-9 at least
+    gain, recall = retrieval(np.eye(2)[:1], rounded, [{11: 1}])
+    assert recall.value == pytest.approx(100 * 10 / 12)
 
 
 def test_a_query_does_not_find_itself() -> None:
