@@ -2,7 +2,8 @@
 
 ``python -m benchmarks.shipped_results`` computes them again into ``assets/results``; a test
 recomputes a part and compares. They are for the packaged default backbone on a CPU, in the dtypes
-that are chosen there automatically: bfloat16 where the CPU multiplies it faster, else float32.
+that are chosen there automatically: bfloat16 where the CPU multiplies it faster, else float32. Of
+the other packaged backbone the curve and the map of all windows ship.
 """
 
 import shutil
@@ -15,7 +16,6 @@ from analysis.backbones.backbone import Backbone
 from analysis.corpora import packaged, registry, sampling
 from analysis.corpora.sampling import LABELLED, QUERIES
 from analysis.corpora.types import Pairs
-from analysis.dimension import selection
 from analysis.embedding.methods import DEFAULT, METHODS, Method
 from analysis.experiments import dimension, head_choices, output_layers, searches, space
 from analysis.experiments import score as scores
@@ -30,6 +30,8 @@ from analysis.storage import result_store
 from pages.shared.head_colours import TEACHER, TEXTS
 
 DTYPES = ("float32", "bfloat16")
+OTHER = "gemma3-270m"
+PAIRS = "lee50"
 BY_LAYER = OutputLayers().method
 MEASURED = ("float32",)
 """Those in which labelled texts and retrieval are scored too, half an hour each on two cores."""
@@ -45,24 +47,29 @@ def add() -> None:
     """Compute the shipped results that are missing."""
     for dtype in DTYPES:
         _add(backbone.load(dtype=dtype, device="cpu"))
+        _add_windows(backbone.load(OTHER, dtype=dtype, device="cpu"))
 
 
-def _add(loaded: Backbone) -> None:
+def _add_windows(loaded: Backbone) -> Plan:
+    """The curve and what it selects, and every window's score."""
     with result_store.only(result_store.SHIPPED):
         found = dimension.dimensions(loaded, registry.load_texts(packaged.CALIBRATION))
         automatic = Plan(found.selected())
-        pairs = registry.load_pairs("lee50")
+        beside = searches.references(automatic, loaded.reroutable).values()
+        plans = [PLAIN, automatic, *searches.every_window(loaded.layers)]
+        plans = list(dict.fromkeys([*plans, *(plan for each in beside for plan in each)]))
+        for number, score in enumerate(sweep(loaded, registry.load_pairs(PAIRS), plans), 1):
+            print(f"{number}/{len(plans)} {score.plan.layers}", file=sys.stderr, flush=True)
+    return automatic
+
+
+def _add(loaded: Backbone) -> None:
+    automatic = _add_windows(loaded)
+    with result_store.only(result_store.SHIPPED):
+        pairs = registry.load_pairs(PAIRS)
         texts = sampling.sample(registry.load_texts(MAP_CORPUS), MAP_TEXTS, 0).texts
         for name in ("mean", DEFAULT.name):
             space.projected(loaded, texts, METHODS[name].under(automatic))
-        widths = (selection.window_width(loaded.layers), 1)
-        plans = [PLAIN, automatic]
-        for width in widths:
-            plans += [p for p in searches.sliding(loaded.layers, width) if p not in plans]
-        beside = searches.references(automatic, loaded.reroutable).values()
-        plans += [plan for reference in beside for plan in reference if plan not in plans]
-        for number, score in enumerate(sweep(loaded, pairs, plans), 1):
-            print(f"{number}/{len(plans)} {score.plan.layers}", file=sys.stderr, flush=True)
         heads = _head_sensitivity(loaded, pairs)
         by_layer = [METHODS[name].under(automatic) for name in BY_LAYER]
         output_layers.score_layers(loaded, pairs, by_layer)
@@ -86,7 +93,7 @@ def _measure(loaded: Backbone, automatic: Plan, heads: list[Method]) -> None:
     variants = places(answers)
     long = [METHODS[name].under(automatic) for name in LONG_METHODS]
     todo: list[tuple[Corpus, list[Method], int | None]] = [
-        (registry.load_pairs("lee50"), [*every, *heads], None),
+        (registry.load_pairs(PAIRS), [*every, *heads], None),
         *((corpus, long, None) for corpus in variants.values()),
         *((variants["middle"], long, length) for length in LENGTHS),
     ]

@@ -9,7 +9,7 @@ PAPER = "https://arxiv.org/abs/2601.01046"
 """The paper whose method is re-implemented."""
 _SENTENCE = (
     "turns frozen decoder-only language models into text embedders without training, and measures "
-    "what the embeddings are worth."
+    "how good they are."
 )
 _LINKS = f"[Paper]({PAPER}) [Documentation](documentation)"
 MENU: MenuItems = {

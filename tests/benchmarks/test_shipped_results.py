@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from analysis.backbones import backbone
 from analysis.backbones.backbone import Backbone
 from analysis.backbones.devices import Choice
 from analysis.corpora import packaged, registry, sampling
-from analysis.dimension import selection
 from analysis.embedding.methods import DEFAULT, METHODS
 from analysis.experiments import dimension as dimension_experiment
 from analysis.experiments import head_choices, long_texts, score_store, searches
@@ -71,11 +71,24 @@ def test_everything_that_pages_open_with_ships(
         drawn = sampling.sample(texts, space_experiment.MAP_TEXTS, 0).texts
         for name in ("mean", "kv-embedding"):
             space_experiment.projected(smollm2, drawn, METHODS[name].under(automatic))
-        for width in (1, selection.window_width(smollm2.layers)):
-            for plan in searches.sliding(smollm2.layers, width):
-                assert score_store.known_score(smollm2, pairs, DEFAULT.under(plan)) is not None, (
-                    plan
-                )
+
+
+@pytest.mark.slow
+@pytest.mark.weights
+@pytest.mark.parametrize("dtype", shipped_results.DTYPES)
+@pytest.mark.parametrize("name", ["smollm2", shipped_results.OTHER])
+def test_the_map_of_all_windows_ships(name: str, dtype: str) -> None:
+    loaded = backbone.load(name, dtype=dtype, device="cpu")
+    pairs = registry.load_pairs(shipped_results.PAIRS)
+    with result_store.only(result_store.SHIPPED):
+        curve = dimension_experiment.dimensions(loaded, registry.load_texts(packaged.CALIBRATION))
+        plans = [PLAIN, Plan(curve.selected()), *searches.every_window(loaded.layers)]
+        missing = [
+            plan.layers
+            for plan in plans
+            if score_store.known_score(loaded, pairs, DEFAULT.under(plan)) is None
+        ]
+    assert missing == []
 
 
 @pytest.mark.slow
