@@ -10,6 +10,7 @@ import sys
 import tempfile
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Generator, Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import IO
@@ -17,6 +18,9 @@ from typing import IO
 from ..errors import CorpusError, quoted
 from .columns import read_texts
 from .parsing import TABLES, check_kind, decode, suffix_of
+
+_LONGEST = 10_000_000
+"""Characters of the longest line that is read."""
 
 
 class Lines:
@@ -37,7 +41,8 @@ class Lines:
         source: One sentence on which column of a table they are; "" for lines.
 
     Raises:
-        CorpusError: The file cannot be read, is not UTF-8 or UTF-16, is empty, or has a blank line.
+        CorpusError: The file cannot be read, is not UTF-8 or UTF-16, is empty, or has a blank line
+            or one without an end.
     """
 
     source = ""
@@ -85,15 +90,21 @@ class Lines:
         self._file.seek(0)
         text = io.TextIOWrapper(self._file, encoding)
         try:
-            for number, line in enumerate(text, 1):
+            for number, line in enumerate(iter(partial(text.readline, _LONGEST + 1), ""), 1):
                 if "\0" in line:
                     raise CorpusError(
                         f"{self.name}, line {number}: contains a NUL character; save it as UTF-8."
                     )
+                if len(line) > _LONGEST and not line.endswith("\n"):
+                    raise CorpusError(
+                        f"{self.name}, line {number}: has more than {_LONGEST:,} characters; write "
+                        "one text on each line."
+                    )
                 yield line.removesuffix("\n")
         except UnicodeDecodeError:
             self._file.seek(0)
-            decode(self.name, self._file.read())  # names the line
+            size = os.fstat(self._file.fileno()).st_size or _LONGEST  # a device has no end
+            decode(self.name, self._file.read(size))  # names the line
             raise
         finally:
             with contextlib.suppress(ValueError):  # closed meanwhile

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from analysis.corpora import streams
 from analysis.corpora.streams import Lines
 from analysis.errors import CorpusError
 from tests.support.checks import assert_one_sentence
@@ -143,3 +144,24 @@ def test_standard_input_is_read_once_and_its_copy_twice(
             edit(source)
             assert [text for shard in lines.shards(300) for text in shard] == TEXTS
             lines.check_unchanged()
+
+
+def test_a_line_without_an_end_is_refused_before_it_fills_the_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "texts.txt"
+    monkeypatch.setattr(streams, "_LONGEST", 100)
+    for longest in ("a" * 100, "a" * 100 + "\n", "one\n" + "ü" * 100 + "\ntwo\n"):
+        path.write_text(longest, "utf-8")
+        with closing(Lines(str(path))) as lines:
+            assert list(lines) == longest.splitlines()
+    path.write_text("one\n" + "a" * 101 + "\n", "utf-8")
+    with pytest.raises(CorpusError, match="line 2: has more than 100 characters"):
+        Lines(str(path))
+
+
+@pytest.mark.parametrize("device", ["/dev/zero", "/dev/urandom"])
+def test_a_device_without_an_end_is_refused(device: str) -> None:
+    with pytest.raises(CorpusError) as refused:
+        Lines(device)
+    assert_one_sentence(str(refused.value))
