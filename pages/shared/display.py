@@ -248,8 +248,6 @@ def _ways_to_reproduce(recipe: Recipe, *, pictures: bool) -> None:
         "**By a link**: copy the address bar. It holds every choice of this view, but no text "
         "that was typed or uploaded. **In a terminal**, in the project's folder:"
     )
-    if recipe.about:
-        st.markdown(escaped(recipe.about))
     command_and_script(recipe)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.download_button(
@@ -275,7 +273,9 @@ def _ways_to_reproduce(recipe: Recipe, *, pictures: bool) -> None:
 
 
 def command_and_script(recipe: Recipe) -> None:
-    """Show a recipe as a command and as a Python script."""
+    """Show a recipe as a command and as a Python script, and what it needs."""
+    if recipe.about:
+        st.markdown(escaped(recipe.about))
     st.code(recipe.command_line(), language=None, wrap_lines=True)
     st.markdown("**In Python**:")
     st.code(scripts.python(recipe), language=None, wrap_lines=True)

@@ -208,7 +208,9 @@ WORDS = Page(
     "similarity",
     Words,
     (
-        Menu("corpus", "Texts", offered=text_menus.offered, default=CALIBRATION),
+        TextsMenu(
+            "corpus", "Texts", offered=text_menus.offered, default=CALIBRATION, place="words"
+        ),
         Number("samples", "Texts at most", low=1, high=5000, step=50, noun="sample"),
     ),
 )

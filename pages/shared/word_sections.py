@@ -17,7 +17,7 @@ from analysis.recipes.chart import table
 from analysis.recipes.recipe import Recipe
 from analysis.recipes.rows import Row, grouped
 from analysis.rerouting.plan import Plan
-from pages.shared import display, progress, session, valid_values
+from pages.shared import display, own_texts, progress, session, valid_values
 from pages.shared.ending_choice import choose_text
 from pages.shared.page_question import SIDEBAR
 from pages.shared.questions import WORDS
@@ -93,7 +93,7 @@ def of_text(backbone: Backbone, plan: Plan, methods: Mapping[str, Method], text:
 
 def _of_corpus(backbone: Backbone, plan: Plan, name: str, method: Method) -> None:
     left, right = st.columns([3, 1])
-    WORDS.show("corpus", left)
+    WORDS.show("corpus", left, door=st.container())
     WORDS.show("samples", right)
     asked = {
         option: WORDS.control(option).read(valid_values.values())[option] for option in _CORPUS
@@ -174,4 +174,4 @@ def _command(name: str, **asked: Any) -> None:
     label = "Reproduce the words of the corpus" if spec.corpus else "Reproduce the words"
     with display.folded(label) as is_open:
         if is_open:
-            display.command_and_script(Recipe(spec))
+            display.command_and_script(Recipe(spec, about=own_texts.about(spec.corpus)))

@@ -11,6 +11,7 @@ from analysis.backbones import backbone
 from analysis.backbones.backbone import Backbone
 from analysis.backbones.devices import Choice
 from analysis.corpora import packaged, registry, sampling
+from analysis.dimension import selection
 from analysis.embedding.methods import DEFAULT, METHODS
 from analysis.experiments import dimension as dimension_experiment
 from analysis.experiments import head_choices, long_texts, score_store, searches
@@ -67,6 +68,9 @@ def test_everything_that_pages_open_with_ships(
             scores.score(smollm2, variant, few)
         for length in long_texts.LENGTHS:
             scores.score(smollm2, variants["middle"], few, max_tokens=length)
+        for width in (1, selection.window_width(smollm2.layers)):
+            for plan in searches.sliding(smollm2.layers, width):
+                assert score_store.known_score(smollm2, pairs, DEFAULT.under(plan)) is not None
         texts = registry.load_texts(space_experiment.MAP_CORPUS)
         drawn = sampling.sample(texts, space_experiment.MAP_TEXTS, 0).texts
         for name in ("mean", "kv-embedding"):
@@ -75,7 +79,7 @@ def test_everything_that_pages_open_with_ships(
 
 @pytest.mark.slow
 @pytest.mark.weights
-@pytest.mark.parametrize("dtype", shipped_results.DTYPES)
+@pytest.mark.parametrize("dtype", shipped_results.MAPPED)
 @pytest.mark.parametrize("name", ["smollm2", shipped_results.OTHER])
 def test_the_map_of_all_windows_ships(name: str, dtype: str) -> None:
     loaded = backbone.load(name, dtype=dtype, device="cpu")

@@ -64,7 +64,7 @@ def test_every_widget_is_in_the_address_or_kept_in_the_visit() -> None:
             assert "query-params" in given.get("bind", ""), f"{where}: {key} is not in the link"
 
 
-NOT_IN_RECIPES = {"study": "the page of studies has no question of its own"}
+NOT_IN_RECIPES = dict.fromkeys(("study", "document"), "its page has no question of its own")
 """Bound keys that are in no recipe, and why."""
 PASSED_ON = {
     ("corpus_picker.py", "kind"),  # CorpusControl writes both of its keys

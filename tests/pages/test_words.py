@@ -3,6 +3,7 @@
 import json
 import shlex
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,18 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from analysis.cli.main import main
+from pages.shared import own_texts
 from tests.support import tiny_models
-from tests.support.visits import charts, opened, show_tab, shown, unescaped, well
+from tests.support.visits import (
+    OWN_TEXTS,
+    charts,
+    opened,
+    paste,
+    show_tab,
+    shown,
+    unescaped,
+    well,
+)
 
 STEP = "6 The word"
 
@@ -105,6 +116,37 @@ def test_a_section_shows_the_words_of_a_text_and_of_a_corpus(
     expected = pd.DataFrame(rows)[["model", "layer", "rank", "word", "count"]]
     both = counted.drop_duplicates().merge(expected)
     assert len(both) == len(expected) == len(counted.drop_duplicates())
+
+
+def test_the_words_of_own_texts(
+    tiny_llama: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shown_words: dict[str, Any] = {"words_shown": "true", "words_corpus": own_texts.OWN}
+    app = well(
+        opened(
+            "similarity",
+            own_pairs=True,
+            similarity_tab="Prompts",
+            score_method=["prompt-eol", "mean"],
+            **shown_words,
+            **tiny_llama,
+        )
+    )
+    assert "Until texts are given" in shown(app)
+    app = opened_words(well(paste(app, *OWN_TEXTS[:7], place="words")))
+    assert "7 of 7 distinct texts" in shown(app)
+    assert "save them as own-texts.txt" in unescaped(shown(app))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / own_texts.PASTED).write_text("\n".join(OWN_TEXTS[:7]), "utf-8")
+    rows = answered(commands(app)[-1], capsys)
+    assert {(row["corpus"], row["texts"]) for row in rows} == {(own_texts.PASTED, 7)}
+    found = table(app)
+    counted = found[found["count"].notna()][["model", "layer", "rank", "word", "count"]]
+    expected = pd.DataFrame(rows)[["model", "layer", "rank", "word", "count"]]
+    assert len(counted.drop_duplicates().merge(expected)) == len(expected)
 
 
 def test_what_reads_no_last_token_has_no_words(tiny_llama: dict[str, str]) -> None:

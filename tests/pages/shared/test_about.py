@@ -11,9 +11,10 @@ def test_a_page_says_what_the_app_is(tiny_llama: dict[str, str], page: str) -> N
     app = well(opened(page, **tiny_llama))
     assert "text embedders without training" in app.caption[0].value
     assert about.PAPER in app.caption[0].value
+    assert "](documentation)" in app.caption[0].value
 
 
-@pytest.mark.parametrize("page", ["studies", "diagnostics"])
+@pytest.mark.parametrize("page", ["studies", "diagnostics", "documentation"])
 def test_pages_without_choices_show_none_and_open_whatever_was_chosen(
     tiny_llama: dict[str, str], page: str
 ) -> None:
