@@ -25,6 +25,10 @@ PLACES = """active => [...document.querySelectorAll(active)].map(element => {
     const box = element.getBoundingClientRect();
     return [box.x, box.y, box.width, box.height, element.tagName.toLowerCase()];
 }).filter(([x, y, width, height]) => width > 0 && height > 0)"""
+STAYING = """addEventListener("click", event => {
+    if (event.target.closest?.('a[href^="http"][target=_blank]')) event.preventDefault();
+}, true)"""
+"""Follow no link to another host: only what the app asks for of itself is looked for."""
 TYPED = (
     *("", "0", "-1", "3", "1e9", "none", "auto", "all", "2-3", "99", "nan", "x" * 3_000),
     *(
@@ -117,6 +121,7 @@ def wander(browser: Browser, tmp_path: Path, seed: int, seconds: float) -> Count
     context = browser.new_context(viewport={"width": 1400, "height": 1000})
     context.set_default_timeout(10_000)
     note_requests_to_others(context, outside)
+    context.add_init_script(STAYING)
     link = f"backbone={folder}&dtype=float32"
     with served(tmp_path / "log", KVE_CACHE=str(tmp_path / "cache"), KVE_LOG="off") as address:
         visitor = Visitor(context.new_page(), address, link, seed, files)
