@@ -18,8 +18,9 @@ TITLES = {
     "layer_ablation": "Layer ablation",
     "studies": "Studies",
     "diagnostics": "Diagnostics",
+    "documentation": "Documentation",
 }
-"""Titles of the pages in the menu, by their files."""
+"""Titles of the pages by their files. The menu shows all but the last, to which each page links."""
 
 
 def run() -> None:
@@ -30,18 +31,16 @@ def run() -> None:
             title=title,
             default=name == "causal_limits",
             url_path="first" if name == "causal_limits" else name,
+            visibility="hidden" if name == "documentation" else "visible",
         )
         for name, title in TITLES.items()
     }
     # Streamlit serves the first page at the root of the address; a link by its name opens it, too.
     named = st.Page("pages/causal_limits.py", url_path="causal_limits", visibility="hidden")
-    pages["documentation"] = st.Page(
-        "pages/documentation.py", title="Documentation", visibility="hidden"
-    )
     page = st.navigation([*pages.values(), named])
     name = next((name for name, candidate in pages.items() if candidate == page), "causal_limits")
     st.set_page_config(
-        page_title=f"{page.title} - KV-Embedding Explorer", layout="wide", menu_items=about.MENU
+        page_title=f"{TITLES[name]} - KV-Embedding Explorer", layout="wide", menu_items=about.MENU
     )
     about.show()
     with st.spinner("Starting"):  # a server's first visit waits here for PyTorch to load

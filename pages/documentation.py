@@ -7,8 +7,7 @@ from urllib.parse import quote
 import streamlit as st
 
 from analysis.runtime.paths import DOCS
-from pages.shared import address, header
-from pages.shared.display import Markdown
+from pages.shared import address, display, header
 
 DOCUMENTS = (
     *("tour", "method", "evaluation", "results", "recipes", "library", "backbones"),
@@ -25,8 +24,8 @@ def read(name: str) -> tuple[str, str]:
     return title.removeprefix("# "), text
 
 
-def linked(text: str, titles: Mapping[str, str]) -> Markdown:
-    """A document whose links lead to this page.
+def linked(text: str, titles: Mapping[str, str]) -> str:
+    """A document as Markdown, whose links lead to this page.
 
     Pictures of the pages are left out, and so are links to what is not shown here.
     """
@@ -55,5 +54,5 @@ chosen = st.selectbox(
     bind="query-params",
 )
 address.note_label("document", titles[chosen])
-st.header(titles[chosen])
+st.header(display.escaped(titles[chosen]))
 st.container(key="text").markdown(linked(documents[chosen][1], titles))

@@ -55,8 +55,8 @@ _NUMBERS = (
     "range",
 )
 """Functions that give a number, or write numbers."""
-_OWN = ("program", "layers_in_words", "plan_in_words", "layers_of")
-"""Functions of the library that give words written there, and numbers."""
+_OWN = ("program", "layers_in_words", "plan_in_words", "layers_of", "linked")
+"""Functions that give words written in the library, and numbers, or a document of ``docs``."""
 
 
 class Texts:
