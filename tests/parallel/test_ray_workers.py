@@ -106,7 +106,6 @@ def itself(loaded: Backbone, _: None) -> Backbone:
     return loaded
 
 
-@pytest.mark.slow
 def test_a_node_that_is_lost_in_the_middle_changes_no_byte(
     nodes: Nodes, folder_of: Callable[[str], str], tmp_path: Path, said: list[str]
 ) -> None:
