@@ -64,7 +64,7 @@ requirements: $(VENV)/.dev  ## make requirements.txt anew from pyproject.toml
 constraints: $(VENV)/.dev  ## note the versions that are installed, once they have passed
 	$(BIN)/python $(REQUIREMENTS) constraints
 
-results: $(VENV)/.app  ## compute the results that ship in assets/results anew
+results: $(VENV)/.dev  ## compute the results that ship in assets/results anew
 	$(BIN)/python -m benchmarks.shipped_results
 
 report: $(VENV)/.app  ## compute the runs that are missing (KVE_CORPORA) and make docs/results.md anew

@@ -427,7 +427,7 @@ def sensitivity(
     return sensitivity_experiment.sensitivity(
         *_to_choose_by(backbone, corpus, method, bias, key_position, output_layer),
         objective=objective,
-        teacher=None if teacher is None else _chosen(teacher, None),
+        teacher=_teacher(teacher),
         progress=progress,
     )
 
@@ -474,7 +474,7 @@ def choose_heads(
         how=how,
         count=count,
         objective=objective,
-        teacher=None if teacher is None else _chosen(teacher, None),
+        teacher=_teacher(teacher),
         progress=progress,
     )
 
@@ -524,7 +524,7 @@ def stability(
         how=how,
         count=count,
         objective=objective,
-        teacher=None if teacher is None else _chosen(teacher, None),
+        teacher=_teacher(teacher),
         progress=progress,
     )
 
@@ -671,6 +671,11 @@ def _chosen(
     """A method by name, spelling or value, with an output layer or post-processing if given."""
     named = named_methods.method(method) if isinstance(method, str) else method
     return variant(named, output_layer=output_layer, processing=processing)
+
+
+def _teacher(method: Any) -> Method | None:
+    """The method that an objective of agreement is with, if any."""
+    return None if method is None else _chosen(method, None)
 
 
 def _several(methods: Any) -> list[Any]:

@@ -55,4 +55,4 @@ chosen = st.selectbox(
 )
 address.note_label("document", titles[chosen])
 st.header(display.escaped(titles[chosen]))
-st.container(key="text").markdown(linked(documents[chosen][1], titles))
+st.container(key="document_text").markdown(linked(documents[chosen][1], titles))

@@ -74,9 +74,10 @@ def choose_dtype(requested: str = "auto", device: str = "cpu") -> Choice:
     Raises:
         BackboneError: the dtype is unknown.
     """
-    if isinstance(requested, str) and requested in PRECISIONS:
+    requested = str(requested)
+    if requested in PRECISIONS:
         return Choice(requested, "as requested")
-    if not isinstance(requested, str) or requested != "auto":
+    if requested != "auto":
         raise BackboneError(
             f"There is no dtype {quoted(requested)}; use auto, {', '.join(PRECISIONS)}."
         )

@@ -1,7 +1,7 @@
 """A method on a backbone with the interface of a ``SentenceTransformer``.
 
 Code that uses ``encode`` and ``similarity`` of a ``SentenceTransformer`` accepts an ``Embedder``.
-Prompts belong to the method; a caller chooses only the role of a text. Neither library is imported.
+Prompts belong to the method; a caller chooses the role of a text. That library is not imported.
 """
 
 from collections.abc import Iterable, Sequence

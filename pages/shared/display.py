@@ -44,6 +44,7 @@ _FIGURE_TEXT = """<style>
 _SPACING = """<style>
 [data-testid=stMainBlockContainer] { padding-top: 2rem; }
 .st-key-about { margin: -1.25rem 2rem -0.75rem 0; }
+.st-key-tour_box { margin-top: 0.75rem; }
 .st-key-about a { color: inherit !important; text-decoration: underline; }
 [data-testid=stHeader] { background: none; }
 :is([data-testid=stHeader], [data-testid=stToolbar]) { pointer-events: none; }
@@ -52,7 +53,7 @@ _SPACING = """<style>
     [data-testid=stMainBlockContainer] { padding-top: 4.5rem; }
     .st-key-about { margin-right: 0; }
     [data-testid=stHeader] { background: inherit; }
-    .st-key-text table { display: block; overflow-x: auto; }
+    .st-key-document_text table { display: block; overflow-x: auto; }
 }
 </style>"""
 """The title near the top, the menu beside the line above it; on a telephone below the menu, and a

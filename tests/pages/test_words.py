@@ -87,20 +87,26 @@ def test_the_step_shows_what_its_command_and_script_give(
     assert json.loads(json.dumps(names["result"].to_dict())) == rows
 
 
+def section(tiny: dict[str, str], **chosen: str) -> AppTest:
+    """The page on similarity, with the words of a corpus shown."""
+    methods = ["prompt-eol", "mean"]
+    place: dict[str, Any] = {"own_pairs": True, "similarity_tab": "Prompts", "words_shown": "true"}
+    return well(opened("similarity", score_method=methods, **place, **chosen, **tiny))
+
+
+def assert_counted(app: AppTest, rows: list[dict[str, Any]]) -> None:
+    """The tables of the page count the words that a command counted, and no others."""
+    found = table(app)
+    columns = ["model", "layer", "rank", "word", "count"]
+    counted = found[found["count"].notna()][columns].drop_duplicates()
+    expected = pd.DataFrame(rows)[columns]
+    assert len(counted.merge(expected)) == len(expected) == len(counted)
+
+
 def test_a_section_shows_the_words_of_a_text_and_of_a_corpus(
     tiny_llama: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    few: dict[str, Any] = {"words_shown": "true", "words_samples": "6"}
-    app = well(
-        opened(
-            "similarity",
-            own_pairs=True,
-            similarity_tab="Prompts",
-            score_method=["prompt-eol", "mean"],
-            **few,
-            **tiny_llama,
-        )
-    )
+    app = section(tiny_llama, words_samples="6")
     assert app.selectbox(key="words_method").options == ["prompt-eol"], "mean has no word"
     app = opened_words(app)
     own, of_corpus = commands(app)
@@ -111,11 +117,7 @@ def test_a_section_shows_the_words_of_a_text_and_of_a_corpus(
     assert {row["texts"] for row in rows} == {6}
     assert "bits about its text" in shown(app)
     assert f"6 of {rows[0]['of']:,} distinct texts" in shown(app)
-    found = table(app)
-    counted = found[found["count"].notna()][["model", "layer", "rank", "word", "count"]]
-    expected = pd.DataFrame(rows)[["model", "layer", "rank", "word", "count"]]
-    both = counted.drop_duplicates().merge(expected)
-    assert len(both) == len(expected) == len(counted.drop_duplicates())
+    assert_counted(app, rows)
 
 
 def test_the_words_of_own_texts(
@@ -124,17 +126,7 @@ def test_the_words_of_own_texts(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    shown_words: dict[str, Any] = {"words_shown": "true", "words_corpus": own_texts.OWN}
-    app = well(
-        opened(
-            "similarity",
-            own_pairs=True,
-            similarity_tab="Prompts",
-            score_method=["prompt-eol", "mean"],
-            **shown_words,
-            **tiny_llama,
-        )
-    )
+    app = section(tiny_llama, words_corpus=own_texts.OWN)
     assert "Until texts are given" in shown(app)
     app = opened_words(well(paste(app, *OWN_TEXTS[:7], place="words")))
     assert "7 of 7 distinct texts" in shown(app)
@@ -143,10 +135,7 @@ def test_the_words_of_own_texts(
     (tmp_path / own_texts.PASTED).write_text("\n".join(OWN_TEXTS[:7]), "utf-8")
     rows = answered(commands(app)[-1], capsys)
     assert {(row["corpus"], row["texts"]) for row in rows} == {(own_texts.PASTED, 7)}
-    found = table(app)
-    counted = found[found["count"].notna()][["model", "layer", "rank", "word", "count"]]
-    expected = pd.DataFrame(rows)[["model", "layer", "rank", "word", "count"]]
-    assert len(counted.drop_duplicates().merge(expected)) == len(expected)
+    assert_counted(app, rows)
 
 
 def test_what_reads_no_last_token_has_no_words(tiny_llama: dict[str, str]) -> None:
